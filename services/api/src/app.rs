@@ -1,0 +1,91 @@
+//! Puts the server together and runs it until it is told to stop.
+
+use std::time::Duration;
+
+use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
+use actix_web::{App, HttpServer, web};
+use firemode_runtime::listener::{self, ListenError};
+use firemode_runtime::notify::{Notifier, READY, STOPPING};
+use firemode_runtime::settings::Settings;
+use firemode_runtime::shutdown;
+use firemode_storage::StorageError;
+use firemode_web::{conventions, not_found};
+
+use crate::state::{Ready, State};
+use crate::{access, maintenance, proxy, readiness, routes};
+
+/// The API could not start or broke down.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No socket to listen on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A setting of the database, the store or a key does not work.
+    #[error("{0}")]
+    Storage(#[from] StorageError),
+    /// A key does not work.
+    #[error("auth.pii_encryption_key holds no usable key")]
+    Keys,
+    /// The server itself failed.
+    #[error("the server failed: {0}")]
+    Server(#[from] std::io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT, then lets requests finish.
+///
+/// The socket answers at once; routes that need the database answer 503 with Retry-After until it is migrated.
+///
+/// # Errors
+/// See [`ApiError`].
+pub async fn run(settings: Settings) -> Result<(), ApiError> {
+    let notifier = Notifier::from_env();
+    let listener = listener::inherited_or_bind(&settings.server.address(), "PORT")?;
+    let address = listener.local_addr()?;
+    let server_settings = settings.server.clone();
+    let drain_seconds = (settings.supervisor.shutdown_seconds_max / 2).max(1);
+    let state = web::Data::new(State::new(settings)?);
+    let background = [
+        actix_web::rt::spawn(readiness::open_when_migrated(state.clone())),
+        actix_web::rt::spawn(crate::auth::revocations::keep_fresh(state.clone())),
+        actix_web::rt::spawn(maintenance::sweep_now_and_then(state.clone())),
+    ];
+
+    let app_state = state.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(app_state.clone())
+            .app_data(web::Data::new(proxy::client(&app_state.settings)))
+            .app_data(web::PayloadConfig::new(app_state.settings.server.json_bytes_max))
+            .configure(routes::register)
+            .default_service(web::route().to(not_found))
+            .wrap(from_fn(access::check))
+            .wrap(NormalizePath::new(TrailingSlash::Trim))
+            .wrap(from_fn(conventions))
+    })
+    .workers(server_settings.workers)
+    .keep_alive(Duration::from_secs(server_settings.keep_alive_seconds))
+    .client_request_timeout(Duration::from_secs(server_settings.request_head_seconds_max))
+    .shutdown_timeout(drain_seconds)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+
+    let handle = server.handle();
+    let running = actix_web::rt::spawn(server);
+    tracing::info!(%address, "listening");
+    notifier.send(READY);
+    let stop = async {
+        let signal = shutdown::requested().await?;
+        tracing::info!(signal, "stopping: no new connections, requests may finish");
+        notifier.send(STOPPING);
+        state.readiness.set(Ready::Stopping);
+        handle.stop(true).await;
+        Ok::<_, std::io::Error>(())
+    };
+    tokio::select! {
+        stopped = stop => stopped?,
+        ended = running => ended.map_err(std::io::Error::other)??,
+    }
+    background.iter().for_each(actix_web::rt::task::JoinHandle::abort);
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! The OpenAPI document, made from the code.
+
+use firemode_web::ProblemBody;
+use utoipa::OpenApi as _;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema, schema,
+};
+
+use crate::access::Access;
+use crate::routes::{Documented, TABLE};
+
+const SCHEME: &str = "bearer";
+
+/// The document: every route of the table, with what all of them have in common added here.
+pub fn openapi() -> OpenApi {
+    let mut document = Documented::openapi();
+    document.info = InfoBuilder::new()
+        .title("FireMode")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Fire-safety compliance: test sessions that merge, evidence that is checked, faults classified by versioned \
+             rules, and an audit trail. Sign in with POST /v1/auth/login, then press Authorize and paste the access token.",
+        ))
+        .build();
+    let components = document.components.get_or_insert_with(Components::new);
+    components.add_security_scheme(SCHEME, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    add_schema::<ProblemBody>(components);
+    for (method, path, access) in TABLE {
+        let Some(item) = document.paths.paths.get_mut(*path) else { continue };
+        let operation = match method.as_str() {
+            "GET" => &mut item.get,
+            "POST" => &mut item.post,
+            "PATCH" => &mut item.patch,
+            _ => &mut item.delete,
+        };
+        if let Some(operation) = operation {
+            add_common(operation, *access, path);
+        }
+    }
+    document
+}
+
+fn add_schema<T: utoipa::ToSchema>(components: &mut Components) {
+    let mut schemas: Vec<(String, RefOr<Schema>)> = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut schemas);
+    components.schemas.extend(schemas);
+}
+
+/// The errors that any route with this access can give, and the padlock.
+fn add_common(operation: &mut Operation, access: Access, path: &str) {
+    let mut errors = vec![("500", "The request failed here; it was logged under its transaction id.")];
+    if access != Access::Always {
+        errors.push(("503", "The appliance is starting, or a part of it is not there. Retry."));
+    }
+    if let Access::Roles(roles) = access {
+        let scopes: [&str; 0] = [];
+        operation.security = Some(vec![SecurityRequirement::new(SCHEME, scopes)]);
+        errors.push(("401", "No access token, or one that is expired, revoked or not valid."));
+        if roles.len() < 4 {
+            errors.push(("403", "The role of the caller may not do this."));
+        }
+    }
+    if path.contains('{') {
+        errors.push(("404", "There is no such thing, or it is another tenant's."));
+    }
+    if operation.parameters.as_ref().is_some_and(|list| !list.is_empty()) || operation.request_body.is_some()
+    {
+        errors.push(("422", "A value is not valid; `errors` names each field."));
+    }
+    if operation.request_body.is_some() {
+        errors.push(("400", "The body is not JSON, or a header is not valid."));
+        errors.push(("413", "The body is larger than this route accepts."));
+        errors.push(("415", "The body is of a type that this route does not take."));
+    }
+    for (status, description) in errors {
+        let known = &mut operation.responses.responses;
+        known.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(description)));
+    }
+}
+
+fn problem(description: &str) -> utoipa::openapi::Response {
+    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
+    ResponseBuilder::new().description(description).content("application/problem+json", body).build()
+}
+
+/// Says that a field is a free JSON object.
+pub(crate) fn free_object() -> schema::Object {
+    schema::ObjectBuilder::new()
+        .schema_type(schema::Type::Object)
+        .additional_properties(Some(schema::AdditionalProperties::FreeForm(true)))
+        .build()
+}

@@ -1,0 +1,41 @@
+//! Entity tags, and conditional requests on single objects.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use firemode_web::Problem;
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+
+/// The tag of a row: its time of change.
+pub(crate) fn of_time(time: OffsetDateTime) -> String {
+    format!("\"{:x}\"", time.unix_timestamp_nanos() / 1000)
+}
+
+/// The tag of content: the first half of its SHA-256.
+pub(crate) fn of_bytes(bytes: &[u8]) -> String {
+    let hash: [u8; 32] = Sha256::digest(bytes).into();
+    let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+/// 412 where the client has read an older state than the present one.
+pub(crate) fn check_if_match(request: &HttpRequest, tag: &str) -> Result<(), Problem> {
+    match tags(request, IF_MATCH) {
+        Some(given) if !names(&given, tag) => Err(Problem::precondition_failed()),
+        _ => Ok(()),
+    }
+}
+
+/// Does the client have this state already?
+pub(crate) fn is_known(request: &HttpRequest, tag: &str) -> bool {
+    tags(request, IF_NONE_MATCH).is_some_and(|given| names(&given, tag))
+}
+
+fn tags(request: &HttpRequest, header: HeaderName) -> Option<String> {
+    request.headers().get(header).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// A compressing proxy may have marked the tag as weak; the content is the same.
+fn names(given: &str, tag: &str) -> bool {
+    given.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+}

@@ -1,0 +1,369 @@
+//! The register of assets in a building.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ETAG;
+use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_storage::assets::{self, Asset, AssetPatch, NewAsset};
+use firemode_storage::{StorageError, Transaction, audit, buildings};
+use firemode_web::{
+    Body, FieldError, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope, run_once, validate,
+};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use time::{Date, OffsetDateTime};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::docs::free_object;
+use crate::etag;
+use crate::handlers::buildings::no_such_building;
+use crate::handlers::{List, act, check_metadata, logged};
+use crate::params::Params;
+use crate::state::State;
+
+time::serde::format_description!(iso_date, Date, "[year]-[month]-[day]");
+
+/// Most assets in one request.
+const ASSETS_MAX: usize = 1_000;
+
+/// An asset.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AssetView {
+    id: Uuid,
+    building_id: Uuid,
+    /// Which rule applies to it.
+    #[schema(example = "EXT-PRESSURE")]
+    item_code: String,
+    /// Section of AS 1851-2012.
+    #[schema(example = 10, minimum = 2, maximum = 14)]
+    section: i16,
+    #[schema(example = "Extinguisher 3")]
+    label: String,
+    #[schema(example = "Level 2, by the lift")]
+    location: String,
+    #[serde(with = "iso_date::option")]
+    #[schema(value_type = Option<String>, format = Date, example = "2021-03-01")]
+    installed_on: Option<Date>,
+    #[schema(schema_with = free_object)]
+    metadata: Value,
+    is_active: bool,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+}
+
+/// An asset to be made.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateAsset {
+    #[garde(length(chars, min = 1, max = 64))]
+    #[schema(example = "EXT-PRESSURE")]
+    item_code: String,
+    #[garde(range(min = 2, max = 14))]
+    #[schema(example = 10)]
+    section: i16,
+    #[garde(length(chars, min = 1, max = 200))]
+    #[schema(example = "Extinguisher 3")]
+    label: String,
+    #[garde(length(chars, min = 1, max = 500))]
+    #[schema(example = "Level 2, by the lift")]
+    location: String,
+    #[serde(default, with = "iso_date::option")]
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, format = Date, example = "2021-03-01")]
+    installed_on: Option<Date>,
+    /// Free fields of yours: a JSON object.
+    #[garde(custom(check_metadata))]
+    #[schema(schema_with = free_object)]
+    metadata: Option<Value>,
+}
+
+/// One asset, or a list of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum CreateAssets {
+    /// Several: each is made or refused by itself.
+    Many(Vec<Value>),
+    /// One.
+    One(Value),
+}
+
+/// What a client sends; the rows stay plain JSON above, so that each can fail by itself.
+#[derive(ToSchema)]
+#[schema(as = CreateAssets)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the body to readers of the API's documentation")]
+pub(crate) enum CreateAssetsSchema {
+    /// Several: each is made or refused by itself.
+    Many(Vec<CreateAsset>),
+    /// One.
+    One(CreateAsset),
+}
+
+/// New values; what is left out stays.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateAsset {
+    #[garde(inner(length(chars, min = 1, max = 64)))]
+    item_code: Option<String>,
+    #[garde(inner(range(min = 2, max = 14)))]
+    section: Option<i16>,
+    #[garde(inner(length(chars, min = 1, max = 200)))]
+    label: Option<String>,
+    #[garde(inner(length(chars, min = 1, max = 500)))]
+    location: Option<String>,
+    #[serde(default, with = "iso_date::option")]
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, format = Date)]
+    installed_on: Option<Date>,
+    /// Replaces the old fields.
+    #[garde(custom(check_metadata))]
+    #[schema(schema_with = free_object)]
+    metadata: Option<Value>,
+    #[garde(skip)]
+    is_active: Option<bool>,
+}
+
+/// What became of each asset of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AssetResults {
+    results: Vec<AssetResult>,
+}
+
+/// What became of one asset of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AssetResult {
+    /// Its place in the list, from 0.
+    index: usize,
+    /// 201 where it was made, 422 where it was not.
+    #[schema(example = 201)]
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asset: Option<AssetView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+impl From<Asset> for AssetView {
+    fn from(asset: Asset) -> Self {
+        Self {
+            id: asset.id,
+            building_id: asset.building_id,
+            item_code: asset.item_code,
+            section: asset.section,
+            label: asset.label,
+            location: asset.location,
+            installed_on: asset.installed_on,
+            metadata: asset.metadata,
+            is_active: asset.is_active,
+            created_at: asset.created_at,
+            updated_at: asset.updated_at,
+        }
+    }
+}
+
+/// The values are checked one by one, so that one bad row does not stop the others.
+impl Validate for CreateAssets {
+    type Context = ();
+
+    fn validate_into(&self, (): &(), parent: &mut dyn FnMut() -> garde::Path, report: &mut garde::Report) {
+        if let Self::Many(values) = self
+            && !(1..=ASSETS_MAX).contains(&values.len())
+        {
+            report.append(parent(), garde::Error::new("a list must have 1 to 1,000 assets"));
+        }
+    }
+}
+
+/// Registers assets
+///
+/// One object answers 201 with it, a list 207 with a result for each row.
+#[utoipa::path(post, path = "/v1/buildings/{building_id}/assets", tag = "assets", request_body = CreateAssetsSchema,
+    params(("building_id" = Uuid, Path),
+           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    responses((status = 201, description = "Made.", body = AssetView),
+              (status = 207, description = "A result for each row.", body = AssetResults)))]
+pub(crate) async fn create(
+    building_id: web::Path<Uuid>,
+    body: Body<CreateAssets>,
+    key: Key,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let scope = key.scope(principal.organisation_id, principal.user_id);
+    let days = state.settings.idempotency.days;
+    let outcome = run_once(&state.database, scope, &body.fingerprint, days, async |tx| {
+        let building = buildings::find(tx, principal.organisation_id, *building_id).await?;
+        building.ok_or_else(no_such_building)?;
+        match &body.value {
+            CreateAssets::One(value) => {
+                let view = create_one(tx, *building_id, value, &principal, context).await?;
+                Outcome::new(StatusCode::CREATED, &view)
+            }
+            CreateAssets::Many(values) => {
+                let mut results = Vec::with_capacity(values.len());
+                for (index, value) in values.iter().enumerate() {
+                    results.push(match create_one(tx, *building_id, value, &principal, context).await {
+                        Ok(asset) => {
+                            AssetResult { index, status: 201, asset: Some(asset), errors: Vec::new() }
+                        }
+                        Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
+                            AssetResult { index, status: 422, asset: None, errors: problem.into_errors() }
+                        }
+                        Err(problem) => return Err(problem),
+                    });
+                }
+                Outcome::new(StatusCode::MULTI_STATUS, &AssetResults { results })
+            }
+        }
+    })
+    .await?;
+    Ok(outcome.respond())
+}
+
+async fn create_one(
+    tx: &Transaction<'_>,
+    building_id: Uuid,
+    value: &Value,
+    principal: &Principal,
+    context: RequestContext,
+) -> Result<AssetView, Problem> {
+    let new: CreateAsset = firemode_web::read(value.clone())?;
+    validate(&new)?;
+    let empty = json!({});
+    let new = NewAsset {
+        item_code: &new.item_code,
+        section: new.section,
+        label: &new.label,
+        location: &new.location,
+        installed_on: new.installed_on,
+        metadata: new.metadata.as_ref().unwrap_or(&empty),
+    };
+    let view = AssetView::from(assets::insert(tx, principal.organisation_id, building_id, &new).await?);
+    let event = act(principal, context, "asset.create", ("asset", view.id), None, logged(&view)?);
+    audit::record(tx, &[event]).await?;
+    Ok(view)
+}
+
+/// Lists a building's assets, newest first
+#[utoipa::path(get, path = "/v1/buildings/{building_id}/assets", tag = "assets",
+    params(("building_id" = Uuid, Path),
+           ("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
+           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+           ("is_active" = Option<bool>, Query, description = "Only active ones, or only deactivated ones.")),
+    responses((status = 200, description = "One page.", body = List<AssetView>),
+              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
+               content_type = "application/problem+json"),
+              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    building_id: web::Path<Uuid>,
+    request: HttpRequest,
+    principal: Principal,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let mut params = Params::of(&request)?;
+    let (page, is_active) = (params.page(), params.optional("is_active"));
+    params.finish()?;
+    let organisation_id = principal.organisation_id;
+    let client = state.database.client().await?;
+    buildings::find(&client, organisation_id, *building_id).await?.ok_or_else(no_such_building)?;
+    let filters = format!("{building_id} {is_active:?}");
+    let scope = WalkScope { organisation_id, list: "/v1/buildings/assets", filters: &filters };
+    let walk = state.cursor_key.walk(&client, &page, scope).await?;
+    let page = assets::list(&client, organisation_id, *building_id, is_active, &walk).await?;
+    let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
+    let data = page.rows.into_iter().map(AssetView::from).collect();
+    Ok(List { data, next_cursor }.respond(&request))
+}
+
+/// Reads an asset
+#[utoipa::path(get, path = "/v1/buildings/{building_id}/assets/{asset_id}", tag = "assets",
+    params(("building_id" = Uuid, Path), ("asset_id" = Uuid, Path)),
+    responses((status = 200, description = "The asset; `ETag` names its state.", body = AssetView)))]
+pub(crate) async fn get(
+    ids: web::Path<(Uuid, Uuid)>,
+    principal: Principal,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let client = state.database.client().await?;
+    let asset = assets::find(&client, principal.organisation_id, ids.0, ids.1).await?;
+    let asset = asset.ok_or_else(no_such_asset)?;
+    let tag = etag::of_time(asset.updated_at);
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(AssetView::from(asset)))
+}
+
+/// Changes an asset
+#[utoipa::path(patch, path = "/v1/buildings/{building_id}/assets/{asset_id}", tag = "assets",
+    request_body = UpdateAsset,
+    params(("building_id" = Uuid, Path), ("asset_id" = Uuid, Path),
+           ("If-Match" = Option<String>, Header, description = "`ETag` of the state that you read.")),
+    responses((status = 200, description = "Changed.", body = AssetView),
+              (status = 412, description = "It has changed since you read it.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn update(
+    ids: web::Path<(Uuid, Uuid)>,
+    request: HttpRequest,
+    body: Body<UpdateAsset>,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let UpdateAsset { item_code, section, label, location, installed_on, metadata, is_active } = body.value;
+    let patch = AssetPatch { item_code, section, label, location, installed_on, metadata, is_active };
+    let view = change(*ids, &request, &patch, "asset.update", &principal, context, &state).await?;
+    let tag = etag::of_time(view.updated_at);
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(view))
+}
+
+/// Deactivates an asset
+///
+/// Sessions that name it stay as they are; new ones leave it out.
+#[utoipa::path(delete, path = "/v1/buildings/{building_id}/assets/{asset_id}", tag = "assets",
+    params(("building_id" = Uuid, Path), ("asset_id" = Uuid, Path),
+           ("If-Match" = Option<String>, Header, description = "`ETag` of the state that you read.")),
+    responses((status = 204, description = "Deactivated."),
+              (status = 412, description = "It has changed since you read it.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn deactivate(
+    ids: web::Path<(Uuid, Uuid)>,
+    request: HttpRequest,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let patch = AssetPatch { is_active: Some(false), ..AssetPatch::default() };
+    change(*ids, &request, &patch, "asset.deactivate", &principal, context, &state).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn change(
+    (building_id, id): (Uuid, Uuid),
+    request: &HttpRequest,
+    patch: &AssetPatch,
+    action: &'static str,
+    principal: &Principal,
+    context: RequestContext,
+    state: &State,
+) -> Result<AssetView, Problem> {
+    let organisation_id = principal.organisation_id;
+    let mut client = state.database.client().await?;
+    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let before = assets::find_for_update(&tx, organisation_id, building_id, id).await?;
+    let before = before.ok_or_else(no_such_asset)?;
+    etag::check_if_match(request, &etag::of_time(before.updated_at))?;
+    let after = assets::update(&tx, organisation_id, building_id, id, patch).await?;
+    let (before, after) = (AssetView::from(before), AssetView::from(after));
+    let event = act(principal, context, action, ("asset", id), logged(&before)?, logged(&after)?);
+    audit::record(&tx, &[event]).await?;
+    tx.commit().await.map_err(StorageError::from)?;
+    Ok(after)
+}
+
+fn no_such_asset() -> Problem {
+    Problem::not_found("asset")
+}

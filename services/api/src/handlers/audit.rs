@@ -1,0 +1,106 @@
+//! The audit log.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_storage::audit::{self, AuditEntry, AuditFilter};
+use firemode_web::{Problem, ProblemBody, WalkScope};
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::docs::free_object;
+use crate::handlers::List;
+use crate::params::Params;
+use crate::state::State;
+
+/// One act.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuditView {
+    id: Uuid,
+    #[schema(example = "session.create")]
+    action: String,
+    /// The user who acted; null for the system itself.
+    actor: Option<Uuid>,
+    resource: Resource,
+    /// `success` or `failure`.
+    #[schema(example = "success")]
+    status: String,
+    /// The request that did it.
+    transaction_id: Uuid,
+    #[schema(schema_with = free_object)]
+    before: Option<Value>,
+    #[schema(schema_with = free_object)]
+    after: Option<Value>,
+    /// SHA-256 of the act's canonical bytes as a Merkle tree leaf (RFC 6962), in hex.
+    leaf_hash: String,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+}
+
+/// What an act was done to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Resource {
+    #[serde(rename = "type")]
+    #[schema(example = "session")]
+    kind: String,
+    id: Option<String>,
+}
+
+impl From<AuditEntry> for AuditView {
+    fn from(entry: AuditEntry) -> Self {
+        Self {
+            id: entry.id,
+            action: entry.action,
+            actor: entry.user_id,
+            resource: Resource { kind: entry.resource_type, id: entry.resource_id },
+            status: entry.status,
+            transaction_id: entry.transaction_id,
+            before: entry.before,
+            after: entry.after,
+            leaf_hash: entry.leaf_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            at: entry.at,
+        }
+    }
+}
+
+/// Who did what, newest first
+#[utoipa::path(get, path = "/v1/audit", tag = "audit",
+    params(("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
+           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+           ("user_id" = Option<Uuid>, Query, description = "Acts of one user."),
+           ("action" = Option<String>, Query, description = "One action.", example = "session.create"),
+           ("resource_type" = Option<String>, Query, description = "One kind of thing.", example = "session"),
+           ("resource_id" = Option<String>, Query, description = "One thing."),
+           ("status" = Option<String>, Query, description = "`success` or `failure`.")),
+    responses((status = 200, description = "One page.", body = List<AuditView>),
+              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
+               content_type = "application/problem+json"),
+              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    request: HttpRequest,
+    principal: Principal,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let mut params = Params::of(&request)?;
+    let page = params.page();
+    let filter = AuditFilter {
+        user_id: params.optional("user_id"),
+        action: params.optional("action"),
+        resource_type: params.optional("resource_type"),
+        resource_id: params.optional("resource_id"),
+        status: params.optional("status"),
+    };
+    params.finish()?;
+    let filters = format!("{filter:?}");
+    let organisation_id = principal.organisation_id;
+    let scope = WalkScope { organisation_id, list: "/v1/audit", filters: &filters };
+    let client = state.database.client().await?;
+    let walk = state.cursor_key.walk(&client, &page, scope).await?;
+    let page = audit::list(&client, organisation_id, &filter, &walk).await?;
+    let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
+    let data = page.rows.into_iter().map(AuditView::from).collect();
+    Ok(List { data, next_cursor }.respond(&request))
+}

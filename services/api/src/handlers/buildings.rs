@@ -1,0 +1,252 @@
+//! Buildings.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ETAG;
+use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_storage::buildings::{self, Building, BuildingPatch, NAME_AND_ADDRESS_TAKEN, NewBuilding};
+use firemode_storage::{StorageError, audit};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope, run_once};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::docs::free_object;
+use crate::etag;
+use crate::handlers::{List, act, check_metadata, logged};
+use crate::params::Params;
+use crate::state::State;
+
+/// A building.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BuildingView {
+    id: Uuid,
+    #[schema(example = "Harbour Tower")]
+    site_name: String,
+    #[schema(example = "1 Quay Street, Sydney NSW 2000")]
+    site_address: String,
+    #[schema(example = "5")]
+    building_class: Option<String>,
+    #[schema(schema_with = free_object)]
+    metadata: Value,
+    is_active: bool,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+}
+
+/// A building to be made.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateBuilding {
+    #[garde(length(chars, min = 1, max = 200))]
+    #[schema(example = "Harbour Tower")]
+    site_name: String,
+    #[garde(length(chars, min = 1, max = 500))]
+    #[schema(example = "1 Quay Street, Sydney NSW 2000")]
+    site_address: String,
+    /// Class of the National Construction Code.
+    #[garde(inner(length(chars, min = 1, max = 50)))]
+    #[schema(example = "5")]
+    building_class: Option<String>,
+    /// Free fields of yours: a JSON object.
+    #[garde(custom(check_metadata))]
+    #[schema(schema_with = free_object)]
+    metadata: Option<Value>,
+}
+
+/// New values; what is left out stays.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateBuilding {
+    #[garde(inner(length(chars, min = 1, max = 200)))]
+    site_name: Option<String>,
+    #[garde(inner(length(chars, min = 1, max = 500)))]
+    site_address: Option<String>,
+    #[garde(inner(length(chars, min = 1, max = 50)))]
+    building_class: Option<String>,
+    /// Replaces the old fields.
+    #[garde(custom(check_metadata))]
+    #[schema(schema_with = free_object)]
+    metadata: Option<Value>,
+    #[garde(skip)]
+    is_active: Option<bool>,
+}
+
+impl From<Building> for BuildingView {
+    fn from(building: Building) -> Self {
+        Self {
+            id: building.id,
+            site_name: building.site_name,
+            site_address: building.site_address,
+            building_class: building.building_class,
+            metadata: building.metadata,
+            is_active: building.is_active,
+            created_at: building.created_at,
+            updated_at: building.updated_at,
+        }
+    }
+}
+
+/// Makes a building
+#[utoipa::path(post, path = "/v1/buildings", tag = "buildings", request_body = CreateBuilding,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    responses((status = 201, description = "Made.", body = BuildingView),
+              (status = 409, description = "There is one with this name and address.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn create(
+    body: Body<CreateBuilding>,
+    key: Key,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let empty = json!({});
+    let new = NewBuilding {
+        site_name: &body.value.site_name,
+        site_address: &body.value.site_address,
+        building_class: body.value.building_class.as_deref(),
+        metadata: body.value.metadata.as_ref().unwrap_or(&empty),
+    };
+    let scope = key.scope(principal.organisation_id, principal.user_id);
+    let outcome =
+        run_once(&state.database, scope, &body.fingerprint, state.settings.idempotency.days, async |tx| {
+            let building =
+                buildings::insert(tx, principal.organisation_id, &new).await.map_err(name_taken)?;
+            let view = BuildingView::from(building);
+            let event =
+                act(&principal, context, "building.create", ("building", view.id), None, logged(&view)?);
+            audit::record(tx, &[event]).await?;
+            Outcome::new(StatusCode::CREATED, &view)
+        })
+        .await?;
+    Ok(outcome.respond())
+}
+
+/// Lists buildings, newest first
+#[utoipa::path(get, path = "/v1/buildings", tag = "buildings",
+    params(("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
+           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+           ("is_active" = Option<bool>, Query, description = "Only active ones, or only deactivated ones.")),
+    responses((status = 200, description = "One page.", body = List<BuildingView>),
+              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
+               content_type = "application/problem+json"),
+              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    request: HttpRequest,
+    principal: Principal,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let mut params = Params::of(&request)?;
+    let (page, is_active) = (params.page(), params.optional("is_active"));
+    params.finish()?;
+    let filters = format!("{is_active:?}");
+    let scope =
+        WalkScope { organisation_id: principal.organisation_id, list: "/v1/buildings", filters: &filters };
+    let client = state.database.client().await?;
+    let walk = state.cursor_key.walk(&client, &page, scope).await?;
+    let page = buildings::list(&client, principal.organisation_id, is_active, &walk).await?;
+    let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
+    let data = page.rows.into_iter().map(BuildingView::from).collect();
+    Ok(List { data, next_cursor }.respond(&request))
+}
+
+/// Reads a building
+#[utoipa::path(get, path = "/v1/buildings/{building_id}", tag = "buildings", params(("building_id" = Uuid, Path)),
+    responses((status = 200, description = "The building; `ETag` names its state.", body = BuildingView)))]
+pub(crate) async fn get(
+    id: web::Path<Uuid>,
+    principal: Principal,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let client = state.database.client().await?;
+    let building =
+        buildings::find(&client, principal.organisation_id, *id).await?.ok_or_else(no_such_building)?;
+    let tag = etag::of_time(building.updated_at);
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(BuildingView::from(building)))
+}
+
+/// Changes a building
+#[utoipa::path(patch, path = "/v1/buildings/{building_id}", tag = "buildings", request_body = UpdateBuilding,
+    params(("building_id" = Uuid, Path),
+           ("If-Match" = Option<String>, Header, description = "`ETag` of the state that you read.")),
+    responses((status = 200, description = "Changed.", body = BuildingView),
+              (status = 409, description = "There is one with this name and address.", body = ProblemBody,
+               content_type = "application/problem+json"),
+              (status = 412, description = "It has changed since you read it.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn update(
+    id: web::Path<Uuid>,
+    request: HttpRequest,
+    body: Body<UpdateBuilding>,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let UpdateBuilding { site_name, site_address, building_class, metadata, is_active } = body.value;
+    let patch = BuildingPatch { site_name, site_address, building_class, metadata, is_active };
+    let view = change(*id, &request, &patch, "building.update", &principal, context, &state).await?;
+    let tag = etag::of_time(view.updated_at);
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(view))
+}
+
+/// Deactivates a building
+///
+/// Its sessions and evidence stay.
+#[utoipa::path(delete, path = "/v1/buildings/{building_id}", tag = "buildings",
+    params(("building_id" = Uuid, Path),
+           ("If-Match" = Option<String>, Header, description = "`ETag` of the state that you read.")),
+    responses((status = 204, description = "Deactivated."),
+              (status = 412, description = "It has changed since you read it.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn deactivate(
+    id: web::Path<Uuid>,
+    request: HttpRequest,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let patch = BuildingPatch { is_active: Some(false), ..BuildingPatch::default() };
+    change(*id, &request, &patch, "building.deactivate", &principal, context, &state).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn change(
+    id: Uuid,
+    request: &HttpRequest,
+    patch: &BuildingPatch,
+    action: &'static str,
+    principal: &Principal,
+    context: RequestContext,
+    state: &State,
+) -> Result<BuildingView, Problem> {
+    let organisation_id = principal.organisation_id;
+    let mut client = state.database.client().await?;
+    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let before = buildings::find_for_update(&tx, organisation_id, id).await?.ok_or_else(no_such_building)?;
+    etag::check_if_match(request, &etag::of_time(before.updated_at))?;
+    let after = buildings::update(&tx, organisation_id, id, patch).await.map_err(name_taken)?;
+    let (before, after) = (BuildingView::from(before), BuildingView::from(after));
+    let event = act(principal, context, action, ("building", id), logged(&before)?, logged(&after)?);
+    audit::record(&tx, &[event]).await?;
+    tx.commit().await.map_err(StorageError::from)?;
+    Ok(after)
+}
+
+pub(crate) fn no_such_building() -> Problem {
+    Problem::not_found("building")
+}
+
+fn name_taken(error: StorageError) -> Problem {
+    match error.constraint() {
+        Some(NAME_AND_ADDRESS_TAKEN) => {
+            Problem::conflict("There is a building with this name and address already.")
+        }
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,87 @@
+//! The hot path: documented here, served by the ingest process.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_web::shapes::{
+    ClassifyAnswer, ClassifyBody, EvidenceAnswer, EvidenceForm, FaultsAnswer, FaultsBody, ResultsAnswer,
+    ResultsBody,
+};
+use firemode_web::{Problem, ProblemBody, RequestContext};
+
+use crate::access::Principal;
+use crate::proxy;
+use crate::state::State;
+
+macro_rules! proxied {
+    ($(#[$attributes:meta])* $name:ident) => {
+        $(#[$attributes])*
+        pub(crate) async fn $name(
+            request: HttpRequest,
+            payload: web::Payload,
+            principal: Principal,
+            context: RequestContext,
+            state: web::Data<State>,
+            client: web::Data<awc::Client>,
+        ) -> Result<HttpResponse, Problem> {
+            proxy::forward(&request, payload, &principal, context, &state, &client).await
+        }
+    };
+}
+
+proxied! {
+    /// Takes results
+    ///
+    /// Automerge changes, JSON operations, or both. Acknowledged means committed and durable; the same change any number of
+    /// times, in any order, from any number of devices gives the same document.
+    #[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/results", tag = "sessions",
+        request_body(content((ResultsBody = "application/json"), (Vec<u8> = "application/vnd.automerge"))),
+        params(("session_id" = Uuid, Path),
+               ("Idempotency-Key" = Option<String>, Header,
+                description = "New for each new request, the same for each retry. Required here or in the body.")),
+        responses((status = 200, description = "Committed.", body = ResultsAnswer),
+                  (status = 409, description = "The session is cancelled, a change contradicts another with the same actor \
+                                                and number (FIRE-409-EQUIVOCATION), or the first request with this key is \
+                                                still running (FIRE-409-IN-PROGRESS).", body = ProblemBody,
+                   content_type = "application/problem+json"),
+                  (status = 504, description = "The ingest process did not answer in time. Retry with the same key.",
+                   body = ProblemBody, content_type = "application/problem+json")))]
+    results
+}
+
+proxied! {
+    /// Takes a piece of evidence
+    ///
+    /// The bytes are hashed on the way and durable before the answer.
+    #[utoipa::path(post, path = "/v1/evidence", tag = "evidence",
+        request_body(content((EvidenceForm = "multipart/form-data"))),
+        params(("Idempotency-Key" = String, Header, description = "New for each new request, the same for each retry.")),
+        responses((status = 201, description = "Stored and verified.", body = EvidenceAnswer),
+                  (status = 404, description = "There is no such test session.", body = ProblemBody,
+                   content_type = "application/problem+json"),
+                  (status = 409, description = "The session is cancelled, or the evidence id is taken by other content.",
+                   body = ProblemBody, content_type = "application/problem+json"),
+                  (status = 504, description = "The ingest process did not answer in time. Retry with the same key.",
+                   body = ProblemBody, content_type = "application/problem+json")))]
+    evidence
+}
+
+proxied! {
+    /// Classifies a fault
+    #[utoipa::path(post, path = "/v1/classify", tag = "rules", request_body = ClassifyBody,
+        params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+        responses((status = 200, description = "The class, and the rule that decided.", body = ClassifyAnswer),
+                  (status = 404, description = "No rule covers the item.", body = ProblemBody,
+                   content_type = "application/problem+json"),
+                  (status = 504, description = "The ingest process did not answer in time.",
+                   body = ProblemBody, content_type = "application/problem+json")))]
+    classify
+}
+
+proxied! {
+    /// Classifies up to 1,000 faults, one result per row
+    #[utoipa::path(post, path = "/v1/rules/classify_faults", tag = "rules", request_body = FaultsBody,
+        params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+        responses((status = 200, description = "A result for each row.", body = FaultsAnswer),
+                  (status = 504, description = "The ingest process did not answer in time.",
+                   body = ProblemBody, content_type = "application/problem+json")))]
+    classify_faults
+}

@@ -1,0 +1,105 @@
+//! What serves the routes, a file for each noun.
+
+pub(crate) mod assets;
+pub(crate) mod audit;
+pub(crate) mod auth;
+pub(crate) mod buildings;
+pub(crate) mod bundle;
+pub(crate) mod evidence;
+pub(crate) mod health;
+pub(crate) mod hot;
+pub(crate) mod root;
+pub(crate) mod session_view;
+pub(crate) mod sessions;
+pub(crate) mod users;
+
+use std::borrow::Cow;
+
+use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
+use firemode_storage::users::User;
+use firemode_web::{Problem, RequestContext};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::access::Principal;
+
+/// A list as clients see it.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct List<T> {
+    pub(crate) data: Vec<T>,
+    /// Pass it as `cursor` to go on; null at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl<T: serde::Serialize> List<T> {
+    /// The answer, with a `Link` to the next page.
+    pub(crate) fn respond(self, request: &actix_web::HttpRequest) -> actix_web::HttpResponse {
+        let mut response = actix_web::HttpResponse::Ok();
+        if let Some(cursor) = &self.next_cursor {
+            let kept = request.query_string().split('&').filter(|pair| !pair.starts_with("cursor="));
+            let query: Vec<&str> = kept.filter(|pair| !pair.is_empty()).collect();
+            let joined = if query.is_empty() { String::new() } else { format!("{}&", query.join("&")) };
+            let link = format!("<{}?{joined}cursor={cursor}>; rel=\"next\"", request.path());
+            response.insert_header((actix_web::http::header::LINK, link));
+        }
+        response.json(self)
+    }
+}
+
+/// Who acts, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Actor {
+    pub(crate) organisation_id: Uuid,
+    pub(crate) user_id: Uuid,
+}
+
+impl From<&Principal> for Actor {
+    fn from(principal: &Principal) -> Self {
+        Self { organisation_id: principal.organisation_id, user_id: principal.user_id }
+    }
+}
+
+impl From<&User> for Actor {
+    fn from(user: &User) -> Self {
+        Self { organisation_id: user.organisation_id, user_id: user.id }
+    }
+}
+
+/// An act of a user that succeeded.
+pub(crate) fn act(
+    actor: impl Into<Actor>,
+    context: RequestContext,
+    action: &'static str,
+    resource: (&'static str, Uuid),
+    before: Option<Value>,
+    after: Option<Value>,
+) -> AuditEvent {
+    let actor = actor.into();
+    AuditEvent {
+        id: Uuid::now_v7(),
+        organisation_id: actor.organisation_id,
+        actor_user_id: Some(actor.user_id),
+        action: Cow::Borrowed(action),
+        resource_type: Cow::Borrowed(resource.0),
+        resource_id: Some(resource.1.to_string()),
+        status: AuditStatus::Success,
+        before,
+        after,
+        transaction_id: context.transaction_id,
+        at: truncate_to_microseconds(OffsetDateTime::now_utc()),
+    }
+}
+
+/// A value for the audit log.
+pub(crate) fn logged(value: &impl serde::Serialize) -> Result<Option<Value>, Problem> {
+    serde_json::to_value(value).map(Some).map_err(Problem::internal)
+}
+
+/// A customer's free fields: a JSON object, or nothing.
+pub(crate) fn check_metadata(value: &Option<Value>, _: &()) -> garde::Result {
+    match value {
+        None | Some(Value::Object(_)) => Ok(()),
+        Some(_) => Err(garde::Error::new("must be a JSON object")),
+    }
+}

@@ -1,0 +1,364 @@
+//! Test sessions.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ETAG;
+use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_domain::document::{ItemSeed, SessionDocument, time_ordered_actor};
+use firemode_domain::session::{SessionStatus, TransitionError};
+use firemode_storage::assets::Asset;
+use firemode_storage::changes::{self, LateDecision, Origin};
+use firemode_storage::sessions::{self, Hold, NewSession, Session, SessionFilter, SessionPatch};
+use firemode_storage::{Client, StorageError, Transaction, assets, audit, buildings, users};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, Problems, RequestContext, WalkScope, run_once};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::etag;
+use crate::handlers::session_view::{SessionDetail, SessionView, Summary};
+use crate::handlers::{List, act, logged};
+use crate::params::Params;
+use crate::state::State;
+
+/// A session to be made.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateSession {
+    /// The building that is tested.
+    #[garde(skip)]
+    building_id: Uuid,
+    /// The building's name and the day, where left out.
+    #[garde(inner(length(chars, min = 1, max = 200)))]
+    #[schema(example = "Harbour Tower, yearly")]
+    name: Option<String>,
+    /// Who is to do it.
+    #[garde(skip)]
+    technician_id: Option<Uuid>,
+    /// What is tested; all active assets of the building, where left out.
+    #[garde(inner(length(min = 0, max = 10_000)))]
+    asset_ids: Option<Vec<Uuid>>,
+}
+
+/// New values; what is left out stays.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateSession {
+    #[garde(inner(length(chars, min = 1, max = 200)))]
+    name: Option<String>,
+    #[garde(skip)]
+    technician_id: Option<Uuid>,
+    /// pending → active → completed, any → cancelled; completed → active for a manager.
+    #[garde(skip)]
+    status: Option<SessionStatus>,
+}
+
+/// What was decided about late work.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LateDecided {
+    session_id: Uuid,
+    /// `accepted` or `rejected`.
+    #[schema(example = "accepted")]
+    state: &'static str,
+    /// How many changes waited for the decision.
+    changes: u64,
+}
+
+/// Opens a test session
+///
+/// Every asset becomes an item of its document.
+#[utoipa::path(post, path = "/v1/tests/sessions", tag = "sessions", request_body = CreateSession,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    responses((status = 201, description = "Opened.", body = SessionView)))]
+pub(crate) async fn create(
+    body: Body<CreateSession>,
+    key: Key,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let scope = key.scope(principal.organisation_id, principal.user_id);
+    let days = state.settings.idempotency.days;
+    let outcome = run_once(&state.database, scope, &body.fingerprint, days, async |tx| {
+        let view = open(tx, &body.value, &principal, &state).await?;
+        let after = json!({
+            "building_id": view.building_id, "name": view.name, "technician_id": view.technician_id,
+            "item_count": view.item_count, "heads": view.heads,
+        });
+        let event = act(&principal, context, "session.create", ("session", view.id), None, Some(after));
+        audit::record(tx, &[event]).await?;
+        Outcome::new(StatusCode::CREATED, &view)
+    })
+    .await?;
+    Ok(outcome.respond())
+}
+
+async fn open(
+    tx: &Transaction<'_>,
+    new: &CreateSession,
+    principal: &Principal,
+    state: &State,
+) -> Result<SessionView, Problem> {
+    let organisation_id = principal.organisation_id;
+    let mut problems = Problems::default();
+    let building = buildings::find(tx, organisation_id, new.building_id).await?;
+    match &building {
+        None => problems.add("building_id", "is not a building of your organisation"),
+        Some(building) if !building.is_active => problems.add("building_id", "is deactivated"),
+        Some(_) => {}
+    }
+    check_technician(tx, organisation_id, new.technician_id, &mut problems).await?;
+    let tested = assets::active_of(tx, organisation_id, new.building_id, new.asset_ids.as_deref()).await?;
+    for (index, id) in new.asset_ids.iter().flatten().enumerate() {
+        if !tested.iter().any(|asset| asset.id == *id) {
+            problems.add(format!("asset_ids[{index}]"), "is not an active asset of the building");
+        }
+    }
+    problems.into_result()?;
+
+    let now = OffsetDateTime::now_utc();
+    let site_name = building.map(|building| building.site_name).unwrap_or_default();
+    let name = new.name.clone().unwrap_or_else(|| default_name(&site_name, now));
+    let seeds: Vec<ItemSeed> = tested.into_iter().map(seed).collect();
+    let change = SessionDocument::creation_change(&time_ordered_actor(Uuid::now_v7()), &seeds, now)
+        .map_err(|refusal| Problem::invalid_field("asset_ids", refusal.to_string()))?;
+    let session = NewSession {
+        id: Uuid::now_v7(),
+        building_id: new.building_id,
+        name: &name,
+        technician_id: new.technician_id,
+        created_by: principal.user_id,
+        item_count: i32::try_from(seeds.len()).map_err(Problem::internal)?,
+    };
+    let session = sessions::insert(tx, organisation_id, &session).await?;
+    let origin = Origin {
+        organisation_id,
+        session_id: session.id,
+        user_id: principal.user_id,
+        instance_id: state.instance_id,
+    };
+    let received_at = changes::insert(tx, &origin, &[changes::NewChange::of(&change, Vec::new())]).await?;
+    let mut document = SessionDocument::empty();
+    document.integrate([change.recorded(principal.user_id, received_at)]);
+    Ok(SessionView::new(session, Summary::of(&document)))
+}
+
+/// Lists test sessions, newest first
+#[utoipa::path(get, path = "/v1/tests/sessions", tag = "sessions",
+    params(("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
+           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+           ("status" = Option<Vec<SessionStatus>>, Query, description = "Any of these; may be repeated."),
+           ("building_id" = Option<Uuid>, Query, description = "Sessions in one building."),
+           ("date_from" = Option<String>, Query, description = "Made at or after (RFC 3339)."),
+           ("date_to" = Option<String>, Query, description = "Made at or before (RFC 3339)."),
+           ("technician_id" = Option<Uuid>, Query, description = "Sessions of one technician.")),
+    responses((status = 200, description = "One page.", body = List<SessionView>),
+              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
+               content_type = "application/problem+json"),
+              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    request: HttpRequest,
+    principal: Principal,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let mut params = Params::of(&request)?;
+    let page = params.page();
+    let filter = SessionFilter {
+        statuses: params.repeated("status"),
+        building_id: params.optional("building_id"),
+        from: params.time("date_from"),
+        to: params.time("date_to"),
+        technician_id: params.optional("technician_id"),
+    };
+    params.finish()?;
+    let filters = format!("{filter:?}");
+    let organisation_id = principal.organisation_id;
+    let scope = WalkScope { organisation_id, list: "/v1/tests/sessions", filters: &filters };
+    let client = state.database.client().await?;
+    let walk = state.cursor_key.walk(&client, &page, scope).await?;
+    let page = sessions::list(&client, organisation_id, &filter, &walk).await?;
+    let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
+    let mut data = Vec::with_capacity(page.rows.len());
+    for session in page.rows {
+        let summary = state.documents.read(&client, organisation_id, session.id, Summary::of).await?;
+        data.push(SessionView::new(session, summary));
+    }
+    Ok(List { data, next_cursor }.respond(&request))
+}
+
+/// Reads a test session with its merged document
+#[utoipa::path(get, path = "/v1/tests/sessions/{session_id}", tag = "sessions", params(("session_id" = Uuid, Path)),
+    responses((status = 200, description = "The session; `ETag` names its state.", body = SessionDetail),
+              (status = 304, description = "You have it already.")))]
+pub(crate) async fn get(
+    id: web::Path<Uuid>,
+    request: HttpRequest,
+    principal: Principal,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let organisation_id = principal.organisation_id;
+    let client = state.database.client().await?;
+    let session = find(&client, organisation_id, *id).await?;
+    let late = changes::count_late(&client, organisation_id, *id).await?;
+    let look = move |document: &SessionDocument| SessionDetail::new(session, document, late);
+    let detail = state.documents.read(&client, organisation_id, *id, look).await?;
+    let tag = detail.session.etag()?;
+    if etag::is_known(&request, &tag) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(detail))
+}
+
+/// Renames, assigns, completes, cancels or reopens a test session
+#[utoipa::path(patch, path = "/v1/tests/sessions/{session_id}", tag = "sessions", request_body = UpdateSession,
+    params(("session_id" = Uuid, Path),
+           ("If-Match" = Option<String>, Header, description = "`ETag` of the state that you read.")),
+    responses((status = 200, description = "Changed.", body = SessionView),
+              (status = 412, description = "It has changed since you read it.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn update(
+    id: web::Path<Uuid>,
+    request: HttpRequest,
+    body: Body<UpdateSession>,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let organisation_id = principal.organisation_id;
+    let mut client = state.database.client().await?;
+    let tx = client.transaction().await.map_err(StorageError::from)?;
+    // Held alone: results hold it together, so none of them can cross a completion.
+    let before = sessions::find(&tx, organisation_id, *id, Hold::Alone).await?;
+    let before = before.ok_or_else(no_such_session)?;
+    let summary = state.documents.read(&tx, organisation_id, *id, Summary::of).await?;
+    let seen = SessionView::new(before.clone(), summary.clone());
+    etag::check_if_match(&request, &seen.etag()?)?;
+    let UpdateSession { name, technician_id, status } = body.value;
+    let mut problems = Problems::default();
+    check_technician(&tx, organisation_id, technician_id, &mut problems).await?;
+    match before.status.check_step(status.unwrap_or(before.status), principal.role) {
+        Ok(()) => {}
+        Err(error @ TransitionError::NotAllowed) => return Err(Problem::forbidden(error.to_string())),
+        Err(error) => problems.add("status", error.to_string()),
+    }
+    problems.into_result()?;
+    let patch = SessionPatch { name, technician_id, status };
+    let after = sessions::update(&tx, organisation_id, *id, &patch).await?;
+    let action = match (before.status, after.status) {
+        (from, to) if from == to => "session.update",
+        (SessionStatus::Completed, SessionStatus::Active) => "session.reopen",
+        (_, SessionStatus::Completed) => "session.complete",
+        (_, SessionStatus::Cancelled) => "session.cancel",
+        _ => "session.activate",
+    };
+    let event = act(
+        &principal,
+        context,
+        action,
+        ("session", *id),
+        logged(&fields(&before))?,
+        logged(&fields(&after))?,
+    );
+    audit::record(&tx, &[event]).await?;
+    tx.commit().await.map_err(StorageError::from)?;
+    let view = SessionView::new(after, summary);
+    let tag = view.etag()?;
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(view))
+}
+
+/// Makes late work part of the record
+#[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/late/accept", tag = "sessions",
+    params(("session_id" = Uuid, Path)),
+    responses((status = 200, description = "Merged into the document.", body = LateDecided)))]
+pub(crate) async fn accept_late(
+    id: web::Path<Uuid>,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    decide(*id, LateDecision::Accept, &principal, context, &state).await
+}
+
+/// Keeps late work apart for good
+///
+/// Nothing is deleted.
+#[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/late/reject", tag = "sessions",
+    params(("session_id" = Uuid, Path)),
+    responses((status = 200, description = "Kept apart.", body = LateDecided)))]
+pub(crate) async fn reject_late(
+    id: web::Path<Uuid>,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    decide(*id, LateDecision::Reject, &principal, context, &state).await
+}
+
+async fn decide(
+    id: Uuid,
+    decision: LateDecision,
+    principal: &Principal,
+    context: RequestContext,
+    state: &State,
+) -> Result<HttpResponse, Problem> {
+    let (name, action) = match decision {
+        LateDecision::Accept => ("accepted", "late.accept"),
+        LateDecision::Reject => ("rejected", "late.reject"),
+    };
+    let mut client = state.database.client().await?;
+    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let session = sessions::find(&tx, principal.organisation_id, id, Hold::Alone).await?;
+    session.ok_or_else(no_such_session)?;
+    let changes =
+        changes::decide_late(&tx, principal.organisation_id, id, principal.user_id, decision).await?;
+    let event = act(principal, context, action, ("session", id), None, Some(json!({"changes": changes})));
+    audit::record(&tx, &[event]).await?;
+    tx.commit().await.map_err(StorageError::from)?;
+    Ok(HttpResponse::Ok().json(LateDecided { session_id: id, state: name, changes }))
+}
+
+pub(crate) async fn find(client: &Client, organisation_id: Uuid, id: Uuid) -> Result<Session, Problem> {
+    sessions::find(client, organisation_id, id, Hold::None).await?.ok_or_else(no_such_session)
+}
+
+fn no_such_session() -> Problem {
+    Problem::not_found("test session")
+}
+
+async fn check_technician(
+    tx: &Transaction<'_>,
+    organisation_id: Uuid,
+    technician_id: Option<Uuid>,
+    problems: &mut Problems,
+) -> Result<(), Problem> {
+    if let Some(id) = technician_id
+        && users::find(tx, organisation_id, id).await?.is_none()
+    {
+        problems.add("technician_id", "is not a user of your organisation");
+    }
+    Ok(())
+}
+
+fn default_name(site_name: &str, now: OffsetDateTime) -> String {
+    let site_name: String = site_name.chars().take(180).collect();
+    format!("{site_name} {}", now.date())
+}
+
+fn seed(asset: Asset) -> ItemSeed {
+    ItemSeed {
+        item_id: asset.id.to_string(),
+        asset_id: Some(asset.id.to_string()),
+        item_code: Some(asset.item_code),
+        label: Some(asset.label),
+        location: Some(asset.location),
+        data: None,
+    }
+}
+
+fn fields(session: &Session) -> serde_json::Value {
+    json!({"name": session.name, "status": session.status, "technician_id": session.technician_id})
+}

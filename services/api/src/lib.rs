@@ -1,0 +1,17 @@
+//! The public HTTP API: who asks, what they may do, and everything that is not the hot path, which is proxied.
+
+mod access;
+mod app;
+mod auth;
+mod docs;
+mod etag;
+mod handlers;
+mod maintenance;
+mod params;
+mod proxy;
+mod readiness;
+mod routes;
+mod state;
+
+pub use app::{ApiError, run};
+pub use docs::openapi;

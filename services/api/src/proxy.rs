@@ -1,0 +1,112 @@
+//! The way from the public port to the ingest process: bodies stream through in both directions.
+
+use std::time::Duration;
+
+use actix_web::error::PayloadError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
+};
+use actix_web::{HttpRequest, HttpResponse, web};
+use awc::Client;
+use awc::error::{ConnectError, SendRequestError};
+use firemode_runtime::settings::{IngestSettings, Settings};
+use firemode_web::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, RequestContext, TRANSACTION_ID};
+use time::OffsetDateTime;
+
+use crate::access::Principal;
+use crate::state::State;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What a client may say to the ingest process; everything else stays here, so that nothing can be smuggled in.
+const REQUEST_HEADERS: [HeaderName; 5] = [ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, IDEMPOTENCY_KEY, TRACEPARENT];
+
+/// What the ingest process may say to a client.
+const RESPONSE_HEADERS: [HeaderName; 4] = [CONTENT_LENGTH, CONTENT_TYPE, IDEMPOTENT_REPLAYED, RETRY_AFTER];
+
+/// Connections that one worker keeps to the ingest process; further requests wait for one.
+const CONNECTIONS_MAX: usize = 512;
+
+/// Idle connections to the ingest process are kept this long.
+const KEEP_ALIVE_SECONDS: u64 = 30;
+
+/// A client with a pool of connections, one for each worker.
+pub(crate) fn client(settings: &Settings) -> Client {
+    let connector = awc::Connector::new()
+        .timeout(Duration::from_millis(settings.ingest.connect_milliseconds_max))
+        .conn_keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
+        .limit(CONNECTIONS_MAX);
+    Client::builder()
+        .connector(connector)
+        .timeout(settings.ingest.response_timeout())
+        .disable_redirects()
+        .no_default_headers()
+        .finish()
+}
+
+/// Hands a request on, with an internal token instead of the client's.
+pub(crate) async fn forward(
+    request: &HttpRequest,
+    payload: web::Payload,
+    principal: &Principal,
+    context: RequestContext,
+    state: &State,
+    client: &Client,
+) -> Result<HttpResponse, Problem> {
+    let transaction_id = context.transaction_id;
+    let token = state
+        .internal_key
+        .issue(&principal.claims, transaction_id, OffsetDateTime::now_utc())
+        .map_err(Problem::internal)?;
+    let url = format!("http://{}{}", state.settings.ingest.address(), request.uri().path());
+    let mut outgoing = client
+        .request(request.method().clone(), url)
+        .insert_header((AUTHORIZATION, format!("Bearer {token}")))
+        .insert_header((TRANSACTION_ID, transaction_id.to_string()));
+    copy(&REQUEST_HEADERS, request.headers(), outgoing.headers_mut());
+    let answer = outgoing.send_stream(payload).await.map_err(|error| failure(&error))?;
+    let mut response = HttpResponse::build(answer.status());
+    for name in &RESPONSE_HEADERS {
+        if let Some(value) = answer.headers().get(name) {
+            response.insert_header((name.clone(), value.clone()));
+        }
+    }
+    Ok(response.streaming(answer))
+}
+
+/// Does the ingest process answer its own health in time?
+pub(crate) async fn is_healthy(client: &Client, settings: &IngestSettings, timeout: Duration) -> bool {
+    let url = format!("http://{}/health", settings.address());
+    client.get(url).timeout(timeout).send().await.is_ok_and(|answer| answer.status().is_success())
+}
+
+fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
+    for name in names {
+        if let Some(value) = from.get(name) {
+            to.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// What the client is told. The request may have been taken or not, so only a retry under the same key is safe.
+fn failure(error: &SendRequestError) -> Problem {
+    let problem = match error {
+        SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => {
+            let detail = "The ingest process did not answer in time. Send the request again with the same \
+                          Idempotency-Key.";
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).retry_after(1)
+        }
+        SendRequestError::Body(body) if is_client_fault(body.as_ref()) => {
+            Problem::bad_request("The body broke off before its end.")
+        }
+        _ => Problem::unavailable(
+            "The ingest process is not there right now. Send the request again with the same Idempotency-Key.",
+        ),
+    };
+    problem.caused_by(error)
+}
+
+fn is_client_fault(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<PayloadError>()
+}

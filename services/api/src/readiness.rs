@@ -1,0 +1,113 @@
+//! Whether the appliance is ready, and why not.
+
+use std::time::Duration;
+
+use actix_web::web;
+use firemode_storage::migrations;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::proxy;
+use crate::state::{Ready, State};
+
+/// A database that answers slower than this in the median is degraded.
+const LATENCY_MAX: Duration = Duration::from_millis(10);
+
+const DATABASE_SECONDS_MAX: u64 = 1;
+const INGEST_SECONDS_MAX: u64 = 2;
+
+/// The answer of `/health/ready`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// True when every check is.
+    ready: bool,
+    /// `healthy` or `degraded`.
+    #[schema(example = "healthy")]
+    status: &'static str,
+    checks: Checks,
+    /// Figures behind the checks, for an admin's token alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+/// What is checked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Checks {
+    /// The pool gives a working connection within a second.
+    database: bool,
+    /// The ingest process answers its own health within two seconds.
+    ingest_service: bool,
+    /// The list of revoked tokens can be read and is fresh.
+    rtl_enabled: bool,
+    /// The schema is the one that this binary carries, or a later one that still serves it.
+    migrations: bool,
+    /// The median of five trivial statements is under ten milliseconds.
+    performance: bool,
+}
+
+/// Figures behind the checks.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Details {
+    /// Median of five trivial statements, in microseconds.
+    latency_microseconds: Option<u64>,
+    /// Connections that this process holds.
+    pool_connections: usize,
+    /// Connections that this process may hold.
+    pool_connections_max: usize,
+    /// Requests that wait for a connection.
+    pool_waiting: usize,
+    /// Schema version that this binary carries.
+    schema_version: i32,
+}
+
+impl Readiness {
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready
+    }
+}
+
+/// Looks at everything, at the same time.
+pub(crate) async fn check(state: &State, client: &awc::Client, with_details: bool) -> Readiness {
+    let (latency, migrations, ingest_service) = tokio::join!(
+        within(DATABASE_SECONDS_MAX, state.database.latency()),
+        within(DATABASE_SECONDS_MAX, migrations::compatible(&state.database)),
+        proxy::is_healthy(client, &state.settings.ingest, Duration::from_secs(INGEST_SECONDS_MAX)),
+    );
+    let checks = Checks {
+        database: latency.is_some(),
+        ingest_service,
+        rtl_enabled: state.revocations.is_fresh(),
+        migrations: migrations == Some(true),
+        performance: latency.is_some_and(|latency| latency < LATENCY_MAX),
+    };
+    let ready = state.readiness.get() == Ready::Serving
+        && checks.database
+        && checks.ingest_service
+        && checks.rtl_enabled
+        && checks.migrations
+        && checks.performance;
+    let details = with_details.then(|| {
+        let pool = state.database.figures();
+        Details {
+            latency_microseconds: latency.and_then(|latency| u64::try_from(latency.as_micros()).ok()),
+            pool_connections: pool.connections,
+            pool_connections_max: pool.connections_max,
+            pool_waiting: pool.waiting,
+            schema_version: migrations::embedded_version(),
+        }
+    });
+    Readiness { ready, status: if ready { "healthy" } else { "degraded" }, checks, details }
+}
+
+async fn within<T, E>(seconds: u64, work: impl Future<Output = Result<T, E>>) -> Option<T> {
+    tokio::time::timeout(Duration::from_secs(seconds), work).await.ok()?.ok()
+}
+
+/// Opens the routes as soon as the database has the schema that this binary needs.
+pub(crate) async fn open_when_migrated(state: web::Data<State>) {
+    while !matches!(migrations::compatible(&state.database).await, Ok(true)) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    state.readiness.set(Ready::Serving);
+    tracing::info!("the database is migrated: all routes are open");
+}

@@ -1,0 +1,113 @@
+//! Every route, once: its method, its path, who may call it, and what serves it.
+//!
+//! The server's routing, the access check and the OpenAPI document are all made from this table.
+
+use actix_web::http::Method;
+use actix_web::middleware::Compress;
+use actix_web::web::{self, ServiceConfig};
+use firemode_domain::role::Role;
+use utoipa::OpenApi;
+
+use crate::access::Access;
+use crate::handlers;
+
+const ANYONE: &[Role] = &[Role::Admin, Role::Manager, Role::Technician, Role::Auditor];
+const WORKERS: &[Role] = &[Role::Admin, Role::Manager, Role::Technician];
+const MANAGERS: &[Role] = &[Role::Admin, Role::Manager];
+const OVERSEERS: &[Role] = &[Role::Admin, Role::Manager, Role::Auditor];
+const ADMINS: &[Role] = &[Role::Admin];
+
+macro_rules! routes {
+    ($($access:expr => { $($method:ident $path:literal $($handler:ident)::+ $(, $wrap:ident)?;)+ })+) => {
+        /// Method, path and access of every route.
+        pub(crate) const TABLE: &[(Method, &str, Access)] = &[
+            $($((routes!(@method $method), $path, $access),)+)+
+        ];
+
+        /// Tells the server what serves what.
+        pub(crate) fn register(server: &mut ServiceConfig) {
+            $($(server.route($path, web::$method().to($($handler)::+)$(.wrap($wrap()))?);)+)+
+        }
+
+        #[derive(OpenApi)]
+        #[openapi(paths($($($($handler)::+,)+)+))]
+        pub(crate) struct Documented;
+    };
+    (@method get) => { Method::GET };
+    (@method post) => { Method::POST };
+    (@method patch) => { Method::PATCH };
+    (@method delete) => { Method::DELETE };
+}
+
+routes! {
+    Access::Always => {
+        get "/" handlers::root::index;
+        get "/health" handlers::health::health;
+        get "/health/live" handlers::health::live;
+        get "/health/ready" handlers::health::ready;
+        get "/openapi.json" handlers::root::openapi_json;
+        get "/docs" handlers::root::docs;
+        get "/docs/{file}" handlers::root::docs_file;
+    }
+    Access::Public => {
+        post "/v1/auth/register" handlers::auth::register;
+        post "/v1/auth/login" handlers::auth::login;
+        post "/v1/auth/refresh" handlers::auth::refresh;
+    }
+    Access::Roles(ANYONE) => {
+        post "/v1/auth/logout" handlers::auth::logout;
+        get "/v1/users/me" handlers::users::me;
+        get "/v1/buildings" handlers::buildings::list;
+        get "/v1/buildings/{building_id}" handlers::buildings::get;
+        get "/v1/buildings/{building_id}/assets" handlers::assets::list;
+        get "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::get;
+        get "/v1/tests/sessions" handlers::sessions::list;
+        get "/v1/tests/sessions/{session_id}" handlers::sessions::get;
+        get "/v1/tests/sessions/{session_id}/offline_bundle" handlers::bundle::offline_bundle, compressed;
+        get "/v1/evidence/{evidence_id}" handlers::evidence::get;
+        get "/v1/evidence/{evidence_id}/content" handlers::evidence::content;
+        get "/v1/evidence/{evidence_id}/verify" handlers::evidence::verify;
+    }
+    Access::Roles(WORKERS) => {
+        post "/v1/buildings/{building_id}/assets" handlers::assets::create;
+        patch "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::update;
+        post "/v1/tests/sessions" handlers::sessions::create;
+        patch "/v1/tests/sessions/{session_id}" handlers::sessions::update;
+        post "/v1/tests/sessions/{session_id}/results" handlers::hot::results;
+        post "/v1/evidence" handlers::hot::evidence;
+        post "/v1/classify" handlers::hot::classify;
+        post "/v1/rules/classify_faults" handlers::hot::classify_faults;
+    }
+    Access::Roles(MANAGERS) => {
+        post "/v1/buildings" handlers::buildings::create;
+        patch "/v1/buildings/{building_id}" handlers::buildings::update;
+        delete "/v1/buildings/{building_id}" handlers::buildings::deactivate;
+        delete "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::deactivate;
+        post "/v1/tests/sessions/{session_id}/late/accept" handlers::sessions::accept_late;
+        post "/v1/tests/sessions/{session_id}/late/reject" handlers::sessions::reject_late;
+    }
+    Access::Roles(OVERSEERS) => {
+        get "/v1/audit" handlers::audit::list;
+    }
+    Access::Roles(ADMINS) => {
+        post "/v1/auth/revoke" handlers::auth::revoke;
+        post "/v1/auth/revoke-all" handlers::auth::revoke_all;
+    }
+}
+
+/// Compresses as the client accepts.
+fn compressed() -> Compress {
+    Compress::default()
+}
+
+/// The access of a route.
+///
+/// # Errors
+/// The methods that the path takes, where it does not take this one.
+pub(crate) fn find(method: &Method, pattern: &str) -> Result<Access, Vec<Method>> {
+    let of_path = || TABLE.iter().filter(|(_, path, _)| *path == pattern);
+    of_path()
+        .find(|(known, _, _)| known == method)
+        .map(|(_, _, access)| *access)
+        .ok_or_else(|| of_path().map(|(known, _, _)| known.clone()).collect())
+}

@@ -1,0 +1,83 @@
+//! What every request of the process shares.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use firemode_runtime::settings::Settings;
+use firemode_storage::Database;
+use firemode_storage::documents::WarmDocuments;
+use firemode_storage::evidence_store::EvidenceStore;
+use firemode_web::{AccessKey, CursorKey, InternalKey};
+
+use crate::app::ApiError;
+use crate::auth::passwords::Passwords;
+use crate::auth::revocations::Revocations;
+use crate::auth::vault::Vault;
+
+/// What every request of the process shares.
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) database: Database,
+    pub(crate) evidence: EvidenceStore,
+    pub(crate) documents: WarmDocuments,
+    pub(crate) access_key: AccessKey,
+    pub(crate) internal_key: InternalKey,
+    pub(crate) cursor_key: CursorKey,
+    pub(crate) passwords: Passwords,
+    pub(crate) vault: Vault,
+    pub(crate) revocations: Revocations,
+    pub(crate) readiness: Readiness,
+    /// Names this process among those that write changes.
+    pub(crate) instance_id: uuid::Uuid,
+}
+
+impl State {
+    pub(crate) fn new(settings: Settings) -> Result<Self, ApiError> {
+        let auth = &settings.auth;
+        // The ingest process has the other half of the appliance's budget.
+        let database = Database::new(&settings, settings.database.pool_size / 2)?;
+        Ok(Self {
+            evidence: EvidenceStore::open(&settings)?,
+            documents: WarmDocuments::new(settings.ingest.warm_sessions_max),
+            access_key: AccessKey::new(&auth.jwt_secret_key),
+            internal_key: InternalKey::new(&auth.internal_jwt_secret_key),
+            cursor_key: CursorKey::derive(&auth.jwt_secret_key),
+            passwords: Passwords::new(auth).ok_or(ApiError::Keys)?,
+            vault: Vault::new(&auth.pii_encryption_key).ok_or(ApiError::Keys)?,
+            revocations: Revocations::new(auth.revocation_stale_milliseconds),
+            readiness: Readiness::default(),
+            instance_id: uuid::Uuid::new_v4(),
+            database,
+            settings,
+        })
+    }
+}
+
+/// Whether the process takes work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Ready {
+    /// The database is not migrated yet.
+    Starting,
+    /// Everything is served.
+    Serving,
+    /// Requests that are here may finish.
+    Stopping,
+}
+
+/// [`Ready`] for many threads.
+#[derive(Debug, Default)]
+pub(crate) struct Readiness(AtomicU8);
+
+impl Readiness {
+    pub(crate) fn get(&self) -> Ready {
+        match self.0.load(Ordering::Acquire) {
+            0 => Ready::Starting,
+            1 => Ready::Serving,
+            _ => Ready::Stopping,
+        }
+    }
+
+    pub(crate) fn set(&self, ready: Ready) {
+        self.0.fetch_max(ready as u8, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,91 @@
+//! What surrounds an observation: a measured value, its baseline, and plain facts.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::parse::{UNIT_RULE, is_unit};
+use super::problem::{Invalid, Members, Problems, number, word};
+
+/// A number with its unit.
+#[derive(Debug, Clone, PartialEq, ToSchema)]
+pub struct Quantity {
+    /// The number, in `unit`.
+    pub value: f64,
+    /// Unit as the rule writes it, such as `kPa`; compared exactly, never converted.
+    pub unit: String,
+}
+
+/// The context of an observation, read from a JSON object:
+///
+/// ```json
+/// {
+///   "measurement": { "value": 8.2, "unit": "L/s" },
+///   "baseline": { "value": 10, "unit": "L/s" },
+///   "only_in_area": true
+/// }
+/// ```
+///
+/// - `measurement`: the value that the device measured; needed by conditions that are judged by a number.
+/// - `baseline`: what the building's baseline record says for the same quantity, above zero and in the same unit;
+///   needed where a limit is relative. (A missing baseline record is a condition of its own in the rules.)
+/// - every other member is a fact that the predicates of a rule can test: `true`/`false`, a number or text. Facts
+///   that no predicate asks for have no effect.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Context {
+    measurement: Option<Quantity>,
+    baseline: Option<Quantity>,
+    facts: Map<String, Value>,
+}
+
+impl Context {
+    /// Names that predicates cannot test, because they are quantities.
+    pub(super) const QUANTITIES: [&'static str; 2] = ["measurement", "baseline"];
+
+    /// Reads the `context` of a request.
+    ///
+    /// # Errors
+    /// Every problem at once, each with the path of its field, which starts with `context`.
+    pub fn parse(value: Value) -> Result<Self, Invalid> {
+        let mut problems = Problems::default();
+        let context = Members::open(value, "context", &mut problems).map(|mut members| {
+            let measurement = members.optional("measurement", &mut problems, quantity);
+            let baseline = members.optional("baseline", &mut problems, quantity);
+            Self { measurement, baseline, facts: members.rest() }
+        });
+        problems.into_result(context)
+    }
+
+    /// The measured value, if there is one.
+    pub fn measurement(&self) -> Option<&Quantity> {
+        self.measurement.as_ref()
+    }
+
+    /// The baseline of the measured quantity, if there is one.
+    pub fn baseline(&self) -> Option<&Quantity> {
+        self.baseline.as_ref()
+    }
+
+    /// A fact by its name.
+    pub fn fact(&self, name: &str) -> Option<&Value> {
+        self.facts.get(name)
+    }
+}
+
+impl TryFrom<Value> for Context {
+    type Error = Invalid;
+
+    fn try_from(value: Value) -> Result<Self, Invalid> {
+        Self::parse(value)
+    }
+}
+
+fn quantity(value: Value, path: &str, problems: &mut Problems) -> Option<Quantity> {
+    let mut members = Members::open(value, path, problems)?;
+    let value = members.required("value", problems, number);
+    let unit = members
+        .required("unit", problems, |value, path, problems| word(value, path, is_unit, UNIT_RULE, problems));
+    members.close(problems);
+    Some(Quantity { value: value?, unit: unit? })
+}

@@ -1,0 +1,163 @@
+//! Numeric thresholds: a measured value against absolute limits or against the building's baseline.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::classify::ClassifyError;
+use super::context::{Context, Quantity};
+use super::schema::{Classification, Mapping};
+
+/// A value this close to a limit, as a fraction of the limit, is at the limit and inside it. It keeps the binary
+/// rounding of decimal numbers (70 % of 0.1) from deciding the class of a defect.
+const ROUNDING_FRACTION: f64 = 1e-9;
+
+/// How one measured quantity is judged.
+///
+/// It needs `context.measurement` in its unit and, when one of its limits is relative, `context.baseline` in the
+/// same unit. Units are compared as they are written and nothing is converted: a silent conversion of a wrong
+/// unit would be a wrong class.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Threshold {
+    /// Unit of the measured value, such as `kPa`, `L/s` or `%`; at most 16 characters.
+    pub unit: String,
+    /// The limits; 1 to 8. Of those that a value crosses the most severe decides.
+    pub limits: Vec<Limit>,
+}
+
+/// One limit and what it means to cross it. A value at the limit has not crossed it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Limit {
+    /// The limit.
+    #[serde(flatten)]
+    pub bound: Bound,
+    /// What a value beyond the limit amounts to.
+    #[serde(flatten)]
+    pub consequence: Consequence,
+    /// Guidance for the technician, in the author's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A limit of a measured value, in the unit of its threshold or in percent of the baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// Crossed by a value below it.
+    Min(f64),
+    /// Crossed by a value above it.
+    Max(f64),
+    /// Crossed by a value below this percentage of the baseline.
+    MinPercentOfBaseline(f64),
+    /// Crossed by a value above this percentage of the baseline.
+    MaxPercentOfBaseline(f64),
+}
+
+impl Bound {
+    /// The field names of the four kinds of limit in a rule.
+    pub(super) const NAMES: [&'static str; 4] =
+        ["min", "max", "min_percent_of_baseline", "max_percent_of_baseline"];
+
+    fn is_crossed(self, measured: f64, context: &Context) -> Result<bool, ClassifyError> {
+        let of_baseline = |percent: f64| Ok(baseline(context)?.value * percent / 100.0);
+        Ok(match self {
+            Self::Min(min) => is_below(measured, min),
+            Self::Max(max) => is_below(-measured, -max),
+            Self::MinPercentOfBaseline(percent) => is_below(measured, of_baseline(percent)?),
+            Self::MaxPercentOfBaseline(percent) => is_below(-measured, -of_baseline(percent)?),
+        })
+    }
+}
+
+/// What crossing a limit amounts to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Consequence {
+    /// This class.
+    Classification(Classification),
+    /// One of the rule's `conditions`, with its class and its predicates.
+    Condition(String),
+}
+
+/// A condition and its class before the context is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Verdict<'a> {
+    pub(super) condition: &'a str,
+    pub(super) classification: Classification,
+}
+
+impl Threshold {
+    /// What the measured value of `context` amounts to: one verdict for each limit that it crosses, at least one.
+    ///
+    /// `name` is the observed condition that led here.
+    pub(super) fn judge<'a>(
+        &'a self,
+        name: &'a str,
+        conditions: &'a BTreeMap<String, Mapping>,
+        context: &Context,
+    ) -> Result<Vec<Verdict<'a>>, ClassifyError> {
+        let measurement = context
+            .measurement()
+            .ok_or(ClassifyError::MissingContext { field: "context.measurement".into() })?;
+        self.check_unit(measurement, "context.measurement.unit")?;
+        if let Some(baseline) = context.baseline() {
+            self.check_unit(baseline, "context.baseline.unit")?;
+        }
+
+        let mut crossed = Vec::new();
+        for limit in &self.limits {
+            if limit.bound.is_crossed(measurement.value, context)? {
+                crossed.push(limit.consequence.verdict(name, conditions));
+            }
+        }
+        if crossed.is_empty() {
+            return Err(ClassifyError::WithinLimits {
+                condition: name.to_owned(),
+                value: measurement.value,
+                unit: self.unit.clone(),
+            });
+        }
+        Ok(crossed)
+    }
+
+    fn check_unit(&self, quantity: &Quantity, field: &str) -> Result<(), ClassifyError> {
+        if quantity.unit == self.unit {
+            return Ok(());
+        }
+        Err(ClassifyError::UnitMismatch {
+            field: field.to_owned(),
+            expected: self.unit.clone(),
+            found: quantity.unit.clone(),
+        })
+    }
+}
+
+impl Consequence {
+    fn verdict<'a>(&'a self, name: &'a str, conditions: &BTreeMap<String, Mapping>) -> Verdict<'a> {
+        match self {
+            Self::Classification(classification) => {
+                Verdict { condition: name, classification: *classification }
+            }
+            Self::Condition(condition) => Verdict {
+                condition,
+                // A valid rule maps every condition that its limits name.
+                classification: conditions[condition].classification,
+            },
+        }
+    }
+}
+
+fn baseline(context: &Context) -> Result<&Quantity, ClassifyError> {
+    let field = || "context.baseline".to_owned();
+    let baseline = context.baseline().ok_or_else(|| ClassifyError::MissingContext { field: field() })?;
+    if baseline.value > 0.0 {
+        Ok(baseline)
+    } else {
+        Err(ClassifyError::InvalidContext { field: field(), expected: "a baseline above zero".into() })
+    }
+}
+
+fn is_below(measured: f64, limit: f64) -> bool {
+    measured < limit - limit.abs() * ROUNDING_FRACTION
+}

@@ -1,0 +1,35 @@
+//! Classification of faults by versioned rules.
+//!
+//! A rule is data: a code, a semantic version and a [`RuleSchema`] that says which class a practitioner gives to
+//! each condition that can be seen on an item. [`classify`] applies one rule to one [`Observation`] in three steps:
+//!
+//! 1. The observed condition is looked up. It is either mapped to a class directly (`conditions`), or it is one
+//!    that is judged by a number (`thresholds`), and then every limit that the measured value crosses gives a class.
+//! 2. The first context predicate that applies to the condition and holds replaces its class (`predicates`): the
+//!    only extinguisher in its area is not one of many.
+//! 3. The most severe class is the outcome, which names the rule and the version that decided.
+//!
+//! Everything that a device leaves out or gets wrong is an error, never a milder class.
+//!
+//! The published JSON Schema of a rule is `rules/rule_schema.schema.json`; the rules that the product ships are
+//! the other files beside it, see [`shipped_rules`]. They are our own judgement in our own words, and a customer
+//! replaces any of them by a rule with the same code and a higher version.
+
+mod classify;
+mod context;
+mod limit;
+mod parse;
+mod predicate;
+mod problem;
+mod rule;
+mod schema;
+mod shipped;
+
+pub use classify::{ClassifyError, Observation, Outcome, classify};
+pub use context::{Context, Quantity};
+pub use limit::{Bound, Consequence, Limit, Threshold};
+pub use predicate::{Operand, Operator, Predicate, Scalar, Test};
+pub use problem::{Invalid, Problem};
+pub use rule::{Rule, latest, rule_for_item};
+pub use schema::{Classification, Mapping, RuleSchema};
+pub use shipped::{RULE_JSON_SCHEMA, shipped_rules};

@@ -1,0 +1,176 @@
+//! The items of a session: changes that the server makes itself.
+
+use std::collections::HashSet;
+
+use automerge::legacy::{ObjectId, OpId};
+use automerge::{ActorId, ObjId, ObjType, ROOT, ReadDoc};
+use serde_json::{Map, Value};
+use thiserror::Error;
+use time::OffsetDateTime;
+
+use super::change::{NewChange, SERVER_DEVICE};
+use super::edit::Draft;
+use super::limits::{OBJECT_DEPTH_MAX, OPERATION_COUNTER_MAX};
+use super::operation::is_deeper_than;
+use super::pointer::check_segment;
+use super::session::SessionDocument;
+
+/// An item as it is put into the document.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ItemSeed {
+    /// The key under `/items`: the asset's id, or any other id.
+    pub item_id: String,
+    /// The asset it is about.
+    pub asset_id: Option<String>,
+    /// The code in the register.
+    pub item_code: Option<String>,
+    /// What it is called.
+    pub label: Option<String>,
+    /// Where it is.
+    pub location: Option<String>,
+    /// Free JSON, kept in the item's field `data`.
+    pub data: Option<Map<String, Value>>,
+}
+
+/// Why items cannot be added.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ItemsRefusal {
+    /// An item with this id is there already, or was given twice.
+    #[error("items[{index}]: there is an item `{item_id}` already")]
+    Exists {
+        /// Position of the item, from 0.
+        index: usize,
+        /// Its id.
+        item_id: String,
+    },
+    /// An id is empty or too long.
+    #[error("items[{index}].id: 1 to 256 bytes are expected")]
+    InvalidId {
+        /// Position of the item, from 0.
+        index: usize,
+    },
+    /// The free data nests too deeply.
+    #[error("items[{index}].data: the value is nested too deeply")]
+    TooDeep {
+        /// Position of the item, from 0.
+        index: usize,
+    },
+    /// The document takes no more operations.
+    #[error("the session's document is full")]
+    DocumentFull,
+}
+
+impl SessionDocument {
+    /// The first change of a session: a map `items` with one map for each item, so that edits of two devices
+    /// merge field by field. `actor` is a fresh actor of the server.
+    ///
+    /// # Errors
+    ///
+    /// [`ItemsRefusal`] when an id is given twice or data nests too deeply.
+    pub fn creation_change(
+        actor: &ActorId,
+        items: &[ItemSeed],
+        at: OffsetDateTime,
+    ) -> Result<NewChange, ItemsRefusal> {
+        Self::empty().items_change(actor, items, at)
+    }
+
+    /// A change that adds items to this document. `actor` is an actor of the server that nobody else writes
+    /// with; its next sequence number follows from this document.
+    ///
+    /// # Errors
+    ///
+    /// [`ItemsRefusal`] when an item is there already or data nests too deeply.
+    pub fn items_change(
+        &self,
+        actor: &ActorId,
+        items: &[ItemSeed],
+        at: OffsetDateTime,
+    ) -> Result<NewChange, ItemsRefusal> {
+        self.check_seeds(items)?;
+        let heads = self.history.heads();
+        let start_op = self.history.highest_counter(&heads) + 1;
+        let own_changes =
+            self.history.actor_number(actor).map_or(0, |actor| self.history.actor(actor).changes.len());
+        let mut draft = Draft {
+            actor: actor.clone(),
+            seq: own_changes as u64 + 1,
+            start_op,
+            deps: self.history.hashes(&heads),
+            stated_at_seconds: at.unix_timestamp(),
+            operations: Vec::new(),
+        };
+        let map = match self.items_map() {
+            Some(map) => map,
+            None => ObjectId::Id(draft.make_map(ObjectId::Root, "items")),
+        };
+        for item in items {
+            write_item(&mut draft, &map, item);
+        }
+        let last = u64::from(start_op) + draft.operations.len() as u64;
+        if last > u64::from(OPERATION_COUNTER_MAX) {
+            return Err(ItemsRefusal::DocumentFull);
+        }
+        let change = draft.finish(None);
+        Ok(NewChange::of(&change.change, Some(SERVER_DEVICE.to_owned())))
+    }
+
+    fn check_seeds(&self, items: &[ItemSeed]) -> Result<(), ItemsRefusal> {
+        let existing = self.items_map_id();
+        let mut ids = HashSet::new();
+        for (index, item) in items.iter().enumerate() {
+            check_segment(&item.item_id).map_err(|_| ItemsRefusal::InvalidId { index })?;
+            let exists = existing
+                .as_ref()
+                .is_some_and(|map| matches!(self.document.get(map, item.item_id.as_str()), Ok(Some(_))));
+            if exists || !ids.insert(&item.item_id) {
+                return Err(ItemsRefusal::Exists { index, item_id: item.item_id.clone() });
+            }
+            // Two levels lie above the item's own fields: `items` and the item.
+            let depth = usize::from(OBJECT_DEPTH_MAX) / 2;
+            let is_too_deep = |value| is_deeper_than(value, depth);
+            if item.data.as_ref().is_some_and(|data| data.values().any(is_too_deep)) {
+                return Err(ItemsRefusal::TooDeep { index });
+            }
+        }
+        Ok(())
+    }
+
+    fn items_map_id(&self) -> Option<ObjId> {
+        match self.document.get(ROOT, "items") {
+            Ok(Some((automerge::Value::Object(ObjType::Map), map))) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// How many items the document has.
+    #[must_use]
+    pub fn item_count(&self) -> usize {
+        self.items_map_id().map_or(0, |items| self.document.length(&items))
+    }
+
+    fn items_map(&self) -> Option<ObjectId> {
+        match self.items_map_id()? {
+            ObjId::Root => None,
+            ObjId::Id(counter, actor, _) => Some(ObjectId::Id(OpId::new(counter, &actor))),
+        }
+    }
+}
+
+fn write_item(draft: &mut Draft, items: &ObjectId, item: &ItemSeed) {
+    let map = draft.make_map(items.clone(), &item.item_id);
+    let fields = [
+        ("asset_id", &item.asset_id),
+        ("item_code", &item.item_code),
+        ("label", &item.label),
+        ("location", &item.location),
+    ];
+    for (key, text) in fields {
+        if let Some(text) = text {
+            draft.write_entry(&map, key, &Value::String(text.clone()));
+        }
+    }
+    if let Some(data) = &item.data {
+        draft.write_entry(&map, "data", &Value::Object(data.clone()));
+    }
+}

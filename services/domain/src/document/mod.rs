@@ -1,0 +1,47 @@
+//! The session document: Automerge changes, checked, merged and shown as JSON.
+//!
+//! A session's record is an append-only *set* of Automerge changes, written by several instances at once.
+//! Everything here is a function of that set: whatever the order of arrival, and however often a change
+//! arrives, the same set gives the same document, clock, conflicts, held and quarantined changes.
+//!
+//! - [`SessionDocument::integrate`] takes stored rows and never fails. A change whose dependencies are
+//!   missing is *held* and merges the moment they arrive; one that would damage the document is
+//!   *quarantined* with a reason. Neither state is stored anywhere: it follows from the set.
+//! - [`SessionDocument::prepare`] takes what a client sent, checks all of it, and answers with the changes
+//!   to store or with a [`Refusal`]. Nothing of a refused request is applied. The caller stores the changes
+//!   and then calls [`SessionDocument::adopt`].
+//! - [`SessionDocument::view`] shows the merged document as JSON, with the safe side for outcomes.
+//!
+//! There is no clock, no randomness and no I/O in this module.
+
+mod change;
+mod check;
+mod chunk;
+mod clock;
+mod edit;
+mod history;
+mod ids;
+mod items;
+mod limits;
+mod merge;
+mod operation;
+mod pointer;
+mod prepare;
+mod refusal;
+mod session;
+mod unmerged;
+mod value;
+mod view;
+
+pub use change::{NewChange, Provenance, RecordedChange, SERVER_DEVICE};
+pub use chunk::split_changes;
+pub use clock::{ClockError, VectorClock};
+pub use ids::{ActorId, ChangeHash, time_ordered_actor};
+pub use items::{ItemSeed, ItemsRefusal};
+pub use limits::Limits;
+pub use operation::{Entry, FieldError, Operation, OperationKind};
+pub use prepare::{OperationId, Prepared, WriterContext};
+pub use refusal::{ChangeFault, Refusal};
+pub use session::{Quarantined, SessionDocument};
+pub use unmerged::Held;
+pub use view::{Conflict, ConflictValue, DocumentView};

@@ -1,0 +1,215 @@
+//! What a client may put into the `changes` of a request.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+use time::OffsetDateTime;
+
+use super::change::SERVER_DEVICE;
+use super::pointer::Pointer;
+use super::value::{check_item, check_outcome};
+
+/// The longest name of a device and the longest operation id, in characters.
+const NAME_CHARACTERS_MAX: usize = 64;
+/// How deep arrays and objects may nest in a value.
+const VALUE_DEPTH_MAX: usize = 32;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// One entry of a request: an Automerge change, or an operation that the server turns into one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// One Automerge change in its binary form, compressed or not.
+    Change(Vec<u8>),
+    /// An operation on the document's JSON.
+    Operation(Operation),
+}
+
+/// An operation on the document's JSON, applied at the point of history that its client had seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// What to do.
+    pub op: OperationKind,
+    /// Where: a JSON Pointer such as `/items/<item id>/outcome`. The parent must exist. An element of a list
+    /// is named by its index; `-`, or the list's length, is the place behind the last.
+    pub path: String,
+    /// The value to set or append; any JSON. Absent (or null) for `delete`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// The device's name, 1 to 64 visible characters. Attribution, not an Automerge actor.
+    pub actor_id: String,
+    /// When the device did it.
+    #[serde(with = "time::serde::rfc3339")]
+    pub timestamp: OffsetDateTime,
+    /// The device's own id of this operation, 1 to 64 visible characters. An operation with the id of an
+    /// earlier one of the same user and device is a duplicate, for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub op_id: Option<String>,
+}
+
+/// The kinds of operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationKind {
+    /// Creates the last segment of the path and replaces what is there. Setting an equal value is a change
+    /// too: it confirms the value, and settles a conflict.
+    Set,
+    /// Removes what is there. What is already gone is a duplicate.
+    Delete,
+    /// Adds to the end of the list at the path, which is created where it is missing.
+    Append,
+}
+
+/// A field of the request is not valid.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{field}: {message}")]
+pub struct FieldError {
+    index: usize,
+    field: String,
+    message: String,
+}
+
+impl FieldError {
+    pub(super) fn new(index: usize, field: &str, message: impl Into<String>) -> Self {
+        let dot = if field.is_empty() { "" } else { "." };
+        Self { index, field: format!("changes[{index}]{dot}{field}"), message: message.into() }
+    }
+
+    /// The position of the entry in the request, from 0.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The field, for example `changes[3].path`.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// What is wrong with it.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl Entry {
+    /// Reads an entry of the JSON form: a base64 string is a change, an object an operation.
+    ///
+    /// # Errors
+    ///
+    /// A [`FieldError`] that names the field, for example `changes[3].path`.
+    pub fn from_json(index: usize, json: Value) -> Result<Self, FieldError> {
+        match json {
+            Value::String(text) => BASE64
+                .decode(text)
+                .map(Self::Change)
+                .map_err(|_| FieldError::new(index, "", "this is not base64")),
+            Value::Object(_) => {
+                let operation = Operation::deserialize(json)
+                    .map_err(|error| FieldError::new(index, "", error.to_string()))?;
+                operation.validate(index)?;
+                Ok(Self::Operation(operation))
+            }
+            _ => Err(FieldError::new(index, "", "a base64 string or an operation is expected")),
+        }
+    }
+
+    /// How much of the request this entry is, in bytes.
+    pub(super) fn byte_count(&self) -> usize {
+        match self {
+            Self::Change(bytes) => bytes.len(),
+            Self::Operation(operation) => {
+                operation.path.len() + operation.value.as_ref().map_or(0, value_bytes)
+            }
+        }
+    }
+}
+
+impl Operation {
+    /// Checks what can be checked without the document.
+    ///
+    /// # Errors
+    ///
+    /// A [`FieldError`] that names the field, for example `changes[3].path`.
+    pub fn validate(&self, index: usize) -> Result<(), FieldError> {
+        let wrong = |field, message: &str| FieldError::new(index, field, message);
+        check_name(&self.actor_id).map_err(|message| wrong("actor_id", message))?;
+        if self.actor_id == SERVER_DEVICE {
+            return Err(wrong("actor_id", "this name is reserved for the server"));
+        }
+        if let Some(op_id) = &self.op_id {
+            check_name(op_id).map_err(|message| wrong("op_id", message))?;
+        }
+        let path = self.pointer(index)?;
+        if path.segments() == ["items"] {
+            return Err(wrong("path", "items are changed one by one"));
+        }
+        match (self.op, &self.value) {
+            (OperationKind::Delete, None | Some(Value::Null)) => Ok(()),
+            (OperationKind::Delete, Some(_)) => Err(wrong("value", "`delete` takes no value")),
+            (_, None) => Err(wrong("value", "a value is required")),
+            (kind, Some(value)) => check_value(kind, &path, value).map_err(|message| wrong("value", message)),
+        }
+    }
+
+    pub(super) fn pointer(&self, index: usize) -> Result<Pointer, FieldError> {
+        Pointer::parse(&self.path).map_err(|message| FieldError::new(index, "path", message))
+    }
+}
+
+fn check_value(kind: OperationKind, path: &Pointer, value: &Value) -> Result<(), &'static str> {
+    if is_deeper_than(value, VALUE_DEPTH_MAX) {
+        return Err("the value is nested too deeply");
+    }
+    match kind {
+        OperationKind::Set if path.is_outcome() => check_outcome(value),
+        OperationKind::Set if path.is_item() => check_item(value),
+        OperationKind::Append if path.is_outcome() || path.is_item() => Err("this is not a list"),
+        _ => Ok(()),
+    }
+}
+
+/// A name of 1 to 64 visible characters.
+fn check_name(name: &str) -> Result<(), &'static str> {
+    let is_visible = |character: char| !character.is_control() && !character.is_whitespace();
+    if (1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()) && name.chars().all(is_visible) {
+        Ok(())
+    } else {
+        Err("1 to 64 visible characters are expected")
+    }
+}
+
+/// A field that is present, be it null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// True when arrays and objects nest deeper than `depth`.
+pub(super) fn is_deeper_than(value: &Value, depth: usize) -> bool {
+    let below = |child: &Value| depth == 0 || is_deeper_than(child, depth - 1);
+    match value {
+        Value::Array(values) => depth == 0 || values.iter().any(below),
+        Value::Object(fields) => depth == 0 || fields.values().any(below),
+        _ => false,
+    }
+}
+
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(values) => values.iter().map(|value| value_bytes(value) + 1).sum::<usize>() + 2,
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| key.len() + value_bytes(value) + 4).sum::<usize>() + 2
+        }
+        _ => 8,
+    }
+}

@@ -1,0 +1,201 @@
+//! From what a client sent to the changes to store, or a refusal.
+
+mod changes;
+mod operations;
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
+
+use automerge::{ActorId, Automerge, Change};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use self::operations::Group;
+use super::change::{NewChange, ParsedChange, Provenance, RecordedChange};
+use super::check::check;
+use super::clock::VectorClock;
+use super::history::Savepoint;
+use super::limits::Limits;
+use super::operation::Entry;
+use super::pointer::Pointer;
+use super::refusal::{ChangeFault, Refusal};
+use super::session::SessionDocument;
+use super::unmerged::{Held, Unmerged, held_of};
+
+/// Who writes.
+pub struct WriterContext<'a> {
+    /// The user.
+    pub user_id: Uuid,
+    /// The server's Automerge actor for a device of this user: one for each incarnation of the process,
+    /// session, user and device, never used again after a restart, so that two instances never share one.
+    pub device_actor: &'a mut dyn FnMut(&str) -> ActorId,
+}
+
+/// The id that a device gave to an operation. Unique within a session, user and device, for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OperationId {
+    /// The device's name.
+    pub device: String,
+    /// The device's id of the operation.
+    pub op_id: String,
+}
+
+/// What a request amounts to: changes to store, then to adopt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// The user who sent it.
+    pub user_id: Uuid,
+    /// The changes to store, each after the ones it depends on. Held ones are last.
+    pub changes: Vec<NewChange>,
+    /// Entries that are new and merge at once.
+    pub accepted: usize,
+    /// Entries that say nothing new.
+    pub duplicates: usize,
+    /// Changes that are new and wait for a dependency.
+    pub held: Vec<Held>,
+    /// Ids of the operations among the accepted entries. They are kept in the changes' messages.
+    pub operation_ids: Vec<OperationId>,
+    /// JSON Pointers to what the accepted entries touched, sorted; see
+    /// [`SessionDocument::conflicts_touching`].
+    pub touched: Vec<String>,
+}
+
+impl Prepared {
+    /// The rows to store.
+    pub fn recorded(&self, received_at: OffsetDateTime) -> impl Iterator<Item = RecordedChange> {
+        self.changes.iter().map(move |change| change.recorded(self.user_id, received_at))
+    }
+}
+
+impl SessionDocument {
+    /// Checks what a client sent and works out the changes to store.
+    ///
+    /// Changes come first and operations after them, each in the order sent, whatever their order among each
+    /// other: an operation may build on a change of its own request, never the other way round. Operations
+    /// are applied at the point of history that `seen` names, together with everything that their device
+    /// did before; without it, or with an empty one, at the present state.
+    ///
+    /// The document is not changed, though the borrow is exclusive: new changes are tried on top of the
+    /// index of the old ones and taken off again.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`], which goes for the request as a whole.
+    pub fn prepare(
+        &mut self,
+        entries: Vec<Entry>,
+        seen: Option<&VectorClock>,
+        writer: &mut WriterContext<'_>,
+        limits: &Limits,
+    ) -> Result<Prepared, Refusal> {
+        check_request(&entries, limits)?;
+        let mut preparation = Preparation {
+            document: Cow::Borrowed(&self.document),
+            history: self.history.savepoint(),
+            unmerged: &self.unmerged,
+            operation_ids: &self.operation_ids,
+            user_id: writer.user_id,
+            limits,
+            unapplied: Vec::new(),
+            unapplied_paths: Vec::new(),
+            group: None,
+            touched: BTreeSet::new(),
+            prepared: Prepared {
+                user_id: writer.user_id,
+                changes: Vec::new(),
+                accepted: 0,
+                duplicates: 0,
+                held: Vec::new(),
+                operation_ids: Vec::new(),
+                touched: Vec::new(),
+            },
+        };
+        let mut changes = Vec::new();
+        let mut operations = Vec::new();
+        for (index, entry) in entries.into_iter().enumerate() {
+            match entry {
+                Entry::Change(bytes) => changes.push((index, bytes)),
+                Entry::Operation(operation) => operations.push((index, operation)),
+            }
+        }
+        let held = preparation.take_changes(changes)?;
+        let seen = preparation.closed_clock(seen)?;
+        for (index, operation) in operations {
+            preparation.take_operation(index, &operation, seen.as_ref(), writer)?;
+        }
+        preparation.finish(held, self.change_bytes)
+    }
+}
+
+fn check_request(entries: &[Entry], limits: &Limits) -> Result<(), Refusal> {
+    if entries.len() > limits.request_entries_max {
+        return Err(Refusal::TooManyEntries { found: entries.len(), max: limits.request_entries_max });
+    }
+    let bytes = entries.iter().map(Entry::byte_count).sum();
+    if bytes > limits.request_bytes_max {
+        return Err(Refusal::RequestTooLarge { found: bytes, max: limits.request_bytes_max });
+    }
+    Ok(())
+}
+
+/// A request while it is worked on. Dropping it undoes everything.
+struct Preparation<'a> {
+    /// The document, and once it is needed a copy with what this request adds.
+    document: Cow<'a, Automerge>,
+    history: Savepoint<'a>,
+    unmerged: &'a Unmerged,
+    operation_ids: &'a HashSet<(Uuid, String, String)>,
+    user_id: Uuid,
+    limits: &'a Limits,
+    /// New changes that `document` does not have yet, and the places that they write.
+    unapplied: Vec<Change>,
+    unapplied_paths: Vec<Pointer>,
+    group: Option<Group>,
+    touched: BTreeSet<Pointer>,
+    prepared: Prepared,
+}
+
+impl Preparation<'_> {
+    fn stage(&mut self, parsed: &ParsedChange, device: Option<String>) -> Result<(), ChangeFault> {
+        // When it was received is known once it is stored; nothing here depends on it.
+        let received_at = OffsetDateTime::UNIX_EPOCH;
+        let provenance = Provenance { user_id: self.user_id, device: device.clone(), received_at };
+        let node = check(&mut self.history, parsed, &provenance)?;
+        self.history.push(node);
+        self.prepared.changes.push(NewChange::of(&parsed.change, device));
+        Ok(())
+    }
+
+    fn finish(mut self, held: Vec<Change>, change_bytes: usize) -> Result<Prepared, Refusal> {
+        self.close_group()?;
+        for change in &held {
+            self.prepared.held.push(held_of(change, &self.history));
+            self.prepared.changes.push(NewChange::of(change, None));
+        }
+        if !self.prepared.changes.is_empty() {
+            self.check_size(&held, change_bytes)?;
+        }
+        self.prepared.touched = self.touched.iter().map(Pointer::to_string).collect();
+        Ok(self.prepared)
+    }
+
+    /// Bounds the document with what is new.
+    fn check_size(&self, held: &[Change], change_bytes: usize) -> Result<(), Refusal> {
+        let limits = self.limits;
+        if !held.is_empty() && self.unmerged.held.len() + held.len() > limits.held_changes_max {
+            return Err(Refusal::TooManyHeld { max: limits.held_changes_max });
+        }
+        let new_bytes: usize = self.prepared.changes.iter().map(|change| change.bytes.len()).sum();
+        if change_bytes + new_bytes > limits.document_bytes_max {
+            return Err(Refusal::DocumentFull { what: "bytes", max: limits.document_bytes_max });
+        }
+        if self.history.actors().len() > limits.document_actors_max {
+            return Err(Refusal::DocumentFull { what: "actors", max: limits.document_actors_max });
+        }
+        let held_operations = held.iter().map(Change::len).sum::<usize>() + self.unmerged.held_operations();
+        if self.history.operation_count() + held_operations > limits.document_operations_max {
+            return Err(Refusal::DocumentFull { what: "operations", max: limits.document_operations_max });
+        }
+        Ok(())
+    }
+}

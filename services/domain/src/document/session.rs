@@ -1,0 +1,133 @@
+//! The document of one session: merged changes, held ones, quarantined ones.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use automerge::{Automerge, ChangeHash};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::change::{Provenance, RecordedChange};
+use super::clock::VectorClock;
+use super::history::History;
+use super::prepare::Prepared;
+use super::refusal::ChangeFault;
+use super::unmerged::{Held, Unmerged, held_of};
+
+/// The document of one session.
+///
+/// Reading it is cheap, it is never in a half-applied state, and no input makes it panic.
+#[derive(Debug, Default)]
+pub struct SessionDocument {
+    pub(super) document: Automerge,
+    pub(super) history: History,
+    pub(super) unmerged: Unmerged,
+    /// Ids of operations that were written down: user, device, id.
+    pub(super) operation_ids: HashSet<(Uuid, String, String)>,
+    /// Bytes of all changes, held and quarantined ones included.
+    pub(super) change_bytes: usize,
+}
+
+/// A change that is kept but not merged, because it would damage the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The hash it is stored under.
+    pub hash: ChangeHash,
+    /// Who brought it.
+    pub provenance: Provenance,
+    /// Why it is not merged.
+    pub fault: ChangeFault,
+}
+
+impl SessionDocument {
+    /// A document without changes.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Takes in what was prepared, once it is stored.
+    ///
+    /// It may also be called before the commit, so that several requests can be prepared on top of each
+    /// other for one commit; if that fails, this document must be dropped and built again from the store.
+    pub fn adopt(&mut self, prepared: &Prepared, received_at: OffsetDateTime) {
+        self.integrate(prepared.recorded(received_at));
+    }
+
+    /// True when a change with this hash is merged, held or quarantined.
+    #[must_use]
+    pub fn contains(&self, hash: &ChangeHash) -> bool {
+        self.history.find(hash).is_some() || self.unmerged.contains(hash)
+    }
+
+    /// True when an operation of this user and device with this id was written down before.
+    #[must_use]
+    pub fn knows_operation(&self, user_id: Uuid, device: &str, op_id: &str) -> bool {
+        self.operation_ids.contains(&(user_id, device.to_owned(), op_id.to_owned()))
+    }
+
+    /// What the merged document has seen.
+    #[must_use]
+    pub fn vector_clock(&self) -> VectorClock {
+        let actors = self.history.actors().iter();
+        VectorClock::of_known(actors.map(|actor| (actor.id.clone(), actor.changes.len() as u64)))
+    }
+
+    /// The hashes of the merged changes that no other depends on, in hex, sorted.
+    #[must_use]
+    pub fn heads(&self) -> Vec<String> {
+        self.history.hashes(&self.history.heads()).iter().map(ChangeHash::to_string).collect()
+    }
+
+    /// Changes that wait for dependencies, by hash.
+    #[must_use]
+    pub fn held(&self) -> Vec<Held> {
+        self.unmerged.held.values().map(|pending| held_of(&pending.change, &self.history)).collect()
+    }
+
+    /// Changes that are kept but not merged, by hash.
+    #[must_use]
+    pub fn quarantined(&self) -> Vec<Quarantined> {
+        let describe = |(record, fault): &(RecordedChange, ChangeFault)| Quarantined {
+            hash: record.hash,
+            provenance: record.provenance.clone(),
+            fault: fault.clone(),
+        };
+        self.unmerged.quarantined().map(describe).collect()
+    }
+
+    /// The number of merged changes.
+    #[must_use]
+    pub fn change_count(&self) -> usize {
+        self.history.len()
+    }
+
+    /// The number of operations of the merged changes.
+    #[must_use]
+    pub fn operation_count(&self) -> usize {
+        self.history.operation_count()
+    }
+
+    /// The merged document in Automerge's format, compressed. Held and quarantined changes are not in it.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        self.document.save()
+    }
+
+    /// True when saved bytes load again as exactly this document.
+    #[must_use]
+    pub fn is_sound_save(&self, bytes: &[u8]) -> bool {
+        let loaded = catch_unwind(AssertUnwindSafe(|| Automerge::load(bytes)));
+        matches!(loaded, Ok(Ok(loaded)) if loaded.get_heads() == self.document.get_heads())
+    }
+
+    /// A rough figure for the memory that this document takes, in bytes.
+    #[must_use]
+    pub fn memory_bytes_estimate(&self) -> usize {
+        // Automerge's columns and indexes take some 64 bytes for an operation and 512 for a change, and it
+        // keeps a clock over all actors for every sixteenth change.
+        let clocks = self.history.len() / 16 * self.history.actors().len() * size_of::<u64>();
+        let document = self.history.operation_count() * 64 + self.history.len() * 512 + clocks;
+        document + self.history.memory_bytes() + self.unmerged.memory_bytes()
+    }
+}

@@ -1,0 +1,143 @@
+//! Changes of the set that are not part of the document: held ones and quarantined ones.
+
+use std::collections::{BTreeMap, HashMap};
+
+use automerge::{ActorId, Change, ChangeHash};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::change::{Provenance, RecordedChange};
+use super::history::History;
+use super::refusal::ChangeFault;
+
+/// Changes of the set that are not part of the document.
+#[derive(Debug, Default)]
+pub(super) struct Unmerged {
+    pub(super) held: BTreeMap<ChangeHash, Pending>,
+    quarantined: BTreeMap<ChangeHash, (RecordedChange, ChangeFault)>,
+    /// The change that counts for an actor and sequence number, where it is not merged.
+    lines: BTreeMap<(ActorId, u64), (ChangeHash, Uuid)>,
+    /// Held changes by one dependency that they wait for.
+    waiting: HashMap<ChangeHash, Vec<ChangeHash>>,
+}
+
+/// A change that was read and waits to be merged. Its operations stay encoded: written out they can take a
+/// thousand times as much.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) change: Change,
+    pub(super) provenance: Provenance,
+}
+
+/// A change that waits for its dependencies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Held {
+    /// Its hash in hex.
+    pub hash: String,
+    /// Its actor in hex.
+    pub actor: String,
+    /// Its sequence number.
+    pub seq: u64,
+    /// Hashes of the dependencies that are not merged.
+    pub waits_for: Vec<String>,
+}
+
+impl Unmerged {
+    pub(super) fn hold(&mut self, pending: Pending) {
+        let line = (pending.change.hash(), pending.provenance.user_id);
+        self.lines.insert((pending.change.actor_id().clone(), pending.change.seq()), line);
+        self.held.insert(pending.change.hash(), pending);
+    }
+
+    /// Keeps a change that cannot even be read.
+    pub(super) fn set_aside(&mut self, record: RecordedChange, fault: ChangeFault) {
+        self.quarantined.insert(record.hash, (record, fault));
+    }
+
+    /// The history answers for a change that is merged.
+    pub(super) fn forget_line(&mut self, pending: &Pending) {
+        self.lines.remove(&(pending.change.actor_id().clone(), pending.change.seq()));
+    }
+
+    /// Held changes that waited for this one, and may be ready.
+    pub(super) fn take_waiting(&mut self, hash: &ChangeHash) -> Vec<ChangeHash> {
+        self.waiting.remove(hash).unwrap_or_default()
+    }
+
+    pub(super) fn quarantined(&self) -> impl Iterator<Item = &(RecordedChange, ChangeFault)> {
+        self.quarantined.values()
+    }
+
+    pub(super) fn contains(&self, hash: &ChangeHash) -> bool {
+        self.held.contains_key(hash) || self.quarantined.contains_key(hash)
+    }
+
+    pub(super) fn on_line(&self, actor: &ActorId, seq: u64) -> Option<ChangeHash> {
+        self.lines.get(&(actor.clone(), seq)).map(|(hash, _)| *hash)
+    }
+
+    /// The user of an actor's first unmerged change.
+    pub(super) fn owner(&self, actor: &ActorId) -> Option<Uuid> {
+        let mut lines = self.lines.range((actor.clone(), 0)..=(actor.clone(), u64::MAX));
+        lines.next().map(|(_, (_, user_id))| *user_id)
+    }
+
+    /// Operations of the held changes.
+    pub(super) fn held_operations(&self) -> usize {
+        self.held.values().map(|pending| pending.change.len()).sum()
+    }
+
+    /// Takes a held change whose dependencies are all merged, or notes what it waits for.
+    pub(super) fn take_ready(&mut self, hash: &ChangeHash, history: &History) -> Option<Pending> {
+        let pending = self.held.get(hash)?;
+        let mut missing = pending.change.deps().iter().filter(|dep| history.find(dep).is_none());
+        if let Some(missing) = missing.next() {
+            self.waiting.entry(*missing).or_default().push(*hash);
+            return None;
+        }
+        self.held.remove(hash)
+    }
+
+    pub(super) fn quarantine(&mut self, pending: Pending, fault: ChangeFault) {
+        self.set_aside(pending.into_record(), fault);
+    }
+
+    /// A held change gives way to another one with the same actor and sequence number.
+    pub(super) fn displace(&mut self, hash: &ChangeHash, actor: &ActorId, seq: u64) {
+        if let Some(pending) = self.held.remove(hash) {
+            self.quarantine(pending, ChangeFault::Equivocation { actor: actor.clone(), seq });
+        }
+    }
+
+    pub(super) fn into_records(self) -> impl Iterator<Item = RecordedChange> {
+        let held = self.held.into_values().map(Pending::into_record);
+        held.chain(self.quarantined.into_values().map(|(record, _)| record))
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let held = self.held.values().map(|pending| pending.change.raw_bytes().len() + 1024);
+        let quarantined = self.quarantined.values().map(|(record, _)| record.bytes.len() + 256);
+        held.sum::<usize>() + quarantined.sum::<usize>()
+    }
+}
+
+impl Pending {
+    fn into_record(self) -> RecordedChange {
+        RecordedChange {
+            hash: self.change.hash(),
+            bytes: self.change.raw_bytes().to_vec(),
+            provenance: self.provenance,
+        }
+    }
+}
+
+/// How a change that waits is shown.
+pub(super) fn held_of(change: &Change, history: &History) -> Held {
+    let missing = change.deps().iter().filter(|dep| history.find(dep).is_none());
+    Held {
+        hash: change.hash().to_string(),
+        actor: change.actor_id().to_hex_string(),
+        seq: change.seq(),
+        waits_for: missing.map(ChangeHash::to_string).collect(),
+    }
+}

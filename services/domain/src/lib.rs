@@ -1,0 +1,9 @@
+//! Types and decisions of FireMode, without I/O.
+//!
+//! Everything here is a pure function of its arguments: no clock, no randomness, no database, no async.
+
+pub mod audit;
+pub mod classification;
+pub mod document;
+pub mod role;
+pub mod session;

@@ -1,0 +1,139 @@
+//! The life of a test session.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::role::Role;
+
+/// Where a session is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionStatus {
+    /// Planned; no result yet.
+    Pending,
+    /// Results come in.
+    Active,
+    /// Closed: what still arrives is kept apart as late.
+    Completed,
+    /// Given up: nothing more is taken.
+    Cancelled,
+}
+
+/// What happens to results that arrive for a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    /// They become part of the record, and make a pending session active.
+    Accept,
+    /// They are kept apart until a manager decides.
+    Late,
+    /// They are refused.
+    Refuse,
+}
+
+/// A change of status that is not one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TransitionError {
+    /// No step leads from the one to the other.
+    #[error("a session that is {from} cannot become {to}")]
+    NoSuchStep {
+        /// The present status.
+        from: SessionStatus,
+        /// The status asked for.
+        to: SessionStatus,
+    },
+    /// The step exists, but not for this role.
+    #[error("only a manager or an admin can reopen a completed session")]
+    NotAllowed,
+}
+
+impl SessionStatus {
+    /// Every status, in the order of a session's life.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Active, Self::Completed, Self::Cancelled];
+
+    /// The name that is stored and sent.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// What becomes of results that arrive now.
+    pub const fn intake(self) -> Intake {
+        match self {
+            Self::Pending | Self::Active => Intake::Accept,
+            Self::Completed => Intake::Late,
+            Self::Cancelled => Intake::Refuse,
+        }
+    }
+
+    /// May a user with this role move a session from `self` to `next`? Staying where it is is always allowed.
+    ///
+    /// # Errors
+    /// See [`TransitionError`].
+    pub fn check_step(self, next: Self, role: Role) -> Result<(), TransitionError> {
+        use SessionStatus::{Active, Cancelled, Completed, Pending};
+        match (self, next) {
+            (from, to) if from == to => Ok(()),
+            (Pending, Active) | (Active, Completed) | (Pending | Active | Completed, Cancelled) => Ok(()),
+            (Completed, Active) if matches!(role, Role::Manager | Role::Admin) => Ok(()),
+            (Completed, Active) => Err(TransitionError::NotAllowed),
+            (from, to) => Err(TransitionError::NoSuchStep { from, to }),
+        }
+    }
+}
+
+impl fmt::Display for SessionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be one of pending, active, completed, cancelled")]
+pub struct UnknownStatus;
+
+impl FromStr for SessionStatus {
+    type Err = UnknownStatus;
+
+    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownStatus)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SessionStatus::{Active, Cancelled, Completed, Pending};
+    use super::*;
+
+    #[test]
+    fn only_the_steps_of_the_contract_exist() {
+        let allowed = |role| {
+            let mut steps = Vec::new();
+            for from in SessionStatus::ALL {
+                let next = SessionStatus::ALL.into_iter().filter(|&to| to != from);
+                steps.extend(next.filter(|&to| from.check_step(to, role).is_ok()).map(|to| (from, to)));
+            }
+            steps
+        };
+        let technician = vec![
+            (Pending, Active),
+            (Pending, Cancelled),
+            (Active, Completed),
+            (Active, Cancelled),
+            (Completed, Cancelled),
+        ];
+        assert_eq!(allowed(Role::Technician), technician);
+        for role in [Role::Manager, Role::Admin] {
+            let extra: Vec<_> = allowed(role).into_iter().filter(|step| !technician.contains(step)).collect();
+            assert_eq!(extra, [(Completed, Active)], "{role}");
+        }
+        assert_eq!(Completed.check_step(Active, Role::Technician), Err(TransitionError::NotAllowed));
+    }
+}

@@ -1,0 +1,10 @@
+//! The session document, through its public interface.
+
+#![expect(clippy::unwrap_used, reason = "a scene that cannot be set fails its test")]
+
+mod hostile;
+mod merge_laws;
+mod operations;
+mod refusals;
+mod support;
+mod views;

@@ -1,0 +1,166 @@
+//! One fault: its class, or why it has none, and the event that says so.
+
+use std::collections::HashMap;
+
+use actix_web::http::StatusCode;
+use firemode_domain::audit::{AuditEvent, AuditStatus};
+use firemode_domain::classification::{self, ClassifyError, Context, Invalid, Observation, Rule};
+use firemode_storage::Transaction;
+use firemode_storage::sessions::{self, Hold};
+use firemode_web::shapes::{ClassifyAnswer, ClassifyBody};
+use firemode_web::{FieldError, Problem};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::caller::Caller;
+
+/// What became of a fault; either way the event is to be recorded.
+pub(super) struct Decision {
+    pub(super) outcome: Result<ClassifyAnswer, Problem>,
+    pub(super) event: AuditEvent,
+}
+
+/// Which sessions the organisation has, of those that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Sessions(HashMap<Uuid, bool>);
+
+impl Sessions {
+    /// Classifies a fault by the rules that the organisation can see.
+    ///
+    /// # Errors
+    /// Only where the database does not answer; a fault without a class is a decision too.
+    pub(super) async fn decide(
+        &mut self,
+        tx: &Transaction<'_>,
+        caller: &Caller,
+        rules: &[Rule],
+        fault: &ClassifyBody,
+    ) -> Result<Decision, Problem> {
+        let is_known = match fault.session_id {
+            Some(session_id) => self.has(tx, caller.organisation_id, session_id).await?,
+            None => true,
+        };
+        let outcome = if is_known {
+            classify(rules, fault)
+        } else {
+            Err(Problem::invalid_field("session_id", "names no test session of your organisation"))
+        };
+        Ok(Decision::new(caller, fault, outcome))
+    }
+
+    async fn has(
+        &mut self,
+        tx: &Transaction<'_>,
+        organisation_id: Uuid,
+        session_id: Uuid,
+    ) -> Result<bool, Problem> {
+        if let Some(is_known) = self.0.get(&session_id) {
+            return Ok(*is_known);
+        }
+        let is_known = sessions::find(tx, organisation_id, session_id, Hold::None).await?.is_some();
+        self.0.insert(session_id, is_known);
+        Ok(is_known)
+    }
+}
+
+impl Decision {
+    fn new(caller: &Caller, fault: &ClassifyBody, outcome: Result<classification::Outcome, Problem>) -> Self {
+        let mut after = json!({
+            "item_code": code_alone(&fault.item_code),
+            "observed_condition": code_alone(&fault.observed_condition),
+            "session_id": fault.session_id,
+        });
+        let status = match &outcome {
+            Ok(found) => {
+                after["classification"] = json!(found.classification);
+                after["rule_applied"] = json!(found.rule_code);
+                after["version_applied"] = json!(found.version.to_string());
+                AuditStatus::Success
+            }
+            Err(problem) => {
+                after["error_code"] = json!(problem.error_code());
+                AuditStatus::Failure
+            }
+        };
+        let event = caller.event("fault.classify", ("rule", None), status, after);
+        let outcome = outcome.map(|found| ClassifyAnswer {
+            classification: found.classification,
+            rule_applied: found.rule_code,
+            version_applied: found.version.to_string(),
+            audit_log_id: event.id,
+        });
+        Self { outcome, event }
+    }
+}
+
+fn classify(rules: &[Rule], fault: &ClassifyBody) -> Result<classification::Outcome, Problem> {
+    let context = match &fault.context {
+        Some(value) if !value.is_null() => Context::parse(value.clone()).map_err(invalid_context)?,
+        _ => Context::default(),
+    };
+    let item_code = fault.item_code.clone();
+    let rule = classification::rule_for_item(rules, &item_code)
+        .ok_or_else(|| refusal(&ClassifyError::UnknownItem { item_code: item_code.clone() }))?;
+    let observed_condition = fault.observed_condition.clone();
+    let observation = Observation { item_code, observed_condition, context };
+    classification::classify(rule, &observation).map_err(|error| refusal(&error))
+}
+
+fn refusal(error: &ClassifyError) -> Problem {
+    match error {
+        ClassifyError::UnknownItem { .. } => Problem::new(StatusCode::NOT_FOUND, error.to_string()),
+        _ => Problem::invalid_field(error.field(), error.to_string()),
+    }
+}
+
+fn invalid_context(invalid: Invalid) -> Problem {
+    let field =
+        |problem: classification::Problem| FieldError { field: problem.field, message: problem.message };
+    Problem::invalid(invalid.problems.into_iter().map(field).collect())
+}
+
+/// The text if it is written as codes are. The audit log keeps for ever what it is told, so it is told nothing that people
+/// may have written about people.
+fn code_alone(text: &str) -> Value {
+    let is_code = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if is_code { Value::from(text) } else { Value::Null }
+}
+
+#[cfg(test)]
+mod tests {
+    use firemode_domain::classification::shipped_rules;
+
+    use super::*;
+
+    fn fault(item_code: &str, observed_condition: &str, context: Option<Value>) -> ClassifyBody {
+        let (item_code, observed_condition) = (item_code.to_owned(), observed_condition.to_owned());
+        ClassifyBody { item_code, observed_condition, session_id: None, context }
+    }
+
+    #[test]
+    fn an_unknown_item_is_not_found_and_anything_else_names_its_field() {
+        let rules = shipped_rules();
+        for (fault, code, named) in [
+            (fault("NO-SUCH-ITEM", "missing", None), "FIRE-404", "NO-SUCH-ITEM"),
+            (fault("EXT-PRESSURE", "no_such_condition", None), "FIRE-422", "observed_condition"),
+            (fault("EXT-PRESSURE", "pressure_low", Some(json!([]))), "FIRE-422", "context"),
+        ] {
+            let problem = classify(rules, &fault).expect_err("there is no class");
+            assert_eq!(problem.error_code(), code);
+            assert!(problem.to_string().contains(named), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_shipped_rule_decides() {
+        let found = classify(shipped_rules(), &fault("EXT-PRESSURE", "pressure_low", None))
+            .expect("the shipped rules know this condition");
+        assert_eq!(found.classification, classification::Classification::NonCriticalDefect);
+    }
+
+    #[test]
+    fn the_audit_log_is_told_codes_alone() {
+        assert_eq!(code_alone("EXT-PRESSURE_2"), "EXT-PRESSURE_2");
+        assert_eq!(code_alone("J. Smith broke it"), Value::Null);
+    }
+}

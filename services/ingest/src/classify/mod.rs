@@ -1,0 +1,108 @@
+//! `POST /v1/classify` and `POST /v1/rules/classify_faults`: each fault, classified or not, leaves an entry in the audit log.
+
+mod decide;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use firemode_storage::{Transaction, audit, rules};
+use firemode_web::shapes::{ClassifyAnswer, ClassifyBody, FaultResult, FaultsAnswer, FaultsBody};
+use firemode_web::{Body, Key, Outcome, Problem, run_once};
+
+use self::decide::{Decision, Sessions};
+use crate::caller::Caller;
+use crate::state::State;
+
+/// Classifies one fault.
+pub(crate) async fn one(
+    caller: Caller,
+    key: Key,
+    state: web::Data<State>,
+    body: Body<ClassifyBody>,
+) -> Result<HttpResponse, Problem> {
+    let scope = key.scope(caller.organisation_id, caller.user_id);
+    let days = state.settings.idempotency.days;
+    let mut failed = None;
+    let result = run_once(&state.database, scope, &body.fingerprint, days, async |tx| {
+        caller.check_token(tx).await?;
+        let rules = rules::for_item(tx, caller.organisation_id, &body.value.item_code).await?;
+        let decision = Sessions::default().decide(tx, &caller, &rules, &body.value).await?;
+        match decision.outcome {
+            Ok(answer) => {
+                audit::record(tx, &[decision.event]).await?;
+                Outcome::new(StatusCode::OK, &answer)
+            }
+            // A failure is not stored under the key, so this transaction is not the one that records it.
+            Err(problem) => {
+                failed = Some(decision.event);
+                Err(problem)
+            }
+        }
+    })
+    .await;
+    if let Some(event) = failed {
+        let mut client = state.database.client().await?;
+        let tx = client.transaction().await.map_err(firemode_storage::StorageError::from)?;
+        audit::record(&tx, &[event]).await?;
+        tx.commit().await.map_err(firemode_storage::StorageError::from)?;
+    }
+    Ok(result?.respond())
+}
+
+/// Classifies a list of faults; one that cannot be classified does not stand in the way of the others.
+pub(crate) async fn many(
+    caller: Caller,
+    key: Key,
+    state: web::Data<State>,
+    body: Body<FaultsBody>,
+) -> Result<HttpResponse, Problem> {
+    let scope = key.scope(caller.organisation_id, caller.user_id);
+    let days = state.settings.idempotency.days;
+    let FaultsBody(faults) = body.value;
+    let outcome = run_once(&state.database, scope, &body.fingerprint, days, async |tx| {
+        caller.check_token(tx).await?;
+        let results = classify_all(tx, &caller, &faults).await?;
+        Outcome::new(StatusCode::OK, &FaultsAnswer { results })
+    })
+    .await?;
+    Ok(outcome.respond())
+}
+
+async fn classify_all(
+    tx: &Transaction<'_>,
+    caller: &Caller,
+    faults: &[ClassifyBody],
+) -> Result<Vec<FaultResult>, Problem> {
+    let rules = rules::active(tx, caller.organisation_id).await?;
+    let mut sessions = Sessions::default();
+    let mut results = Vec::with_capacity(faults.len());
+    let mut events = Vec::with_capacity(faults.len());
+    for (index, fault) in faults.iter().enumerate() {
+        let Decision { outcome, event } = sessions.decide(tx, caller, &rules, fault).await?;
+        results.push(match outcome {
+            Ok(answer) => success(index, answer),
+            Err(problem) => FaultResult {
+                index,
+                status: problem.status().as_u16(),
+                error_code: Some(problem.error_code()),
+                message: Some(problem.detail().to_owned()),
+                audit_log_id: event.id,
+                ..FaultResult::default()
+            },
+        });
+        events.push(event);
+    }
+    audit::record(tx, &events).await?;
+    Ok(results)
+}
+
+fn success(index: usize, answer: ClassifyAnswer) -> FaultResult {
+    FaultResult {
+        index,
+        status: StatusCode::OK.as_u16(),
+        classification: Some(answer.classification),
+        rule_applied: Some(answer.rule_applied),
+        version_applied: Some(answer.version_applied),
+        audit_log_id: answer.audit_log_id,
+        ..FaultResult::default()
+    }
+}

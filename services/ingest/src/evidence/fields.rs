@@ -1,0 +1,135 @@
+//! What is said about a piece of evidence, from a form or from JSON.
+
+use std::collections::BTreeMap;
+
+use firemode_web::shapes::EvidenceFields;
+use firemode_web::{Problem, Problems, parse, validate};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+/// Largest `metadata`, in bytes.
+pub(super) const METADATA_BYTES_MAX: usize = 64 << 10;
+
+/// The field with the bytes in a form.
+pub(super) const FILE: &str = "file";
+
+/// The fields of a form, besides the file, with the largest size of each in bytes.
+pub(super) const TEXTS: [(&str, usize); 6] = [
+    ("sha256_hash", 64),
+    ("session_id", 64),
+    ("item_id", 512),
+    ("evidence_id", 64),
+    ("evidence_type", 32),
+    (METADATA, METADATA_BYTES_MAX),
+];
+
+const METADATA: &str = "metadata";
+
+/// Reads the texts of a form: 422 naming what is missing or not valid.
+pub(super) fn from_form(texts: BTreeMap<String, String>, has_file: bool) -> Result<EvidenceFields, Problem> {
+    let mut problems = Problems::default();
+    if !has_file {
+        problems.add(FILE, "is required");
+    }
+    for name in ["sha256_hash", "session_id", "evidence_type"] {
+        if !texts.contains_key(name) {
+            problems.add(name, "is required");
+        }
+    }
+    let mut members = Map::new();
+    for (name, text) in texts {
+        let value = if name == METADATA {
+            serde_json::from_str(&text).unwrap_or_else(|error| {
+                problems.add(METADATA, format!("must be a JSON object: {error}"));
+                Value::Null
+            })
+        } else {
+            Value::String(text)
+        };
+        members.insert(name, value);
+    }
+    problems.into_result()?;
+    from_json(members)
+}
+
+/// Reads the members of a JSON body, without the content.
+pub(super) fn from_json(members: Map<String, Value>) -> Result<EvidenceFields, Problem> {
+    let json = serde_json::to_vec(&members).map_err(Problem::internal)?;
+    let fields: EvidenceFields = parse(&json)?;
+    validate(&fields)?;
+    let metadata_bytes =
+        fields.metadata.as_ref().map_or(0, |metadata| Value::from(metadata.clone()).to_string().len());
+    if metadata_bytes > METADATA_BYTES_MAX {
+        return Err(Problem::invalid_field(METADATA, format!("may have {METADATA_BYTES_MAX} bytes at most")));
+    }
+    Ok(fields)
+}
+
+/// What two forms must share to be the same request: their boundaries and the order of their fields may differ.
+pub(super) fn fingerprint(texts: &BTreeMap<String, String>, file_sha256: &[u8; 32]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in texts.iter().flat_map(|(name, text)| [name, text]) {
+        // With its length before each part, no two lists of parts read the same.
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.update(file_sha256);
+    hasher.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "E3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const SESSION: &str = "019a0000-0000-7000-8000-000000000000";
+
+    fn texts(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let required = [("sha256_hash", HASH), ("session_id", SESSION), ("evidence_type", "photo")];
+        let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        required.iter().chain(more).map(own).collect()
+    }
+
+    #[test]
+    fn a_whole_form_is_read() {
+        let more = [("item_id", "door-7"), ("evidence_id", SESSION), ("metadata", r#"{"device": "tablet"}"#)];
+        let fields = from_form(texts(&more), true).expect("the form is valid");
+        assert_eq!(fields.session_id.to_string(), SESSION);
+        assert_eq!(fields.item_id.as_deref(), Some("door-7"));
+        assert_eq!(fields.metadata.expect("there is metadata")["device"], "tablet");
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_named_at_once() {
+        let problem = from_form(BTreeMap::new(), false).expect_err("nothing is there");
+        assert_eq!(problem.error_code(), "FIRE-422");
+        assert!(problem.to_string().contains("4 fields"), "{problem}");
+    }
+
+    #[test]
+    fn what_is_not_valid_is_named() {
+        for (name, text) in [
+            ("sha256_hash", "beef"),
+            ("session_id", "7"),
+            ("item_id", ""),
+            ("evidence_id", "mine"),
+            ("evidence_type", "sculpture"),
+            ("metadata", "[1]"),
+            ("metadata", "{"),
+        ] {
+            let problem = from_form(texts(&[(name, text)]), true).expect_err("the field is not valid");
+            assert!(problem.to_string().starts_with(&format!("FIRE-422: {name}")), "{problem}");
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_tells_requests_apart_and_nothing_else() {
+        let file = [7; 32];
+        let one = fingerprint(&texts(&[("item_id", "a")]), &file);
+        assert_eq!(one, fingerprint(&texts(&[("item_id", "a")]), &file));
+        assert_ne!(one, fingerprint(&texts(&[("item_id", "b")]), &file));
+        assert_ne!(one, fingerprint(&texts(&[("item_id", "a")]), &[8; 32]));
+        let split = |name: &str, text: &str| BTreeMap::from([(name.to_owned(), text.to_owned())]);
+        assert_ne!(fingerprint(&split("ab", "c"), &file), fingerprint(&split("a", "bc"), &file));
+    }
+}

@@ -1,0 +1,144 @@
+//! Evidence as a form, streamed: the file goes to the store while the rest of the form may still be on its way.
+
+use std::collections::BTreeMap;
+
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::{HttpRequest, web};
+use firemode_storage::evidence_store::Upload;
+use firemode_storage::sessions::Hold;
+use firemode_web::Problem;
+use futures_util::TryStreamExt as _;
+
+use super::fields::{self, FILE, TEXTS};
+use super::{Received, check_session, discard, sniff};
+use crate::caller::Caller;
+use crate::state::State;
+
+/// A form is this much larger than its file at most: texts, headers and boundaries.
+const FORM_BYTES_BESIDE_FILE_MAX: u64 = 1 << 20;
+
+/// What has been read of a form.
+#[derive(Default)]
+struct Form {
+    texts: BTreeMap<String, String>,
+    file: Option<File>,
+}
+
+struct File {
+    upload: Upload,
+    /// The first bytes.
+    head: Vec<u8>,
+}
+
+/// Reads a form to its end; what was stored of a form that is refused is removed.
+pub(super) async fn receive(
+    state: &State,
+    caller: &Caller,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Received, Problem> {
+    let bytes_max = state.settings.ingest.evidence_bytes_max;
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: u64| length > bytes_max + FORM_BYTES_BESIDE_FILE_MAX) {
+        return Err(too_large(bytes_max));
+    }
+    let mut form = Form::default();
+    let parts = Multipart::new(request.headers(), payload);
+    let result = form.read(state, caller, parts).await;
+    match (result, form.file) {
+        (Err(problem), file) => {
+            if let Some(file) = file {
+                discard(file.upload).await;
+            }
+            Err(problem)
+        }
+        (Ok(()), file) => complete(form.texts, file).await,
+    }
+}
+
+async fn complete(texts: BTreeMap<String, String>, file: Option<File>) -> Result<Received, Problem> {
+    let file_sha256 = file.as_ref().map_or([0; 32], |file| file.upload.sha256());
+    let fingerprint = fields::fingerprint(&texts, &file_sha256);
+    match (fields::from_form(texts, file.is_some()), file) {
+        (Ok(fields), Some(File { upload, head })) => {
+            Ok(Received { fields, upload, content_type: sniff::media_type(&head), fingerprint })
+        }
+        (Ok(_), None) => Err(Problem::invalid_field(FILE, "is required")),
+        (Err(problem), file) => {
+            if let Some(file) = file {
+                discard(file.upload).await;
+            }
+            Err(problem)
+        }
+    }
+}
+
+impl Form {
+    async fn read(&mut self, state: &State, caller: &Caller, mut parts: Multipart) -> Result<(), Problem> {
+        while let Some(part) = parts.try_next().await.map_err(broken)? {
+            let name = part.name().unwrap_or_default().to_owned();
+            let text_bytes_max = TEXTS.iter().find(|(known, _)| *known == name).map(|(_, max)| *max);
+            match text_bytes_max {
+                _ if name == FILE && self.file.is_some() => return Err(twice(&name)),
+                _ if name == FILE => self.read_file(state, caller, part).await?,
+                Some(bytes_max) => self.read_text(name, part, bytes_max).await?,
+                None => return Err(Problem::invalid_field(name, "is not a known field")),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_text(&mut self, name: String, mut part: Field, bytes_max: usize) -> Result<(), Problem> {
+        let Ok(bytes) = part.bytes(bytes_max).await else {
+            return Err(Problem::invalid_field(name, format!("may have {bytes_max} bytes at most")));
+        };
+        let Ok(text) = String::from_utf8(bytes.map_err(broken)?.to_vec()) else {
+            return Err(Problem::invalid_field(name, "must be UTF-8 text"));
+        };
+        match self.texts.insert(name.clone(), text) {
+            Some(_) => Err(twice(&name)),
+            None => Ok(()),
+        }
+    }
+
+    async fn read_file(&mut self, state: &State, caller: &Caller, mut part: Field) -> Result<(), Problem> {
+        self.check_session_if_known(state, caller).await?;
+        let bytes_max = state.settings.ingest.evidence_bytes_max;
+        let upload = state.evidence_store.begin(caller.organisation_id).await?;
+        let File { upload, head } =
+            self.file.insert(File { upload, head: Vec::with_capacity(sniff::HEAD_BYTES) });
+        while let Some(bytes) = part.try_next().await.map_err(broken)? {
+            if upload.size_bytes() + bytes.len() as u64 > bytes_max {
+                return Err(too_large(bytes_max));
+            }
+            let missing = sniff::HEAD_BYTES - head.len();
+            head.extend(bytes.iter().take(missing));
+            upload.write(&bytes).await?;
+        }
+        Ok(())
+    }
+
+    /// A session that is not there is noticed before the file is sent, where the client names it first.
+    async fn check_session_if_known(&self, state: &State, caller: &Caller) -> Result<(), Problem> {
+        let Some(session_id) = self.texts.get("session_id").and_then(|text| text.parse().ok()) else {
+            return Ok(());
+        };
+        let client = state.database.client().await?;
+        check_session(&client, caller.organisation_id, session_id, Hold::None).await
+    }
+}
+
+fn twice(name: &str) -> Problem {
+    Problem::invalid_field(name, "is there twice")
+}
+
+fn too_large(bytes_max: u64) -> Problem {
+    let detail = format!("An evidence file may have {bytes_max} bytes at most.");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+}
+
+fn broken(error: MultipartError) -> Problem {
+    Problem::bad_request("The form could not be read to its end.").caused_by(error)
+}

@@ -1,0 +1,160 @@
+//! From received bytes to a piece of evidence, in one transaction.
+
+use actix_web::http::StatusCode;
+use firemode_domain::audit::AuditStatus;
+use firemode_storage::evidence::{self, Evidence, ID_TAKEN, NewEvidence};
+use firemode_storage::evidence_store::StoredBytes;
+use firemode_storage::idempotency::Scope;
+use firemode_storage::sessions::Hold;
+use firemode_storage::{StorageError, Transaction, audit};
+use firemode_web::shapes::{EvidenceAnswer, EvidenceFields};
+use firemode_web::{Outcome, Problem, run_once};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Received, check_session, discard};
+use crate::caller::Caller;
+use crate::state::State;
+
+/// Keeps evidence: its bytes are durable before anything refers to them, and removed again where nothing ever will.
+pub(super) async fn keep(
+    state: &State,
+    caller: &Caller,
+    scope: Option<Scope>,
+    received: Received,
+) -> Result<Outcome, Problem> {
+    let Received { fields, upload, content_type, fingerprint } = received;
+    if let Err(problem) = check(state, caller, &fields, &upload.sha256(), upload.size_bytes()).await {
+        discard(upload).await;
+        return Err(problem);
+    }
+    let bytes = upload.complete().await?;
+    let keeping = Keeping { caller, fields: &fields, bytes: &bytes, content_type };
+    let mut kept_under = None;
+    let days = state.settings.idempotency.days;
+    let result = run_once(&state.database, scope, &fingerprint, days, async |tx| {
+        let (answer, storage_key) = keeping.record(tx).await?;
+        kept_under = Some(storage_key);
+        Outcome::new(StatusCode::CREATED, &answer)
+    })
+    .await;
+    // Known to be unreferenced: the same bytes are kept under another key, the answer is a repeated one, or the transaction
+    // ended before its commit. After a commit of unknown outcome the bytes stay.
+    if kept_under.as_ref() != Some(&bytes.key)
+        && let Err(error) = state.evidence_store.remove(&bytes.key).await
+    {
+        tracing::warn!(%error, key = bytes.key, "bytes that nothing refers to could not be removed");
+    }
+    result
+}
+
+/// Checks that need no transaction, before the bytes are made durable.
+async fn check(
+    state: &State,
+    caller: &Caller,
+    fields: &EvidenceFields,
+    sha256: &[u8; 32],
+    size_bytes: u64,
+) -> Result<(), Problem> {
+    if size_bytes == 0 {
+        return Err(Problem::invalid_field("file", "is empty"));
+    }
+    let found = hex(sha256);
+    if !found.eq_ignore_ascii_case(&fields.sha256_hash) {
+        let detail = format!("The bytes that arrived have the hash {found}, not the one in sha256_hash.");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).reason("HASH-MISMATCH"));
+    }
+    let client = state.database.client().await?;
+    check_session(&client, caller.organisation_id, fields.session_id, Hold::None).await
+}
+
+/// Evidence whose bytes are durable.
+struct Keeping<'a> {
+    caller: &'a Caller,
+    fields: &'a EvidenceFields,
+    bytes: &'a StoredBytes,
+    content_type: &'static str,
+}
+
+impl Keeping<'_> {
+    /// Makes the rows, and says under which key the bytes are kept.
+    async fn record(&self, tx: &Transaction<'_>) -> Result<(EvidenceAnswer, String), Problem> {
+        let organisation_id = self.caller.organisation_id;
+        check_session(tx, organisation_id, self.fields.session_id, Hold::AgainstChange).await?;
+        self.caller.check_token(tx).await?;
+        let StoredBytes { key, sha256, size_bytes } = self.bytes;
+        let size_bytes_signed = i64::try_from(*size_bytes).map_err(Problem::internal)?;
+        // First of all: uploads of the same bytes wait for each other here, so that the second one finds what the first made.
+        let storage_key = evidence::insert_blob(tx, organisation_id, sha256, size_bytes_signed, key).await?;
+        if let Some(evidence_id) = self.fields.evidence_id
+            && let Some(known) = evidence::find(tx, organisation_id, evidence_id).await?
+        {
+            return Ok((self.known(known)?, storage_key));
+        }
+        let id = self.fields.evidence_id.unwrap_or_else(Uuid::now_v7);
+        self.insert(tx, id).await?;
+        let answer = EvidenceAnswer {
+            evidence_id: id,
+            hash: hex(sha256),
+            size: *size_bytes,
+            content_type: self.content_type.to_owned(),
+            status: "verified".to_owned(),
+        };
+        self.audit(tx, &answer).await?;
+        Ok((answer, storage_key))
+    }
+
+    /// The answer where the device's id is in use: the same again for the same evidence.
+    fn known(&self, known: Evidence) -> Result<EvidenceAnswer, Problem> {
+        if known.sha256 != self.bytes.sha256 || known.session_id != self.fields.session_id {
+            return Err(id_taken());
+        }
+        Ok(EvidenceAnswer {
+            evidence_id: known.id,
+            hash: hex(&known.sha256),
+            size: self.bytes.size_bytes,
+            content_type: known.content_type,
+            status: known.status,
+        })
+    }
+
+    async fn insert(&self, tx: &Transaction<'_>, id: Uuid) -> Result<(), Problem> {
+        let metadata = Value::Object(self.fields.metadata.clone().unwrap_or_default());
+        let evidence = NewEvidence {
+            id,
+            session_id: self.fields.session_id,
+            item_id: self.fields.item_id.as_deref(),
+            evidence_type: self.fields.evidence_type.as_str(),
+            sha256: &self.bytes.sha256,
+            content_type: self.content_type,
+            metadata: &metadata,
+            uploaded_by: self.caller.user_id,
+        };
+        let inserted = evidence::insert(tx, self.caller.organisation_id, &evidence).await;
+        inserted.map_err(|error| match error.constraint() {
+            Some(ID_TAKEN) => id_taken(),
+            _ => error.into(),
+        })
+    }
+
+    async fn audit(&self, tx: &Transaction<'_>, answer: &EvidenceAnswer) -> Result<(), StorageError> {
+        let after = json!({
+            "session_id": self.fields.session_id,
+            "evidence_type": self.fields.evidence_type,
+            "sha256": answer.hash,
+            "size_bytes": answer.size,
+            "content_type": answer.content_type,
+        });
+        let resource = ("evidence", Some(answer.evidence_id.to_string()));
+        let event = self.caller.event("evidence.upload", resource, AuditStatus::Success, after);
+        audit::record(tx, &[event]).await
+    }
+}
+
+fn id_taken() -> Problem {
+    Problem::conflict("The evidence_id is in use for other content.")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

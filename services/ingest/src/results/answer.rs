@@ -1,0 +1,97 @@
+//! What a client is told of its results.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use firemode_domain::document::{Conflict, Held, Prepared, SessionDocument, VectorClock};
+use firemode_web::shapes::ResultsAnswer;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A clock of more actors than this is cut down to those that the request named.
+const CLOCK_ACTORS_MAX: usize = 256;
+
+/// The document after a request, as far as the answer tells it.
+#[derive(Debug)]
+pub(super) struct Seen {
+    vector_clock: BTreeMap<String, u64>,
+    heads: Vec<String>,
+    held: Vec<Held>,
+    conflicts: Vec<Conflict>,
+}
+
+/// What of a document matters to a request.
+#[derive(Debug)]
+pub(super) struct Interest {
+    actors: BTreeSet<String>,
+    changes: BTreeSet<String>,
+    touched: Vec<String>,
+}
+
+impl Interest {
+    /// What a request named, wrote and touched.
+    pub(super) fn of(prepared: &Prepared, seen: Option<&VectorClock>) -> Self {
+        let named = seen.into_iter().flat_map(VectorClock::iter).map(|(actor, _)| actor.to_owned());
+        let written = prepared.changes.iter().map(|change| change.actor.to_hex_string());
+        Self {
+            actors: named.chain(written).collect(),
+            changes: prepared.changes.iter().map(|change| change.hash.to_string()).collect(),
+            touched: prepared.touched.clone(),
+        }
+    }
+
+    /// Looks at the document for it.
+    pub(super) fn look(&self, document: &SessionDocument) -> Seen {
+        let mut held = document.held();
+        held.retain(|held| self.changes.contains(&held.hash));
+        Seen {
+            vector_clock: self.cut(&document.vector_clock()),
+            heads: document.heads(),
+            held,
+            conflicts: document.conflicts_touching(&self.touched),
+        }
+    }
+
+    fn cut(&self, clock: &VectorClock) -> BTreeMap<String, u64> {
+        let is_small = clock.len() <= CLOCK_ACTORS_MAX;
+        let told = clock.iter().filter(|(actor, _)| is_small || self.actors.contains(*actor));
+        told.map(|(actor, seq)| (actor.to_owned(), seq)).collect()
+    }
+}
+
+impl Seen {
+    /// The answer to results that went on record. Some of the changes may have been stored as late before and stay apart;
+    /// then others may wait for them that were expected to merge.
+    pub(super) fn answer(self, session_id: Uuid, prepared: &Prepared, apart: usize) -> ResultsAnswer {
+        let new_entries = prepared.accepted + prepared.held.len();
+        ResultsAnswer {
+            accepted: new_entries.saturating_sub(self.held.len() + apart),
+            late: apart,
+            ..self.common(session_id, prepared)
+        }
+    }
+
+    /// The answer to results that came late: the document is as it was, the entries are stored beside it.
+    pub(super) fn late_answer(self, session_id: Uuid, prepared: &Prepared) -> ResultsAnswer {
+        ResultsAnswer {
+            late: prepared.accepted + prepared.held.len(),
+            held: prepared.held.clone(),
+            conflicts: Vec::new(),
+            ..self.common(session_id, prepared)
+        }
+    }
+
+    fn common(self, session_id: Uuid, prepared: &Prepared) -> ResultsAnswer {
+        ResultsAnswer {
+            session_id,
+            status: "processed",
+            vector_clock: self.vector_clock,
+            heads: self.heads,
+            accepted: 0,
+            duplicates: prepared.duplicates,
+            held: self.held,
+            late: 0,
+            conflicts: self.conflicts,
+            processed_at: OffsetDateTime::now_utc(),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What a client is told when its results are not taken.
+
+use firemode_domain::document::Refusal;
+use firemode_web::Problem;
+
+/// 409 for a second, different change under one actor and sequence number, 422 naming the entry for everything else.
+pub(super) fn problem_of(refusal: &Refusal) -> Problem {
+    match refusal {
+        Refusal::Equivocation { .. } => equivocation(format!("{}: {refusal}.", refusal.field())),
+        Refusal::Change { fault, .. } => Problem::invalid_field(refusal.field(), fault.to_string()),
+        Refusal::Operation(error) => Problem::invalid_field(refusal.field(), error.message()),
+        Refusal::UnusableDeviceActor { .. } => {
+            Problem::unavailable("The session's document has to be read again. Try again.").caused_by(refusal)
+        }
+        _ => Problem::invalid_field(refusal.field(), refusal.to_string()),
+    }
+}
+
+/// The same where only the database noticed, and cannot say which change it was.
+pub(super) fn equivocation(detail: impl Into<String>) -> Problem {
+    Problem::conflict(detail).reason("EQUIVOCATION")
+}
+
+#[cfg(test)]
+mod tests {
+    use firemode_domain::document::{ActorId, ChangeFault, Entry};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn equivocation_is_a_conflict_and_not_worth_a_retry() {
+        let refusal = Refusal::Equivocation { index: 2, actor: ActorId::from(&[0xab][..]), seq: 7 };
+        let problem = problem_of(&refusal);
+        assert_eq!(problem.error_code(), "FIRE-409-EQUIVOCATION");
+        assert!(problem.to_string().contains("changes[2]"), "{problem}");
+    }
+
+    #[test]
+    fn the_offending_entry_or_field_is_named() {
+        let of_operation = Entry::from_json(
+            4,
+            json!({ "op": "set", "path": "/items/a/b", "actor_id": "t",
+            "timestamp": "2026-02-13T01:02:03Z" }),
+        )
+        .expect_err("a set needs a value");
+        for (refusal, field) in [
+            (Refusal::Change { index: 3, fault: ChangeFault::Truncated }, "changes[3]: "),
+            (Refusal::Operation(of_operation), "changes[4].value: "),
+            (Refusal::UnknownClock { actor: "ab".to_owned(), seq: 1 }, "vector_clock: "),
+            (Refusal::TooManyEntries { found: 3, max: 2 }, "changes: "),
+            (Refusal::DocumentFull { what: "bytes", max: 1 }, "changes: "),
+        ] {
+            let problem = problem_of(&refusal);
+            assert_eq!(problem.error_code(), "FIRE-422", "{refusal}");
+            assert!(problem.to_string().starts_with(&format!("FIRE-422: {field}")), "{problem}");
+        }
+    }
+}

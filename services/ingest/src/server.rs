@@ -1,0 +1,110 @@
+//! Puts the server together and runs it until it is told to stop.
+
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpResponse, HttpServer, Resource};
+use firemode_runtime::listener::{self, ListenError};
+use firemode_runtime::notify::{Notifier, READY, STOPPING};
+use firemode_runtime::settings::Settings;
+use firemode_runtime::shutdown;
+use firemode_storage::StorageError;
+use firemode_web::{Problem, conventions_behind_api, not_found};
+use serde_json::json;
+
+use crate::state::State;
+use crate::{classify, evidence, memory, results};
+
+/// Threads of one worker for work that would hold up its requests: merging, hashing, files.
+const BLOCKING_THREADS: usize = 8;
+
+/// Largest body of a classification, in bytes: a thousand faults with their contexts.
+const CLASSIFY_BYTES_MAX: usize = 1 << 20;
+
+/// The ingest process could not start or broke down.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// No socket to listen on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A setting of the database or of the evidence store does not work.
+    #[error("{0}")]
+    Storage(#[from] StorageError),
+    /// The server itself failed.
+    #[error("the server failed: {0}")]
+    Server(#[from] std::io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT, then lets requests finish. The database is asked only when a request needs it.
+///
+/// # Errors
+/// See [`IngestError`].
+pub async fn run(settings: Settings) -> Result<(), IngestError> {
+    let notifier = Notifier::from_env();
+    let listener = listener::inherited_or_bind(&settings.ingest.address(), "INGEST_PORT")?;
+    let address = listener.local_addr()?;
+    let state = web::Data::new(State::new(settings)?);
+    let settings = &state.settings;
+    let app_state = state.clone();
+    let server = HttpServer::new(move || {
+        let state = app_state.clone();
+        App::new()
+            .configure(move |server| routes(server, state))
+            .default_service(web::route().to(not_found))
+            .wrap(NormalizePath::new(TrailingSlash::Trim))
+            .wrap(from_fn(conventions_behind_api))
+    })
+    .workers(settings.ingest.workers)
+    .worker_max_blocking_threads(BLOCKING_THREADS)
+    .keep_alive(Duration::from_secs(settings.server.keep_alive_seconds))
+    .client_request_timeout(Duration::from_secs(settings.server.request_head_seconds_max))
+    .shutdown_timeout((settings.supervisor.shutdown_seconds_max / 2).max(1))
+    .disable_signals()
+    .listen(listener)?
+    .run();
+
+    let handle = server.handle();
+    let running = actix_web::rt::spawn(server);
+    tracing::info!(%address, "listening");
+    notifier.send(READY);
+    let stop = async {
+        let signal = shutdown::requested().await?;
+        tracing::info!(signal, "stopping: no new connections, requests may finish");
+        notifier.send(STOPPING);
+        handle.stop(true).await;
+        Ok::<_, std::io::Error>(())
+    };
+    tokio::select! {
+        stopped = stop => stopped?,
+        ended = running => ended.map_err(std::io::Error::other)??,
+    }
+    Ok(())
+}
+
+/// Tells the server what serves what.
+fn routes(server: &mut ServiceConfig, state: web::Data<State>) {
+    let results_bytes_max = state.settings.ingest.results_bytes_max;
+    let limited = |path: &str, bytes_max| web::resource(path).app_data(web::PayloadConfig::new(bytes_max));
+    let posted = |resource: Resource| resource.default_service(web::to(|| only(Method::POST)));
+    let read = |path: &str| web::resource(path).default_service(web::to(|| only(Method::GET)));
+    server
+        .app_data(state)
+        .service(read("/health").get(health))
+        .service(read("/memory").get(memory::report))
+        .service(posted(
+            limited("/v1/tests/sessions/{session_id}/results", results_bytes_max).post(results::submit),
+        ))
+        .service(posted(limited("/v1/evidence", evidence::JSON_BYTES_MAX).post(evidence::upload)))
+        .service(posted(limited("/v1/classify", CLASSIFY_BYTES_MAX).post(classify::one)))
+        .service(posted(limited("/v1/rules/classify_faults", CLASSIFY_BYTES_MAX).post(classify::many)));
+}
+
+async fn health() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok" }))
+}
+
+async fn only(method: Method) -> Result<HttpResponse, Problem> {
+    Err(Problem::method_not_allowed(vec![method]))
+}

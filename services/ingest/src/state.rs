@@ -1,0 +1,43 @@
+//! What every request of the process shares.
+
+use firemode_domain::document::Limits;
+use firemode_runtime::settings::Settings;
+use firemode_storage::documents::WarmDocuments;
+use firemode_storage::evidence_store::EvidenceStore;
+use firemode_storage::{Database, StorageError};
+use firemode_web::InternalKey;
+use uuid::Uuid;
+
+/// What every request of the process shares.
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) database: Database,
+    pub(crate) evidence_store: EvidenceStore,
+    pub(crate) documents: WarmDocuments,
+    pub(crate) internal_key: InternalKey,
+    pub(crate) limits: Limits,
+    /// Names this process among those that write changes.
+    pub(crate) instance_id: Uuid,
+}
+
+impl State {
+    pub(crate) fn new(settings: Settings) -> Result<Self, StorageError> {
+        let ingest = &settings.ingest;
+        // The API has the other half of the appliance's budget.
+        let connections_max = (settings.database.pool_size / 2).max(1);
+        Ok(Self {
+            database: Database::new(&settings, connections_max)?,
+            evidence_store: EvidenceStore::open(&settings)?,
+            documents: WarmDocuments::new(ingest.warm_sessions_max),
+            internal_key: InternalKey::new(&settings.auth.internal_jwt_secret_key),
+            limits: Limits {
+                request_entries_max: ingest.request_entries_max,
+                request_bytes_max: ingest.results_bytes_max,
+                change_bytes_max: ingest.change_bytes_max,
+                ..Limits::default()
+            },
+            instance_id: Uuid::now_v7(),
+            settings,
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! The listening socket of a server: inherited from the supervisor, or bound here.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{FromRawFd as _, RawFd};
+
+/// Variable with the number of the descriptor that the supervisor hands down.
+pub const LISTEN_FD: &str = "FIREMODE_LISTEN_FD";
+
+/// No socket to listen on.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is taken, not ours to take, or wrong.
+    #[error("cannot listen on {address}: {source}; choose another with {variable} or stop what uses it")]
+    Bind {
+        /// `host:port` as configured.
+        address: String,
+        /// The variable that changes the port.
+        variable: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The descriptor that the environment names is not one.
+    #[error("{LISTEN_FD} does not name an inherited listening socket")]
+    Inherited,
+}
+
+/// The socket that the supervisor handed down, else a newly bound one.
+///
+/// A supervisor binds once and hands the socket to each generation of a child, so that connections wait in the backlog
+/// while a child is replaced instead of being refused.
+///
+/// # Errors
+/// See [`ListenError`].
+pub fn inherited_or_bind(address: &str, variable: &'static str) -> Result<TcpListener, ListenError> {
+    match std::env::var(LISTEN_FD) {
+        Ok(text) => {
+            let fd: RawFd = text.parse().map_err(|_| ListenError::Inherited)?;
+            adopt(fd)
+        }
+        Err(_) => bind(address, variable),
+    }
+}
+
+/// Binds `host:port`; `variable` is named in the error as the way to change it.
+///
+/// # Errors
+/// [`ListenError::Bind`].
+pub fn bind(address: &str, variable: &'static str) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).map_err(|source| ListenError::Bind {
+        address: address.to_owned(),
+        variable,
+        source,
+    })
+}
+
+#[expect(unsafe_code, reason = "adopting a descriptor that the supervisor handed down")]
+fn adopt(fd: RawFd) -> Result<TcpListener, ListenError> {
+    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+    // SAFETY: the supervisor opened this descriptor for this process and named it in the environment; nothing else here
+    // knows the number, and this function is called once, by the role's start.
+    let listener = unsafe { TcpListener::from_raw_fd(fd) };
+    listener.local_addr().map_err(|_| ListenError::Inherited)?;
+    // Our own children, if there were any, must not keep the port open.
+    fcntl(&listener, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(|_| ListenError::Inherited)?;
+    Ok(listener)
+}

@@ -1,0 +1,197 @@
+//! Merges the layers and compares the result with the defaults, so that every wrong name and type is found at once.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
+
+use super::{Environ, Problem, Settings, SettingsError};
+
+const DEFAULTS: &str = include_str!("../../../../config/default.toml");
+const DEVELOPMENT: &str = include_str!("../../../../config/development.toml");
+const PRODUCTION: &str = include_str!("../../../../config/production.toml");
+
+/// Well-known variables and the settings that they give; of two names for one setting the later line wins.
+const WELL_KNOWN: &[(&str, &str)] = &[
+    ("FIREMODE_ENV", "environment"),
+    ("FIREMODE_DATA_DIR", "data_dir"),
+    ("PORT", "server.port"),
+    ("INGEST_PORT", "ingest.port"),
+    ("DATABASE_URL", "database.url"),
+    ("DATABASE_POOL_SIZE", "database.pool_size"),
+    ("JWT_SECRET", "auth.jwt_secret_key"),
+    ("JWT_SECRET_KEY", "auth.jwt_secret_key"),
+    ("INTERNAL_JWT_SECRET_KEY", "auth.internal_jwt_secret_key"),
+    ("FERNET_KEY", "auth.pii_encryption_key"),
+    ("PII_ENCRYPTION_KEY", "auth.pii_encryption_key"),
+    ("JWT_EXPIRES_IN_SECONDS", "auth.access_token_seconds"),
+    ("ARGON2_TIME_COST", "auth.argon2_time_cost"),
+    ("ARGON2_MEMORY_COST", "auth.argon2_memory_cost"),
+    ("ARGON2_PARALLELISM", "auth.argon2_parallelism"),
+    ("RUST_LOG", "log.filter"),
+];
+
+/// Settings whose value is never printed.
+const SECRET: &[&str] = &["auth.jwt_secret_key", "auth.internal_jwt_secret_key", "auth.pii_encryption_key"];
+
+/// The merged layers, and the defaults to compare them with.
+pub(super) struct Layers {
+    merged: Config,
+    defaults: BTreeMap<String, ValueKind>,
+    /// Setting → the variable that gave it.
+    variables: BTreeMap<&'static str, &'static str>,
+}
+
+impl Layers {
+    pub(super) fn merge(env: &Environ) -> Result<Self, SettingsError> {
+        let defaults = Config::builder()
+            .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+            .build()
+            .expect("the embedded default.toml is valid: a test loads it");
+        let defaults = flatten(&defaults.collect().expect("a built configuration can be read"));
+
+        let profile = if is_production(env) { PRODUCTION } else { DEVELOPMENT };
+        let mut builder = Config::builder()
+            .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+            .add_source(File::from_str(profile, FileFormat::Toml));
+        if let Some(path) = set(env, "FIREMODE_CONFIG") {
+            builder = builder.add_source(File::new(path, FileFormat::Toml));
+        }
+        let prefixed = config::Environment::with_prefix("FIREMODE").prefix_separator("__").separator("__");
+        builder = builder.add_source(prefixed.source(Some(env.clone().into_iter().collect::<Map<_, _>>())));
+        let mut variables = BTreeMap::new();
+        if is_production(env) {
+            builder = override_with(builder, "environment", "production")?;
+        }
+        for &(variable, key) in WELL_KNOWN {
+            if let Some(value) = set(env, variable) {
+                builder = override_with(builder, key, value)?;
+                variables.insert(key, variable);
+            }
+        }
+        let merged = builder.build().map_err(one_problem)?;
+        Ok(Self { merged, defaults, variables })
+    }
+
+    /// The settings as their types; every unknown name and wrong type is reported.
+    pub(super) fn typed(&self) -> Result<Settings, SettingsError> {
+        let problems: Vec<Problem> = self
+            .values()
+            .iter()
+            .filter_map(|(key, value)| {
+                let message = match self.defaults.get(key) {
+                    None => Some("no such setting; config/default.toml lists them all".to_owned()),
+                    Some(default) => type_problem(default, value),
+                };
+                message.map(|message| Problem { setting: self.label(key), message })
+            })
+            .collect();
+        if !problems.is_empty() {
+            return Err(SettingsError { problems });
+        }
+        self.merged.clone().try_deserialize().map_err(one_problem)
+    }
+
+    /// The name under which a setting is reported: with the variable that gave it, where one did.
+    pub(super) fn label(&self, key: &str) -> String {
+        match self.variables.get(key) {
+            Some(variable) => format!("{key} ({variable})"),
+            None => key.to_owned(),
+        }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let mut text = String::new();
+        for (key, value) in self.values() {
+            let mark = if self.defaults.get(&key) == Some(&value) { ' ' } else { '*' };
+            let shown = masked(&key, &value.to_string());
+            writeln!(text, "{mark} {key} = {shown}").expect("writing to a string cannot fail");
+        }
+        text
+    }
+
+    fn values(&self) -> BTreeMap<String, ValueKind> {
+        flatten(&self.merged.collect().expect("a built configuration can be read"))
+    }
+}
+
+/// A variable's value; an empty one counts as not set.
+fn set<'a>(env: &'a Environ, variable: &str) -> Option<&'a str> {
+    env.get(variable).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+fn is_production(env: &Environ) -> bool {
+    match set(env, "FIREMODE_ENV") {
+        Some(name) => name == "production",
+        None => set(env, "REPLIT_DEPLOYMENT") == Some("1"),
+    }
+}
+
+type Builder = config::ConfigBuilder<config::builder::DefaultState>;
+
+fn override_with(builder: Builder, key: &str, value: &str) -> Result<Builder, SettingsError> {
+    builder.set_override(key, value).map_err(one_problem)
+}
+
+fn flatten(map: &Map<String, Value>) -> BTreeMap<String, ValueKind> {
+    fn walk(prefix: &str, map: &Map<String, Value>, flat: &mut BTreeMap<String, ValueKind>) {
+        for (key, value) in map {
+            let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            match &value.kind {
+                ValueKind::Table(table) => walk(&name, table, flat),
+                kind => drop(flat.insert(name, kind.clone())),
+            }
+        }
+    }
+    let mut flat = BTreeMap::new();
+    walk("", map, &mut flat);
+    flat
+}
+
+/// Environment variables are text, so text that reads as the default's type is right.
+fn type_problem(default: &ValueKind, value: &ValueKind) -> Option<String> {
+    let text = value.to_string();
+    let wanted = match default {
+        ValueKind::Boolean(_) if !matches!(text.as_str(), "true" | "false") => "true or false",
+        ValueKind::I64(_) if text.parse::<i64>().is_err() => "a whole number",
+        ValueKind::String(_) if matches!(value, ValueKind::Array(_)) => "a text",
+        _ => return None,
+    };
+    Some(format!("'{text}' is not {wanted}"))
+}
+
+fn masked(key: &str, value: &str) -> String {
+    if value.is_empty() {
+        "(empty)".to_owned()
+    } else if SECRET.contains(&key) {
+        "********".to_owned()
+    } else if key == "database.url" {
+        mask_password(value)
+    } else {
+        value.to_owned()
+    }
+}
+
+/// `postgresql://user:secret@host/db` → `postgresql://user:********@host/db`; what is not such a URL is hidden whole,
+/// because libpq's `key=value` form can hold a password anywhere.
+fn mask_password(url: &str) -> String {
+    let masked = || -> Option<String> {
+        let (scheme, rest) = url.split_once("://")?;
+        let rest = rest.split_once('?').map_or(rest, |(before, _)| before);
+        let shown = match rest.rsplit_once('@') {
+            Some((user, host)) => {
+                let name = user.split(':').next().unwrap_or_default();
+                format!("{name}:********@{host}")
+            }
+            None => rest.to_owned(),
+        };
+        Some(format!("{scheme}://{shown}"))
+    };
+    masked().unwrap_or_else(|| "********".to_owned())
+}
+
+fn one_problem(error: config::ConfigError) -> SettingsError {
+    SettingsError {
+        problems: vec![Problem { setting: "configuration".to_owned(), message: error.to_string() }],
+    }
+}

@@ -1,0 +1,76 @@
+//! Settings: what they are, where they come from, and what is wrong with them.
+//!
+//! `config/default.toml` documents each one. [`Settings::load`] merges the layers, reports *all* problems at once and
+//! gives a value that needs no further checks.
+
+mod layers;
+mod secrets;
+mod types;
+mod validate;
+
+use std::collections::HashMap;
+use std::fmt;
+
+pub use secrets::{SecretsError, ensure_development_secrets};
+pub use types::*;
+
+use layers::Layers;
+
+/// The process environment as [`Settings::load`] takes it.
+pub type Environ = HashMap<String, String>;
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting's name, with the environment variable that gave it where one did: `server.port (PORT)`.
+    pub setting: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// Everything that is wrong with a configuration, never empty.
+#[derive(Debug, thiserror::Error)]
+pub struct SettingsError {
+    /// All problems, in the order of the settings' names.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} problem(s):", self.problems.len())?;
+        self.problems.iter().try_for_each(|p| write!(f, "\n  {}: {}", p.setting, p.message))
+    }
+}
+
+impl Settings {
+    /// Merges defaults, profile, the file named by `FIREMODE_CONFIG` and the environment, and checks the result.
+    ///
+    /// Reads that file and nothing else; secrets that development makes for itself are added by
+    /// [`ensure_development_secrets`].
+    ///
+    /// # Errors
+    /// [`SettingsError`] with every unknown name, wrong type, value out of range and unsafe production setting.
+    pub fn load(env: &Environ) -> Result<Self, SettingsError> {
+        let layers = Layers::merge(env)?;
+        let settings = layers.typed()?;
+        let problems = validate::problems(&settings, env);
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            let problems = problems
+                .into_iter()
+                .map(|(key, message)| Problem { setting: layers.label(key), message })
+                .collect();
+            Err(SettingsError { problems })
+        }
+    }
+
+    /// The effective configuration as text, one `name = value` a line, secrets masked; a `*` marks what differs from
+    /// the default.
+    ///
+    /// # Errors
+    /// As [`Settings::load`], without the checks of values.
+    pub fn describe(env: &Environ) -> Result<String, SettingsError> {
+        Ok(Layers::merge(env)?.describe())
+    }
+}

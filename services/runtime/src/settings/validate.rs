@@ -1,0 +1,146 @@
+//! What values are refused, and why.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Environ, Settings};
+
+type Problems = Vec<(&'static str, String)>;
+
+/// Words that mark a secret as an example that somebody copied.
+const PLACEHOLDERS: &[&str] =
+    &["change-me", "changeme", "change_me", "secret", "password", "example", "placeholder"];
+
+/// HS256 wants a key as long as its hash (RFC 7518, 3.2).
+const SECRET_BYTES_MIN: usize = 32;
+
+pub(super) fn problems(settings: &Settings, env: &Environ) -> Problems {
+    let mut problems = ranges(settings);
+    problems.extend(keys(settings));
+    problems.extend(places(settings, env));
+    problems.sort();
+    problems
+}
+
+fn ranges(s: &Settings) -> Problems {
+    let whole = |name, value: u64, min: u64, max: u64| {
+        (!(min..=max).contains(&value)).then(|| (name, format!("{value} is outside {min} to {max}")))
+    };
+    [
+        whole("server.workers", s.server.workers as u64, 1, 256),
+        whole("server.json_bytes_max", s.server.json_bytes_max as u64, 1024, 64 << 20),
+        whole("server.request_head_seconds_max", s.server.request_head_seconds_max, 1, 300),
+        whole("server.keep_alive_seconds", s.server.keep_alive_seconds, 1, 3600),
+        whole("ingest.workers", s.ingest.workers as u64, 1, 256),
+        whole("ingest.results_bytes_max", s.ingest.results_bytes_max as u64, 1024, 64 << 20),
+        whole("ingest.change_bytes_max", s.ingest.change_bytes_max as u64, 1024, 16 << 20),
+        whole("ingest.request_entries_max", s.ingest.request_entries_max as u64, 1, 10_000),
+        whole("ingest.evidence_bytes_max", s.ingest.evidence_bytes_max, 1024, 16 << 30),
+        whole("ingest.warm_sessions_max", s.ingest.warm_sessions_max as u64, 1, 100_000),
+        whole("ingest.connect_milliseconds_max", s.ingest.connect_milliseconds_max, 10, 60_000),
+        whole("ingest.response_seconds_max", s.ingest.response_seconds_max, 1, 3600),
+        whole("database.pool_size", s.database.pool_size as u64, 4, 1000),
+        whole("database.wait_seconds_max", s.database.wait_seconds_max, 1, 60),
+        whole("database.statement_seconds_max", s.database.statement_seconds_max, 1, 3600),
+        whole("auth.access_token_seconds", s.auth.access_token_seconds.into(), 10, 86_400),
+        whole("auth.refresh_token_days", s.auth.refresh_token_days.into(), 1, 365),
+        whole("auth.argon2_time_cost", s.auth.argon2_time_cost.into(), 1, 64),
+        whole("auth.argon2_memory_cost", s.auth.argon2_memory_cost.into(), 1024, 1 << 20),
+        whole("auth.argon2_parallelism", s.auth.argon2_parallelism.into(), 1, 16),
+        whole("auth.password_hashes_at_once", s.auth.password_hashes_at_once as u64, 1, 64),
+        whole("auth.revocation_poll_milliseconds", s.auth.revocation_poll_milliseconds, 50, 10_000),
+        whole("auth.revocation_stale_milliseconds", s.auth.revocation_stale_milliseconds, 500, 60_000),
+        whole("idempotency.days", s.idempotency.days.into(), 1, 3650),
+        whole("bundle.bytes_max", s.bundle.bytes_max as u64, 1024, 1 << 30),
+        whole("bundle.expires_hours", s.bundle.expires_hours.into(), 1, 8760),
+        whole("supervisor.shutdown_seconds_max", s.supervisor.shutdown_seconds_max, 2, 600),
+        whole("supervisor.backoff_seconds_max", s.supervisor.backoff_seconds_max, 1, 3600),
+        whole("supervisor.backoff_forget_seconds", s.supervisor.backoff_forget_seconds, 1, 86_400),
+        whole("supervisor.crash_loop_failures", s.supervisor.crash_loop_failures.into(), 1, 100),
+        whole("supervisor.probe_interval_milliseconds", s.supervisor.probe_interval_milliseconds, 50, 60_000),
+        whole("supervisor.probe_timeout_milliseconds", s.supervisor.probe_timeout_milliseconds, 50, 60_000),
+        whole("supervisor.probe_failures_max", s.supervisor.probe_failures_max.into(), 1, 100),
+        whole("supervisor.start_seconds_max", s.supervisor.start_seconds_max, 1, 3600),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn keys(s: &Settings) -> Problems {
+    let (jwt, internal) = (&s.auth.jwt_secret_key, &s.auth.internal_jwt_secret_key);
+    let mut problems = Problems::new();
+    problems.extend(signing_key("auth.jwt_secret_key", jwt, s.is_production()));
+    problems.extend(signing_key("auth.internal_jwt_secret_key", internal, s.is_production()));
+    let both_set = !jwt.expose_secret().is_empty();
+    if both_set && jwt.expose_secret() == internal.expose_secret() {
+        let message = "is the same as auth.jwt_secret_key; the two must differ, or a client could forge internal tokens";
+        problems.push(("auth.internal_jwt_secret_key", message.to_owned()));
+    }
+    problems.extend(fernet_keys(&s.auth.pii_encryption_key, s.is_production()));
+    problems
+}
+
+fn signing_key(name: &'static str, key: &SecretString, production: bool) -> Option<(&'static str, String)> {
+    let key = key.expose_secret();
+    let message = if key.is_empty() {
+        production
+            .then_some("is not set; production needs one, for example from `openssl rand -base64 32`")?
+    } else if key.len() < SECRET_BYTES_MIN {
+        "is shorter than 32 bytes; make one with `openssl rand -base64 32`"
+    } else if production && is_placeholder(key) {
+        "looks like an example; make one with `openssl rand -base64 32`"
+    } else {
+        return None;
+    };
+    Some((name, message.to_owned()))
+}
+
+fn is_placeholder(key: &str) -> bool {
+    let lower = key.to_lowercase();
+    let same_character = key.chars().all(|c| key.starts_with(c));
+    same_character || PLACEHOLDERS.iter().any(|word| lower.contains(word))
+}
+
+fn fernet_keys(keys: &SecretString, production: bool) -> Option<(&'static str, String)> {
+    let keys = keys.expose_secret();
+    let name = "auth.pii_encryption_key";
+    let make_one = "make one with `openssl rand -base64 32 | tr +/ -_`";
+    if keys.is_empty() {
+        return production.then(|| (name, format!("is not set; production needs one: {make_one}")));
+    }
+    let is_key = |key: &str| URL_SAFE.decode(key.trim()).is_ok_and(|bytes| bytes.len() == 32);
+    (!keys.split(',').all(is_key))
+        .then(|| (name, format!("has a key that is not 32 bytes in URL-safe base64; {make_one}")))
+}
+
+fn places(s: &Settings, env: &Environ) -> Problems {
+    let mut problems = Problems::new();
+    let lasting = s.disk_is_durable || !s.is_production();
+    if s.uses_embedded_database() && !lasting {
+        let message = "is not set, and production does not trust this machine's disk with the embedded database; \
+                       set DATABASE_URL, or disk_is_durable = true where the disk outlives restarts";
+        problems.push(("database.url", message.to_owned()));
+    }
+    if s.evidence.url.is_empty() || s.evidence.url.starts_with("file://") {
+        if !lasting {
+            let message = "keeps evidence on this machine's disk, which production does not trust; \
+                           set disk_is_durable = true where the disk outlives restarts";
+            problems.push(("evidence.url", message.to_owned()));
+        }
+    } else {
+        problems.push(("evidence.url", "is not of the form file:///absolute/path".to_owned()));
+    }
+    let url = s.database.url.expose_secret();
+    if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        problems.push(("database.url", "does not start with postgresql://".to_owned()));
+    }
+    if s.server.port != 0 && s.server.port == s.ingest.port {
+        problems.push(("ingest.port", format!("{} is the public port too; give it another", s.ingest.port)));
+    }
+    if env.get("FIREMODE_ENV").is_some_and(|v| !matches!(v.as_str(), "" | "development" | "production")) {
+        problems.push(("environment", "is neither development nor production".to_owned()));
+    }
+    problems
+}

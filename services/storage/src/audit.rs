@@ -1,0 +1,143 @@
+//! The audit log: written in the transaction of the act, never changed.
+
+use firemode_domain::audit::{AuditEvent, leaf_hash};
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::page::{Page, Walk, in_walk};
+use crate::{Executor, StorageError, Transaction};
+
+/// An entry as it is listed.
+#[derive(Debug, Clone)]
+pub struct AuditEntry {
+    /// The entry's id.
+    pub id: Uuid,
+    /// Who acted; none for the system itself.
+    pub user_id: Option<Uuid>,
+    /// What was done: `session.create`.
+    pub action: String,
+    /// The kind of thing it was done to.
+    pub resource_type: String,
+    /// Which one.
+    pub resource_id: Option<String>,
+    /// `success` or `failure`.
+    pub status: String,
+    /// The request that did it.
+    pub transaction_id: Uuid,
+    /// What was there before.
+    pub before: Option<Value>,
+    /// What is there now.
+    pub after: Option<Value>,
+    /// SHA-256 of the entry's canonical bytes as a Merkle tree leaf.
+    pub leaf_hash: Vec<u8>,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// What a listing is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Acts of one user.
+    pub user_id: Option<Uuid>,
+    /// One action.
+    pub action: Option<String>,
+    /// One kind of thing.
+    pub resource_type: Option<String>,
+    /// One thing.
+    pub resource_id: Option<String>,
+    /// `success` or `failure`.
+    pub status: Option<String>,
+}
+
+/// Writes events.
+///
+/// # Errors
+/// An event cannot be put into canonical form, or the database does not answer.
+pub async fn record(tx: &Transaction<'_>, events: &[AuditEvent]) -> Result<(), StorageError> {
+    for event in events {
+        let leaf = event.leaf().map_err(|error| StorageError::Damaged(format!("audit event: {error}")))?;
+        let hash = leaf_hash(&leaf);
+        tx.run(
+            "insert into audit_log (id, organisation_id, user_id, action, resource_type, resource_id, status,
+                                    transaction_id, before, after, leaf, leaf_hash, created_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            &[
+                &event.id,
+                &event.organisation_id,
+                &event.actor_user_id,
+                &event.action,
+                &event.resource_type,
+                &event.resource_id,
+                &event.status.as_str(),
+                &event.transaction_id,
+                &event.before,
+                &event.after,
+                &leaf,
+                &hash.as_slice(),
+                &event.at,
+            ],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// One page of an organisation's log, newest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn list(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    filter: &AuditFilter,
+    walk: &Walk,
+) -> Result<Page<AuditEntry>, StorageError> {
+    let (at, id) = walk.key();
+    let rows = on
+        .rows(
+            concat!(
+                "select id, user_id, action, resource_type, resource_id, status, transaction_id, before, after,
+                        leaf_hash, created_at
+                 from audit_log where organisation_id = $1 and ",
+                in_walk!(),
+                " and ($7::uuid is null or user_id = $7) and ($8::text is null or action = $8)
+                  and ($9::text is null or resource_type = $9) and ($10::text is null or resource_id = $10)
+                  and ($11::text is null or status = $11)
+                 order by created_at desc, id desc limit $6"
+            ),
+            &[
+                &organisation_id,
+                &walk.horizon.snapshot,
+                &walk.horizon.began_at,
+                &at,
+                &id,
+                &(walk.limit + 1),
+                &filter.user_id,
+                &filter.action,
+                &filter.resource_type,
+                &filter.resource_id,
+                &filter.status,
+            ],
+        )
+        .await?;
+    let rows = rows.into_iter().map(read).collect();
+    Ok(Page::cut(rows, walk, |entry: &AuditEntry| (entry.at, entry.id)))
+}
+
+fn read(row: Row) -> AuditEntry {
+    AuditEntry {
+        id: row.get(0),
+        user_id: row.get(1),
+        action: row.get(2),
+        resource_type: row.get(3),
+        resource_id: row.get(4),
+        status: row.get(5),
+        transaction_id: row.get(6),
+        before: row.get(7),
+        after: row.get(8),
+        leaf_hash: row.get(9),
+        at: row.get(10),
+    }
+}

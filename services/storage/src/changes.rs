@@ -1,0 +1,324 @@
+//! The changes of a session's document: an append-only set.
+
+use firemode_domain::document;
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::{Executor, StorageError, Transaction, sql};
+
+/// A change as stored.
+#[derive(Debug, Clone)]
+pub struct StoredChange {
+    /// SHA-256 of the change, 32 bytes.
+    pub hash: Vec<u8>,
+    /// The change in Automerge's binary form.
+    pub bytes: Vec<u8>,
+    /// Who brought it.
+    pub user_id: Uuid,
+    /// The device that a JSON operation named.
+    pub device: Option<String>,
+    /// When it was accepted.
+    pub received_at: OffsetDateTime,
+}
+
+/// A change to be stored.
+#[derive(Debug, Clone)]
+pub struct NewChange {
+    /// SHA-256 of the change, 32 bytes.
+    pub hash: Vec<u8>,
+    /// Automerge actor.
+    pub actor: Vec<u8>,
+    /// The actor's number for it, from 1.
+    pub seq: i64,
+    /// Number of its first operation.
+    pub start_op: i64,
+    /// Hashes of what it depends on.
+    pub deps: Vec<Vec<u8>>,
+    /// The change in Automerge's binary form.
+    pub bytes: Vec<u8>,
+    /// The device that a JSON operation named.
+    pub device: Option<String>,
+    /// Ids of the operations in it that apply only once.
+    pub op_ids: Vec<String>,
+}
+
+impl NewChange {
+    /// The row of a change, with the ids of the operations in it that apply only once.
+    pub fn of(change: &document::NewChange, op_ids: Vec<String>) -> Self {
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        Self {
+            hash: change.hash.as_ref().to_vec(),
+            actor: change.actor.to_bytes().to_vec(),
+            seq: number(change.seq),
+            start_op: number(change.start_op),
+            deps: change.deps.iter().map(|hash| hash.as_ref().to_vec()).collect(),
+            bytes: change.bytes.clone(),
+            device: change.device.clone(),
+            op_ids,
+        }
+    }
+}
+
+/// Where changes belong and who brings them.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// The tenant.
+    pub organisation_id: Uuid,
+    /// The session.
+    pub session_id: Uuid,
+    /// The user.
+    pub user_id: Uuid,
+    /// The process that accepts them.
+    pub instance_id: Uuid,
+}
+
+/// How far a reader has read: the oldest transaction that might still commit rows that it has not seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadUpTo(String);
+
+/// The constraint that refuses a second, different change under one actor and number.
+pub const EQUIVOCATION: &str = "session_changes_actor_seq";
+
+/// The constraint that refuses an operation id that was applied before.
+pub const OPERATION_APPLIED: &str = "session_operations_pkey";
+
+/// Adds changes; those that are there already stay as they are. Returns when they were received.
+///
+/// # Errors
+/// [`EQUIVOCATION`] or [`OPERATION_APPLIED`] as constraint, or the database does not answer.
+pub async fn insert(
+    tx: &Transaction<'_>,
+    origin: &Origin,
+    changes: &[NewChange],
+) -> Result<OffsetDateTime, StorageError> {
+    // Sorted, so that two batches that share rows cannot wait for each other in a circle.
+    let mut changes: Vec<&NewChange> = changes.iter().collect();
+    changes.sort_by(|a, b| a.hash.cmp(&b.hash));
+    let column = |of: fn(&NewChange) -> &[u8]| changes.iter().map(|change| of(change)).collect::<Vec<_>>();
+    let seqs: Vec<i64> = changes.iter().map(|change| change.seq).collect();
+    let start_ops: Vec<i64> = changes.iter().map(|change| change.start_op).collect();
+    let deps: Vec<Vec<u8>> = changes.iter().map(|change| change.deps.concat()).collect();
+    let devices: Vec<Option<&str>> = changes.iter().map(|change| change.device.as_deref()).collect();
+    // The conflict target is named: without it an (actor, seq) collision would be swallowed too, a silent loss. An array of
+    // arrays must be rectangular, so each list of dependencies travels as one string of bytes, 32 to a hash.
+    tx.run(
+        "insert into session_changes
+             (session_id, organisation_id, user_id, instance_id, hash, actor, seq, start_op, bytes, device, deps)
+         select $1, $2, $3, $4, c.hash, c.actor, c.seq, c.start_op, c.bytes, c.device,
+                array (select substr(c.deps, i, 32) from generate_series(1, length(c.deps), 32) i)
+         from unnest($5::bytea[], $6::bytea[], $7::int8[], $8::int8[], $9::bytea[], $10::text[], $11::bytea[])
+                  as c (hash, actor, seq, start_op, bytes, device, deps)
+         on conflict (session_id, hash) do nothing",
+        &[
+            &origin.session_id,
+            &origin.organisation_id,
+            &origin.user_id,
+            &origin.instance_id,
+            &column(|change| &change.hash),
+            &column(|change| &change.actor),
+            &seqs,
+            &start_ops,
+            &column(|change| &change.bytes),
+            &devices,
+            &deps,
+        ],
+    )
+    .await?;
+    insert_operation_ids(tx, origin, &changes).await?;
+    Ok(sql::one(tx, "select now()", &[]).await?.get(0))
+}
+
+async fn insert_operation_ids(
+    tx: &Transaction<'_>,
+    origin: &Origin,
+    changes: &[&NewChange],
+) -> Result<(), StorageError> {
+    let (mut devices, mut ids, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+    for change in changes {
+        for op_id in &change.op_ids {
+            devices.push(change.device.as_deref());
+            ids.push(op_id.as_str());
+            hashes.push(change.hash.as_slice());
+        }
+    }
+    if !ids.is_empty() {
+        tx.run(
+            "insert into session_operations (session_id, user_id, device, op_id, hash)
+             select $1, $2, o.device, o.op_id, o.hash
+             from unnest($3::text[], $4::text[], $5::bytea[]) as o (device, op_id, hash) order by o.device, o.op_id",
+            &[&origin.session_id, &origin.user_id, &devices, &ids, &hashes],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Marks changes as late: stored, but not part of the document until a manager accepts them.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn mark_late(
+    tx: &Transaction<'_>,
+    organisation_id: Uuid,
+    session_id: Uuid,
+    hashes: &[Vec<u8>],
+) -> Result<(), StorageError> {
+    tx.run(
+        "insert into late_changes (session_id, hash, organisation_id)
+         select $1, hash, $2 from unnest($3::bytea[]) as h (hash) on conflict do nothing",
+        &[&session_id, &organisation_id, &hashes],
+    )
+    .await?;
+    Ok(())
+}
+
+/// What a manager decides on late work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LateDecision {
+    /// It becomes part of the record.
+    Accept,
+    /// It stays stored and apart.
+    Reject,
+}
+
+/// Settles all late changes of a session and returns how many there were.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn decide_late(
+    tx: &Transaction<'_>,
+    organisation_id: Uuid,
+    session_id: Uuid,
+    user_id: Uuid,
+    decision: LateDecision,
+) -> Result<u64, StorageError> {
+    let state = match decision {
+        LateDecision::Accept => "accepted",
+        LateDecision::Reject => "rejected",
+    };
+    tx.run(
+        "update late_changes
+         set state = $4, decided_by = $3, decided_at = now(), xid = pg_current_xact_id()
+         where organisation_id = $1 and session_id = $2 and state = 'late'",
+        &[&organisation_id, &session_id, &user_id, &state],
+    )
+    .await
+}
+
+/// How many late changes of a session wait for a decision.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn count_late(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+) -> Result<i64, StorageError> {
+    let row = sql::one(
+        on,
+        "select count(*) from late_changes where organisation_id = $1 and session_id = $2 and state = 'late'",
+        &[&organisation_id, &session_id],
+    )
+    .await?;
+    Ok(row.get(0))
+}
+
+/// Reads the changes that belong to a session's document: all of them, or those that a reader who has read up to some point
+/// may not have seen (and some that it has). Nothing that was committed before this call is missed.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn read(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+    since: Option<&ReadUpTo>,
+) -> Result<(Vec<StoredChange>, ReadUpTo), StorageError> {
+    // Taken before the rows: whatever commits in between is read again next time, and nothing falls through.
+    let up_to: String =
+        sql::one(on, "select pg_snapshot_xmin(pg_current_snapshot())::text", &[]).await?.get(0);
+    let rows = match since {
+        None => {
+            on.rows(
+                "select c.hash, c.bytes, c.user_id, c.device, c.received_at from session_changes c
+                 where c.organisation_id = $1 and c.session_id = $2
+                   and not exists (select from late_changes l where l.session_id = c.session_id and l.hash = c.hash
+                                     and l.state <> 'accepted')
+                 order by c.received_at",
+                &[&organisation_id, &session_id],
+            )
+            .await?
+        }
+        Some(ReadUpTo(since)) => {
+            on.rows(
+                "select c.hash, c.bytes, c.user_id, c.device, c.received_at from session_changes c
+                 where c.organisation_id = $1 and c.session_id = $2 and c.xid >= $3::text::xid8
+                   and not exists (select from late_changes l where l.session_id = c.session_id and l.hash = c.hash
+                                     and l.state <> 'accepted')
+                 union all
+                 select c.hash, c.bytes, c.user_id, c.device, c.received_at from late_changes l
+                 join session_changes c on c.session_id = l.session_id and c.hash = l.hash
+                 where l.organisation_id = $1 and l.session_id = $2 and l.state = 'accepted'
+                   and l.xid >= $3::text::xid8",
+                &[&organisation_id, &session_id, since],
+            )
+            .await?
+        }
+    };
+    Ok((rows.iter().map(stored).collect(), ReadUpTo(up_to)))
+}
+
+/// Reads all changes of a session, late ones included: what further late work is checked against. Otherwise as [`read`].
+///
+/// # Errors
+/// The database does not answer.
+pub async fn read_with_late(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+    since: Option<&ReadUpTo>,
+) -> Result<(Vec<StoredChange>, ReadUpTo), StorageError> {
+    let up_to: String =
+        sql::one(on, "select pg_snapshot_xmin(pg_current_snapshot())::text", &[]).await?.get(0);
+    let since = since.map(|ReadUpTo(since)| since);
+    let rows = on
+        .rows(
+            "select hash, bytes, user_id, device, received_at from session_changes
+             where organisation_id = $1 and session_id = $2 and ($3::text is null or xid >= $3::text::xid8)
+             order by received_at",
+            &[&organisation_id, &session_id, &since],
+        )
+        .await?;
+    Ok((rows.iter().map(stored).collect(), ReadUpTo(up_to)))
+}
+
+/// Which of these changes are stored as late and not accepted, so that they are not on record.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn apart(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+    hashes: &[Vec<u8>],
+) -> Result<Vec<Vec<u8>>, StorageError> {
+    let rows = on
+        .rows(
+            "select hash from late_changes where organisation_id = $1 and session_id = $2 and hash = any ($3)
+             and state <> 'accepted'",
+            &[&organisation_id, &session_id, &hashes],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+fn stored(row: &Row) -> StoredChange {
+    StoredChange {
+        hash: row.get(0),
+        bytes: row.get(1),
+        user_id: row.get(2),
+        device: row.get(3),
+        received_at: row.get(4),
+    }
+}

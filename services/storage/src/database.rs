@@ -1,0 +1,171 @@
+//! The pool of connections.
+
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use firemode_runtime::data_dir::EmbeddedDatabase;
+use firemode_runtime::settings::Settings;
+use rustls::{ClientConfig, RootCertStore};
+use secrecy::ExposeSecret as _;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::StorageError;
+
+/// A connection from the pool.
+pub type Client = deadpool_postgres::Client;
+
+/// A transaction on a connection; it rolls back when dropped.
+pub type Transaction<'a> = deadpool_postgres::Transaction<'a>;
+
+/// How long a new connection may take to be made.
+const CONNECT_SECONDS_MAX: u64 = 5;
+
+/// The database as one process of the appliance sees it.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("status", &self.pool.status()).finish()
+    }
+}
+
+/// What a pool is doing.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolFigures {
+    /// Connections that exist.
+    pub connections: usize,
+    /// Most connections that may exist.
+    pub connections_max: usize,
+    /// Requests that wait for one.
+    pub waiting: usize,
+}
+
+impl Database {
+    /// Makes a pool of at most `connections_max`. Connections are made when they are needed, so this works while the
+    /// database is still starting.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] where the URL cannot be read.
+    pub fn new(settings: &Settings, connections_max: usize) -> Result<Self, StorageError> {
+        let config = config(settings)?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = if config.get_ssl_mode() == SslMode::Require {
+            Manager::from_config(config, tls(), recycling)
+        } else {
+            Manager::from_config(config, NoTls, recycling)
+        };
+        let wait = Duration::from_secs(settings.database.wait_seconds_max);
+        let statement_milliseconds = settings.database.statement_seconds_max * 1000;
+        let pool = Pool::builder(manager)
+            .max_size(connections_max)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) })
+            .post_create(Hook::async_fn(move |client, _| {
+                Box::pin(async move {
+                    let sql =
+                        format!("set statement_timeout = {statement_milliseconds}; set timezone = 'UTC'");
+                    client.batch_execute(&sql).await.map_err(HookError::Backend)
+                })
+            }))
+            .build()
+            .map_err(|error| StorageError::Unavailable(error.to_string()))?;
+        Ok(Self { pool })
+    }
+
+    /// A connection, waiting for a free one up to `database.wait_seconds_max`.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when there is none in that time.
+    pub async fn client(&self) -> Result<Client, StorageError> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Median time of five `SELECT 1` on one connection: what a trivial statement costs now.
+    ///
+    /// # Errors
+    /// No connection, or it broke.
+    pub async fn latency(&self) -> Result<Duration, StorageError> {
+        let client = self.client().await?;
+        let mut times = [Duration::ZERO; 5];
+        for time in &mut times {
+            let start = Instant::now();
+            client.simple_query("SELECT 1").await?;
+            *time = start.elapsed();
+        }
+        times.sort();
+        Ok(times[2])
+    }
+
+    /// What the pool is doing now.
+    pub fn figures(&self) -> PoolFigures {
+        let status = self.pool.status();
+        PoolFigures { connections: status.size, connections_max: status.max_size, waiting: status.waiting }
+    }
+}
+
+/// One connection outside any pool, for work that holds session state: migrations under their advisory lock.
+///
+/// # Errors
+/// The database cannot be reached.
+pub(crate) async fn connect_alone(settings: &Settings) -> Result<tokio_postgres::Client, StorageError> {
+    let config = config(settings)?;
+    if config.get_ssl_mode() == SslMode::Require {
+        let (client, connection) = config.connect(tls()).await.map_err(unavailable)?;
+        drive(connection);
+        Ok(client)
+    } else {
+        let (client, connection) = config.connect(NoTls).await.map_err(unavailable)?;
+        drive(connection);
+        Ok(client)
+    }
+}
+
+fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static) {
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::warn!(%error, "database connection ended");
+        }
+    });
+}
+
+fn unavailable(error: tokio_postgres::Error) -> StorageError {
+    use std::error::Error as _;
+    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    StorageError::Unavailable(format!("{error}{cause}"))
+}
+
+fn config(settings: &Settings) -> Result<Config, StorageError> {
+    let url = if settings.uses_embedded_database() {
+        let place = EmbeddedDatabase::of(&settings.data_dir)
+            .map_err(|error| StorageError::Unavailable(format!("data_dir: {error}")))?;
+        place.url()
+    } else {
+        settings.database.url.expose_secret().to_owned()
+    };
+    // The parser's message may quote the URL, and with it the password.
+    let mut config: Config = url
+        .parse()
+        .map_err(|_| StorageError::Unavailable("database.url is not a PostgreSQL URL".to_owned()))?;
+    config.application_name("firemode");
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX));
+    }
+    Ok(config)
+}
+
+/// TLS that checks the server's certificate against the public authorities.
+fn tls() -> MakeRustlsConnect {
+    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let config = ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports the default protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    MakeRustlsConnect::new(config)
+}

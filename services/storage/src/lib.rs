@@ -1,0 +1,27 @@
+//! PostgreSQL and the evidence store.
+//!
+//! One file holds the SQL of one aggregate. Functions take a client or a transaction, so that the caller decides what commits
+//! together; every statement names the organisation.
+
+pub mod assets;
+pub mod audit;
+pub mod buildings;
+pub mod changes;
+mod database;
+pub mod documents;
+mod error;
+pub mod evidence;
+pub mod evidence_store;
+pub mod idempotency;
+pub mod migrations;
+pub mod page;
+pub mod refresh_tokens;
+pub mod revocations;
+pub mod rules;
+pub mod sessions;
+mod sql;
+pub mod users;
+
+pub use database::{Client, Database, Transaction};
+pub use error::StorageError;
+pub use sql::Executor;

@@ -1,0 +1,156 @@
+//! The list of revoked access tokens.
+
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::{Executor, StorageError, Transaction, sql};
+
+/// Entries commit out of the order of their times, so each reading goes back this far.
+const OVERLAP: Duration = Duration::seconds(30);
+
+/// One entry of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// One token.
+    Token {
+        /// The token's `jti`.
+        jti: Uuid,
+    },
+    /// Every token that the user was given before a moment.
+    UserBefore {
+        /// The user.
+        user_id: Uuid,
+        /// Tokens issued at or before this time are refused.
+        not_before: OffsetDateTime,
+    },
+}
+
+/// An entry with the time after which it no longer matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// What is revoked.
+    pub revocation: Revocation,
+    /// When the tokens in question have expired by themselves.
+    pub expires_at: OffsetDateTime,
+}
+
+/// What one reading gave.
+#[derive(Debug)]
+pub struct Reading {
+    /// Entries that are new since the last reading, and some that are not.
+    pub entries: Vec<Entry>,
+    /// Pass it to the next reading.
+    pub read_at: OffsetDateTime,
+}
+
+/// Reads what was added since `since`, or all that still matters.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn read_since(on: &impl Executor, since: Option<OffsetDateTime>) -> Result<Reading, StorageError> {
+    let from = since.map(|time| time - OVERLAP);
+    let now: OffsetDateTime = sql::one(on, "select clock_timestamp()", &[]).await?.get(0);
+    let rows = on
+        .rows(
+            "select jti, user_id, not_before, expires_at from token_revocation_list
+             where ($1::timestamptz is null or revoked_at >= $1) and expires_at > now()",
+            &[&from],
+        )
+        .await?;
+    let entries = rows
+        .into_iter()
+        .map(|row| {
+            let revocation = match (row.get(0), row.get(2)) {
+                (Some(jti), _) => Revocation::Token { jti },
+                (None, not_before) => Revocation::UserBefore {
+                    user_id: row.get(1),
+                    not_before: Option::unwrap_or(not_before, OffsetDateTime::UNIX_EPOCH),
+                },
+            };
+            Entry { revocation, expires_at: row.get(3) }
+        })
+        .collect();
+    Ok(Reading { entries, read_at: now })
+}
+
+/// Puts one token on the list.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn revoke_token(
+    tx: &Transaction<'_>,
+    organisation_id: Uuid,
+    user_id: Uuid,
+    jti: Uuid,
+    expires_at: OffsetDateTime,
+) -> Result<(), StorageError> {
+    tx.run(
+        "insert into token_revocation_list (id, organisation_id, user_id, jti, expires_at)
+         values ($1, $2, $3, $4, $5) on conflict (jti) do nothing",
+        &[&Uuid::now_v7(), &organisation_id, &user_id, &jti, &expires_at],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Refuses every token that the user was given up to now, and returns that moment.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn revoke_user(
+    tx: &Transaction<'_>,
+    organisation_id: Uuid,
+    user_id: Uuid,
+    expires_at: OffsetDateTime,
+) -> Result<OffsetDateTime, StorageError> {
+    let row = sql::one(
+        tx,
+        "update users set not_before = clock_timestamp(), updated_at = now()
+         where organisation_id = $1 and id = $2 returning not_before",
+        &[&organisation_id, &user_id],
+    )
+    .await?;
+    let not_before: OffsetDateTime = row.get(0);
+    tx.run(
+        "insert into token_revocation_list (id, organisation_id, user_id, not_before, expires_at)
+         values ($1, $2, $3, $4, $5)",
+        &[&Uuid::now_v7(), &organisation_id, &user_id, &not_before, &expires_at],
+    )
+    .await?;
+    Ok(not_before)
+}
+
+/// May this token still be used? Asked of the database itself, inside the transaction that relies on it.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn is_valid(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    user_id: Uuid,
+    jti: Uuid,
+    issued_at: OffsetDateTime,
+) -> Result<bool, StorageError> {
+    let row = sql::one(
+        on,
+        "select exists (select from users where organisation_id = $1 and id = $2 and is_active
+                          and (not_before is null or not_before < $4))
+            and not exists (select from token_revocation_list where jti = $3)",
+        &[&organisation_id, &user_id, &jti, &issued_at],
+    )
+    .await?;
+    Ok(row.get(0))
+}
+
+/// Removes entries whose tokens have expired by themselves, at most `limit` of them.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn sweep(on: &impl Executor, limit: i64) -> Result<u64, StorageError> {
+    on.run(
+        "delete from token_revocation_list where id in
+             (select id from token_revocation_list where expires_at < now() - interval '1 hour' limit $1)",
+        &[&limit],
+    )
+    .await
+}

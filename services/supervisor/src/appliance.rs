@@ -1,0 +1,48 @@
+//! The real child table.
+
+use std::ffi::OsString;
+
+use crate::effects::sockets::Bound;
+use crate::postgres::{self, EmbeddedPostgres};
+use crate::spec::{ChildSpec, Kind, Probe, Program};
+
+/// The listening sockets of the appliance.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) public: Bound,
+    pub(crate) ingest: Bound,
+}
+
+/// The appliance's children in the order of their start: database (where it is our own), migrations, the hot path, the
+/// API. The API depends on nothing: it answers at once, and with 503 where it needs what is not there yet.
+pub(crate) fn appliance(sockets: &Sockets, database: Option<&EmbeddedPostgres>) -> Vec<ChildSpec> {
+    let mut table = database.map(EmbeddedPostgres::children).unwrap_or_default();
+    let server = database.map(|_| postgres::SERVER);
+
+    let mut migrate = own("migrate", Kind::OneShot, sockets);
+    migrate.depends_on.extend(server);
+
+    let mut ingest = own("ingest", Kind::Service, sockets);
+    ingest.depends_on.extend(server);
+    ingest.depends_on.push(migrate.name);
+    ingest.probe = Some(Probe::Http { address: sockets.ingest.local(), path: "/health" });
+    ingest.socket = Some(sockets.ingest.socket.clone());
+
+    let mut api = own("api", Kind::Service, sockets);
+    api.probe = Some(Probe::Http { address: sockets.public.local(), path: "/health/live" });
+    api.socket = Some(sockets.public.socket.clone());
+
+    table.extend([migrate, ingest, api]);
+    table
+}
+
+/// `firemode <name>`, with the ports that are really bound.
+fn own(name: &'static str, kind: Kind, sockets: &Sockets) -> ChildSpec {
+    let mut spec = ChildSpec::new(name, kind, Program::OwnExecutable, vec![name.into()]);
+    spec.env = vec![("PORT", port(&sockets.public)), ("INGEST_PORT", port(&sockets.ingest))];
+    spec
+}
+
+fn port(bound: &Bound) -> OsString {
+    bound.address.port().to_string().into()
+}

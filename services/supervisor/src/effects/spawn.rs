@@ -1,0 +1,128 @@
+//! Starts a child so that it cannot outlive the supervisor.
+
+use std::fs;
+use std::io::{self, PipeReader};
+use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+
+use firemode_runtime::{listener::LISTEN_FD, notify::NOTIFY_FD};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{Pid, getpid, getppid};
+
+use crate::spec::{ChildSpec, Kind, Program};
+
+/// The kernel's name for the executable that a process runs: still the same one when the file has been replaced.
+const OWN_EXECUTABLE: &str = "/proc/self/exe";
+
+/// What `ps` shows as the name of our own processes.
+const OWN_NAME: &str = "firemode";
+
+/// A started process and our ends of its pipes. The process is waited for in [`super::reap`] and nowhere else.
+pub(crate) struct Spawned {
+    pub(crate) pid: Pid,
+    pub(crate) stdout: ChildStdout,
+    pub(crate) stderr: ChildStderr,
+    /// Readiness notifications; of services only.
+    pub(crate) notify: Option<PipeReader>,
+}
+
+/// Starts one generation of a child. Call it from the main thread only: the parent-death signal follows the *thread*
+/// that spawned, and the main thread lives as long as the process.
+pub(crate) fn spawn(spec: &ChildSpec) -> io::Result<Spawned> {
+    let mut command = command(spec);
+    let mut inherited = Vec::new();
+    if let Some(socket) = &spec.socket {
+        command.env(LISTEN_FD, socket.as_raw_fd().to_string());
+        inherited.push(socket.as_raw_fd());
+    }
+    // Both ends close on exec; the child's copy of the writing end is opened up in `prepare`, the reading end stays here.
+    let pipe = (spec.kind == Kind::Service).then(io::pipe).transpose()?;
+    if let Some((_, writer)) = &pipe {
+        command.env(NOTIFY_FD, writer.as_raw_fd().to_string());
+        inherited.push(writer.as_raw_fd());
+    }
+    prepare(&mut command, spec.kind.parent_death_signal(), inherited);
+    let mut child = command.spawn()?;
+    let missing = || io::Error::other("the standard library gave no pipe");
+    Ok(Spawned {
+        pid: Pid::from_raw(child.id().cast_signed()),
+        stdout: child.stdout.take().ok_or_else(missing)?,
+        stderr: child.stderr.take().ok_or_else(missing)?,
+        notify: pipe.map(|(reader, _)| reader),
+    })
+}
+
+/// Closes, in every child to come, what this process itself was started with beyond the three standard descriptors.
+/// What this process opens itself closes on exec by default.
+#[expect(unsafe_code, reason = "descriptors that nobody in this process owns have numbers only")]
+pub(crate) fn keep_inherited_descriptors() -> io::Result<()> {
+    let numbers: Vec<RawFd> = fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|&fd| fd > 2)
+        .collect();
+    for fd in numbers {
+        // SAFETY: the number stood in this process's list a moment ago, and is only used for this one call, which fails
+        // without harm when the descriptor has been closed since (as the listing's own has).
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        match fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) {
+            Ok(_) | Err(Errno::EBADF) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+fn command(spec: &ChildSpec) -> Command {
+    let mut command = match &spec.program {
+        Program::OwnExecutable => {
+            let mut command = Command::new(OWN_EXECUTABLE);
+            command.arg0(OWN_NAME).env_remove(LISTEN_FD).env_remove(NOTIFY_FD);
+            command
+        }
+        Program::At(path) => {
+            let mut command = Command::new(path);
+            command.env_clear();
+            std::env::var_os("PATH").map(|path| command.env("PATH", path));
+            command
+        }
+    };
+    command.args(&spec.args).envs(spec.env.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A group of its own: a terminal's Ctrl-C reaches the supervisor alone, and the stop keeps its order.
+    command.process_group(0);
+    if let Some(identity) = &spec.run_as {
+        command.uid(identity.uid.as_raw()).gid(identity.gid.as_raw());
+    }
+    if let Some(directory) = &spec.directory {
+        command.current_dir(directory);
+    }
+    command
+}
+
+/// Adds what must happen between fork and exec, after the standard library has changed user and group: a change of
+/// credentials would clear the parent-death signal.
+#[expect(unsafe_code, reason = "only code between fork and exec can set these for the child alone")]
+fn prepare(command: &mut Command, parent_death: Signal, inherited: Vec<RawFd>) {
+    let supervisor = getpid();
+    let setup = move || {
+        prctl::set_pdeathsig(parent_death)?;
+        // Should the supervisor have died before the line above, nobody would send that signal any more.
+        if getppid() != supervisor {
+            return Err(Errno::ESRCH.into());
+        }
+        for &fd in &inherited {
+            // SAFETY: the descriptor is open: its owner lives in the parent across the fork, and this is its copy.
+            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        }
+        SigSet::all().thread_unblock()?;
+        Ok(())
+    };
+    // SAFETY: the closure only makes system calls that are safe after a fork of a threaded process (prctl, getppid,
+    // fcntl, sigprocmask); it neither allocates nor locks, and its errors carry a number and no heap data.
+    unsafe { command.pre_exec(setup) };
+}

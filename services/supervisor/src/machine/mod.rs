@@ -1,0 +1,315 @@
+//! The supervisor's decisions: a state machine without I/O. Time and randomness come in as arguments, so that whole
+//! histories of crashes, hangs and signals can be simulated.
+
+mod child;
+mod clock;
+mod stop;
+mod types;
+
+use std::time::Duration;
+
+use crate::backoff::Jitter;
+use crate::exit::{CONFIGURATION, Exit, ExitCode};
+use crate::policy::Policy;
+use crate::spec::{ChildSpec, Kind};
+
+use child::{Child, State, schedule};
+use clock::ActiveClock;
+use stop::Stop;
+pub use types::*;
+
+/// How often a start that something is in the way of is tried again.
+const BLOCKED_RETRY: Duration = Duration::from_millis(250);
+
+/// The state of all children.
+pub struct Machine {
+    children: Vec<Child>,
+    policy: Policy,
+    jitter: Jitter,
+    clock: ActiveClock,
+    stop: Option<Stop>,
+    announced: bool,
+    finished: bool,
+}
+
+impl Machine {
+    /// A machine for this table, with nothing started: the first event, usually [`Event::Tick`], starts what can be.
+    ///
+    /// # Errors
+    /// [`TableError`].
+    pub fn new(table: &[ChildSpec], policy: Policy, jitter: Jitter) -> Result<Self, TableError> {
+        let children = (0..table.len()).map(|index| Child::of(table, index)).collect::<Result<_, _>>()?;
+        let clock = ActiveClock::default();
+        Ok(Self { children, policy, jitter, clock, stop: None, announced: false, finished: false })
+    }
+
+    /// Takes one event and says what to do. `now` is the time since some fixed moment; it never goes back.
+    pub fn handle(&mut self, now: Duration, event: Event) -> Vec<Action> {
+        let now = self.clock.advance(now);
+        let mut actions = Vec::new();
+        if self.finished {
+            return actions;
+        }
+        self.apply(now, event, &mut actions);
+        (0..self.children.len()).for_each(|index| self.pass_time(index, now, &mut actions));
+        if self.stop.is_some() {
+            self.go_on_stopping(now, &mut actions);
+        } else {
+            self.start_what_can(now, &mut actions);
+            self.announce(&mut actions);
+        }
+        actions
+    }
+
+    /// When [`Machine::handle`] wants to be called with a [`Event::Tick`] at the latest; none after
+    /// [`Action::Finish`].
+    pub fn next_deadline(&self) -> Option<Duration> {
+        let children = (0..self.children.len()).filter_map(|index| self.deadline(index));
+        let stop = self.stop.iter().filter_map(Stop::deadline);
+        (!self.finished).then(|| self.clock.wake_at(children.chain(stop).min()))
+    }
+
+    /// Each child's name and phase, in the order of the table.
+    pub fn phases(&self) -> impl Iterator<Item = (&'static str, Phase)> {
+        self.children.iter().map(|child| (child.name, child.phase()))
+    }
+
+    fn apply(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>) {
+        match event {
+            Event::Tick => {}
+            Event::StopRequested { signal } => self.stop_requested(now, signal, actions),
+            Event::Started { run, pid } if self.is_current(run) => self.started(run.child, pid, actions),
+            Event::SpawnFailed { run, reason } if self.is_current(run) => {
+                self.failed(run.child, now, format!("cannot be started: {reason}"), actions);
+            }
+            Event::Blocked { run, reason } if self.is_current(run) => {
+                self.blocked(run.child, now, reason, actions);
+            }
+            Event::NotifiedReady { run } if self.is_current(run) => {
+                self.now_ready(run.child, now, "says it is ready", actions);
+            }
+            Event::NotifiedStopping { run } if self.is_current(run) => self.leaving(run.child, now, actions),
+            Event::ProbeOk { run } if self.is_current(run) => self.probe_ok(run.child, now, actions),
+            Event::ProbeFailed { run, reason } if self.is_current(run) => {
+                self.probe_failed(run.child, now, &reason, actions);
+            }
+            Event::Exited { run, exit } if self.is_current(run) => self.exited(run.child, now, exit, actions),
+            _ => {}
+        }
+    }
+
+    fn is_current(&self, run: Run) -> bool {
+        self.children.get(run.child).is_some_and(|child| child.generation == run.number && child.is_alive())
+    }
+
+    /// When a child's state brings something about by time alone. During a stop only the stop decides who is ended, and
+    /// in which order.
+    fn deadline(&self, index: usize) -> Option<Duration> {
+        let child = &self.children[index];
+        let counts = self.stop.is_none() || matches!(child.state, State::Ending { .. });
+        child.deadline(self.policy.backoff_forget).filter(|_| counts)
+    }
+
+    /// What a child's state brings about by time alone.
+    fn pass_time(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
+        if self.deadline(index).is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        let child = &mut self.children[index];
+        match &mut child.state {
+            State::Blocked { .. } | State::Backoff { .. } => child.state = State::Waiting,
+            State::Ready { .. } => child.backoff.forget(),
+            State::Starting { .. } => {
+                let cause = format!("was not ready within {:?}", self.policy.start_max);
+                self.end(index, now, self.policy.shutdown_max, cause, actions);
+            }
+            State::Leaving { .. } => {
+                let cause =
+                    format!("said it was stopping, and had not within {:?}", self.policy.shutdown_max);
+                self.end(index, now, self.policy.shutdown_max, cause, actions);
+            }
+            State::Ending { .. } => self.send_due_signals(index, now, actions),
+            State::Waiting | State::Done | State::Stopped => {}
+        }
+    }
+
+    fn start_what_can(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        for index in 0..self.children.len() {
+            let child = &self.children[index];
+            let free = child.depends_on.iter().all(|&other| self.children[other].is_satisfied());
+            if free && matches!(child.state, State::Waiting) {
+                let child = &mut self.children[index];
+                child.generation += 1;
+                child.state = State::Starting { until: now + self.policy.start_max };
+                actions.push(Action::Spawn { run: child.run(index) });
+            }
+        }
+    }
+
+    fn announce(&mut self, actions: &mut Vec<Action>) {
+        if !self.announced && self.children.iter().all(Child::is_satisfied) {
+            self.announced = true;
+            actions.push(Action::AllReady);
+        }
+    }
+
+    fn started(&mut self, index: usize, pid: i32, actions: &mut Vec<Action>) {
+        let child = &mut self.children[index];
+        child.blocked_since = None;
+        let run = child.run(index);
+        let cause = if run.number == 1 { "first start".to_owned() } else { format!("start {}", run.number) };
+        if child.kind == Kind::Postgres && child.has_probe {
+            actions.push(Action::StartProbing { run, pace: Pace::Starting });
+        }
+        self.tell(index, cause, Told { pid: Some(pid), ..Told::default() }, actions);
+    }
+
+    fn blocked(&mut self, index: usize, now: Duration, reason: String, actions: &mut Vec<Action>) {
+        let child = &mut self.children[index];
+        let news = child.blocked_since.is_none();
+        let since = *child.blocked_since.get_or_insert(now);
+        if now.saturating_sub(since) >= self.policy.start_max {
+            child.blocked_since = None;
+            return self.failed(index, now, reason, actions);
+        }
+        child.state = State::Blocked { retry_at: now + BLOCKED_RETRY };
+        if news {
+            self.tell(index, reason, Told { retry_in: Some(BLOCKED_RETRY), ..Told::default() }, actions);
+        }
+    }
+
+    fn now_ready(&mut self, index: usize, now: Duration, cause: &str, actions: &mut Vec<Action>) {
+        let child = &mut self.children[index];
+        if child.kind == Kind::OneShot || !matches!(child.state, State::Starting { .. }) {
+            return;
+        }
+        child.state = State::Ready { since: now, failed_probes: 0 };
+        child.was_ready = true;
+        if child.has_probe {
+            actions.push(Action::StartProbing { run: child.run(index), pace: Pace::Liveness });
+        }
+        self.tell(index, cause.to_owned(), Told::default(), actions);
+    }
+
+    fn leaving(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
+        if matches!(self.children[index].state, State::Starting { .. } | State::Ready { .. }) {
+            self.stop_probing(index, actions);
+            self.children[index].state = State::Leaving { until: now + self.policy.shutdown_max };
+            self.tell(index, "stops by itself".to_owned(), Told::default(), actions);
+        }
+    }
+
+    fn probe_ok(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
+        let child = &mut self.children[index];
+        if let State::Ready { failed_probes, .. } = &mut child.state {
+            *failed_probes = 0;
+        } else if child.kind == Kind::Postgres {
+            self.now_ready(index, now, "accepts connections", actions);
+        }
+    }
+
+    fn probe_failed(&mut self, index: usize, now: Duration, reason: &str, actions: &mut Vec<Action>) {
+        if let State::Ready { failed_probes, .. } = &mut self.children[index].state {
+            *failed_probes = failed_probes.saturating_add(1);
+            if *failed_probes >= self.policy.probe_failures_max && self.stop.is_none() {
+                let cause = format!("hangs: {failed_probes} probes in a row failed, the last with: {reason}");
+                self.end(index, now, self.policy.shutdown_max, cause, actions);
+            }
+        }
+    }
+
+    fn exited(&mut self, index: usize, now: Duration, exit: Exit, actions: &mut Vec<Action>) {
+        let child = &mut self.children[index];
+        let cause = match &child.state {
+            State::Ending { cause, .. } => format!("{cause}; {exit}"),
+            _ => exit.to_string(),
+        };
+        let finished = child.kind == Kind::OneShot && exit.is_success() && child.phase() == Phase::Starting;
+        let misconfigured = exit == Exit::Code(CONFIGURATION) && !child.was_ready;
+        self.stop_probing(index, actions);
+        if finished {
+            self.children[index].state = State::Done;
+            self.children[index].backoff.forget();
+            self.tell(index, cause, Told::default(), actions);
+        } else if self.stop.is_some() {
+            self.children[index].state = State::Stopped;
+            self.tell(index, cause, Told::default(), actions);
+        } else if misconfigured {
+            self.children[index].state = State::Stopped;
+            self.tell(index, cause, Told::default(), actions);
+            self.begin_stop(now, ExitCode::Configuration, actions);
+        } else {
+            self.failed(index, now, cause, actions);
+        }
+    }
+
+    /// A failure of a child: its next start waits.
+    fn failed(&mut self, index: usize, now: Duration, cause: String, actions: &mut Vec<Action>) {
+        let random = (self.jitter)();
+        let child = &mut self.children[index];
+        if self.stop.is_some() {
+            child.state = State::Stopped;
+            return self.tell(index, cause, Told::default(), actions);
+        }
+        let delay = child.backoff.failed(self.policy.backoff_max, random);
+        child.state = State::Backoff { until: now + delay };
+        self.tell(index, cause, Told { retry_in: Some(delay), ..Told::default() }, actions);
+    }
+
+    /// Begins to stop a child: the first signal now, the others by time, SIGKILL when `budget` is over.
+    fn end(
+        &mut self,
+        index: usize,
+        now: Duration,
+        budget: Duration,
+        cause: String,
+        actions: &mut Vec<Action>,
+    ) {
+        self.stop_probing(index, actions);
+        let child = &mut self.children[index];
+        child.state = State::Ending { schedule: schedule(child.kind, now, budget), cause: cause.clone() };
+        self.tell(index, cause, Told::default(), actions);
+        self.send_due_signals(index, now, actions);
+    }
+
+    fn send_due_signals(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
+        let child = &mut self.children[index];
+        let run = child.run(index);
+        if let State::Ending { schedule, .. } = &mut child.state {
+            while let Some((_, signal)) = schedule.pop_front_if(|(at, _)| *at <= now) {
+                actions.push(Action::Signal { run, signal });
+            }
+        }
+    }
+
+    fn stop_probing(&self, index: usize, actions: &mut Vec<Action>) {
+        let child = &self.children[index];
+        if child.has_probe && matches!(child.phase(), Phase::Starting | Phase::Ready) {
+            actions.push(Action::StopProbing { run: child.run(index) });
+        }
+    }
+
+    fn tell(&mut self, index: usize, cause: String, told: Told, actions: &mut Vec<Action>) {
+        let child = &mut self.children[index];
+        let to = child.phase();
+        let from = std::mem::replace(&mut child.told, to);
+        let failures = child.backoff.failures();
+        actions.push(Action::Emit(Transition {
+            child: child.name,
+            from,
+            to,
+            cause,
+            pid: told.pid,
+            failures,
+            crash_loop: failures >= self.policy.crash_loop_failures,
+            retry_in: told.retry_in,
+        }));
+    }
+}
+
+/// What only some transitions have.
+#[derive(Default)]
+struct Told {
+    pid: Option<i32>,
+    retry_in: Option<Duration>,
+}

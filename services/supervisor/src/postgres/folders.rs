@@ -1,0 +1,123 @@
+//! The embedded database's folders: whose they are, and whether an earlier server has left them.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use firemode_runtime::data_dir::EmbeddedDatabase;
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, Uid, User, chown, geteuid};
+
+use super::PostgresError;
+use crate::effects::reap::all_processes;
+use crate::spec::Identity;
+
+/// Users that PostgreSQL may run as where the supervisor is root, in this order.
+const UNPRIVILEGED: &[&str] = &["postgres", "nobody"];
+
+/// The major version that made the data; none where there is none yet.
+pub(super) fn major_version(data: &Path) -> Result<Option<u32>, PostgresError> {
+    let failed = |source| PostgresError::Folder { path: data.to_owned(), source };
+    match fs::read_to_string(data.join("PG_VERSION")) {
+        Ok(text) => {
+            text.trim().parse().map(Some).map_err(|_| failed(io::Error::other("PG_VERSION is not a number")))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Whom PostgreSQL runs as: the supervisor's own user (none), or an unprivileged one in place of root: the owner of data
+/// that exists, so that a folder made under one user can still be served under another.
+pub(super) fn identity(data: &Path) -> Result<Option<Identity>, PostgresError> {
+    if !geteuid().is_root() {
+        return Ok(None);
+    }
+    let owner = fs::metadata(data).ok().map(|meta| Uid::from_raw(meta.uid())).filter(|uid| !uid.is_root());
+    let owner = owner.and_then(|uid| User::from_uid(uid).ok().flatten());
+    let user = owner.or_else(|| UNPRIVILEGED.iter().find_map(|name| User::from_name(name).ok().flatten()));
+    let user = user.ok_or(PostgresError::NoUser)?;
+    Ok(Some(Identity { name: user.name, uid: user.uid, gid: user.gid }))
+}
+
+/// Makes the folder around the data and the one for the socket, closed to everybody but PostgreSQL's user.
+pub(super) fn make(folders: &EmbeddedDatabase, identity: Option<&Identity>) -> Result<(), PostgresError> {
+    let around = folders.data.parent().unwrap_or(&folders.data);
+    for folder in [around, &folders.socket] {
+        if let Some(parent) = folder.parent() {
+            fs::create_dir_all(parent)
+                .map_err(|source| PostgresError::Folder { path: parent.to_owned(), source })?;
+        }
+        make_own(folder, identity)?;
+    }
+    identity.map_or(Ok(()), |identity| check_reachable(around, identity))
+}
+
+fn make_own(folder: &Path, identity: Option<&Identity>) -> Result<(), PostgresError> {
+    let failed = |source| PostgresError::Folder { path: folder.to_owned(), source };
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other.map_err(failed)?,
+    }
+    // The socket's folder may lie in the shared temporary one, where anybody could have put a link or a folder.
+    let meta = fs::symlink_metadata(folder).map_err(failed)?;
+    let wanted = identity.map_or(geteuid(), |identity| identity.uid);
+    let owner = Uid::from_raw(meta.uid());
+    if !meta.is_dir() || (owner != wanted && owner != geteuid()) {
+        return Err(PostgresError::Foreign { path: folder.to_owned() });
+    }
+    if let Some(identity) = identity {
+        chown(folder, Some(identity.uid), Some(identity.gid)).map_err(|errno| failed(errno.into()))?;
+    }
+    fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(failed)
+}
+
+fn check_reachable(folder: &Path, identity: &Identity) -> Result<(), PostgresError> {
+    let may_pass = |folder: &&Path| {
+        fs::metadata(folder).is_ok_and(|meta| meta.mode() & 0o001 != 0 || meta.uid() == identity.uid.as_raw())
+    };
+    match folder.ancestors().skip(1).find(|folder| !may_pass(folder)) {
+        Some(closed) => {
+            Err(PostgresError::Unreachable { user: identity.name.clone(), path: closed.to_owned() })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Makes sure that nobody uses the data folder: an earlier postmaster that is still shutting down, or backends that a
+/// killed one left behind, are to be waited for, never joined by a second server.
+///
+/// # Errors
+/// Who is in the way, in plain words.
+pub(crate) fn make_way(folders: &EmbeddedDatabase) -> Result<(), String> {
+    if let Some(pid) = occupant(&folders.data) {
+        return Err(format!("process {pid} of an earlier PostgreSQL still uses {}", folders.data.display()));
+    }
+    // After a hard stop of the whole machine or container, the process ids in the lock files may belong to anybody by
+    // now; PostgreSQL would take such a process for its predecessor and refuse to start. We hold the lock on the data
+    // folder and have seen that no server is in it.
+    let socket_lock = format!(".s.PGSQL.{}.lock", EmbeddedDatabase::PORT);
+    for file in [folders.data.join("postmaster.pid"), folders.socket.join(socket_lock)] {
+        if named_process_lives(&file) {
+            fs::remove_file(&file).map_err(|error| format!("cannot remove {}: {error}", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// A process that works in this folder. Postmaster and backends all do.
+fn occupant(data: &Path) -> Option<Pid> {
+    let folder = fs::metadata(data).ok()?;
+    all_processes().find(|pid| {
+        fs::metadata(format!("/proc/{pid}/cwd"))
+            .is_ok_and(|cwd| (cwd.dev(), cwd.ino()) == (folder.dev(), folder.ino()))
+    })
+}
+
+fn named_process_lives(lock_file: &Path) -> bool {
+    let text = fs::read_to_string(lock_file).unwrap_or_default();
+    let pid = text.lines().next().and_then(|line| line.trim().parse().ok());
+    pid.is_some_and(|pid: i32| pid > 0 && kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH))
+}

@@ -1,0 +1,331 @@
+//! Single decisions of the state machine, one rule a test.
+#![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
+use std::time::Duration;
+
+use firemode_supervisor::machine::{Action, Event, Machine, Phase, Run, TableError, Transition};
+use firemode_supervisor::spec::{ChildSpec, Kind, Probe, Program};
+use firemode_supervisor::{Exit, ExitCode, Policy};
+use nix::sys::signal::Signal;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn policy() -> Policy {
+    Policy {
+        shutdown_max: 10 * SECOND,
+        backoff_max: 60 * SECOND,
+        backoff_forget: 60 * SECOND,
+        crash_loop_failures: 3,
+        probe_interval: 2 * SECOND,
+        probe_timeout: 2 * SECOND,
+        probe_failures_max: 3,
+        start_max: 30 * SECOND,
+    }
+}
+
+fn child(name: &'static str, kind: Kind, depends_on: &[&'static str]) -> ChildSpec {
+    let mut spec = ChildSpec::new(name, kind, Program::OwnExecutable, vec![name.into()]);
+    spec.depends_on = depends_on.to_vec();
+    spec.probe =
+        (kind != Kind::OneShot).then(|| Probe::Http { address: ([127, 0, 0, 1], 1).into(), path: "/health" });
+    spec
+}
+
+/// The shape of the real table.
+fn table() -> Vec<ChildSpec> {
+    vec![
+        child("postgres", Kind::Postgres, &[]),
+        child("migrate", Kind::OneShot, &["postgres"]),
+        child("ingest", Kind::Service, &["postgres", "migrate"]),
+        child("api", Kind::Service, &[]),
+    ]
+}
+
+const POSTGRES: usize = 0;
+const MIGRATE: usize = 1;
+const INGEST: usize = 2;
+const API: usize = 3;
+
+/// A machine with a clock that a test moves by hand; each spawn succeeds at once.
+struct Bench {
+    machine: Machine,
+    now: Duration,
+    runs: Vec<u64>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let machine = Machine::new(&table(), policy(), Box::new(|| 0.0)).unwrap();
+        let mut bench = Self { machine, now: Duration::ZERO, runs: vec![0; 4] };
+        bench.feed(Event::Tick);
+        bench
+    }
+
+    /// Everything ready.
+    fn up() -> Self {
+        let mut bench = Self::new();
+        bench.feed(Event::ProbeOk { run: bench.run(POSTGRES) });
+        bench.exit(MIGRATE, Exit::Code(0));
+        bench.ready(INGEST);
+        assert!(bench.ready(API).contains(&Action::AllReady));
+        bench
+    }
+
+    fn run(&self, child: usize) -> Run {
+        Run { child, number: self.runs[child] }
+    }
+
+    fn feed(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = self.machine.handle(self.now, event);
+        let spawned: Vec<_> = actions.iter().filter_map(spawned).collect();
+        for run in spawned {
+            self.runs[run.child] = run.number;
+            actions.extend(self.feed(Event::Started { run, pid: 100 + run.child as i32 }));
+        }
+        actions
+    }
+
+    fn ready(&mut self, child: usize) -> Vec<Action> {
+        self.feed(Event::NotifiedReady { run: self.run(child) })
+    }
+
+    fn exit(&mut self, child: usize, exit: Exit) -> Vec<Action> {
+        self.feed(Event::Exited { run: self.run(child), exit })
+    }
+
+    /// Lets time pass as the event loop does: never over a deadline.
+    fn pass(&mut self, time: Duration) -> Vec<Action> {
+        let end = self.now + time;
+        let mut actions = Vec::new();
+        while self.now < end {
+            self.now = self.machine.next_deadline().unwrap_or(end).clamp(self.now, end);
+            actions.extend(self.feed(Event::Tick));
+        }
+        actions
+    }
+
+    fn phase(&self, child: usize) -> Phase {
+        self.machine.phases().nth(child).unwrap().1
+    }
+}
+
+fn spawned(action: &Action) -> Option<Run> {
+    match action {
+        Action::Spawn { run } => Some(*run),
+        _ => None,
+    }
+}
+
+fn spawns(actions: &[Action]) -> Vec<usize> {
+    actions.iter().filter_map(spawned).map(|run| run.child).collect()
+}
+
+fn signals(actions: &[Action]) -> Vec<(usize, Signal)> {
+    let signal = |action: &Action| match action {
+        Action::Signal { run, signal } => Some((run.child, *signal)),
+        _ => None,
+    };
+    actions.iter().filter_map(signal).collect()
+}
+
+fn last_step(actions: &[Action]) -> &Transition {
+    fn step(action: &Action) -> Option<&Transition> {
+        match action {
+            Action::Emit(step) => Some(step),
+            _ => None,
+        }
+    }
+    actions.iter().rev().find_map(step).expect("a transition")
+}
+
+fn finish(actions: &[Action]) -> Option<ExitCode> {
+    actions.iter().find_map(|action| match action {
+        Action::Finish(code) => Some(*code),
+        _ => None,
+    })
+}
+
+#[test]
+fn children_start_when_what_they_need_is_ready_and_not_before() {
+    let machine = Machine::new(&table(), policy(), Box::new(|| 0.0)).unwrap();
+    let mut bench = Bench { machine, now: Duration::ZERO, runs: vec![0; 4] };
+    assert_eq!(spawns(&bench.feed(Event::Tick)), [POSTGRES, API]);
+    assert!(spawns(&bench.ready(API)).is_empty());
+    assert_eq!(spawns(&bench.feed(Event::ProbeOk { run: bench.run(POSTGRES) })), [MIGRATE]);
+    assert_eq!(spawns(&bench.exit(MIGRATE, Exit::Code(0))), [INGEST]);
+}
+
+#[test]
+fn a_failed_one_shot_is_tried_again_and_holds_back_what_needs_it() {
+    let mut bench = Bench::new();
+    bench.feed(Event::ProbeOk { run: bench.run(POSTGRES) });
+    assert_eq!(last_step(&bench.exit(MIGRATE, Exit::Code(1))).retry_in, Some(SECOND));
+    assert_eq!(spawns(&bench.pass(SECOND)), [MIGRATE]);
+    assert_eq!(spawns(&bench.exit(MIGRATE, Exit::Code(0))), [INGEST]);
+}
+
+#[test]
+fn delays_double_a_crash_loop_is_flagged_and_still_retried() {
+    let mut bench = Bench::up();
+    for (seconds, crash_loop) in [(1, false), (2, false), (4, true), (8, true)] {
+        let actions = bench.exit(API, Exit::Signal { signal: Signal::SIGSEGV, core_dumped: true });
+        let step = last_step(&actions);
+        assert_eq!((step.retry_in, step.crash_loop), (Some(seconds * SECOND), crash_loop));
+        assert_eq!(step.cause, "ended by SIGSEGV, core dumped");
+        assert_eq!(spawns(&bench.pass(seconds * SECOND)), [API]);
+    }
+}
+
+#[test]
+fn failures_are_forgotten_only_after_being_ready_for_long_enough() {
+    let mut bench = Bench::up();
+    bench.exit(API, Exit::Code(1));
+    bench.pass(SECOND);
+    bench.pass(29 * SECOND);
+    bench.ready(API);
+    bench.pass(59 * SECOND);
+    assert_eq!(last_step(&bench.exit(API, Exit::Code(1))).failures, 2);
+    bench.pass(2 * SECOND);
+    bench.ready(API);
+    bench.pass(60 * SECOND);
+    assert_eq!(last_step(&bench.exit(API, Exit::Code(1))).failures, 1);
+}
+
+#[test]
+fn a_hung_child_is_terminated_then_killed_then_replaced() {
+    let mut bench = Bench::up();
+    let fail = |bench: &mut Bench| {
+        bench.feed(Event::ProbeFailed { run: bench.run(INGEST), reason: "timed out".into() })
+    };
+    fail(&mut bench);
+    fail(&mut bench);
+    bench.feed(Event::ProbeOk { run: bench.run(INGEST) });
+    fail(&mut bench);
+    assert_eq!(signals(&fail(&mut bench)), []);
+    assert_eq!(signals(&fail(&mut bench)), [(INGEST, Signal::SIGTERM)]);
+    assert_eq!(signals(&bench.pass(9 * SECOND)), []);
+    assert_eq!(signals(&bench.pass(SECOND)), [(INGEST, Signal::SIGKILL)]);
+    let actions = bench.exit(INGEST, Exit::Signal { signal: Signal::SIGKILL, core_dumped: false });
+    assert!(last_step(&actions).cause.contains("3 probes in a row failed"), "{}", last_step(&actions).cause);
+    assert_eq!(spawns(&bench.pass(SECOND)), [INGEST]);
+}
+
+#[test]
+fn a_child_that_does_not_become_ready_is_replaced() {
+    let mut bench = Bench::new();
+    assert_eq!(signals(&bench.pass(29 * SECOND)), []);
+    let late = bench.pass(SECOND);
+    assert_eq!(signals(&late), [(POSTGRES, Signal::SIGINT), (API, Signal::SIGTERM)]);
+}
+
+#[test]
+fn a_crashed_database_leaves_the_others_running_and_is_not_migrated_again() {
+    let mut bench = Bench::up();
+    let crash = bench.exit(POSTGRES, Exit::Signal { signal: Signal::SIGKILL, core_dumped: false });
+    assert_eq!(signals(&crash), []);
+    bench.exit(INGEST, Exit::Code(1));
+    assert_eq!(spawns(&bench.pass(SECOND)), [POSTGRES], "ingest waits for the database");
+    assert_eq!(spawns(&bench.feed(Event::ProbeOk { run: bench.run(POSTGRES) })), [INGEST]);
+    assert_eq!(bench.phase(MIGRATE), Phase::Done);
+}
+
+#[test]
+fn news_of_an_earlier_generation_changes_nothing() {
+    let mut bench = Bench::up();
+    let old = bench.run(API);
+    bench.exit(API, Exit::Code(1));
+    bench.pass(SECOND);
+    bench.feed(Event::NotifiedReady { run: old });
+    bench.feed(Event::Exited { run: old, exit: Exit::Code(1) });
+    assert_eq!(bench.phase(API), Phase::Starting);
+}
+
+#[test]
+fn a_start_that_something_is_in_the_way_of_waits_without_counting_as_a_failure() {
+    let machine = Machine::new(&table()[..1], policy(), Box::new(|| 0.0)).unwrap();
+    let mut bench = Bench { machine, now: Duration::ZERO, runs: vec![0] };
+    let mut attempts = bench.machine.handle(bench.now, Event::Tick);
+    for _ in 0..10 {
+        let [run] = attempts.iter().filter_map(spawned).collect::<Vec<_>>()[..] else {
+            panic!("no attempt in {attempts:?}")
+        };
+        bench.machine.handle(bench.now, Event::Blocked { run, reason: "process 7 is there".into() });
+        bench.now = bench.machine.next_deadline().unwrap();
+        attempts = bench.machine.handle(bench.now, Event::Tick);
+    }
+    let run = attempts.iter().find_map(spawned).unwrap();
+    let actions = bench.machine.handle(bench.now, Event::Started { run, pid: 9 });
+    assert_eq!((last_step(&actions).failures, last_step(&actions).pid), (0, Some(9)));
+}
+
+#[test]
+fn a_stop_goes_in_reverse_and_each_waits_for_the_one_before() {
+    let mut bench = Bench::up();
+    let stop = Event::StopRequested { signal: Signal::SIGTERM };
+    assert_eq!(signals(&bench.feed(stop)), [(API, Signal::SIGTERM)]);
+    assert_eq!(signals(&bench.pass(SECOND)), []);
+    assert_eq!(signals(&bench.exit(API, Exit::Code(0))), [(INGEST, Signal::SIGTERM)]);
+    assert_eq!(signals(&bench.exit(INGEST, Exit::Code(0))), [(POSTGRES, Signal::SIGINT)]);
+    let last = bench.exit(POSTGRES, Exit::Code(0));
+    assert_eq!((finish(&last), spawns(&last)), (Some(ExitCode::Stopped), Vec::new()));
+    assert_eq!(bench.machine.next_deadline(), None);
+}
+
+#[test]
+fn a_stop_of_children_that_ignore_everything_ends_in_time_with_postgres_killed_last() {
+    let mut bench = Bench::up();
+    let mut actions = bench.feed(Event::StopRequested { signal: Signal::SIGTERM });
+    actions.extend(bench.pass(10 * SECOND));
+    assert_eq!(finish(&actions), Some(ExitCode::Failure), "not even SIGKILL ended them");
+    let sent = signals(&actions);
+    let first_kill = |child| sent.iter().position(|&sent| sent == (child, Signal::SIGKILL)).unwrap();
+    let quit = sent.iter().position(|&sent| sent == (POSTGRES, Signal::SIGQUIT)).unwrap();
+    assert!(first_kill(API) < first_kill(INGEST) && quit < first_kill(POSTGRES), "{sent:?}");
+}
+
+#[test]
+fn a_second_signal_kills_at_once_and_gives_postgres_a_moment() {
+    let mut bench = Bench::up();
+    let stop = Event::StopRequested { signal: Signal::SIGINT };
+    bench.feed(stop.clone());
+    bench.pass(SECOND / 10);
+    assert_eq!(signals(&bench.feed(stop)), [], "the same request, sent to the process and to its group");
+    bench.pass(SECOND);
+    let second = bench.feed(Event::StopRequested { signal: Signal::SIGINT });
+    let expected = [(POSTGRES, Signal::SIGQUIT), (INGEST, Signal::SIGKILL), (API, Signal::SIGKILL)];
+    assert_eq!(signals(&second), expected);
+    bench.exit(API, Exit::Unknown);
+    bench.exit(INGEST, Exit::Unknown);
+    assert_eq!(signals(&bench.pass(SECOND)).first(), Some(&(POSTGRES, Signal::SIGKILL)));
+    assert_eq!(finish(&bench.exit(POSTGRES, Exit::Unknown)), Some(ExitCode::Failure));
+}
+
+#[test]
+fn a_wrong_configuration_stops_the_start_and_a_later_one_is_a_crash() {
+    let mut bench = Bench::new();
+    let wrong = bench.exit(API, Exit::Code(78));
+    assert_eq!(signals(&wrong), [(POSTGRES, Signal::SIGINT)]);
+    assert_eq!(finish(&bench.exit(POSTGRES, Exit::Code(0))), Some(ExitCode::Configuration));
+
+    let mut bench = Bench::up();
+    assert_eq!(last_step(&bench.exit(API, Exit::Code(78))).retry_in, Some(SECOND));
+}
+
+#[test]
+fn time_in_which_the_instance_was_frozen_is_no_evidence_against_a_child() {
+    let mut bench = Bench::new();
+    bench.now += 3_600 * SECOND;
+    assert_eq!(signals(&bench.feed(Event::Tick)), []);
+    assert_eq!(signals(&bench.pass(28 * SECOND)), []);
+    assert_eq!(signals(&bench.pass(SECOND)).len(), 2, "the deadline is still there, an hour later");
+}
+
+#[test]
+fn a_table_without_a_start_order_is_refused() {
+    let table = [child("a", Kind::Service, &["b"]), child("b", Kind::Service, &[])];
+    let error = Machine::new(&table, policy(), Box::new(|| 0.0)).err();
+    assert_eq!(error, Some(TableError::Order { child: "a", dependency: "b" }));
+    let table = [child("a", Kind::Service, &[]), child("a", Kind::Service, &[])];
+    let error = Machine::new(&table, policy(), Box::new(|| 0.0)).err();
+    assert_eq!(error, Some(TableError::Duplicate("a")));
+}

@@ -1,0 +1,6 @@
+//! Real processes under a real supervisor.
+#![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
+mod appliance;
+mod supervised;
+mod table;

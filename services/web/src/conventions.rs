@@ -1,0 +1,170 @@
+//! What every answer has in common, in one middleware.
+
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::Problem;
+
+/// The header with the request's id, on every answer.
+pub const TRANSACTION_ID: HeaderName = HeaderName::from_static("x-transaction-id");
+
+/// What is known of a request from its first moment on.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestContext {
+    /// Names this request in the logs and in the audit trail.
+    pub transaction_id: Uuid,
+}
+
+/// Put into a response's extensions, it says that a failure status comes with a body of the route's own, which stays.
+#[derive(Debug, Clone, Copy)]
+pub struct KeepBody;
+
+impl FromRequest for RequestContext {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let context = request.extensions().get::<Self>().copied();
+        std::future::ready(
+            context.ok_or_else(|| Problem::internal("a route outside the conventions middleware")),
+        )
+    }
+}
+
+/// For the public server: gives the request a transaction id of its own, logs it once, and turns whatever error comes back
+/// into a problem body. HEAD is answered as GET is; the server leaves the body out.
+///
+/// # Errors
+/// Only with an answer inside.
+pub async fn conventions(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    serve(Uuid::now_v7(), request, next).await
+}
+
+/// The same for a server behind the API, which keeps the transaction id that the API gave.
+///
+/// # Errors
+/// Only with an answer inside.
+pub async fn conventions_behind_api(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let given = request.headers().get(TRANSACTION_ID).and_then(|value| value.to_str().ok());
+    let transaction_id = given.and_then(|text| text.parse().ok()).unwrap_or_else(Uuid::now_v7);
+    serve(transaction_id, request, next).await
+}
+
+async fn serve(
+    transaction_id: Uuid,
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    request.extensions_mut().insert(RequestContext { transaction_id });
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    if method == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    let span = tracing::info_span!("request", %transaction_id, %method, path);
+    let started = Instant::now();
+    async {
+        let answer = match next.call(request).await {
+            Ok(response) => Ok(with_problem_body(response, transaction_id, &path)),
+            Err(error) => {
+                let mut response = problem_of(&error).render(transaction_id, &path);
+                common_headers(response.headers_mut(), transaction_id);
+                log(response.status(), problem_of(&error).cause(), &path, started);
+                return Err(InternalError::from_response(error, response).into());
+            }
+        };
+        answer.map(|(mut response, cause)| {
+            common_headers(response.headers_mut(), transaction_id);
+            log(response.status(), cause.as_deref(), &path, started);
+            response
+        })
+    }
+    .instrument(span)
+    .await
+}
+
+/// Answers what no route takes.
+///
+/// # Errors
+/// Always: 404.
+pub async fn not_found() -> Result<actix_web::HttpResponse, Problem> {
+    Err(Problem::of_status(StatusCode::NOT_FOUND))
+}
+
+type Rendered = (ServiceResponse<BoxBody>, Option<String>);
+
+fn with_problem_body(
+    response: ServiceResponse<impl MessageBody + 'static>,
+    transaction_id: Uuid,
+    path: &str,
+) -> Rendered {
+    let status = response.status();
+    let is_problem = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/problem+json"));
+    let keep = is_problem || response.response().extensions().contains::<KeepBody>();
+    if keep || !(status.is_client_error() || status.is_server_error()) {
+        return (response.map_into_boxed_body(), None);
+    }
+    let problem = match response.response().error() {
+        Some(error) => problem_of(error),
+        None => Problem::of_status(status),
+    };
+    let rendered = problem.render(transaction_id, path);
+    (response.into_response(rendered), problem.cause().map(str::to_owned))
+}
+
+fn problem_of(error: &Error) -> Problem {
+    match error.as_error::<Problem>() {
+        Some(problem) => problem.clone(),
+        None => {
+            let problem = Problem::of_status(error.as_response_error().status_code());
+            if problem.status().is_server_error() { problem.caused_by(error) } else { problem }
+        }
+    }
+}
+
+fn common_headers(headers: &mut HeaderMap, transaction_id: Uuid) {
+    // A UUID is always a valid header value.
+    if let Ok(value) = HeaderValue::from_str(&transaction_id.to_string()) {
+        headers.insert(TRANSACTION_ID, value);
+    }
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("x-frame-options", "DENY"),
+        ("cache-control", "no-store"),
+    ] {
+        let name = HeaderName::from_static(name);
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+/// One line a request; the probes of supervisor and platform would drown the rest, so they are quieter.
+fn log(status: StatusCode, cause: Option<&str>, path: &str, started: Instant) {
+    let status = status.as_u16();
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match cause {
+        Some(cause) if status == 500 => tracing::error!(status, milliseconds, cause, "request failed"),
+        Some(cause) => tracing::warn!(status, milliseconds, cause, "request failed"),
+        None if path.starts_with("/health") => tracing::debug!(status, milliseconds, "request"),
+        None => tracing::info!(status, milliseconds, "request"),
+    }
+}

@@ -1,0 +1,163 @@
+//! Cursors of lists: small, opaque, tamper-evident.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use firemode_storage::page::{Horizon, Walk};
+use firemode_storage::{Executor, page};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use crate::Problem;
+use actix_web::http::StatusCode;
+
+/// Longest cursor that is looked at.
+const CURSOR_BYTES_MAX: usize = 4096;
+
+const LIMIT_DEFAULT: i64 = 20;
+const LIMIT_MAX: i64 = 100;
+
+/// The part of a query that pages through a list.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// Rows on a page, 1 to 100.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    pub limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// What a cursor is bound to: a cursor of another tenant, list or set of filters is refused.
+#[derive(Debug, Clone, Copy)]
+pub struct WalkScope<'a> {
+    /// The tenant.
+    pub organisation_id: Uuid,
+    /// The list: its path.
+    pub list: &'a str,
+    /// The filters, in a fixed form.
+    pub filters: &'a str,
+}
+
+/// Signs and reads cursors.
+#[derive(Clone)]
+pub struct CursorKey([u8; 32]);
+
+impl std::fmt::Debug for CursorKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CursorKey")
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    last_evaluated_id: Uuid,
+    sort_key: i128,
+    /// What of each writer the walk may see: the database's incarnation and its snapshot, in which every instance's
+    /// transactions are numbered.
+    vector_clock: BTreeMap<Uuid, String>,
+    scope: String,
+}
+
+impl CursorKey {
+    /// A key of its own, derived from the secret that signs access tokens, so that all instances share it.
+    pub fn derive(secret: &SecretString) -> Self {
+        Self(mac(secret.expose_secret().as_bytes(), b"firemode cursor v1"))
+    }
+
+    /// The place in a list that a query asks for: the beginning of a new walk, or where a cursor left off.
+    ///
+    /// # Errors
+    /// 422 for a limit outside 1 to 100, 400 for a cursor that is not of this list, 410 for one from before a restore.
+    pub async fn walk(
+        &self,
+        on: &impl Executor,
+        query: &PageQuery,
+        scope: WalkScope<'_>,
+    ) -> Result<Walk, Problem> {
+        let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
+        if !(1..=LIMIT_MAX).contains(&limit) {
+            return Err(Problem::invalid_field("limit", "must be between 1 and 100"));
+        }
+        let present = page::horizon(on).await?;
+        let Some(cursor) = &query.cursor else {
+            return Ok(Walk { horizon: present, after: None, limit });
+        };
+        let content = self.read(cursor, scope).ok_or_else(|| {
+            let detail =
+                "The cursor does not belong to this list and these filters. Start again without one.";
+            Problem::bad_request(detail)
+        })?;
+        let Some(snapshot) = content.vector_clock.get(&present.incarnation) else {
+            let detail = "The cursor is from before the database was restored. Start again without one.";
+            return Err(Problem::new(StatusCode::GONE, detail));
+        };
+        let at = OffsetDateTime::from_unix_timestamp_nanos(content.sort_key)
+            .map_err(|_| Problem::bad_request("The cursor is damaged. Start again without one."))?;
+        let horizon = Horizon { snapshot: snapshot.clone(), ..present };
+        Ok(Walk { horizon, after: Some((at, content.last_evaluated_id)), limit })
+    }
+
+    /// The cursor that goes on where a page ended.
+    ///
+    /// # Errors
+    /// None that can happen; serialising such a small value does not fail.
+    pub fn next(
+        &self,
+        walk: &Walk,
+        last: (OffsetDateTime, Uuid),
+        scope: WalkScope<'_>,
+    ) -> Result<String, Problem> {
+        let content = Content {
+            last_evaluated_id: last.1,
+            sort_key: last.0.unix_timestamp_nanos(),
+            vector_clock: BTreeMap::from([(walk.horizon.incarnation, walk.horizon.snapshot.clone())]),
+            scope: self.scope_text(scope),
+        };
+        let mut value = serde_json::to_value(&content).map_err(Problem::internal)?;
+        let signature = self.signature(&value);
+        value["mac"] = signature.into();
+        Ok(URL_SAFE_NO_PAD.encode(value.to_string()))
+    }
+
+    fn read(&self, cursor: &str, scope: WalkScope<'_>) -> Option<Content> {
+        if cursor.len() > CURSOR_BYTES_MAX {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let mut value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+        let claimed = value.as_object_mut()?.remove("mac")?;
+        let claimed = URL_SAFE_NO_PAD.decode(claimed.as_str()?).ok()?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
+        mac.update(value.to_string().as_bytes());
+        mac.verify_slice(&claimed).ok()?;
+        let content: Content = serde_json::from_value(value).ok()?;
+        (content.scope == self.scope_text(scope)).then_some(content)
+    }
+
+    fn signature(&self, value: &serde_json::Value) -> String {
+        URL_SAFE_NO_PAD.encode(mac(&self.0, value.to_string().as_bytes()))
+    }
+
+    fn scope_text(&self, scope: WalkScope<'_>) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(scope.organisation_id.as_bytes());
+        for part in [scope.list, scope.filters] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part.as_bytes());
+        }
+        let hash: [u8; 32] = hasher.finalize().into();
+        URL_SAFE_NO_PAD.encode(&hash[..12])
+    }
+}
+
+fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}

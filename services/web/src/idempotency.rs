@@ -1,0 +1,189 @@
+//! `Idempotency-Key`: the first answer again for the same request.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderName;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use firemode_storage::idempotency::{self, Claim, Scope, Stored};
+use firemode_storage::{Database, Transaction};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::Problem;
+
+/// The request header.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The answer header of a repeated answer.
+pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+const KEY_CHARACTERS_MAX: usize = 255;
+
+/// A client's key for one request, if it sent one.
+#[derive(Debug, Clone)]
+pub struct Key {
+    key: Option<String>,
+    method: String,
+    path: String,
+}
+
+/// What a request gives: a status and a body that can be stored and given again.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The status, below 500.
+    pub status: StatusCode,
+    /// The body.
+    pub body: Value,
+    /// True where it was given before.
+    pub replayed: bool,
+}
+
+impl Key {
+    /// Reads a key: 1 to 255 visible ASCII characters, bare or as a quoted structured string (RFC 8941).
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(text: &str) -> Result<String, &'static str> {
+        let quoted =
+            text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|_| text.len() >= 2);
+        let key = match quoted {
+            Some(inner) => inner.replace("\\\"", "\"").replace("\\\\", "\\"),
+            None => text.to_owned(),
+        };
+        if key.is_empty() || key.len() > KEY_CHARACTERS_MAX {
+            Err("must have 1 to 255 characters")
+        } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Err("must have visible ASCII characters only")
+        } else {
+            Ok(key)
+        }
+    }
+
+    /// The key that the body gives where the header gives none.
+    ///
+    /// # Errors
+    /// 422 where it is not a key, 400 where header and body differ.
+    pub fn or_from_body(self, key: Option<&str>) -> Result<Self, Problem> {
+        let Some(text) = key else { return Ok(self) };
+        let key = Self::read(text).map_err(|why| Problem::invalid_field("idempotency_key", why))?;
+        match &self.key {
+            Some(header) if *header != key => Err(Problem::bad_request(
+                "The Idempotency-Key header and idempotency_key in the body differ.",
+            )),
+            _ => Ok(Self { key: Some(key), ..self }),
+        }
+    }
+
+    /// 400 where there is none.
+    ///
+    /// # Errors
+    /// As said.
+    pub fn required(self) -> Result<Self, Problem> {
+        if self.key.is_some() {
+            return Ok(self);
+        }
+        let detail = "This route needs an Idempotency-Key header: any text that is new for each new request and the same \
+                      for each retry.";
+        Err(Problem::bad_request(detail))
+    }
+
+    /// The key with what it is good for.
+    pub fn scope(&self, organisation_id: Uuid, user_id: Uuid) -> Option<Scope> {
+        let key = self.key.clone()?;
+        Some(Scope { organisation_id, user_id, method: self.method.clone(), path: self.path.clone(), key })
+    }
+}
+
+impl FromRequest for Key {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let header = request.headers().get(IDEMPOTENCY_KEY);
+        let key = header
+            .map(|value| {
+                let text = value.to_str().map_err(|_| "must have visible ASCII characters only");
+                text.and_then(Self::read)
+            })
+            .transpose()
+            .map_err(|why| Problem::bad_request(format!("Idempotency-Key {why}.")));
+        ready(key.map(|key| Self {
+            key,
+            method: request.method().to_string(),
+            path: request.path().trim_end_matches('/').to_owned(),
+        }))
+    }
+}
+
+impl Outcome {
+    /// A first answer.
+    ///
+    /// # Errors
+    /// The body cannot be put into JSON: a defect of ours.
+    pub fn new(status: StatusCode, body: &impl serde::Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_value(body).map_err(Problem::internal)?;
+        Ok(Self { status, body, replayed: false })
+    }
+
+    /// The answer as HTTP.
+    pub fn respond(self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        if self.replayed {
+            response.insert_header((IDEMPOTENT_REPLAYED, "true"));
+        }
+        response.json(self.body)
+    }
+
+    fn replay(stored: Stored, fingerprint: &[u8]) -> Result<Self, Problem> {
+        if stored.fingerprint != fingerprint {
+            let detail =
+                "This Idempotency-Key was used for another request. Use a new one for each new request.";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).reason("IDEMPOTENCY"));
+        }
+        let status = StatusCode::from_u16(stored.status).map_err(Problem::internal)?;
+        Ok(Self { status, body: stored.answer, replayed: true })
+    }
+}
+
+/// Runs an act in one transaction, once for each key: key, effect and answer commit together. Failures are not stored.
+///
+/// # Errors
+/// What the act gives; 422 for a key that was used for another request; 409 for one whose first request is still running.
+pub async fn run_once<A>(
+    database: &Database,
+    scope: Option<Scope>,
+    fingerprint: &[u8],
+    days: u32,
+    act: A,
+) -> Result<Outcome, Problem>
+where
+    A: AsyncFnOnce(&Transaction<'_>) -> Result<Outcome, Problem>,
+{
+    let mut client = database.client().await?;
+    let tx = client.transaction().await.map_err(firemode_storage::StorageError::from)?;
+    if let Some(scope) = &scope {
+        match idempotency::claim(&tx, scope).await? {
+            Claim::New => {}
+            Claim::Answered(stored) => return Outcome::replay(stored, fingerprint),
+            Claim::InProgress => return Err(in_progress()),
+        }
+    }
+    let outcome = act(&tx).await?;
+    if let Some(scope) = &scope {
+        let stored = Stored {
+            fingerprint: fingerprint.to_vec(),
+            status: outcome.status.as_u16(),
+            answer: outcome.body.clone(),
+        };
+        idempotency::store(&tx, scope, &stored, days).await?;
+    }
+    tx.commit().await.map_err(firemode_storage::StorageError::from)?;
+    Ok(outcome)
+}
+
+fn in_progress() -> Problem {
+    let detail = "The first request with this Idempotency-Key is still running. Send it again in a moment.";
+    Problem::conflict(detail).reason("IN-PROGRESS").retry_after(1)
+}

@@ -1,0 +1,21 @@
+//! HTTP conventions that the API and the ingest process share: one body for every error, a transaction id on every answer,
+//! strict JSON, idempotency keys, cursors and tokens.
+
+mod body;
+mod conventions;
+mod cursor;
+mod idempotency;
+mod problem;
+pub mod shapes;
+mod tokens;
+
+pub use body::{Body, Problems, parse, read, validate};
+pub use conventions::{
+    KeepBody, RequestContext, TRANSACTION_ID, conventions, conventions_behind_api, not_found,
+};
+pub use cursor::{CursorKey, PageQuery, WalkScope};
+pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Key, Outcome, run_once};
+pub use problem::{FieldError, Problem, ProblemBody};
+pub use tokens::{
+    AccessClaims, AccessKey, INTERNAL_TOKEN_SECONDS, InternalClaims, InternalKey, TokenError, at, seconds_of,
+};

@@ -1,0 +1,282 @@
+//! Errors as clients see them: `application/problem+json` (RFC 9457) with members of our own.
+
+use std::fmt;
+
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpResponse, ResponseError};
+use firemode_storage::StorageError;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// One field of a request that is not valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// The field's path: `items[3].label`.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemBody {
+    /// A name for this kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:firemode:problem:FIRE-404")]
+    pub kind: String,
+    /// The status in words.
+    #[schema(example = "Not Found")]
+    pub title: String,
+    /// The HTTP status.
+    #[schema(example = 404)]
+    pub status: u16,
+    /// What happened and what to do, for people.
+    pub detail: String,
+    /// The path that was asked for.
+    pub instance: String,
+    /// Names this request in the logs of every process.
+    pub transaction_id: Uuid,
+    /// `FIRE-<status>` or `FIRE-<status>-<REASON>`, for programs.
+    #[schema(example = "FIRE-404")]
+    pub error_code: String,
+    /// The same text as `detail`.
+    pub message: String,
+    /// Is it worth sending the same request again later?
+    pub retryable: bool,
+    /// The fields that are not valid; only where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// An error on its way to a client. Handlers return it; [`crate::conventions`] gives it its body.
+///
+/// Boxed, so that a `Result` that almost always holds something else stays small.
+#[derive(Debug, Clone)]
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
+    status: StatusCode,
+    reason: Option<&'static str>,
+    detail: String,
+    errors: Vec<FieldError>,
+    retry_after_seconds: Option<u32>,
+    allow: Vec<Method>,
+    /// What really happened, for the log alone.
+    cause: Option<String>,
+}
+
+impl Problem {
+    /// A problem with a status and a text for the client.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self(Box::new(Parts {
+            status,
+            reason: None,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_seconds: None,
+            allow: Vec::new(),
+            cause: None,
+        }))
+    }
+
+    /// What a bare status means, for failures that the framework finds.
+    pub fn of_status(status: StatusCode) -> Self {
+        let detail = match status {
+            StatusCode::BAD_REQUEST => "The request could not be read.",
+            StatusCode::NOT_FOUND => "There is nothing at this address.",
+            StatusCode::PAYLOAD_TOO_LARGE => "The body is larger than this route accepts.",
+            StatusCode::REQUEST_TIMEOUT => "The request did not arrive in time.",
+            StatusCode::RANGE_NOT_SATISFIABLE => "The range lies outside the content.",
+            _ if status.is_server_error() => {
+                "The request failed here. It was logged under its transaction id."
+            }
+            _ => "The request was refused.",
+        };
+        Self::new(status, detail)
+    }
+
+    /// 400: the request cannot be read.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 401: nobody, or nobody that we know.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    /// 403: known, and not allowed.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// 404: there is no such thing, or it is another tenant's.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("There is no such {what}."))
+    }
+
+    /// 405 with the methods that work.
+    pub fn method_not_allowed(allow: Vec<Method>) -> Self {
+        let names: Vec<&str> = allow.iter().map(Method::as_str).collect();
+        let detail = format!("This address takes {}.", names.join(", "));
+        let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, detail);
+        problem.0.allow = allow;
+        problem
+    }
+
+    /// 409: it stands against what is there.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    /// 412: the thing has changed since it was read.
+    pub fn precondition_failed() -> Self {
+        let detail = "It has changed since you read it; read it again and repeat the change.";
+        Self::new(StatusCode::PRECONDITION_FAILED, detail)
+    }
+
+    /// 422 with the fields in question.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] => format!("{}: {}", one.field, one.message),
+            many => format!("{} fields are not valid.", many.len()),
+        };
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        problem.0.errors = errors;
+        problem
+    }
+
+    /// 422 on one field.
+    pub fn invalid_field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+
+    /// 503: not now.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
+    }
+
+    /// 500: a defect of ours; the cause goes to the log.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        Self::of_status(StatusCode::INTERNAL_SERVER_ERROR).caused_by(cause)
+    }
+
+    /// Makes the code `FIRE-<status>-<reason>`.
+    #[must_use]
+    pub fn reason(mut self, reason: &'static str) -> Self {
+        self.0.reason = Some(reason);
+        self
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Keeps what really happened, for the log alone.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl fmt::Display) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The fields that are not valid.
+    pub fn into_errors(self) -> Vec<FieldError> {
+        self.0.errors
+    }
+
+    /// What happened and what to do, for people.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// What really happened, for the log.
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// `FIRE-<status>` or `FIRE-<status>-<REASON>`.
+    pub fn error_code(&self) -> String {
+        let status = self.0.status.as_u16();
+        self.0.reason.map_or_else(|| format!("FIRE-{status}"), |reason| format!("FIRE-{status}-{reason}"))
+    }
+
+    fn is_retryable(&self) -> bool {
+        matches!(self.0.status.as_u16(), 429 | 500 | 502 | 503 | 504)
+            || self.error_code() == "FIRE-409-IN-PROGRESS"
+    }
+
+    /// The answer to one request.
+    pub fn render(&self, transaction_id: Uuid, instance: &str) -> HttpResponse {
+        let error_code = self.error_code();
+        let body = ProblemBody {
+            kind: format!("urn:firemode:problem:{error_code}"),
+            title: self.0.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.0.status.as_u16(),
+            detail: self.0.detail.clone(),
+            instance: instance.to_owned(),
+            transaction_id,
+            error_code,
+            message: self.0.detail.clone(),
+            retryable: self.is_retryable(),
+            errors: self.0.errors.clone(),
+        };
+        let mut response = HttpResponse::build(self.0.status);
+        if let Some(seconds) = self.0.retry_after_seconds.or(self.is_retryable().then_some(1)) {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if self.0.status == StatusCode::UNAUTHORIZED {
+            response.insert_header(("WWW-Authenticate", "Bearer"));
+        }
+        if !self.0.allow.is_empty() {
+            let names: Vec<&str> = self.0.allow.iter().map(Method::as_str).collect();
+            response.insert_header((ALLOW, names.join(", ")));
+        }
+        response.content_type("application/problem+json").body(serde_json::to_vec(&body).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.error_code(), self.0.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The status alone; [`crate::conventions`] puts the body on, because only it knows the request.
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.0.status)
+    }
+}
+
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
+        match &error {
+            StorageError::Unavailable(_) => {
+                Self::unavailable("The database does not answer. Try again.").caused_by(error)
+            }
+            StorageError::Conflict(_) => {
+                Self::unavailable("Another request was in the way. Try again.").caused_by(error)
+            }
+            // A reference or a check that the code should have looked at before; the client cannot tell which.
+            StorageError::Constraint(_)
+            | StorageError::Store(_)
+            | StorageError::Damaged(_)
+            | StorageError::Database(_) => Self::internal(error),
+        }
+    }
+}

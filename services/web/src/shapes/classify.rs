@@ -1,0 +1,88 @@
+//! `POST /v1/classify` and `POST /v1/rules/classify_faults`.
+
+use firemode_domain::classification::Classification;
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Most faults in one request.
+pub const FAULTS_MAX: usize = 1_000;
+
+/// A fault as it was seen.
+#[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifyBody {
+    /// Code of the item.
+    #[garde(length(chars, min = 1, max = 64))]
+    #[schema(example = "EXT-PRESSURE", min_length = 1, max_length = 64)]
+    pub item_code: String,
+    /// The condition seen.
+    #[garde(length(chars, min = 1, max = 64))]
+    #[schema(example = "pressure_low", min_length = 1, max_length = 64)]
+    pub observed_condition: String,
+    /// The session in which it was seen.
+    #[garde(skip)]
+    pub session_id: Option<Uuid>,
+    /// What surrounds it: `measurement` and `baseline` as `{value, unit}`, and facts that rules ask for.
+    #[garde(skip)]
+    #[schema(value_type = Option<Object>)]
+    pub context: Option<Value>,
+}
+
+/// The class of a fault.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ClassifyAnswer {
+    /// The class.
+    pub classification: Classification,
+    /// Code of the rule that decided.
+    #[schema(example = "AS1851-10-EXT-PRESSURE")]
+    pub rule_applied: String,
+    /// Version of the rule that decided.
+    #[schema(example = "1.0.0")]
+    pub version_applied: String,
+    /// The entry of the audit log that records this.
+    pub audit_log_id: Uuid,
+}
+
+/// Faults as they were seen, 1 to 1,000.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(transparent)]
+#[garde(transparent)]
+pub struct FaultsBody(#[garde(length(min = 1, max = FAULTS_MAX), dive)] pub Vec<ClassifyBody>);
+
+/// One result for each fault.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FaultsAnswer {
+    /// In the order of the faults.
+    pub results: Vec<FaultResult>,
+}
+
+/// What became of one fault of a list.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct FaultResult {
+    /// Position in the request, from 0.
+    pub index: usize,
+    /// The status that the fault alone would have been answered with: 200, 404 or 422.
+    #[schema(example = 200)]
+    pub status: u16,
+    /// The class; with status 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classification: Option<Classification>,
+    /// Code of the rule that decided; with status 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_applied: Option<String>,
+    /// Version of the rule that decided; with status 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_applied: Option<String>,
+    /// `FIRE-<status>`, for programs; with any other status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "FIRE-404")]
+    pub error_code: Option<String>,
+    /// What is wrong, for people; with any other status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The entry of the audit log that records this.
+    pub audit_log_id: Uuid,
+}

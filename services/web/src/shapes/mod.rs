@@ -1,0 +1,9 @@
+//! Bodies of the routes that the API proxies and the ingest process serves: the first documents them, the second reads them.
+
+mod classify;
+mod evidence;
+mod results;
+
+pub use classify::{ClassifyAnswer, ClassifyBody, FAULTS_MAX, FaultResult, FaultsAnswer, FaultsBody};
+pub use evidence::{EvidenceAnswer, EvidenceBody, EvidenceFields, EvidenceForm, EvidenceType};
+pub use results::{ResultEntry, ResultsAnswer, ResultsBody};

@@ -1,0 +1,71 @@
+//! `POST /v1/tests/sessions/{session_id}/results`.
+
+use std::collections::BTreeMap;
+
+use firemode_domain::document::{Conflict, Held, Operation, VectorClock};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Results of a test session.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResultsBody {
+    /// Automerge changes and operations, in any mixture. All of them are taken, or none.
+    #[garde(skip)]
+    #[schema(value_type = Vec<ResultEntry>)]
+    pub changes: Vec<Value>,
+    /// What the client had seen: actor (hex) to highest sequence number. Operations are applied at that point of the
+    /// history; without it, at the present state.
+    #[garde(skip)]
+    pub vector_clock: Option<VectorClock>,
+    /// Stands for the `Idempotency-Key` header where that is not sent.
+    #[garde(skip)]
+    pub idempotency_key: Option<String>,
+    /// Notes of the client about its synchronisation; they are not kept.
+    #[serde(rename = "_sync_meta")]
+    #[garde(skip)]
+    #[schema(value_type = Option<Object>)]
+    pub sync_meta: Option<Map<String, Value>>,
+}
+
+/// One entry of `changes`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ResultEntry {
+    /// One Automerge change in its binary form, in base64.
+    #[schema(example = "hW9Kg...")]
+    Change(String),
+    /// An operation on the document's JSON.
+    Operation(Operation),
+}
+
+/// What became of a request's results. Everything that it counts is stored.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResultsAnswer {
+    /// The session.
+    pub session_id: Uuid,
+    /// Always `processed`.
+    #[schema(example = "processed")]
+    pub status: &'static str,
+    /// The document's clock after this request. Of more than 256 actors only those that the request named are told.
+    pub vector_clock: BTreeMap<String, u64>,
+    /// Hashes (hex) of the changes that no other depends on, after this request.
+    pub heads: Vec<String>,
+    /// Entries that are new and part of the document.
+    pub accepted: usize,
+    /// Entries that said nothing new.
+    pub duplicates: usize,
+    /// New changes that wait for changes that have not arrived; they are merged when those do.
+    pub held: Vec<Held>,
+    /// Entries that are stored apart because they came after the session was completed, until a manager decides.
+    pub late: usize,
+    /// Places with more than one value among those that this request touched.
+    pub conflicts: Vec<Conflict>,
+    /// When the request was processed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub processed_at: OffsetDateTime,
+}

@@ -1,0 +1,16 @@
+//! `firemode`: one executable with several roles. See `firemode --help`.
+
+mod cli;
+mod roles;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let command = cli::Cli::parse().command.unwrap_or_default();
+    match roles::run(command) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
