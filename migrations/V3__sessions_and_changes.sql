@@ -54,12 +54,15 @@ create index idx_session_changes_xid on session_changes (session_id, xid);
 -- Operations that a device named, so that each applies once for ever.
 create table session_operations (
     session_id uuid not null,
-    user_id uuid not null references users (id),
+    organisation_id uuid not null,
+    user_id uuid not null,
     device text not null check (char_length(device) between 1 and 64),
     op_id text not null check (char_length(op_id) between 1 and 255),
     hash bytea not null,
     primary key (session_id, user_id, device, op_id),
-    foreign key (session_id, hash) references session_changes (session_id, hash)
+    foreign key (session_id, hash) references session_changes (session_id, hash),
+    foreign key (organisation_id, session_id) references test_sessions (organisation_id, id),
+    foreign key (organisation_id, user_id) references users (organisation_id, id)
 );
 
 -- Work that came after a session was completed: kept, shown, and part of the record once a manager accepts it.

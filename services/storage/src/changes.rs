@@ -144,10 +144,10 @@ async fn insert_operation_ids(
     }
     if !ids.is_empty() {
         tx.run(
-            "insert into session_operations (session_id, user_id, device, op_id, hash)
-             select $1, $2, o.device, o.op_id, o.hash
-             from unnest($3::text[], $4::text[], $5::bytea[]) as o (device, op_id, hash) order by o.device, o.op_id",
-            &[&origin.session_id, &origin.user_id, &devices, &ids, &hashes],
+            "insert into session_operations (session_id, organisation_id, user_id, device, op_id, hash)
+             select $1, $2, $3, o.device, o.op_id, o.hash
+             from unnest($4::text[], $5::text[], $6::bytea[]) as o (device, op_id, hash) order by o.device, o.op_id",
+            &[&origin.session_id, &origin.organisation_id, &origin.user_id, &devices, &ids, &hashes],
         )
         .await?;
     }
@@ -311,6 +311,30 @@ pub async fn apart(
         )
         .await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Which operations of a user, named by device and id, stand with changes that are stored as late and not accepted.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn operations_apart(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+    user_id: Uuid,
+    operations: &[(&str, &str)],
+) -> Result<Vec<(String, String)>, StorageError> {
+    let (devices, op_ids): (Vec<&str>, Vec<&str>) = operations.iter().copied().unzip();
+    let rows = on
+        .rows(
+            "select o.device, o.op_id from session_operations o
+             join unnest($4::text[], $5::text[]) as wanted (device, op_id) using (device, op_id)
+             join late_changes l on l.session_id = o.session_id and l.hash = o.hash
+             where o.organisation_id = $1 and o.session_id = $2 and o.user_id = $3 and l.state <> 'accepted'",
+            &[&organisation_id, &session_id, &user_id, &devices, &op_ids],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 fn stored(row: &Row) -> StoredChange {

@@ -97,7 +97,11 @@ pub fn validate<T: Validate<Context = ()>>(value: &T) -> Result<(), Problem> {
     let Err(report) = value.validate() else { return Ok(()) };
     let errors = report
         .iter()
-        .map(|(path, error)| FieldError { field: path.to_string(), message: error.to_string() })
+        .map(|(path, error)| {
+            let path = path.to_string();
+            let field = if path.is_empty() { "(body)".to_owned() } else { path };
+            FieldError { field, message: error.to_string() }
+        })
         .collect();
     Err(Problem::invalid(errors))
 }

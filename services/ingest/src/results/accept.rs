@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::web;
 use firemode_domain::audit::AuditStatus;
-use firemode_domain::document::{self, Prepared, Refusal};
+use firemode_domain::document::{Prepared, Refusal};
 use firemode_domain::session::{Intake, SessionStatus};
 use firemode_storage::changes::{self, EQUIVOCATION, NewChange, OPERATION_APPLIED, Origin};
 use firemode_storage::documents::{Extent, Submission, WarmSession};
@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::answer::Interest;
 use super::refusal::{equivocation, problem_of};
+use super::remainder::Remainder;
 use crate::caller::Caller;
 use crate::state::State;
 
@@ -59,7 +60,8 @@ impl Acceptance {
         loop {
             let mut documents = lease.take();
             let mut standing = Standing::True;
-            let act = async |tx: &Transaction<'_>| self.act(tx, &mut documents, &mut standing).await;
+            let act =
+                async |tx: &Transaction<'_>| self.act(tx, &mut documents, &mut standing, has_retried).await;
             let result =
                 run_once(&self.state.database, self.scope.clone(), &self.fingerprint, days, act).await;
             if result.is_ok() || standing == Standing::True {
@@ -77,15 +79,17 @@ impl Acceptance {
         tx: &Transaction<'_>,
         documents: &mut WarmSession,
         standing: &mut Standing,
+        is_retry: bool,
     ) -> Result<Outcome, Problem> {
         let (is_late, is_activated) = self.hold_session(tx).await?;
         self.caller.check_token(tx).await?;
         self.refresh(tx, documents, is_late).await?;
+        let (submission, remainder) = self.remainder(tx, is_retry && !is_late).await?;
         let document = if is_late { &mut documents.with_late } else { &mut documents.record };
         let prepared = document
-            .prepare(self.submission.clone(), self.state.limits.clone())
+            .prepare(submission, self.state.limits.clone())
             .await?
-            .map_err(|refusal| self.refuse(&refusal, standing))?;
+            .map_err(|refusal| refuse(&refusal, &remainder, standing))?;
         let hashes: Vec<Vec<u8>> = prepared.changes.iter().map(|change| change.hash.0.to_vec()).collect();
         let received_at = self.store(tx, &prepared, standing).await?;
         let interest = Interest::of(&prepared, self.submission.seen.as_ref());
@@ -100,7 +104,7 @@ impl Acceptance {
             *standing = Standing::Unknown;
             let look = move |document: &_| interest.look(document);
             let seen = documents.record.adopt(&prepared, received_at, &apart, look).await?;
-            seen.answer(self.session_id, &prepared, apart.len())
+            seen.answer(self.session_id, &prepared, apart.len(), remainder.late)
         };
         if !prepared.changes.is_empty() {
             self.record(tx, &prepared, &answer, is_activated).await?;
@@ -144,11 +148,18 @@ impl Acceptance {
         Ok(())
     }
 
-    fn refuse(&self, refusal: &Refusal, standing: &mut Standing) -> Problem {
-        if matches!(refusal, Refusal::UnusableDeviceActor { .. }) {
-            *standing = Standing::Overtaken;
+    /// What is to be merged. An operation that was applied before and that the refreshed document does not know belongs to
+    /// late work; that is so rare that it is looked into only after the database has refused the request.
+    async fn remainder(
+        &self,
+        tx: &Transaction<'_>,
+        is_refused: bool,
+    ) -> Result<(Submission, Remainder), Problem> {
+        if !is_refused {
+            return Ok(Remainder::all(&self.submission));
         }
-        problem_of(refusal)
+        let (organisation_id, session_id) = (self.caller.organisation_id, self.session_id);
+        Ok(Remainder::without_late(tx, organisation_id, session_id, &self.submission).await?)
     }
 
     async fn store(
@@ -202,31 +213,25 @@ impl Acceptance {
     }
 }
 
+fn refuse(refusal: &Refusal, remainder: &Remainder, standing: &mut Standing) -> Problem {
+    if matches!(refusal, Refusal::UnusableDeviceActor { .. }) {
+        *standing = Standing::Overtaken;
+    }
+    problem_of(refusal, |index| remainder.position_of(index))
+}
+
 /// The rows of prepared changes. Ids of operations stand with their device's last change; they are unique by user and device.
 fn rows(prepared: &Prepared) -> Result<Vec<NewChange>, Problem> {
     // A change that waits for its dependencies may claim any number; the database counts in 63 bits.
-    let number = |number: u64| {
-        let message = "the sequence number of a change is out of range";
-        i64::try_from(number).map_err(|_| Problem::invalid_field("changes", message))
-    };
-    let row = |change: &document::NewChange| {
-        Ok(NewChange {
-            hash: change.hash.0.to_vec(),
-            actor: change.actor.to_bytes().to_vec(),
-            seq: number(change.seq)?,
-            start_op: number(change.start_op)?,
-            deps: change.deps.iter().map(|dep| dep.0.to_vec()).collect(),
-            bytes: change.bytes.clone(),
-            device: change.device.clone(),
-            op_ids: Vec::new(),
-        })
-    };
-    let mut rows = prepared.changes.iter().map(row).collect::<Result<Vec<_>, Problem>>()?;
+    if prepared.changes.iter().any(|change| i64::try_from(change.seq).is_err()) {
+        return Err(Problem::invalid_field("changes", "the sequence number of a change is out of range"));
+    }
+    let row = |change| NewChange::of(change, Vec::new());
+    let mut rows: Vec<NewChange> = prepared.changes.iter().map(row).collect();
     for id in &prepared.operation_ids {
         let of_device = |row: &&mut NewChange| row.device.as_ref() == Some(&id.device);
         if let Some(row) = rows.iter_mut().rev().find(of_device) {
-            // Names of devices and of operations have no spaces, so no two ids read the same.
-            row.op_ids.push(format!("{} {} {}", prepared.user_id, id.device, id.op_id));
+            row.op_ids.push(id.op_id.clone());
         }
     }
     Ok(rows)

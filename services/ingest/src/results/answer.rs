@@ -59,13 +59,19 @@ impl Interest {
 }
 
 impl Seen {
-    /// The answer to results that went on record. Some of the changes may have been stored as late before and stay apart;
-    /// then others may wait for them that were expected to merge.
-    pub(super) fn answer(self, session_id: Uuid, prepared: &Prepared, apart: usize) -> ResultsAnswer {
+    /// The answer to results that went on record. Some of the changes and operations may have been stored as late before and
+    /// stay apart; then changes may wait for them that were expected to merge.
+    pub(super) fn answer(
+        self,
+        session_id: Uuid,
+        prepared: &Prepared,
+        apart: usize,
+        late_operations: usize,
+    ) -> ResultsAnswer {
         let new_entries = prepared.accepted + prepared.held.len();
         ResultsAnswer {
             accepted: new_entries.saturating_sub(self.held.len() + apart),
-            late: apart,
+            late: apart + late_operations,
             ..self.common(session_id, prepared)
         }
     }

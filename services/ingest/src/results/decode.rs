@@ -1,5 +1,7 @@
 //! From the bytes of a request to what is to be merged.
 
+use std::convert::identity;
+
 use actix_web::http::StatusCode;
 use firemode_domain::document::{Entry, Limits, Refusal, split_changes};
 use firemode_storage::documents::Submission;
@@ -57,7 +59,7 @@ pub(super) fn decode(form: Form, body: &[u8], user_id: Uuid, limits: &Limits) ->
             (entries(body.changes, limits)?, body.vector_clock, body.idempotency_key)
         }
         Form::Automerge => {
-            let changes = split_changes(body, limits).map_err(|refusal| problem_of(&refusal))?;
+            let changes = split_changes(body, limits).map_err(|refusal| problem_of(&refusal, identity))?;
             (changes.into_iter().map(Entry::Change).collect(), None, None)
         }
     };
@@ -67,7 +69,7 @@ pub(super) fn decode(form: Form, body: &[u8], user_id: Uuid, limits: &Limits) ->
 fn entries(changes: Vec<Value>, limits: &Limits) -> Result<Vec<Entry>, Problem> {
     let (found, max) = (changes.len(), limits.request_entries_max);
     if found > max {
-        return Err(problem_of(&Refusal::TooManyEntries { found, max }));
+        return Err(problem_of(&Refusal::TooManyEntries { found, max }, identity));
     }
     let mut entries = Vec::with_capacity(found);
     let mut errors = Vec::new();

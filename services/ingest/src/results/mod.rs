@@ -4,6 +4,7 @@ mod accept;
 mod answer;
 mod decode;
 mod refusal;
+mod remainder;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_web::{Key, Problem};

@@ -4,15 +4,22 @@ use firemode_domain::document::Refusal;
 use firemode_web::Problem;
 
 /// 409 for a second, different change under one actor and sequence number, 422 naming the entry for everything else.
-pub(super) fn problem_of(refusal: &Refusal) -> Problem {
+/// `position_of` gives the place in the request of an entry that was refused.
+pub(super) fn problem_of(refusal: &Refusal, position_of: impl Fn(usize) -> usize) -> Problem {
+    let mut field = refusal.field();
+    if let Some(index) = refusal.index() {
+        field = field.replacen(&format!("[{index}]"), &format!("[{}]", position_of(index)), 1);
+    }
     match refusal {
-        Refusal::Equivocation { .. } => equivocation(format!("{}: {refusal}.", refusal.field())),
-        Refusal::Change { fault, .. } => Problem::invalid_field(refusal.field(), fault.to_string()),
-        Refusal::Operation(error) => Problem::invalid_field(refusal.field(), error.message()),
+        Refusal::Equivocation { actor, seq, .. } => equivocation(format!(
+            "{field}: actor {actor} has made a different change with sequence number {seq}."
+        )),
+        Refusal::Change { fault, .. } => Problem::invalid_field(field, fault.to_string()),
+        Refusal::Operation(error) => Problem::invalid_field(field, error.message()),
         Refusal::UnusableDeviceActor { .. } => {
             Problem::unavailable("The session's document has to be read again. Try again.").caused_by(refusal)
         }
-        _ => Problem::invalid_field(refusal.field(), refusal.to_string()),
+        _ => Problem::invalid_field(field, refusal.to_string()),
     }
 }
 
@@ -23,6 +30,8 @@ pub(super) fn equivocation(detail: impl Into<String>) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::identity;
+
     use firemode_domain::document::{ActorId, ChangeFault, Entry};
     use serde_json::json;
 
@@ -31,7 +40,7 @@ mod tests {
     #[test]
     fn equivocation_is_a_conflict_and_not_worth_a_retry() {
         let refusal = Refusal::Equivocation { index: 2, actor: ActorId::from(&[0xab][..]), seq: 7 };
-        let problem = problem_of(&refusal);
+        let problem = problem_of(&refusal, identity);
         assert_eq!(problem.error_code(), "FIRE-409-EQUIVOCATION");
         assert!(problem.to_string().contains("changes[2]"), "{problem}");
     }
@@ -51,9 +60,16 @@ mod tests {
             (Refusal::TooManyEntries { found: 3, max: 2 }, "changes: "),
             (Refusal::DocumentFull { what: "bytes", max: 1 }, "changes: "),
         ] {
-            let problem = problem_of(&refusal);
+            let problem = problem_of(&refusal, identity);
             assert_eq!(problem.error_code(), "FIRE-422", "{refusal}");
             assert!(problem.to_string().starts_with(&format!("FIRE-422: {field}")), "{problem}");
         }
+    }
+
+    #[test]
+    fn an_entry_is_named_by_its_place_in_the_request() {
+        let refusal = Refusal::Change { index: 1, fault: ChangeFault::Truncated };
+        let problem = problem_of(&refusal, |index| index + 10);
+        assert!(problem.to_string().contains("changes[11]: "), "{problem}");
     }
 }
