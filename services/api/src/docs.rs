@@ -27,6 +27,7 @@ pub fn openapi() -> OpenApi {
     let components = document.components.get_or_insert_with(Components::new);
     components.add_security_scheme(SCHEME, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     add_schema::<ProblemBody>(components);
+    open_extended(components);
     for (method, path, access) in TABLE {
         let Some(item) = document.paths.paths.get_mut(*path) else { continue };
         let operation = match method.as_str() {
@@ -48,8 +49,34 @@ fn add_schema<T: utoipa::ToSchema>(components: &mut Components) {
     components.schemas.extend(schemas);
 }
 
+/// A schema that others extend by `allOf` must not forbid what they add to it.
+fn open_extended(components: &mut Components) {
+    let extended: Vec<String> = components
+        .schemas
+        .values()
+        .filter_map(|schema| match schema {
+            RefOr::T(Schema::AllOf(all)) => Some(&all.items),
+            _ => None,
+        })
+        .flatten()
+        .filter_map(|item| match item {
+            RefOr::Ref(reference) => reference.ref_location.rsplit('/').next().map(str::to_owned),
+            RefOr::T(_) => None,
+        })
+        .collect();
+    for name in extended {
+        if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(&name) {
+            object.additional_properties = None;
+        }
+    }
+}
+
 /// The errors that any route with this access can give, and the padlock.
 fn add_common(operation: &mut Operation, access: Access, path: &str) {
+    // A handler's name alone is not unique; with its noun it is.
+    if let (Some(tags), Some(name)) = (&operation.tags, &operation.operation_id) {
+        operation.operation_id = Some(format!("{}_{name}", tags.concat()));
+    }
     let mut errors = vec![("500", "The request failed here; it was logged under its transaction id.")];
     if access != Access::Always {
         errors.push(("503", "The appliance is starting, or a part of it is not there. Retry."));
@@ -87,8 +114,17 @@ fn problem(description: &str) -> utoipa::openapi::Response {
 
 /// Says that a field is a free JSON object.
 pub(crate) fn free_object() -> schema::Object {
+    free(schema::Type::Object.into())
+}
+
+/// Says that a field is a free JSON object or null.
+pub(crate) fn free_object_or_null() -> schema::Object {
+    free(schema::SchemaType::from_iter([schema::Type::Object, schema::Type::Null]))
+}
+
+fn free(kind: schema::SchemaType) -> schema::Object {
     schema::ObjectBuilder::new()
-        .schema_type(schema::Type::Object)
+        .schema_type(kind)
         .additional_properties(Some(schema::AdditionalProperties::FreeForm(true)))
         .build()
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::docs::free_object;
+use crate::docs::free_object_or_null;
 use crate::handlers::List;
 use crate::params::Params;
 use crate::state::State;
@@ -29,9 +29,9 @@ pub(crate) struct AuditView {
     status: String,
     /// The request that did it.
     transaction_id: Uuid,
-    #[schema(schema_with = free_object)]
+    #[schema(schema_with = free_object_or_null)]
     before: Option<Value>,
-    #[schema(schema_with = free_object)]
+    #[schema(schema_with = free_object_or_null)]
     after: Option<Value>,
     /// SHA-256 of the act's canonical bytes as a Merkle tree leaf (RFC 6962), in hex.
     leaf_hash: String,
