@@ -14,6 +14,9 @@ use firemode_web::{conventions, not_found};
 use crate::state::{Ready, State};
 use crate::{access, maintenance, proxy, readiness, routes};
 
+/// Threads of one worker for work that would hold up its requests: passwords and documents.
+const BLOCKING_THREADS: usize = 8;
+
 /// The API could not start or broke down.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -63,6 +66,7 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
             .wrap(from_fn(conventions))
     })
     .workers(server_settings.workers)
+    .worker_max_blocking_threads(BLOCKING_THREADS)
     .keep_alive(Duration::from_secs(server_settings.keep_alive_seconds))
     .client_request_timeout(Duration::from_secs(server_settings.request_head_seconds_max))
     .shutdown_timeout(drain_seconds)

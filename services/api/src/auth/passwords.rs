@@ -1,13 +1,14 @@
 //! Argon2id, off the threads that serve requests, with a bound on how many run at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use firemode_runtime::settings::AuthSettings;
 use firemode_web::Problem;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 /// A request waits this long for its turn.
 const WAIT_SECONDS_MAX: u64 = 10;
@@ -16,8 +17,24 @@ const WAIT_SECONDS_MAX: u64 = 10;
 pub(crate) struct Passwords {
     argon2: Argon2<'static>,
     turns: Arc<Semaphore>,
+    workspaces: Workspaces,
     /// Checked where there is no account, so that the answer takes as long as where there is one.
     nobody: String,
+}
+
+/// Memory that Argon2 works in. It is megabytes for each hash, and is used again: allocated anew for each, it stays with the
+/// allocator of whatever thread it was on, and a few dozen sign-ups take a gigabyte.
+#[derive(Clone, Default)]
+struct Workspaces(Arc<Mutex<Vec<Vec<Block>>>>);
+
+impl Workspaces {
+    fn take(&self) -> Vec<Block> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn put_back(&self, workspace: Vec<Block>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
+    }
 }
 
 impl Passwords {
@@ -27,41 +44,35 @@ impl Passwords {
             settings.argon2_memory_cost,
             settings.argon2_time_cost,
             settings.argon2_parallelism,
-            None,
+            Some(Params::DEFAULT_OUTPUT_LEN),
         );
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.ok()?);
-        let nobody = argon2.hash_password(b"nobody has this password").ok()?.to_string();
-        Some(Self { argon2, turns: Arc::new(Semaphore::new(settings.password_hashes_at_once)), nobody })
+        let workspaces = Workspaces::default();
+        let nobody = hash(&argon2, b"nobody has this password", &workspaces).ok()?;
+        let turns = Arc::new(Semaphore::new(settings.password_hashes_at_once));
+        Some(Self { argon2, turns, workspaces, nobody })
     }
 
     /// The hash of a password, in PHC form.
     pub(crate) async fn hash(&self, password: &str) -> Result<String, Problem> {
         let (argon2, password) = (self.argon2.clone(), password.to_owned());
-        self.in_turn(move || {
-            let hash = argon2.hash_password(password.as_bytes());
-            hash.map(|hash| hash.to_string()).map_err(Problem::internal)
-        })
-        .await?
+        let workspaces = self.workspaces.clone();
+        self.in_turn(move || hash(&argon2, password.as_bytes(), &workspaces)).await?.map_err(Problem::internal)
     }
 
     /// Is this the password of an account? `None` stands for an account that is not there: never, in the same time.
     pub(crate) async fn check(&self, password: &str, hash: Option<&str>) -> Result<bool, Problem> {
-        let (argon2, password) = (self.argon2.clone(), password.to_owned());
         let known = hash.is_some();
-        let hash = hash.unwrap_or(&self.nobody).to_owned();
+        let (password, hash) = (password.to_owned(), hash.unwrap_or(&self.nobody).to_owned());
+        let workspaces = self.workspaces.clone();
         let matches = self
-            .in_turn(move || {
-                let hash = PasswordHash::new(&hash).map_err(Problem::internal)?;
-                Ok::<_, Problem>(argon2.verify_password(password.as_bytes(), &hash).is_ok())
-            })
-            .await??;
+            .in_turn(move || matches(password.as_bytes(), &hash, &workspaces))
+            .await?
+            .map_err(Problem::internal)?;
         Ok(matches && known)
     }
 
-    async fn in_turn<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Problem> {
+    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
         let turn = tokio::time::timeout(
             Duration::from_secs(WAIT_SECONDS_MAX),
             Arc::clone(&self.turns).acquire_owned(),
@@ -75,4 +86,41 @@ impl Passwords {
         .await
         .map_err(Problem::internal)
     }
+}
+
+fn hash(argon2: &Argon2<'_>, password: &[u8], workspaces: &Workspaces) -> argon2::password_hash::Result<String> {
+    // 122 random bits: no two accounts share a salt.
+    let salt = Salt::new(Uuid::new_v4().as_bytes())?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(argon2.params())?,
+        hash: Some(derive(argon2, password, &salt, workspaces)?),
+        salt: Some(salt),
+    };
+    Ok(hash.to_string())
+}
+
+fn matches(password: &[u8], hash: &str, workspaces: &Workspaces) -> argon2::password_hash::Result<bool> {
+    let stored = PasswordHash::new(hash)?;
+    let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else { return Ok(false) };
+    // The costs may have been others when it was made.
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::try_from(&stored)?);
+    // `Output` compares in constant time.
+    Ok(derive(&argon2, password, &salt, workspaces)? == expected)
+}
+
+fn derive(
+    argon2: &Argon2<'_>,
+    password: &[u8],
+    salt: &Salt,
+    workspaces: &Workspaces,
+) -> argon2::password_hash::Result<Output> {
+    let mut workspace = workspaces.take();
+    workspace.resize(argon2.params().block_count(), Block::new());
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    let derived = argon2.hash_password_into_with_memory(password, salt, &mut output, &mut workspace);
+    workspaces.put_back(workspace);
+    derived?;
+    Ok(Output::new(&output)?)
 }
