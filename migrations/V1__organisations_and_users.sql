@@ -57,12 +57,14 @@ create table token_revocation_list (
     id uuid primary key,
     organisation_id uuid not null,
     user_id uuid not null,
-    jti uuid unique,
+    jti uuid,
     not_before timestamptz,
     revoked_at timestamptz not null default clock_timestamp(),
     expires_at timestamptz not null,
     -- One token, or every token of the user from before a moment.
     check ((jti is null) <> (not_before is null)),
+    -- By user too: what one tenant puts on the list must not end or shield a token of another.
+    unique (user_id, jti),
     foreign key (organisation_id, user_id) references users (organisation_id, id)
 );
 create index idx_token_revocation_list_revoked_at on token_revocation_list (revoked_at);

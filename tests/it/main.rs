@@ -1,1 +1,29 @@
-//! x
+//! Integration tests of the real binary: all of its processes, a PostgreSQL of its own, and nothing mocked.
+//!
+//! Most tests share one stack, in which each makes an organisation of its own. Tests that kill or configure something start
+//! their own.
+#![expect(clippy::unwrap_used, reason = "in a test, what is not there ends the test")]
+
+mod assets;
+mod audit;
+mod auth;
+mod buildings;
+mod bundle;
+mod changes;
+mod classification;
+mod configuration;
+mod conventions;
+mod evidence;
+mod health;
+mod idempotency;
+mod late;
+mod lists;
+mod migrations;
+mod openapi;
+mod operations;
+mod schema;
+mod sessions;
+mod support;
+mod survival;
+mod tenants;
+mod walkthrough;

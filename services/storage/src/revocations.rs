@@ -11,8 +11,10 @@ const OVERLAP: Duration = Duration::seconds(30);
 /// One entry of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revocation {
-    /// One token.
+    /// One token of a user; a token of anybody else with this `jti` is not meant.
     Token {
+        /// The user.
+        user_id: Uuid,
         /// The token's `jti`.
         jti: Uuid,
     },
@@ -61,7 +63,7 @@ pub async fn read_since(on: &impl Executor, since: Option<OffsetDateTime>) -> Re
         .into_iter()
         .map(|row| {
             let revocation = match (row.get(0), row.get(2)) {
-                (Some(jti), _) => Revocation::Token { jti },
+                (Some(jti), _) => Revocation::Token { user_id: row.get(1), jti },
                 (None, not_before) => Revocation::UserBefore {
                     user_id: row.get(1),
                     not_before: Option::unwrap_or(not_before, OffsetDateTime::UNIX_EPOCH),
@@ -86,7 +88,7 @@ pub async fn revoke_token(
 ) -> Result<(), StorageError> {
     tx.run(
         "insert into token_revocation_list (id, organisation_id, user_id, jti, expires_at)
-         values ($1, $2, $3, $4, $5) on conflict (jti) do nothing",
+         values ($1, $2, $3, $4, $5) on conflict (user_id, jti) do nothing",
         &[&Uuid::now_v7(), &organisation_id, &user_id, &jti, &expires_at],
     )
     .await?;
@@ -135,7 +137,7 @@ pub async fn is_valid(
         on,
         "select exists (select from users where organisation_id = $1 and id = $2 and is_active
                           and (not_before is null or not_before < $4))
-            and not exists (select from token_revocation_list where jti = $3)",
+            and not exists (select from token_revocation_list where user_id = $2 and jti = $3)",
         &[&organisation_id, &user_id, &jti, &issued_at],
     )
     .await?;

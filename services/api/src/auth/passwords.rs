@@ -57,7 +57,9 @@ impl Passwords {
     pub(crate) async fn hash(&self, password: &str) -> Result<String, Problem> {
         let (argon2, password) = (self.argon2.clone(), password.to_owned());
         let workspaces = self.workspaces.clone();
-        self.in_turn(move || hash(&argon2, password.as_bytes(), &workspaces)).await?.map_err(Problem::internal)
+        self.in_turn(move || hash(&argon2, password.as_bytes(), &workspaces))
+            .await?
+            .map_err(Problem::internal)
     }
 
     /// Is this the password of an account? `None` stands for an account that is not there: never, in the same time.
@@ -72,7 +74,10 @@ impl Passwords {
         Ok(matches && known)
     }
 
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let turn = tokio::time::timeout(
             Duration::from_secs(WAIT_SECONDS_MAX),
             Arc::clone(&self.turns).acquire_owned(),
@@ -88,7 +93,11 @@ impl Passwords {
     }
 }
 
-fn hash(argon2: &Argon2<'_>, password: &[u8], workspaces: &Workspaces) -> argon2::password_hash::Result<String> {
+fn hash(
+    argon2: &Argon2<'_>,
+    password: &[u8],
+    workspaces: &Workspaces,
+) -> argon2::password_hash::Result<String> {
     // 122 random bits: no two accounts share a salt.
     let salt = Salt::new(Uuid::new_v4().as_bytes())?;
     let hash = PasswordHash {

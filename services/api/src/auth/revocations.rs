@@ -21,8 +21,8 @@ pub(crate) struct Revocations {
 
 #[derive(Default)]
 struct Known {
-    /// jti → when its token expires by itself.
-    tokens: HashMap<Uuid, OffsetDateTime>,
+    /// User and jti → when the token expires by itself.
+    tokens: HashMap<(Uuid, Uuid), OffsetDateTime>,
     /// User → tokens up to this time are refused, and until when that matters.
     users: HashMap<Uuid, (OffsetDateTime, OffsetDateTime)>,
     read: Option<(Instant, OffsetDateTime)>,
@@ -83,12 +83,12 @@ impl Known {
     fn allows(&self, claims: &AccessClaims) -> bool {
         let user_revoked =
             self.users.get(&claims.sub).is_some_and(|(not_before, _)| at(claims.iat) <= *not_before);
-        !user_revoked && !self.tokens.contains_key(&claims.jti)
+        !user_revoked && !self.tokens.contains_key(&(claims.sub, claims.jti))
     }
 
     fn add(&mut self, entry: Entry) {
         match entry.revocation {
-            Revocation::Token { jti } => drop(self.tokens.insert(jti, entry.expires_at)),
+            Revocation::Token { user_id, jti } => drop(self.tokens.insert((user_id, jti), entry.expires_at)),
             Revocation::UserBefore { user_id, not_before } => {
                 let known = self.users.entry(user_id).or_insert((not_before, entry.expires_at));
                 *known = (known.0.max(not_before), known.1.max(entry.expires_at));

@@ -359,7 +359,7 @@ async fn end_token(
 ) -> Result<Entry, Problem> {
     let expires_at = longest_life();
     revocations::revoke_token(tx, principal.organisation_id, user_id, jti, expires_at).await?;
-    Ok(Entry { revocation: Revocation::Token { jti }, expires_at })
+    Ok(Entry { revocation: Revocation::Token { user_id, jti }, expires_at })
 }
 
 /// A day covers every life of an access token that the settings allow.

@@ -1,0 +1,180 @@
+//! Signing up, in and out.
+
+use serde_json::{Value, json};
+
+use crate::support::organisation::{PASSWORD, new_email};
+use crate::support::{Answer, Client, Organisation, Stack, base64, eventually, new_key};
+
+fn registration(email: &str) -> Value {
+    json!({"organisation_name": "Example Fire", "email": email, "password": PASSWORD, "full_name": "Ada Example"})
+}
+
+fn refresh(client: &Client, token: &str) -> Answer {
+    client.post("/v1/auth/refresh", &json!({"refresh_token": token}))
+}
+
+/// What a token says of itself.
+fn claims(token: &str) -> Value {
+    use ::base64::Engine as _;
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&::base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap())
+        .unwrap()
+}
+
+#[test]
+fn a_new_organisation_has_its_first_user_as_admin() {
+    let client = Stack::shared().client();
+    let email = new_email();
+    let answer = client.post("/v1/auth/register", &registration(&email.to_uppercase())).expect(201);
+    assert_eq!(answer["user"]["email"], email, "addresses are kept in lower case");
+    assert_eq!(answer["user"]["full_name"], "Ada Example");
+    assert_eq!(answer["user"]["role"], "admin");
+    assert_eq!(answer["organisation"]["name"], "Example Fire");
+    assert_eq!(answer["token_type"], "Bearer");
+    assert_eq!(answer["expires_in"], 900);
+
+    let signed_in = client.with_token(answer.text("/access_token"));
+    assert_eq!(signed_in.get("/v1/users/me").expect(200).json, answer["user"]);
+    client.post("/v1/auth/register", &registration(&email)).problem(409, "FIRE-409");
+    let sql = Stack::shared().sql();
+    let stored: Vec<u8> =
+        sql.rows("select full_name_encrypted from users where email = $1", &[&email])[0].get(0);
+    assert!(!String::from_utf8_lossy(&stored).contains("Ada"), "personal data is encrypted");
+}
+
+#[test]
+fn registration_names_every_fault() {
+    let client = Stack::shared().client();
+    let body = json!({"organisation_name": "", "email": "ada", "password": "short", "full_name": ""});
+    client.post("/v1/auth/register", &body).invalid(&["organisation_name", "email", "password", "full_name"]);
+}
+
+#[test]
+fn signing_in_takes_the_right_password_and_tells_nobody_which_accounts_exist() {
+    let stack = Stack::shared();
+    let organisation = Organisation::register(stack);
+    let login = |email: &str, password: &str| {
+        stack.client().post("/v1/auth/login", &json!({"email": email, "password": password}))
+    };
+    let answer = login(&organisation.email.to_uppercase(), PASSWORD).expect(200);
+    assert_eq!(answer["organisation"]["id"], organisation.id.to_string());
+    let wrong = login(&organisation.email, "not the right one").problem(401, "FIRE-401");
+    let nobody = login(&new_email(), PASSWORD).problem(401, "FIRE-401");
+    assert_eq!(wrong["detail"], nobody["detail"]);
+    let failed = organisation.admin.get("/v1/audit?action=auth.login&status=failure").expect(200);
+    assert_eq!(failed.data().len(), 1);
+}
+
+#[test]
+fn a_refresh_token_survives_a_lost_answer_and_its_reuse_ends_the_family() {
+    let stack = Stack::shared();
+    let organisation = Organisation::register(stack);
+    let client = stack.client();
+    let first = &organisation.refresh_token;
+    let lost = refresh(&client, first).expect(200).text("/refresh_token");
+    // The answer got lost: the old token still works, and the one that nobody received does not any more once its
+    // sibling is used.
+    let second = refresh(&client, first).expect(200).text("/refresh_token");
+    assert_ne!(lost, second);
+    let third = refresh(&client, &second).expect(200);
+    third.clone().expect(200);
+    client.with_token(third.text("/access_token")).get("/v1/users/me").expect(200);
+
+    refresh(&client, first).problem(401, "FIRE-401");
+    refresh(&client, &third.text("/refresh_token")).problem(401, "FIRE-401");
+    refresh(&client, &lost).problem(401, "FIRE-401");
+    refresh(&client, "nonsense").problem(401, "FIRE-401");
+    let fresh =
+        stack.client().post("/v1/auth/login", &json!({"email": organisation.email, "password": PASSWORD}));
+    refresh(&client, &fresh.expect(200).text("/refresh_token")).expect(200);
+}
+
+#[test]
+fn signing_out_ends_the_access_token_at_once_in_both_processes() {
+    let organisation = Organisation::register(Stack::shared());
+    let admin = &organisation.admin;
+    let body = json!({"refresh_token": organisation.refresh_token});
+    admin.post("/v1/auth/logout", &body).expect(204);
+    admin.get("/v1/users/me").problem(401, "FIRE-401-REVOKED");
+    let classify = admin.request("POST", "/v1/classify").key(&new_key()).json(&json!({}));
+    classify.send().problem(401, "FIRE-401-REVOKED");
+    refresh(&Stack::shared().client(), &organisation.refresh_token).problem(401, "FIRE-401");
+}
+
+#[test]
+fn an_admin_ends_one_token_or_all_of_a_user() {
+    let stack = Stack::shared();
+    let organisation = Organisation::register(stack);
+    let member = organisation.member(stack, "technician");
+    let (jti, user_id) = (claims(member.client.token())["jti"].clone(), member.user_id);
+    organisation.admin.post("/v1/auth/revoke", &json!({"jti": jti, "user_id": user_id})).expect(204);
+    member.client.get("/v1/users/me").problem(401, "FIRE-401-REVOKED");
+    let stranger = Organisation::register(stack).user_id;
+    let body = json!({"jti": jti, "user_id": stranger});
+    organisation.admin.post("/v1/auth/revoke", &body).problem(404, "FIRE-404");
+
+    let other = organisation.member(stack, "manager");
+    organisation.admin.post("/v1/auth/revoke-all", &json!({"user_id": other.user_id})).expect(204);
+    other.client.get("/v1/users/me").problem(401, "FIRE-401-REVOKED");
+    organisation.admin.get("/v1/users/me").expect(200);
+    organisation.admin.post("/v1/auth/revoke-all", &json!({})).expect(204);
+    organisation.admin.get("/v1/users/me").problem(401, "FIRE-401-REVOKED");
+    refresh(&stack.client(), &organisation.refresh_token).problem(401, "FIRE-401");
+    let again =
+        stack.client().post("/v1/auth/login", &json!({"email": organisation.email, "password": PASSWORD}));
+    let token = again.expect(200).text("/access_token");
+    stack.client().with_token(token).get("/v1/users/me").expect(200);
+}
+
+#[test]
+fn one_organisation_cannot_end_the_tokens_of_another() {
+    let stack = Stack::shared();
+    let (ours, theirs) = (Organisation::register(stack), Organisation::register(stack));
+    let body = json!({"jti": claims(ours.admin.token())["jti"], "user_id": theirs.user_id});
+    theirs.admin.post("/v1/auth/revoke", &body).expect(204);
+    let fault = json!({"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low"});
+    ours.admin.get("/v1/users/me").expect(200);
+    ours.admin.post("/v1/classify", &fault).expect(200);
+    // Nor does that entry stand in the way of one's own.
+    let body = json!({"jti": claims(ours.admin.token())["jti"], "user_id": ours.user_id});
+    ours.admin.post("/v1/auth/revoke", &body).expect(204);
+    ours.admin.post("/v1/classify", &fault).problem(401, "FIRE-401-REVOKED");
+}
+
+#[test]
+fn another_appliance_on_the_same_database_learns_of_a_revocation() {
+    let stack = Stack::shared();
+    let secret = std::fs::read_to_string(stack.folder().path().join("secrets/jwt_secret_key")).unwrap();
+    let beside = stack.beside(&[("JWT_SECRET_KEY", secret.trim())]);
+    let organisation = Organisation::register(stack);
+    let there = beside.client().with_token(organisation.admin.token());
+    there.get("/v1/buildings").expect(200);
+    organisation.admin.post("/v1/auth/logout", &json!({})).expect(204);
+    eventually("the other appliance refuses the token", || {
+        (there.get("/v1/buildings").status == 401).then_some(())
+    });
+    there.get("/v1/buildings").problem(401, "FIRE-401-REVOKED");
+}
+
+#[test]
+fn registration_can_be_closed() {
+    let closed = Stack::shared().beside(&[("FIREMODE__AUTH__REGISTRATION_OPEN", "false")]);
+    closed.client().post("/v1/auth/register", &registration(&new_email())).problem(403, "FIRE-403");
+}
+
+#[test]
+fn no_secret_is_in_the_log() {
+    let stack = Stack::shared();
+    let organisation = Organisation::register(stack);
+    organisation.admin.get("/v1/users/me").expect(200);
+    let secrets = [
+        organisation.admin.token(),
+        &organisation.refresh_token,
+        &organisation.email,
+        PASSWORD,
+        &base64(PASSWORD.as_bytes()),
+    ];
+    for secret in secrets {
+        assert_eq!(stack.logs().about(secret), "");
+    }
+}

@@ -1,0 +1,82 @@
+//! The offline bundle.
+
+use serde_json::json;
+
+use crate::support::site::{open_session, operation};
+use crate::support::{Device, Site, Stack};
+
+#[test]
+fn a_bundle_has_everything_and_a_document_that_the_library_loads() {
+    let site = Site::new();
+    let bundle = site.admin.get(&site.session("/offline_bundle")).expect(200);
+    assert_eq!(bundle["session_id"], site.session_id);
+    assert_eq!(bundle["data"]["building"]["id"], site.building_id);
+    assert_eq!(bundle["data"]["assets"].as_array().unwrap().len(), 3);
+    assert_eq!(bundle["data"]["items"], site.read()["document"]["items"]);
+    assert_eq!(bundle["data"]["prior_faults"], json!([]));
+    assert!(bundle.text("/expires_at") > bundle.text("/timestamp"));
+    let rules = bundle["data"]["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), 3, "one rule for each code: {rules:?}");
+    assert!(rules.iter().all(|rule| rule["rule_schema"].is_object() && rule["version"].is_string()));
+
+    let mut device = Device::of(&site);
+    assert_eq!(device.heads(), [site.read().text("/heads/0")]);
+    assert_ne!(device.actor(), Device::of(&site).actor());
+}
+
+#[test]
+fn a_bundle_that_did_not_change_is_not_sent_again() {
+    let site = Site::new();
+    let path = site.session("/offline_bundle");
+    let tag = site.admin.get(&path).expect(200).header("etag").to_owned();
+    let again = || site.admin.request("GET", &path).header("if-none-match", &tag).send();
+    assert!(again().expect(304).body.is_empty());
+    let outcome = format!("{}/outcome", site.items[0]);
+    site.send(&json!({"changes": [operation("tablet", "set", &outcome, json!("fail"))]})).expect(200);
+    again().expect(200);
+}
+
+#[test]
+fn a_bundle_is_compressed_as_the_client_accepts() {
+    let site = Site::new();
+    let path = site.session("/offline_bundle");
+    let plain = site.admin.get(&path).expect(200);
+    assert_eq!(plain.header("content-encoding"), "");
+    for encoding in ["gzip", "br", "zstd"] {
+        let answer = site.admin.request("GET", &path).header("accept-encoding", encoding).send().expect(200);
+        assert_eq!(answer.header("content-encoding"), encoding);
+        assert!(answer.body.len() < plain.body.len(), "{encoding}");
+    }
+}
+
+#[test]
+fn a_bundle_can_be_narrowed_and_refuses_to_be_too_large() {
+    let site = Site::new();
+    let assets = |query: &str| {
+        let bundle = site.admin.get(&site.session(&format!("/offline_bundle?{query}"))).expect(200);
+        let assets = bundle["data"]["assets"].as_array().unwrap().iter();
+        assets.map(|asset| asset["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(assets("section=10"), [site.items[0].clone()]);
+    assert_eq!(assets("section=10&section=9").len(), 2);
+    assert_eq!(assets(&format!("asset_id={}", site.items[1])), [site.items[1].clone()]);
+    site.admin.get(&site.session("/offline_bundle?section=x&part=1")).invalid(&["section", "part"]);
+
+    let small = Stack::shared().beside(&[("FIREMODE__BUNDLE__BYTES_MAX", "1024")]);
+    let there = Site::on(&small);
+    there.admin.get(&there.session("/offline_bundle")).problem(413, "FIRE-413");
+}
+
+#[test]
+fn faults_of_earlier_sessions_come_along() {
+    let site = Site::new();
+    let outcome = format!("{}/outcome", site.items[0]);
+    site.send(&json!({"changes": [operation("tablet", "set", &outcome, json!("fail"))]})).expect(200);
+    let later = open_session(&site.admin, &site.building_id);
+    let bundle = site.admin.get(&format!("/v1/tests/sessions/{later}/offline_bundle")).expect(200);
+    let faults = bundle["data"]["prior_faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0]["session_id"], site.session_id);
+    assert_eq!(faults[0]["item_id"], site.items[0]);
+    assert_eq!(faults[0]["item"]["outcome"], "fail");
+}

@@ -1,0 +1,115 @@
+//! Classification by the shipped rules.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::stack::repository_file;
+use crate::support::{Organisation, Site, Stack};
+
+/// The cases that practitioners gave, and the edges.
+fn cases() -> Value {
+    let text = std::fs::read_to_string(repository_file("tests/walkthrough/classification.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn fault(case: &Value) -> Value {
+    json!({"item_code": case["item_code"], "observed_condition": case["observed_condition"]})
+}
+
+#[test]
+fn every_case_has_the_class_that_a_practitioner_would_give() {
+    let admin = Organisation::register(Stack::shared()).admin;
+    let cases = cases();
+    let (good, edges) = (cases["cases"].as_array().unwrap(), cases["edges"].as_array().unwrap());
+    assert!(good.len() >= 15 && !edges.is_empty());
+    for case in good {
+        let answer = admin.post("/v1/classify", &fault(case)).expect(200);
+        assert_eq!(answer["classification"], case["classification"], "{case}");
+        assert!(answer["rule_applied"].is_string() && answer["version_applied"].is_string());
+        assert!(answer.text("/audit_log_id").parse::<Uuid>().is_ok());
+    }
+    for edge in edges {
+        let status = u16::try_from(edge["status"].as_u64().unwrap()).unwrap();
+        admin.post("/v1/classify", &fault(edge)).problem(status, edge["error_code"].as_str().unwrap());
+    }
+
+    let faults: Vec<Value> = good.iter().chain(edges).map(fault).collect();
+    let answer = admin.post("/v1/rules/classify_faults", &faults.into()).expect(200);
+    let results = answer["results"].as_array().unwrap();
+    for (index, case) in good.iter().chain(edges).enumerate() {
+        assert_eq!(results[index]["index"], index);
+        assert_eq!(results[index]["status"], case.get("status").cloned().unwrap_or(json!(200)), "{case}");
+        assert_eq!(results[index]["classification"], case["classification"], "{case}");
+        assert_eq!(results[index].get("error_code"), case.get("error_code"), "{case}");
+    }
+}
+
+#[test]
+fn success_and_failure_are_both_on_record() {
+    let site = Site::new();
+    let body = json!({
+        "item_code": "EXT-PRESSURE", "observed_condition": "pressure_low", "session_id": site.session_id,
+    });
+    let answer = site.admin.post("/v1/classify", &body).expect(200);
+    site.admin
+        .post("/v1/classify", &json!({"item_code": "NO-SUCH-ITEM", "observed_condition": "x"}))
+        .expect(404);
+    let acts = site.admin.get("/v1/audit?action=fault.classify").expect(200);
+    let [failure, success] = acts.data() else { panic!("two acts were to be there: {}", acts.json) };
+    assert_eq!(success["id"], answer["audit_log_id"]);
+    assert_eq!(success["status"], "success");
+    assert_eq!(success["after"]["classification"], answer["classification"]);
+    assert_eq!(success["after"]["session_id"], site.session_id);
+    assert_eq!(failure["status"], "failure");
+    assert_eq!(failure["after"]["error_code"], "FIRE-404");
+    assert_eq!(failure["after"]["item_code"], "NO-SUCH-ITEM");
+}
+
+#[test]
+fn what_surrounds_a_fault_counts() {
+    let admin = Organisation::register(Stack::shared()).admin;
+    let classify = |condition: &str, context: Value| {
+        let body = json!({"item_code": "EXT-PRESSURE", "observed_condition": condition, "context": context});
+        admin.post("/v1/classify", &body)
+    };
+    let class =
+        |condition: &str, context: Value| classify(condition, context).expect(200)["classification"].clone();
+    assert_eq!(class("pressure_low", Value::Null), "non_critical_defect");
+    assert_eq!(class("pressure_low", json!({"only_in_area": false})), "non_critical_defect");
+    assert_eq!(class("pressure_low", json!({"only_in_area": true})), "critical_defect");
+    let measured = |value: f64, only_in_area: bool| {
+        json!({
+            "measurement": {"value": value, "unit": "kPa"}, "baseline": {"value": 1000, "unit": "kPa"},
+            "only_in_area": only_in_area,
+        })
+    };
+    assert_eq!(class("pressure_measured", measured(899.9, false)), "non_critical_defect");
+    assert_eq!(class("pressure_measured", measured(899.9, true)), "critical_defect");
+    classify("pressure_measured", measured(950.0, true)).problem(422, "FIRE-422");
+
+    let psi =
+        json!({"measurement": {"value": 100, "unit": "psi"}, "baseline": {"value": 1000, "unit": "kPa"}});
+    classify("pressure_measured", psi).problem(422, "FIRE-422");
+    classify("pressure_measured", Value::Null).problem(422, "FIRE-422");
+    classify("pressure_low", json!([])).invalid(&["context"]);
+    classify("pressure_low", json!({"measurement": "low"})).invalid(&["context.measurement"]);
+}
+
+#[test]
+fn faults_that_cannot_be_read_are_named() {
+    let site = Site::new();
+    let classify = |body: &Value| site.admin.post("/v1/classify", body);
+    classify(&json!({"item_code": "", "observed_condition": "x".repeat(65)}))
+        .invalid(&["item_code", "observed_condition"]);
+    classify(&json!({"item_code": "EXT-PRESSURE"})).invalid(&["observed_condition"]);
+    classify(&json!({"item": "EXT-PRESSURE", "observed_condition": "x"})).problem(422, "FIRE-422");
+    let elsewhere = Site::new().session_id;
+    let body =
+        json!({"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low", "session_id": elsewhere});
+    classify(&body).invalid(&["session_id"]);
+    let many = |faults: Value| site.admin.post("/v1/rules/classify_faults", &faults);
+    many(json!([])).problem(422, "FIRE-422");
+    many(vec![fault(&cases()["cases"][0]); 1_001].into()).problem(422, "FIRE-422");
+    many(json!([fault(&cases()["cases"][0]), {"item_code": "", "observed_condition": "x"}]))
+        .invalid(&["[1].item_code"]);
+}

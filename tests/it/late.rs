@@ -1,0 +1,75 @@
+//! Work that comes after a session was completed.
+
+use serde_json::{Value, json};
+
+use crate::support::site::operation;
+use crate::support::{Device, Site, Stack};
+
+fn fail(site: &Site) -> Value {
+    let path = format!("{}/outcome", site.items[0]);
+    json!({"changes": [operation("tablet", "set", &path, json!("fail"))]})
+}
+
+#[test]
+fn late_work_is_kept_apart_until_a_manager_accepts_it() {
+    let site = Site::new();
+    let mut device = Device::of(&site);
+    let change = device.set(&site.items[1], "outcome", "pass");
+    site.complete();
+    let before = site.read();
+    let answer = site.send(&fail(&site)).expect(200);
+    assert_eq!((&answer["late"], &answer["accepted"]), (&json!(1), &json!(0)));
+    assert_eq!(answer["heads"], before["heads"], "the document is as it was");
+    assert_eq!(site.send(&device.body(&[&change])).expect(200)["late"], 1);
+    assert_eq!(site.send(&device.body(&[&change])).expect(200)["duplicates"], 1);
+    let read = site.read();
+    assert_eq!(read["late"], 2);
+    assert_eq!(read["status"], "completed");
+    assert!(read["document"]["items"][&site.items[0]].get("outcome").is_none());
+
+    let technician = site.organisation.member(Stack::shared(), "technician").client;
+    technician.request("POST", &site.session("/late/accept")).send().problem(403, "FIRE-403");
+    let accepted = site.admin.request("POST", &site.session("/late/accept")).send().expect(200);
+    assert_eq!(accepted.json, json!({"session_id": site.session_id, "state": "accepted", "changes": 2}));
+    let read = site.read();
+    assert_eq!(read["late"], 0);
+    assert_eq!(read["document"]["items"][&site.items[0]]["outcome"], "fail");
+    assert_eq!(read["document"]["items"][&site.items[1]]["outcome"], "pass");
+    let acts = site.admin.get("/v1/audit?action=late.accept").expect(200);
+    assert_eq!(acts.data().len(), 1);
+}
+
+#[test]
+fn rejected_work_stays_stored_and_apart_for_good() {
+    let site = Site::new();
+    site.complete();
+    site.send(&fail(&site)).expect(200);
+    let stored = site.stored_changes(Stack::shared());
+    let rejected = site.admin.request("POST", &site.session("/late/reject")).send().expect(200);
+    assert_eq!((&rejected["state"], &rejected["changes"]), (&json!("rejected"), &json!(1)));
+    let accepted = site.admin.request("POST", &site.session("/late/accept")).send().expect(200);
+    assert_eq!(accepted["changes"], 0);
+    assert!(site.item(&site.items[0]).get("outcome").is_none());
+    assert_eq!(site.stored_changes(Stack::shared()), stored, "nothing is deleted");
+    site.set_status("active").expect(200);
+    site.send(&fail(&site)).expect(200);
+    assert_eq!(site.item(&site.items[0])["outcome"], "fail", "a reopened session takes work again");
+}
+
+#[test]
+fn late_work_is_checked_as_any_other() {
+    let site = Site::new();
+    let mut device = Device::of(&site);
+    let good = device.set(&site.items[0], "outcome", "pass");
+    site.complete();
+    let stored = site.stored_changes(Stack::shared());
+    site.send(&device.body(&[&good, &good[..20]])).invalid(&["changes[1]"]);
+    assert_eq!(site.stored_changes(Stack::shared()), stored);
+    site.send(&device.body(&[&good])).expect(200);
+    let second = device.set(&site.items[0], "notes", "after it");
+    assert_eq!(
+        site.send(&device.body(&[&second])).expect(200)["late"],
+        1,
+        "late work may build on late work"
+    );
+}

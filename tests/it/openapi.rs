@@ -1,0 +1,119 @@
+//! The OpenAPI document against the running server.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::support::stack::command;
+use crate::support::{Folder, Stack};
+
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+fn document() -> Value {
+    Stack::shared().client().get("/openapi.json").expect(200).json
+}
+
+/// Method, path and operation of every route.
+fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let of_method = |method| Some((method, path.as_str(), item.get(method)?));
+            METHODS.into_iter().filter_map(of_method)
+        })
+        .collect()
+}
+
+#[test]
+fn the_document_is_openapi_3_1_and_the_binary_prints_the_same() {
+    let document = document();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{}", document["openapi"]);
+    let folder = Folder::new();
+    let printed = command(folder.path()).arg("openapi").output().unwrap();
+    assert!(printed.status.success());
+    assert_eq!(serde_json::from_slice::<Value>(&printed.stdout).unwrap(), document);
+    let page = Stack::shared().client().get("/docs").expect(302);
+    Stack::shared().client().get(page.header("location")).expect(200);
+}
+
+#[test]
+fn every_route_of_the_document_is_there_and_answers_as_it_says() {
+    let document = document();
+    let client = Stack::shared().client();
+    let operations = operations(&document);
+    assert!(operations.len() >= 35, "{}", operations.len());
+    for (method, path, operation) in operations {
+        let id = uuid::Uuid::now_v7().to_string();
+        let file = path.replace("{file}", "index.html");
+        let parts: Vec<&str> =
+            file.split('/').map(|part| if part.starts_with('{') { id.as_str() } else { part }).collect();
+        let answer = client.request(&method.to_uppercase(), &parts.join("/")).send();
+        let status = answer.status;
+        assert!(!matches!(status, 404 | 405), "{method} {path} gives {status}");
+        let documented = operation["responses"].get(status.to_string());
+        assert!(documented.is_some(), "{method} {path} does not document {status}");
+        let needs_token = operation.get("security").is_some_and(|list| list != &serde_json::json!([]));
+        assert_eq!(needs_token, status == 401, "{method} {path} without a token gives {status}");
+        answer.expect(status);
+    }
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own_a_summary_and_its_errors() {
+    let document = document();
+    let mut names = HashSet::new();
+    for (method, path, operation) in operations(&document) {
+        let what = format!("{method} {path}");
+        assert!(names.insert(operation["operationId"].as_str().unwrap()), "{what}: its name is taken");
+        assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{what} has no summary");
+        let responses = operation["responses"].as_object().unwrap();
+        let mut wanted = vec!["500"];
+        if operation.get("security").is_some() {
+            wanted.extend(["401", "503"]);
+        }
+        if operation.get("requestBody").is_some() {
+            wanted.extend(["400", "413", "415", "422"]);
+        }
+        if path.contains('{') {
+            wanted.push("404");
+        }
+        for status in wanted {
+            assert!(responses.contains_key(status), "{what} does not document {status}");
+        }
+        assert!(responses.keys().any(|status| status.starts_with(['2', '3'])), "{what} never succeeds");
+        for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
+            // Readiness is the one that answers a failure with a body of its own.
+            let kind = if path == "/health/ready" { "application/json" } else { "application/problem+json" };
+            let is_problem = response["content"].get(kind).is_some()
+                || response["content"].get("application/problem+json").is_some();
+            assert!(is_problem, "{what}: {status} has no problem body");
+        }
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let is_in_path = path.contains(&format!("{{{}}}", parameter["name"].as_str().unwrap()));
+            assert_eq!(parameter["in"] == "path", is_in_path, "{what}: {parameter}");
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|inner| references(inner, found));
+            }
+            Value::Array(values) => values.iter().for_each(|inner| references(inner, found)),
+            _ => {}
+        }
+    }
+    let document = document();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}

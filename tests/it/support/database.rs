@@ -1,0 +1,51 @@
+//! The way into the database, for what the API does not show.
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, NoTls, Row};
+
+/// A connection.
+pub(crate) struct Sql {
+    runtime: Runtime,
+    client: Client,
+}
+
+impl Sql {
+    pub(crate) fn connect(url: &str) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        let client = runtime.block_on(async {
+            let (client, connection) =
+                tokio_postgres::connect(url, NoTls).await.expect("the database answers");
+            tokio::spawn(connection);
+            client
+        });
+        Self { runtime, client }
+    }
+
+    /// All rows.
+    pub(crate) fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Vec<Row> {
+        self.try_rows(sql, params).unwrap_or_else(|error| panic!("{sql}: {}", described(&error)))
+    }
+
+    /// All rows, or why there are none.
+    pub(crate) fn try_rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        self.runtime.block_on(self.client.query(sql, params))
+    }
+
+    /// The number that a statement counts.
+    pub(crate) fn count(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> i64 {
+        self.rows(sql, params)[0].get(0)
+    }
+
+    /// What the database says to a statement that it must refuse: its code (SQLSTATE).
+    pub(crate) fn refusal(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> String {
+        match self.try_rows(sql, params) {
+            Ok(_) => panic!("the database was to refuse: {sql}"),
+            Err(error) => error.code().unwrap_or_else(|| panic!("{sql}: {error}")).code().to_owned(),
+        }
+    }
+}
+
+fn described(error: &Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
+}
