@@ -1,0 +1,56 @@
+//! `POST /v1/tests/sessions/{session_id}/results`.
+
+use automerge::AutomergeError;
+use chrono::{SecondsFormat, Utc};
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+
+use crate::device::Device;
+
+/// One item tested, as JSON operations at the clock that the device saw last.
+pub(super) fn operations(device: &mut Device) -> (RequestBuilder, Value) {
+    let item = device.next_item();
+    let (outcome, name) = (device.outcome(), device.name());
+    let timestamp = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    let set = |field: &str, value: Value| {
+        json!({"op": "set", "path": format!("/items/{}/{field}", item.id), "value": value,
+            "actor_id": name, "timestamp": timestamp})
+    };
+    let changes = [
+        set("outcome", outcome.into()),
+        set("observed_condition", item.kind.condition.into()),
+        set("measurements", json!({"pressure": {"value": 1_150, "unit": "kPa"}, "seconds": 38})),
+    ];
+    let expected =
+        json!({"status": "processed", "accepted": changes.len(), "duplicates": 0, "held": [], "late": 0});
+    (device.post_results().json(&json!({"changes": changes, "vector_clock": device.seen})), expected)
+}
+
+/// One item tested, as an Automerge change; those that were not acknowledged before go with it.
+pub(super) fn changes(device: &mut Device) -> Result<(RequestBuilder, Value), AutomergeError> {
+    let item = device.next_item();
+    let fields = [("outcome", device.outcome()), ("notes", "Tested as the routine says; tag replaced.")];
+    device.edit(&item.id, &fields)?;
+    let expected = json!({"status": "processed", "held": [], "late": 0});
+    Ok((
+        device.post_results().json(&json!({"changes": device.unsent, "vector_clock": device.seen})),
+        expected,
+    ))
+}
+
+/// The device has now seen what the answer tells.
+pub(super) fn note_clock(device: &mut Device, answer: &Value) {
+    device.seen = answer["vector_clock"].clone();
+}
+
+/// Every change that was sent must be accepted or known already; then none has to be sent again. The device has not merged
+/// what others did, so for its changes it has still seen no more than its own document.
+pub(super) fn note_acknowledged(device: &mut Device, answer: &Value) -> Result<(), String> {
+    let count = |name: &str| answer[name].as_u64().unwrap_or_default();
+    let (acknowledged, sent) = (count("accepted") + count("duplicates"), device.unsent.len());
+    if acknowledged != sent as u64 {
+        return Err(format!("wrong answer: {acknowledged} of {sent} changes acknowledged"));
+    }
+    device.unsent.clear();
+    Ok(())
+}
