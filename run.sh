@@ -22,14 +22,19 @@ Usage: ./run.sh [COMMAND]
   build         Install what is missing and build, without starting.
   start         Start what is built already.
   test          Install what is missing, then format check, clippy, documentation and every test.
+  test_load     Load tests against a stack of their own, or FIREMODE_BASE_URL; --short for a minute (load/README.md).
   walkthrough   Walk through the API of a running FireMode, as a technician's device would use it.
+  seed          Fill the demo organisation of a running FireMode, so that there is something to see.
+  token         Print an access token of the demo organisation's admin.
+  backup FILE   Write the database and the evidence into one file.
+  restore FILE  Put such a file back, into an empty FIREMODE_DATA_DIR or database.
   --help        This text.
 
 Variables
   DATABASE_URL        Use this PostgreSQL. Without it FireMode runs one of its own.
   PORT                Public port (8080).
   FIREMODE_DATA_DIR   Where everything that a start writes lies (.firemode).
-  FIREMODE_BASE_URL   What the walk-through talks to (http://127.0.0.1:8080).
+  FIREMODE_BASE_URL   What the walk-through talks to (http://127.0.0.1:8080), and what load tests go to if it is set.
 
 Variables are also read from a file .env here (see .env.example); what the environment sets wins over it.
 config/default.toml lists every setting.
@@ -53,14 +58,14 @@ build() {
     step "building (a first build takes some minutes)" cargo build --release --locked
 }
 
-# Replaces this shell, so that the supervisor itself gets the signals.
-start() {
+# run_binary [COMMAND...]: replaces this shell, so that the supervisor itself gets the signals.
+run_binary() {
     local binary="${CARGO_TARGET_DIR:-target}/release/firemode"
     [[ -x $binary ]] || die "nothing is built yet: there is no $binary; './run.sh build' makes it"
     if [[ -z ${DATABASE_URL:-} ]]; then
-        use_installed_postgresql || true
+        use_installed_postgresql >&2 || true
     fi
-    exec "$binary"
+    exec "$binary" "$@"
 }
 
 walk_through() {
@@ -79,12 +84,13 @@ build_all() {
 
 build_and_start() {
     build_all
-    start
+    run_binary
 }
 
-start_what_is_built() {
+# with_what_is_built [COMMAND...]
+with_what_is_built() {
     load_env_file .env
-    start
+    run_binary "$@"
 }
 
 # Tests bring their own settings and databases, so .env is not read.
@@ -95,7 +101,7 @@ test_all() {
 }
 
 main() {
-    if (($# > 1)); then
+    if (($# > 1)) && [[ $1 != @(test_load|backup|restore) ]]; then
         usage >&2
         exit 2
     fi
@@ -103,8 +109,10 @@ main() {
         -h | --help | help) usage ;;
         "") build_and_start ;;
         build) build_all ;;
-        start) start_what_is_built ;;
+        start) with_what_is_built ;;
+        seed | token | backup | restore) with_what_is_built "$@" ;;
         test) test_all ;;
+        test_load) exec load/run_all_tests.sh "${@:2}" ;;
         walkthrough) walk_through ;;
         *)
             say "unknown command: $1" >&2

@@ -6,8 +6,10 @@ run_checks() {
     require_rust_component fmt rustfmt
     require_rust_component clippy clippy
     require_node
+    require_jq
     install_walkthrough_packages
     step "format" cargo fmt --all --check
+    step "format of the load tests" cargo fmt --manifest-path load/Cargo.toml --check
     check_scripts
     step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
     step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
@@ -18,7 +20,8 @@ run_checks() {
 
 check_scripts() {
     if have shellcheck; then
-        step "shell scripts" shellcheck --external-sources --check-sourced run.sh .ci/run tests/walkthrough/walkthrough.sh
+        step "shell scripts" shellcheck --external-sources --check-sourced \
+            run.sh .ci/run load/run_all_tests.sh tests/walkthrough/walkthrough.sh
     else
         say "shell scripts: skipped, shellcheck is not installed"
     fi

@@ -59,6 +59,11 @@ require_node() {
     say "Node: $(node --version)"
 }
 
+# The examples of docs/api.md use it.
+require_jq() {
+    have jq || step "installing jq" system_packages jq jq jq jq
+}
+
 node_is_right() {
     have node && have npm && at_least "$NODE_MAJOR_MIN" "$(node --version | tr -d v)" && npm --version >/dev/null 2>&1
 }

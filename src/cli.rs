@@ -1,14 +1,18 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
+
+use crate::control::Ask;
 
 /// Fire-safety compliance backend as one supervised appliance.
 ///
 /// Without a command it runs everything: a PostgreSQL of its own where DATABASE_URL is not set, migrations, the ingest
 /// process and the API. Settings come from the environment; `firemode check` shows them.
 ///
-/// Exit codes: 0 after a requested stop, 78 for a configuration that does not work, 2 for a wrong command line, 1 for any
-/// other failure.
+/// Exit codes: 0 after a requested stop, 78 for a configuration that does not work, 2 for a wrong command line, 3 where a
+/// command finds no FireMode running, 1 for any other failure.
 #[derive(Debug, Parser)]
 #[command(name = "firemode", version, verbatim_doc_comment)]
 pub(crate) struct Cli {
@@ -17,7 +21,7 @@ pub(crate) struct Cli {
 }
 
 /// What the process is to be.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Command {
     /// Run the full stack and keep it running (the default).
     #[default]
@@ -32,4 +36,31 @@ pub(crate) enum Command {
     Check,
     /// Print the OpenAPI document.
     Openapi,
+    #[command(flatten)]
+    Ask(Ask),
+    /// Fill the demo organisation of a running FireMode, so that there is something to see (not in production).
+    Seed,
+    /// Print an access token of the demo organisation's admin, good for a day (not in production).
+    Token,
+    /// Write the database and the evidence into one file. FireMode may be running meanwhile.
+    Backup {
+        /// The file to write; it must not exist yet. It can be read by `tar`.
+        file: PathBuf,
+    },
+    /// Put a backup back, into an empty data folder or an empty database.
+    Restore {
+        /// A file that `firemode backup` wrote.
+        file: PathBuf,
+    },
+}
+
+impl Command {
+    /// The name under which the process's traces are known, where it serves requests.
+    pub(crate) fn traced_as(&self) -> Option<&'static str> {
+        match self {
+            Self::Api => Some("api"),
+            Self::Ingest => Some("ingest"),
+            _ => None,
+        }
+    }
 }

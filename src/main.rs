@@ -1,6 +1,8 @@
 //! `firemode`: one executable with several roles. See `firemode --help`.
 
 mod cli;
+mod control;
+mod operate;
 mod roles;
 
 use std::process::ExitCode;

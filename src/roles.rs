@@ -3,13 +3,18 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use firemode_operator::demo::{self, DemoError};
 use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
 use firemode_runtime::telemetry;
 
 use crate::cli::Command;
+use crate::{control, operate};
 
 /// The configuration does not work (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIGURATION: u8 = 78;
+
+/// A command was meant for a FireMode that does not run (as of `systemctl status`).
+pub(crate) const EXIT_NOT_RUNNING: u8 = 3;
 
 /// Why a role ended early.
 pub(crate) struct Failure {
@@ -18,6 +23,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// A failure with an exit code of its own.
+    pub(crate) fn new(exit_code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit_code, error: error.into() }
+    }
+
     /// Says on standard error what went wrong.
     pub(crate) fn report(self) -> ExitCode {
         // Nothing is left to be done where not even this can be written.
@@ -38,17 +48,29 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Check => return check(&env),
         Command::Openapi => return openapi(),
+        Command::Ask(ask) => return control::run(ask, &env),
+        // Said before anything else that may be wrong with a production's configuration.
+        Command::Seed | Command::Token if Settings::asks_for_production(&env) => {
+            return Err(DemoError::Production.into());
+        }
         _ => {}
     }
     let mut settings = Settings::load(&env).map_err(configuration)?;
-    ensure_development_secrets(&mut settings).map_err(configuration)?;
-    telemetry::start(&settings.log).map_err(|error| configuration(anyhow::anyhow!("log.filter: {error}")))?;
+    // A backup takes the secrets that are there, and a restore brings its own.
+    if !matches!(command, Command::Backup { .. } | Command::Restore { .. }) {
+        ensure_development_secrets(&mut settings).map_err(configuration)?;
+    }
+    let _telemetry = telemetry::start(&settings, command.traced_as()).map_err(configuration)?;
     match command {
         Command::Supervise => return supervise(settings),
         Command::Api => actix(firemode_api::run(settings))?,
         Command::Ingest => actix(firemode_ingest::run(settings))?,
         Command::Migrate => migrate(&settings)?,
-        Command::Check | Command::Openapi => {}
+        Command::Seed => operate::seed(&settings, &env)?,
+        Command::Token => operate::token(&settings)?,
+        Command::Backup { file } => operate::backup(&settings, &file)?,
+        Command::Restore { file } => operate::restore(&settings, &file)?,
+        Command::Check | Command::Openapi | Command::Ask(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -59,8 +81,8 @@ fn supervise(settings: Settings) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure { exit_code: error.exit_code() as u8, error: error.into() })
 }
 
-fn configuration(error: impl Into<anyhow::Error>) -> Failure {
-    Failure { exit_code: EXIT_CONFIGURATION, error: error.into() }
+pub(crate) fn configuration(error: impl Into<anyhow::Error>) -> Failure {
+    Failure::new(EXIT_CONFIGURATION, error)
 }
 
 fn check(env: &Environ) -> Result<ExitCode, Failure> {
@@ -84,6 +106,17 @@ fn migrate(settings: &Settings) -> Result<(), Failure> {
         rules_added = report.rules_added,
         "the database is migrated"
     );
+    if settings.is_production() {
+        let locked = runtime.block_on(demo::close(settings))?;
+        if locked > 0 {
+            tracing::warn!(
+                locked,
+                "users of the demo organisation can no longer sign in: this is production"
+            );
+        }
+    } else {
+        runtime.block_on(demo::open(settings))?;
+    }
     Ok(())
 }
 

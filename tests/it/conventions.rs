@@ -135,7 +135,7 @@ fn both_processes_log_a_request_under_its_transaction_id() {
     let id = answer.header("x-transaction-id");
     for child in ["api", "ingest"] {
         crate::support::eventually(&format!("the log of {child} names the request"), || {
-            stack.logs().find(|event| event["child"] == child && event["span"]["transaction_id"] == id)
+            stack.logs().find(|event| event["child"] == child && event["transaction_id"] == id)
         });
     }
 }

@@ -7,6 +7,8 @@ use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, web};
 use firemode_domain::role::Role;
 use firemode_web::{AccessClaims, Problem, TokenError};
+use secrecy::ExposeSecret as _;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::routes;
@@ -19,8 +21,21 @@ pub(crate) enum Access {
     Always,
     /// No token.
     Public,
+    /// The metrics token, at any time, or the token of an admin.
+    Metrics,
     /// A token with one of these roles.
     Roles(&'static [Role]),
+}
+
+impl Access {
+    /// The roles that may call the route, where it asks for one.
+    pub(crate) fn roles(self) -> Option<&'static [Role]> {
+        match self {
+            Self::Always | Self::Public => None,
+            Self::Metrics => Some(&[Role::Admin]),
+            Self::Roles(roles) => Some(roles),
+        }
+    }
 }
 
 /// Who asks.
@@ -54,41 +69,54 @@ pub(crate) async fn check(
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
         return Err(Problem::internal("the application has no state").into());
     };
-    if route != Access::Always && state.readiness.get() == Ready::Starting {
+    let is_scraper = route == Access::Metrics && has_metrics_token(&state, &request);
+    let is_open = route == Access::Always || is_scraper;
+    if !is_open && state.readiness.get() == Ready::Starting {
         let detail = "The appliance is starting. Try again in a moment.";
         return Err(Problem::unavailable(detail).reason("STARTING").into());
     }
-    match route {
-        Access::Public => {}
+    match route.roles() {
         // Health shows more to an admin, so a token that is there is looked at; one that is not good counts as none.
-        Access::Always => {
+        None if route == Access::Always => {
             if let Ok(principal) = authenticate(&state, &request).await {
                 request.extensions_mut().insert(principal);
             }
         }
-        Access::Roles(roles) => {
-            let principal = authenticate(&state, &request).await?;
-            if !roles.contains(&principal.role) {
-                let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-                let detail =
-                    format!("A {} may not do this; it needs {}.", principal.role, names.join(" or "));
-                return Err(Problem::forbidden(detail).into());
-            }
+        Some(roles) if !is_scraper => {
+            let principal = authorize(&state, &request, roles).await?;
             request.extensions_mut().insert(principal);
         }
+        _ => {}
     }
     next.call(request).await
 }
 
+async fn authorize(state: &State, request: &ServiceRequest, roles: &[Role]) -> Result<Principal, Problem> {
+    let principal = authenticate(state, request).await?;
+    if roles.contains(&principal.role) {
+        return Ok(principal);
+    }
+    let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    let detail = format!("A {} may not do this; it needs {}.", principal.role, names.join(" or "));
+    Err(Problem::forbidden(detail))
+}
+
+/// Compares hashes, so that the time it takes tells nothing about the token.
+fn has_metrics_token(state: &State, request: &ServiceRequest) -> bool {
+    let wanted = state.settings.metrics.token.expose_secret();
+    !wanted.is_empty() && bearer(request).is_some_and(|given| Sha256::digest(given) == Sha256::digest(wanted))
+}
+
+fn bearer(request: &ServiceRequest) -> Option<&str> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 async fn authenticate(state: &State, request: &ServiceRequest) -> Result<Principal, Problem> {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim())
-        .ok_or_else(|| {
-            Problem::unauthorized("This route needs an access token: Authorization: Bearer <token>.")
-        })?;
+    let token = bearer(request).ok_or_else(|| {
+        Problem::unauthorized("This route needs an access token: Authorization: Bearer <token>.")
+    })?;
     let claims = state.access_key.verify(token).map_err(|error| match error {
         TokenError::Expired => {
             Problem::unauthorized("The access token has expired. Refresh it.").reason("EXPIRED")

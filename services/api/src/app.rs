@@ -7,12 +7,11 @@ use actix_web::{App, HttpServer, web};
 use firemode_runtime::listener::{self, ListenError};
 use firemode_runtime::notify::{Notifier, READY, STOPPING};
 use firemode_runtime::settings::Settings;
-use firemode_runtime::shutdown;
 use firemode_storage::StorageError;
-use firemode_web::{conventions, not_found};
+use firemode_web::{Drain, Metrics, close_when_leaving, conventions, not_found};
 
 use crate::state::{Ready, State};
-use crate::{access, maintenance, proxy, readiness, routes};
+use crate::{access, handlers, maintenance, proxy, readiness, routes};
 
 /// Threads of one worker for work that would hold up its requests: passwords and documents.
 const BLOCKING_THREADS: usize = 8;
@@ -45,18 +44,27 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
     let listener = listener::inherited_or_bind(&settings.server.address(), "PORT")?;
     let address = listener.local_addr()?;
     let server_settings = settings.server.clone();
-    let drain_seconds = (settings.supervisor.shutdown_seconds_max / 2).max(1);
+    let supervisor_settings = settings.supervisor.clone();
+    let drain = Drain::default();
     let state = web::Data::new(State::new(settings)?);
+    let metrics = Metrics::of_process();
+    handlers::metrics::describe();
     let background = [
+        actix_web::rt::spawn(metrics.clone().keep_up()),
         actix_web::rt::spawn(readiness::open_when_migrated(state.clone())),
         actix_web::rt::spawn(crate::auth::revocations::keep_fresh(state.clone())),
         actix_web::rt::spawn(maintenance::sweep_now_and_then(state.clone())),
     ];
 
-    let app_state = state.clone();
+    if listener::is_successor() {
+        readiness::wait_until_serving(&state).await;
+    }
+    let (app_state, app_drain) = (state.clone(), drain.clone());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(app_state.clone())
+            .app_data(web::Data::new(metrics.clone()))
+            .app_data(web::Data::new(app_drain.clone()))
             .app_data(web::Data::new(proxy::client(&app_state.settings)))
             .app_data(web::PayloadConfig::new(app_state.settings.server.json_bytes_max))
             .configure(routes::register)
@@ -64,12 +72,13 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
             .wrap(from_fn(access::check))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(from_fn(conventions))
+            .wrap(from_fn(close_when_leaving))
     })
+    .on_connect(drain.count())
     .workers(server_settings.workers)
     .worker_max_blocking_threads(BLOCKING_THREADS)
     .keep_alive(Duration::from_secs(server_settings.keep_alive_seconds))
     .client_request_timeout(Duration::from_secs(server_settings.request_head_seconds_max))
-    .shutdown_timeout(drain_seconds)
     .disable_signals()
     .listen(listener)?
     .run();
@@ -78,14 +87,10 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
     let running = actix_web::rt::spawn(server);
     tracing::info!(%address, "listening");
     notifier.send(READY);
-    let stop = async {
-        let signal = shutdown::requested().await?;
-        tracing::info!(signal, "stopping: no new connections, requests may finish");
+    let stop = drain.leave_when_asked(&handle, &supervisor_settings, || {
         notifier.send(STOPPING);
         state.readiness.set(Ready::Stopping);
-        handle.stop(true).await;
-        Ok::<_, std::io::Error>(())
-    };
+    });
     tokio::select! {
         stopped = stop => stopped?,
         ended = running => ended.map_err(std::io::Error::other)??,

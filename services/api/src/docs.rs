@@ -81,7 +81,7 @@ fn add_common(operation: &mut Operation, access: Access, path: &str) {
     if access != Access::Always {
         errors.push(("503", "The appliance is starting, or a part of it is not there. Retry."));
     }
-    if let Access::Roles(roles) = access {
+    if let Some(roles) = access.roles() {
         let scopes: [&str; 0] = [];
         operation.security = Some(vec![SecurityRequirement::new(SCHEME, scopes)]);
         errors.push(("401", "No access token, or one that is expired, revoked or not valid."));

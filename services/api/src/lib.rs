@@ -14,4 +14,6 @@ mod routes;
 mod state;
 
 pub use app::{ApiError, run};
+pub use auth::passwords::Passwords;
+pub use auth::vault::Vault;
 pub use docs::openapi;

@@ -7,20 +7,20 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
 };
-use actix_web::{HttpRequest, HttpResponse, web};
-use awc::Client;
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use awc::error::{ConnectError, SendRequestError};
+use awc::{Client, ClientResponse};
 use firemode_runtime::settings::{IngestSettings, Settings};
+use firemode_runtime::telemetry::TraceContext;
 use firemode_web::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, RequestContext, TRANSACTION_ID};
 use time::OffsetDateTime;
+use tracing::{Instrument as _, Span, field};
 
 use crate::access::Principal;
 use crate::state::State;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
 /// What a client may say to the ingest process; everything else stays here, so that nothing can be smuggled in.
-const REQUEST_HEADERS: [HeaderName; 5] = [ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, IDEMPOTENCY_KEY, TRACEPARENT];
+const REQUEST_HEADERS: [HeaderName; 4] = [ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, IDEMPOTENCY_KEY];
 
 /// What the ingest process may say to a client.
 const RESPONSE_HEADERS: [HeaderName; 4] = [CONTENT_LENGTH, CONTENT_TYPE, IDEMPOTENT_REPLAYED, RETRY_AFTER];
@@ -65,7 +65,14 @@ pub(crate) async fn forward(
         .insert_header((AUTHORIZATION, format!("Bearer {token}")))
         .insert_header((TRANSACTION_ID, transaction_id.to_string()));
     copy(&REQUEST_HEADERS, request.headers(), outgoing.headers_mut());
-    let answer = outgoing.send_stream(payload).await.map_err(|error| failure(&error))?;
+    let span = span(request);
+    let trace = request.extensions().get::<TraceContext>().cloned().unwrap_or_default().or_of(&span);
+    for header in trace.headers() {
+        outgoing = outgoing.insert_header(header);
+    }
+    let sent = outgoing.send_stream(payload).instrument(span.clone()).await;
+    note(&span, &sent);
+    let answer = sent.map_err(|error| failure(&error))?;
     let mut response = HttpResponse::build(answer.status());
     for name in &RESPONSE_HEADERS {
         if let Some(value) = answer.headers().get(name) {
@@ -79,6 +86,27 @@ pub(crate) async fn forward(
 pub(crate) async fn is_healthy(client: &Client, settings: &IngestSettings, timeout: Duration) -> bool {
     let url = format!("http://{}/health", settings.address());
     client.get(url).timeout(timeout).send().await.is_ok_and(|answer| answer.status().is_success())
+}
+
+/// The span of the hop to the ingest process, from the first byte that goes there to the head of its answer.
+fn span(request: &HttpRequest) -> Span {
+    let method = request.method().as_str();
+    tracing::info_span!(
+        "proxy",
+        otel.name = format_args!("{method} ingest"),
+        otel.kind = "client",
+        otel.status_code = field::Empty,
+        http.request.method = method,
+        http.response.status_code = field::Empty,
+        url.path = request.path(),
+    )
+}
+
+fn note<T>(span: &Span, sent: &Result<ClientResponse<T>, SendRequestError>) {
+    match sent {
+        Ok(answer) => drop(span.record("http.response.status_code", answer.status().as_u16())),
+        Err(_) => drop(span.record("otel.status_code", "ERROR")),
+    }
 }
 
 fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {

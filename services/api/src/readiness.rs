@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::web;
+use firemode_runtime::control::{ChildStatus, Connection};
 use firemode_storage::migrations;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ const LATENCY_MAX: Duration = Duration::from_millis(10);
 
 const DATABASE_SECONDS_MAX: u64 = 1;
 const INGEST_SECONDS_MAX: u64 = 2;
+const SUPERVISOR_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// The answer of `/health/ready`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,6 +60,9 @@ pub(crate) struct Details {
     pool_waiting: usize,
     /// Schema version that this binary carries.
     schema_version: i32,
+    /// The supervisor's view of each process; none where this process runs without one.
+    #[schema(value_type = Option<Vec<Object>>)]
+    processes: Option<Vec<ChildStatus>>,
 }
 
 impl Readiness {
@@ -86,6 +91,7 @@ pub(crate) async fn check(state: &State, client: &awc::Client, with_details: boo
         && checks.rtl_enabled
         && checks.migrations
         && checks.performance;
+    let processes = if with_details { processes(state).await } else { None };
     let details = with_details.then(|| {
         let pool = state.database.figures();
         Details {
@@ -94,9 +100,17 @@ pub(crate) async fn check(state: &State, client: &awc::Client, with_details: boo
             pool_connections_max: pool.connections_max,
             pool_waiting: pool.waiting,
             schema_version: migrations::embedded_version(),
+            processes,
         }
     });
     Readiness { ready, status: if ready { "healthy" } else { "degraded" }, checks, details }
+}
+
+/// Asks the supervisor over its control socket.
+async fn processes(state: &State) -> Option<Vec<ChildStatus>> {
+    let data_dir = state.settings.data_dir.clone();
+    let ask = move || Connection::open(&data_dir, Some(SUPERVISOR_TIME_MAX))?.status();
+    Some(web::block(ask).await.ok()?.ok()?.children)
 }
 
 async fn within<T, E>(seconds: u64, work: impl Future<Output = Result<T, E>>) -> Option<T> {
@@ -110,4 +124,11 @@ pub(crate) async fn open_when_migrated(state: web::Data<State>) {
     }
     state.readiness.set(Ready::Serving);
     tracing::info!("the database is migrated: all routes are open");
+}
+
+/// Waits until a request of any kind would be served.
+pub(crate) async fn wait_until_serving(state: &State) {
+    while state.readiness.get() == Ready::Starting || !state.revocations.is_fresh() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -49,6 +49,9 @@ routes! {
         get "/docs" handlers::root::docs;
         get "/docs/{file}" handlers::root::docs_file;
     }
+    Access::Metrics => {
+        get "/metrics" handlers::metrics::metrics;
+    }
     Access::Public => {
         post "/v1/auth/register" handlers::auth::register;
         post "/v1/auth/login" handlers::auth::login;

@@ -7,6 +7,7 @@ mod caller;
 mod classify;
 mod detached;
 mod evidence;
+mod figures;
 mod memory;
 mod results;
 mod server;

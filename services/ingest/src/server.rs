@@ -9,13 +9,12 @@ use actix_web::{App, HttpResponse, HttpServer, Resource};
 use firemode_runtime::listener::{self, ListenError};
 use firemode_runtime::notify::{Notifier, READY, STOPPING};
 use firemode_runtime::settings::Settings;
-use firemode_runtime::shutdown;
 use firemode_storage::StorageError;
-use firemode_web::{Problem, conventions_behind_api, not_found};
+use firemode_web::{Drain, Metrics, Problem, close_when_leaving, conventions_behind_api, not_found};
 use serde_json::json;
 
 use crate::state::State;
-use crate::{classify, evidence, memory, results};
+use crate::{classify, evidence, figures, memory, results};
 
 /// Threads of one worker for work that would hold up its requests: merging, hashing, files.
 const BLOCKING_THREADS: usize = 8;
@@ -47,20 +46,27 @@ pub async fn run(settings: Settings) -> Result<(), IngestError> {
     let address = listener.local_addr()?;
     let state = web::Data::new(State::new(settings)?);
     let settings = &state.settings;
-    let app_state = state.clone();
+    let metrics = Metrics::of_process();
+    figures::describe();
+    let upkeep = actix_web::rt::spawn(metrics.clone().keep_up());
+    let drain = Drain::default();
+    let (app_state, app_drain) = (state.clone(), drain.clone());
     let server = HttpServer::new(move || {
         let state = app_state.clone();
         App::new()
+            .app_data(web::Data::new(metrics.clone()))
+            .app_data(web::Data::new(app_drain.clone()))
             .configure(move |server| routes(server, state))
             .default_service(web::route().to(not_found))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(from_fn(conventions_behind_api))
+            .wrap(from_fn(close_when_leaving))
     })
+    .on_connect(drain.count())
     .workers(settings.ingest.workers)
     .worker_max_blocking_threads(BLOCKING_THREADS)
     .keep_alive(Duration::from_secs(settings.server.keep_alive_seconds))
     .client_request_timeout(Duration::from_secs(settings.server.request_head_seconds_max))
-    .shutdown_timeout((settings.supervisor.shutdown_seconds_max / 2).max(1))
     .disable_signals()
     .listen(listener)?
     .run();
@@ -69,17 +75,12 @@ pub async fn run(settings: Settings) -> Result<(), IngestError> {
     let running = actix_web::rt::spawn(server);
     tracing::info!(%address, "listening");
     notifier.send(READY);
-    let stop = async {
-        let signal = shutdown::requested().await?;
-        tracing::info!(signal, "stopping: no new connections, requests may finish");
-        notifier.send(STOPPING);
-        handle.stop(true).await;
-        Ok::<_, std::io::Error>(())
-    };
+    let stop = drain.leave_when_asked(&handle, &settings.supervisor, || notifier.send(STOPPING));
     tokio::select! {
         stopped = stop => stopped?,
         ended = running => ended.map_err(std::io::Error::other)??,
     }
+    upkeep.abort();
     Ok(())
 }
 
@@ -93,6 +94,7 @@ fn routes(server: &mut ServiceConfig, state: web::Data<State>) {
         .app_data(state)
         .service(read("/health").get(health))
         .service(read("/memory").get(memory::report))
+        .service(read("/metrics").get(figures::report))
         .service(posted(
             limited("/v1/tests/sessions/{session_id}/results", results_bytes_max).post(results::submit),
         ))

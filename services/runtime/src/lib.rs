@@ -1,7 +1,10 @@
 //! What every process of the appliance shares: settings, telemetry, inherited sockets, readiness and shutdown.
 
+pub mod control;
 pub mod data_dir;
+pub mod demo;
 pub mod listener;
+pub mod memory;
 pub mod notify;
 pub mod settings;
 pub mod shutdown;

@@ -7,6 +7,16 @@ use std::os::fd::{FromRawFd as _, RawFd};
 /// Variable with the number of the descriptor that the supervisor hands down.
 pub const LISTEN_FD: &str = "FIREMODE_LISTEN_FD";
 
+/// Variable that is set where an earlier process still serves on the inherited socket.
+pub const SUCCESSOR: &str = "FIREMODE_SUCCESSOR";
+
+/// Does an earlier process still serve on the inherited socket?
+///
+/// Then this one must not accept a connection before it can serve whatever comes: the other still can.
+pub fn is_successor() -> bool {
+    std::env::var_os(SUCCESSOR).is_some()
+}
+
 /// No socket to listen on.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {

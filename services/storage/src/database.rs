@@ -10,14 +10,10 @@ use secrecy::ExposeSecret as _;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::Instrument as _;
 
-use crate::StorageError;
-
-/// A connection from the pool.
-pub type Client = deadpool_postgres::Client;
-
-/// A transaction on a connection; it rolls back when dropped.
-pub type Transaction<'a> = deadpool_postgres::Transaction<'a>;
+use crate::connection::Client;
+use crate::{StorageError, spans};
 
 /// How long a new connection may take to be made.
 const CONNECT_SECONDS_MAX: u64 = 5;
@@ -41,6 +37,8 @@ pub struct PoolFigures {
     pub connections: usize,
     /// Most connections that may exist.
     pub connections_max: usize,
+    /// Connections that nobody uses right now.
+    pub idle: usize,
     /// Requests that wait for one.
     pub waiting: usize,
 }
@@ -82,7 +80,8 @@ impl Database {
     /// # Errors
     /// [`StorageError::Unavailable`] when there is none in that time.
     pub async fn client(&self) -> Result<Client, StorageError> {
-        Ok(self.pool.get().await?)
+        let client = self.pool.get().instrument(spans::waiting_for_connection()).await?;
+        Ok(Client::new(client))
     }
 
     /// Median time of five `SELECT 1` on one connection: what a trivial statement costs now.
@@ -104,7 +103,12 @@ impl Database {
     /// What the pool is doing now.
     pub fn figures(&self) -> PoolFigures {
         let status = self.pool.status();
-        PoolFigures { connections: status.size, connections_max: status.max_size, waiting: status.waiting }
+        PoolFigures {
+            connections: status.size,
+            connections_max: status.max_size,
+            idle: status.available,
+            waiting: status.waiting,
+        }
     }
 }
 

@@ -57,6 +57,17 @@ pub struct Lease<'a> {
     slot: OwnedMutexGuard<Option<WarmSession>>,
 }
 
+/// What the warm documents are doing.
+#[derive(Debug, Clone, Copy)]
+pub struct DocumentFigures {
+    /// Sessions whose documents are kept or in use.
+    pub sessions: usize,
+    /// Memory of those that are kept, in bytes.
+    pub memory_bytes: usize,
+    /// Requests that work on a session's documents or wait for their turn.
+    pub requests: usize,
+}
+
 /// Too many requests wait for the same session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the session is busy")]
@@ -106,6 +117,18 @@ impl WarmDocuments {
         };
         lease.put_back(session);
         seen
+    }
+
+    /// What they are doing now.
+    pub fn figures(&self) -> DocumentFigures {
+        let slots = self.slots();
+        let of_slots = || slots.by_session.values();
+        DocumentFigures {
+            sessions: slots.by_session.len(),
+            memory_bytes: of_slots().map(|slot| slot.memory_bytes).sum(),
+            // One reference is the slot's own.
+            requests: of_slots().map(|slot| Arc::strong_count(&slot.session) - 1).sum(),
+        }
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {

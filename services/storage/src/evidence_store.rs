@@ -71,9 +71,24 @@ impl EvidenceStore {
     /// # Errors
     /// The store does not answer.
     pub async fn begin(&self, organisation_id: Uuid) -> Result<Upload, StorageError> {
-        let key = format!("{organisation_id}/{}", Uuid::now_v7());
+        self.begin_at(format!("{organisation_id}/{}", Uuid::now_v7())).await
+    }
+
+    /// Begins an upload under the key that restored rows know it by.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn begin_at(&self, key: String) -> Result<Upload, StorageError> {
         let upload = self.store.put_multipart(&Path::from(key.as_str())).await?;
         Ok(Upload { key, upload, part: Vec::new(), hasher: Sha256::new(), size_bytes: 0 })
+    }
+
+    /// Is there nothing in it?
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn is_empty(&self) -> Result<bool, StorageError> {
+        Ok(self.store.list(None).try_next().await?.is_none())
     }
 
     /// Removes bytes that no row refers to.

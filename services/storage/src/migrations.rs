@@ -64,6 +64,13 @@ pub async fn run(settings: &Settings) -> Result<Report, MigrationError> {
     Ok(Report { before, after, rules_added })
 }
 
+/// Brings an empty database, or an older one, to an earlier version than the newest: that of a dump to be loaded.
+pub(crate) async fn run_to(client: &mut Client, version: i32) -> Result<(), MigrationError> {
+    let target = refinery::Target::Version(version);
+    embedded::migrations::runner().set_target(target).run_async(client).await?;
+    Ok(())
+}
+
 /// Is the database at the version that this binary carries, or at a later one that still serves it?
 ///
 /// # Errors
@@ -88,7 +95,7 @@ pub async fn compatible(database: &Database) -> Result<bool, StorageError> {
     Ok(oldest > 0 && version >= embedded_version() && embedded_version() >= oldest)
 }
 
-async fn version_of(client: &Client) -> Result<i32, StorageError> {
+pub(crate) async fn version_of(client: &Client) -> Result<i32, StorageError> {
     let row = client.query_one("select to_regclass('refinery_schema_history') is not null", &[]).await?;
     if !row.get::<_, bool>(0) {
         return Ok(0);

@@ -6,7 +6,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::StorageError;
-use crate::database::{Client, Transaction};
+use crate::connection::{Client, Transaction};
+use crate::spans::traced;
 
 /// Parameters of a statement.
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -30,13 +31,21 @@ macro_rules! executor {
     ($type:ty) => {
         impl Executor for $type {
             async fn rows(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StorageError> {
-                let statement = self.prepare_cached(sql).await?;
-                Ok(self.query(&statement, params).await?)
+                traced(sql, async {
+                    let statement = self.prepare_cached(sql).await?;
+                    self.query(&statement, params).await
+                })
+                .await
+                .map_err(StorageError::from)
             }
 
             async fn run(&self, sql: &str, params: Params<'_>) -> Result<u64, StorageError> {
-                let statement = self.prepare_cached(sql).await?;
-                Ok(self.execute(&statement, params).await?)
+                traced(sql, async {
+                    let statement = self.prepare_cached(sql).await?;
+                    self.execute(&statement, params).await
+                })
+                .await
+                .map_err(StorageError::from)
             }
         }
     };

@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 
+use firemode_runtime::settings::SupervisorSettings;
+
 use crate::effects::sockets::Bound;
 use crate::postgres::{self, EmbeddedPostgres};
-use crate::spec::{ChildSpec, Kind, Probe, Program};
+use crate::spec::{ChildSpec, Kind, MemoryLimits, Probe, Program};
 
 /// The listening sockets of the appliance.
 #[derive(Debug)]
@@ -15,7 +17,11 @@ pub(crate) struct Sockets {
 
 /// The appliance's children in the order of their start: database (where it is our own), migrations, the hot path, the
 /// API. The API depends on nothing: it answers at once, and with 503 where it needs what is not there yet.
-pub(crate) fn appliance(sockets: &Sockets, database: Option<&EmbeddedPostgres>) -> Vec<ChildSpec> {
+pub(crate) fn appliance(
+    sockets: &Sockets,
+    database: Option<&EmbeddedPostgres>,
+    settings: &SupervisorSettings,
+) -> Vec<ChildSpec> {
     let mut table = database.map(EmbeddedPostgres::children).unwrap_or_default();
     let server = database.map(|_| postgres::SERVER);
 
@@ -27,13 +33,24 @@ pub(crate) fn appliance(sockets: &Sockets, database: Option<&EmbeddedPostgres>) 
     ingest.depends_on.push(migrate.name);
     ingest.probe = Some(Probe::Http { address: sockets.ingest.local(), path: "/health" });
     ingest.socket = Some(sockets.ingest.socket.clone());
+    ingest.hands_over = true;
+    ingest.memory = memory(settings.ingest_memory_bytes_max, settings);
 
     let mut api = own("api", Kind::Service, sockets);
     api.probe = Some(Probe::Http { address: sockets.public.local(), path: "/health/live" });
     api.socket = Some(sockets.public.socket.clone());
+    api.hands_over = true;
+    api.stands_in = true;
+    api.memory = memory(settings.api_memory_bytes_max, settings);
 
     table.extend([migrate, ingest, api]);
     table
+}
+
+/// The limits under a ceiling; 0 means none.
+fn memory(bytes_max: u64, settings: &SupervisorSettings) -> Option<MemoryLimits> {
+    let soft_bytes = bytes_max / 100 * settings.memory_soft_percent;
+    (bytes_max > 0).then_some(MemoryLimits { soft_bytes, bytes_max })
 }
 
 /// `firemode <name>`, with the ports that are really bound.

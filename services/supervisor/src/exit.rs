@@ -37,6 +37,8 @@ pub enum Exit {
         /// Did the system write a core file?
         core_dumped: bool,
     },
+    /// The system killed it because memory ran out.
+    OutOfMemory,
     /// It is gone, and the system's answer could not be decoded (a real-time signal).
     Unknown,
 }
@@ -57,6 +59,7 @@ impl fmt::Display for Exit {
                 write!(f, "ended by {}", signal.as_str())?;
                 if *core_dumped { write!(f, ", core dumped") } else { Ok(()) }
             }
+            Self::OutOfMemory => write!(f, "killed by the system because memory ran out"),
             Self::Unknown => write!(f, "ended by a signal without a name"),
         }
     }

@@ -6,6 +6,7 @@
 
 mod appliance;
 pub mod backoff;
+mod board;
 mod effects;
 mod error;
 mod event_loop;
@@ -21,13 +22,14 @@ use firemode_runtime::settings::Settings;
 
 use appliance::{Sockets, appliance};
 use effects::lock;
+pub use effects::lock::acquire as lock_data_folder;
 use effects::sockets::Bound;
 pub use error::SupervisorError;
-pub use event_loop::supervise;
+pub use event_loop::{Presentation, supervise};
 pub use exit::{CONFIGURATION, Exit, ExitCode};
 pub use policy::Policy;
 use postgres::EmbeddedPostgres;
-pub use postgres::PostgresError;
+pub use postgres::{PostgresError, TemporaryPostgres};
 
 /// Runs the appliance until it is asked to stop. Call it on the main thread, with logging started and before any other
 /// thread is.
@@ -49,6 +51,13 @@ pub fn run(settings: Settings) -> Result<ExitCode, SupervisorError> {
         tracing::info!(folder = %database.data().display(), "using the embedded database");
     }
     report::listening(&sockets);
-    let table = appliance(&sockets, database.as_ref());
-    supervise(table, Policy::from(&settings.supervisor), settings.log.format, report::welcome(&sockets))
+    let table = appliance(&sockets, database.as_ref(), &settings.supervisor);
+    let presentation = Presentation {
+        format: settings.log.format,
+        welcome: report::welcome(&sockets, !settings.is_production()),
+        listening: Some(sockets.public.address.to_string()),
+        control: Some(settings.data_dir.clone()),
+        secrets: settings.secret_texts(),
+    };
+    supervise(table, Policy::from(&settings.supervisor), presentation)
 }

@@ -23,6 +23,10 @@ pub struct Policy {
     pub probe_failures_max: u32,
     /// A child that is not ready after this long is replaced.
     pub start_max: Duration,
+    /// After a handover the earlier generation has this long to finish its requests.
+    pub handover_max: Duration,
+    /// A child that waits longer than this for its next start is stood in for.
+    pub stand_in_after: Duration,
 }
 
 impl From<&SupervisorSettings> for Policy {
@@ -36,6 +40,8 @@ impl From<&SupervisorSettings> for Policy {
             probe_timeout: Duration::from_millis(settings.probe_timeout_milliseconds),
             probe_failures_max: settings.probe_failures_max,
             start_max: Duration::from_secs(settings.start_seconds_max),
+            handover_max: Duration::from_secs(settings.handover_seconds_max),
+            stand_in_after: Duration::from_millis(settings.stand_in_milliseconds),
         }
     }
 }

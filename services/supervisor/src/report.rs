@@ -1,7 +1,9 @@
 //! Tells what happens: one structured event for each transition, in words for people.
 
+use firemode_runtime::demo;
+
 use crate::appliance::Sockets;
-use crate::machine::{Phase, Transition};
+use crate::machine::{Handover, HandoverStep, Phase, Transition};
 use crate::postgres::INITIALISATION;
 
 /// Logs a transition.
@@ -26,6 +28,23 @@ pub(crate) fn transition(step: &Transition) {
     }
 }
 
+/// Logs a step of a handover.
+pub(crate) fn handover(handover: &Handover) {
+    let Handover { child, step, cause, pid } = handover;
+    macro_rules! event {
+        ($level:ident, $($message:tt)+) => {
+            tracing::$level!(child, handover = %step, cause, pid, $($message)+)
+        };
+    }
+    match step {
+        HandoverStep::Begun => event!(info, "starting a new {child}: {cause}"),
+        HandoverStep::Done if pid.is_none() => event!(info, "the new {child} is done"),
+        HandoverStep::Done => event!(info, "the new {child} has taken over"),
+        HandoverStep::Failed => event!(error, "the new {child} {cause}; what served before goes on"),
+        HandoverStep::Ended => event!(info, "the earlier {child} has ended: {cause}"),
+    }
+}
+
 /// Logs the addresses that are bound.
 pub(crate) fn listening(sockets: &Sockets) {
     for (server, bound) in [("public", &sockets.public), ("ingest", &sockets.ingest)] {
@@ -34,18 +53,25 @@ pub(crate) fn listening(sockets: &Sockets) {
 }
 
 /// What people read when everything is ready.
-pub(crate) fn welcome(sockets: &Sockets) -> Vec<String> {
+pub(crate) fn welcome(sockets: &Sockets, has_demo: bool) -> Vec<String> {
     let address = sockets.public.local();
     let host = if address.ip().is_loopback() { "localhost".to_owned() } else { url_host(address.ip()) };
     let url = format!("http://{host}:{}", address.port());
-    vec![
+    let mut lines = vec![
         String::new(),
         format!("  FireMode is ready at {url}"),
         format!("    documentation  {url}/docs"),
         format!("    health         {url}/health"),
         format!("    stop           Ctrl-C, or kill {}", std::process::id()),
-        String::new(),
-    ]
+    ];
+    if has_demo {
+        lines.extend([
+            format!("    demo login     {}, password: {}", demo::ADMIN_EMAIL, demo::PASSWORD),
+            "    demo data      ./run.sh seed, in another terminal; ./run.sh token prints a token".to_owned(),
+        ]);
+    }
+    lines.push(String::new());
+    lines
 }
 
 fn url_host(ip: std::net::IpAddr) -> String {

@@ -9,6 +9,9 @@ use firemode_runtime::data_dir::EmbeddedDatabase;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid};
 
+/// Tells a process that a next generation has taken over: it accepts no more connections and finishes what it has begun.
+pub const RETIRE: Signal = Signal::SIGUSR1;
+
 /// One child of the supervisor. Its place in the table is its place in the start order; the stop goes in reverse.
 #[derive(Debug, Clone)]
 pub struct ChildSpec {
@@ -34,6 +37,21 @@ pub struct ChildSpec {
     pub directory: Option<PathBuf>,
     /// The embedded database's folders: no start before every earlier server has left them.
     pub database: Option<EmbeddedDatabase>,
+    /// Can a next generation take over while this one serves? It then shares the socket and the work with it for a while.
+    pub hands_over: bool,
+    /// Does the supervisor answer on its socket while it is down for long?
+    pub stands_in: bool,
+    /// How much memory it may take.
+    pub memory: Option<MemoryLimits>,
+}
+
+/// Bounds of a child's resident memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// Over this for some time, a next generation takes over.
+    pub soft_bytes: u64,
+    /// Over this it is ended.
+    pub bytes_max: u64,
 }
 
 impl ChildSpec {
@@ -51,6 +69,9 @@ impl ChildSpec {
             run_as: None,
             directory: None,
             database: None,
+            hands_over: false,
+            stands_in: false,
+            memory: None,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! What every answer has in common, in one middleware.
 
-use std::time::Instant;
-
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
@@ -13,6 +11,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::Problem;
+use crate::observed::Observed;
 
 /// The header with the request's id, on every answer.
 pub const TRANSACTION_ID: HeaderName = HeaderName::from_static("x-transaction-id");
@@ -70,31 +69,27 @@ async fn serve(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let observed = Observed::new(&request, transaction_id);
     request.extensions_mut().insert(RequestContext { transaction_id });
-    let (method, path) = (request.method().clone(), request.path().to_owned());
-    if method == Method::HEAD {
+    request.extensions_mut().insert(observed.trace.clone());
+    if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
-    let span = tracing::info_span!("request", %transaction_id, %method, path);
-    let started = Instant::now();
-    async {
-        let answer = match next.call(request).await {
-            Ok(response) => Ok(with_problem_body(response, transaction_id, &path)),
-            Err(error) => {
-                let mut response = problem_of(&error).render(transaction_id, &path);
-                common_headers(response.headers_mut(), transaction_id);
-                log(response.status(), problem_of(&error).cause(), &path, started);
-                return Err(InternalError::from_response(error, response).into());
-            }
-        };
-        answer.map(|(mut response, cause)| {
+    match next.call(request).instrument(observed.span.clone()).await {
+        Ok(response) => {
+            let (mut response, cause) = with_problem_body(response, transaction_id, &observed.path);
             common_headers(response.headers_mut(), transaction_id);
-            log(response.status(), cause.as_deref(), &path, started);
-            response
-        })
+            observed.end(response.status(), cause.as_deref());
+            Ok(response)
+        }
+        Err(error) => {
+            let problem = problem_of(&error);
+            let mut response = problem.render(transaction_id, &observed.path);
+            common_headers(response.headers_mut(), transaction_id);
+            observed.end(response.status(), problem.cause());
+            Err(InternalError::from_response(error, response).into())
+        }
     }
-    .instrument(span)
-    .await
 }
 
 /// Answers what no route takes.
@@ -154,17 +149,5 @@ fn common_headers(headers: &mut HeaderMap, transaction_id: Uuid) {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
         }
-    }
-}
-
-/// One line a request; the probes of supervisor and platform would drown the rest, so they are quieter.
-fn log(status: StatusCode, cause: Option<&str>, path: &str, started: Instant) {
-    let status = status.as_u16();
-    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    match cause {
-        Some(cause) if status == 500 => tracing::error!(status, milliseconds, cause, "request failed"),
-        Some(cause) => tracing::warn!(status, milliseconds, cause, "request failed"),
-        None if path.starts_with("/health") => tracing::debug!(status, milliseconds, "request"),
-        None => tracing::info!(status, milliseconds, "request"),
     }
 }

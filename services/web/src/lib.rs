@@ -4,7 +4,10 @@
 mod body;
 mod conventions;
 mod cursor;
+mod drain;
 mod idempotency;
+mod metrics;
+mod observed;
 mod problem;
 pub mod shapes;
 mod tokens;
@@ -14,7 +17,9 @@ pub use conventions::{
     KeepBody, RequestContext, TRANSACTION_ID, conventions, conventions_behind_api, not_found,
 };
 pub use cursor::{CursorKey, PageQuery, WalkScope};
+pub use drain::{Drain, close_when_leaving};
 pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Key, Outcome, run_once};
+pub use metrics::{Metrics, whole};
 pub use problem::{FieldError, Problem, ProblemBody};
 pub use tokens::{
     AccessClaims, AccessKey, INTERNAL_TOKEN_SECONDS, InternalClaims, InternalKey, TokenError, at, seconds_of,

@@ -14,12 +14,18 @@ use uuid::Uuid;
 const WAIT_SECONDS_MAX: u64 = 10;
 
 /// Hashes and checks passwords.
-pub(crate) struct Passwords {
+pub struct Passwords {
     argon2: Argon2<'static>,
     turns: Arc<Semaphore>,
     workspaces: Workspaces,
     /// Checked where there is no account, so that the answer takes as long as where there is one.
     nobody: String,
+}
+
+impl std::fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passwords")
+    }
 }
 
 /// Memory that Argon2 works in. It is megabytes for each hash, and is used again: allocated anew for each, it stays with the
@@ -39,7 +45,7 @@ impl Workspaces {
 
 impl Passwords {
     /// `None` where the costs are outside of what Argon2 takes.
-    pub(crate) fn new(settings: &AuthSettings) -> Option<Self> {
+    pub fn new(settings: &AuthSettings) -> Option<Self> {
         let params = Params::new(
             settings.argon2_memory_cost,
             settings.argon2_time_cost,
@@ -54,7 +60,10 @@ impl Passwords {
     }
 
     /// The hash of a password, in PHC form.
-    pub(crate) async fn hash(&self, password: &str) -> Result<String, Problem> {
+    ///
+    /// # Errors
+    /// Too many are hashed already: 503.
+    pub async fn hash(&self, password: &str) -> Result<String, Problem> {
         let (argon2, password) = (self.argon2.clone(), password.to_owned());
         let workspaces = self.workspaces.clone();
         self.in_turn(move || hash(&argon2, password.as_bytes(), &workspaces))

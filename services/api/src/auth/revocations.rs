@@ -19,6 +19,15 @@ pub(crate) struct Revocations {
     known: RwLock<Known>,
 }
 
+/// What the list is doing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Figures {
+    /// Tokens and users on it.
+    pub(crate) entries: usize,
+    /// Time since it was last read, if it ever was.
+    pub(crate) age: Option<Duration>,
+}
+
 #[derive(Default)]
 struct Known {
     /// User and jti → when the token expires by itself.
@@ -50,6 +59,14 @@ impl Revocations {
     /// Has the list been read lately?
     pub(crate) fn is_fresh(&self) -> bool {
         self.with(|known| known.read.is_some_and(|(when, _)| when.elapsed() < self.stale_after))
+    }
+
+    /// What the list is doing now.
+    pub(crate) fn figures(&self) -> Figures {
+        self.with(|known| Figures {
+            entries: known.tokens.len() + known.users.len(),
+            age: known.read.map(|(when, _)| when.elapsed()),
+        })
     }
 
     /// Takes an entry at once in the process that made it; the others read it.

@@ -6,17 +6,25 @@ use secrecy::{ExposeSecret as _, SecretString};
 use firemode_web::Problem;
 
 /// Encrypts and decrypts personal data.
-pub(crate) struct Vault(MultiFernet);
+pub struct Vault(MultiFernet);
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Vault")
+    }
+}
 
 impl Vault {
     /// `None` where a key is not one; the settings were checked for that.
-    pub(crate) fn new(keys: &SecretString) -> Option<Self> {
+    pub fn new(keys: &SecretString) -> Option<Self> {
         let keys: Option<Vec<Fernet>> =
             keys.expose_secret().split(',').map(|key| Fernet::new(key.trim())).collect();
         keys.filter(|keys| !keys.is_empty()).map(|keys| Self(MultiFernet::new(keys)))
     }
 
-    pub(crate) fn encrypt(&self, text: &str) -> Vec<u8> {
+    /// The token of a text, under the first key.
+    #[must_use]
+    pub fn encrypt(&self, text: &str) -> Vec<u8> {
         self.0.encrypt(text.as_bytes()).into_bytes()
     }
 

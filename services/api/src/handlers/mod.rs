@@ -8,6 +8,7 @@ pub(crate) mod bundle;
 pub(crate) mod evidence;
 pub(crate) mod health;
 pub(crate) mod hot;
+pub(crate) mod metrics;
 pub(crate) mod root;
 pub(crate) mod session_view;
 pub(crate) mod sessions;

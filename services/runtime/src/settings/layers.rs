@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
 
@@ -29,10 +30,13 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("ARGON2_MEMORY_COST", "auth.argon2_memory_cost"),
     ("ARGON2_PARALLELISM", "auth.argon2_parallelism"),
     ("RUST_LOG", "log.filter"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "tracing.otlp_endpoint"),
+    ("OTEL_SERVICE_NAME", "tracing.service_name"),
 ];
 
 /// Settings whose value is never printed.
-const SECRET: &[&str] = &["auth.jwt_secret_key", "auth.internal_jwt_secret_key", "auth.pii_encryption_key"];
+const SECRET: &[&str] =
+    &["auth.jwt_secret_key", "auth.internal_jwt_secret_key", "auth.pii_encryption_key", "metrics.token"];
 
 /// The merged layers, and the defaults to compare them with.
 pub(super) struct Layers {
@@ -92,6 +96,10 @@ impl Layers {
         self.merged.clone().try_deserialize().map_err(one_problem)
     }
 
+    pub(super) fn data_dir(&self) -> Result<PathBuf, SettingsError> {
+        self.merged.get("data_dir").map_err(one_problem)
+    }
+
     /// The name under which a setting is reported: with the variable that gave it, where one did.
     pub(super) fn label(&self, key: &str) -> String {
         match self.variables.get(key) {
@@ -120,7 +128,7 @@ fn set<'a>(env: &'a Environ, variable: &str) -> Option<&'a str> {
     env.get(variable).map(String::as_str).filter(|value| !value.is_empty())
 }
 
-fn is_production(env: &Environ) -> bool {
+pub(super) fn is_production(env: &Environ) -> bool {
     match set(env, "FIREMODE_ENV") {
         Some(name) => name == "production",
         None => set(env, "REPLIT_DEPLOYMENT") == Some("1"),

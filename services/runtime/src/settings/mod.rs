@@ -10,6 +10,7 @@ mod validate;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 
 pub use secrets::{SecretsError, ensure_development_secrets};
 pub use types::*;
@@ -63,6 +64,20 @@ impl Settings {
                 .collect();
             Err(SettingsError { problems })
         }
+    }
+
+    /// Does this environment ask for production? Known even where the rest of the configuration does not work.
+    #[must_use]
+    pub fn asks_for_production(env: &Environ) -> bool {
+        layers::is_production(env)
+    }
+
+    /// The data folder alone, for commands that talk to a running appliance and need none of its secrets.
+    ///
+    /// # Errors
+    /// As [`Settings::load`], without the checks of values.
+    pub fn data_dir(env: &Environ) -> Result<PathBuf, SettingsError> {
+        Layers::merge(env)?.data_dir()
     }
 
     /// The effective configuration as text, one `name = value` a line, secrets masked; a `*` marks what differs from

@@ -24,6 +24,8 @@ pub struct Settings {
     pub supervisor: SupervisorSettings,
     pub postgres: PostgresSettings,
     pub log: LogSettings,
+    pub tracing: TracingSettings,
+    pub metrics: MetricsSettings,
 }
 
 /// Which profile is in force.
@@ -124,6 +126,11 @@ pub struct SupervisorSettings {
     pub probe_timeout_milliseconds: u64,
     pub probe_failures_max: u32,
     pub start_seconds_max: u64,
+    pub handover_seconds_max: u64,
+    pub stand_in_milliseconds: u64,
+    pub api_memory_bytes_max: u64,
+    pub ingest_memory_bytes_max: u64,
+    pub memory_soft_percent: u64,
 }
 
 /// The embedded PostgreSQL.
@@ -149,16 +156,62 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where traces go.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TracingSettings {
+    pub otlp_endpoint: String,
+    pub service_name: String,
+    pub sample_percent: u8,
+    pub queue_spans_max: usize,
+    pub batch_spans_max: usize,
+    pub export_interval_milliseconds: u64,
+    pub export_seconds_max: u64,
+}
+
+/// Who may read the metrics.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsSettings {
+    pub token: SecretString,
+}
+
 impl Settings {
     /// True in the production profile.
     pub fn is_production(&self) -> bool {
         self.environment == Environment::Production
     }
 
+    /// Every text in the settings that must not be printed.
+    pub fn secret_texts(&self) -> Vec<String> {
+        use secrecy::ExposeSecret;
+        let auth = &self.auth;
+        let keys = [&auth.jwt_secret_key, &auth.internal_jwt_secret_key, &self.database.url];
+        let fernet_keys = auth.pii_encryption_key.expose_secret().split(',').map(str::to_owned);
+        let password = self.database.url.expose_secret().split_once("://").and_then(|(_, rest)| {
+            let (credentials, _) = rest.rsplit_once('@')?;
+            Some(credentials.split_once(':')?.1.to_owned())
+        });
+        keys.iter().map(|key| key.expose_secret().to_owned()).chain(fernet_keys).chain(password).collect()
+    }
+
     /// True where no database URL is set, so that the appliance runs its own PostgreSQL.
     pub fn uses_embedded_database(&self) -> bool {
         use secrecy::ExposeSecret;
         self.database.url.expose_secret().is_empty()
+    }
+}
+
+impl SupervisorSettings {
+    /// How long one process may take to finish its requests when everything stops: the stops of all processes fit into
+    /// `shutdown_seconds_max`, one after the other.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.shutdown_seconds_max) / 4
+    }
+
+    /// How long a process that was taken over from may go on with its requests before it leaves by itself.
+    pub fn handover_drain(&self) -> Duration {
+        Duration::from_secs(self.handover_seconds_max) * 9 / 10
     }
 }
 

@@ -12,6 +12,9 @@ type Problems = Vec<(&'static str, String)>;
 const PLACEHOLDERS: &[&str] =
     &["change-me", "changeme", "change_me", "secret", "password", "example", "placeholder"];
 
+/// A metrics token opens nothing but figures, but to the whole world.
+const METRICS_TOKEN_BYTES_MIN: usize = 16;
+
 /// HS256 wants a key as long as its hash (RFC 7518, 3.2).
 const SECRET_BYTES_MIN: usize = 32;
 
@@ -19,6 +22,7 @@ pub(super) fn problems(settings: &Settings, env: &Environ) -> Problems {
     let mut problems = ranges(settings);
     problems.extend(keys(settings));
     problems.extend(places(settings, env));
+    problems.extend(telemetry(settings));
     problems.sort();
     problems
 }
@@ -62,10 +66,26 @@ fn ranges(s: &Settings) -> Problems {
         whole("supervisor.probe_timeout_milliseconds", s.supervisor.probe_timeout_milliseconds, 50, 60_000),
         whole("supervisor.probe_failures_max", s.supervisor.probe_failures_max.into(), 1, 100),
         whole("supervisor.start_seconds_max", s.supervisor.start_seconds_max, 1, 3600),
+        whole("supervisor.handover_seconds_max", s.supervisor.handover_seconds_max, 1, 3600),
+        whole("supervisor.stand_in_milliseconds", s.supervisor.stand_in_milliseconds, 100, 60_000),
+        memory_bound("supervisor.api_memory_bytes_max", s.supervisor.api_memory_bytes_max),
+        memory_bound("supervisor.ingest_memory_bytes_max", s.supervisor.ingest_memory_bytes_max),
+        whole("supervisor.memory_soft_percent", s.supervisor.memory_soft_percent, 10, 100),
+        whole("tracing.sample_percent", s.tracing.sample_percent.into(), 0, 100),
+        whole("tracing.queue_spans_max", s.tracing.queue_spans_max as u64, 1, 1 << 20),
+        whole("tracing.batch_spans_max", s.tracing.batch_spans_max as u64, 1, 1 << 16),
+        whole("tracing.export_interval_milliseconds", s.tracing.export_interval_milliseconds, 10, 60_000),
+        whole("tracing.export_seconds_max", s.tracing.export_seconds_max, 1, 60),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// A process that does nothing yet takes some 30 MiB; a bound below twice that would only replace it for ever.
+fn memory_bound(name: &'static str, bytes: u64) -> Option<(&'static str, String)> {
+    let usable = bytes == 0 || ((64 << 20)..=(1 << 40)).contains(&bytes);
+    (!usable).then(|| (name, format!("{bytes} is neither 0 nor within {} to {}", 64 << 20, 1_u64 << 40)))
 }
 
 fn keys(s: &Settings) -> Problems {
@@ -141,6 +161,37 @@ fn places(s: &Settings, env: &Environ) -> Problems {
     }
     if env.get("FIREMODE_ENV").is_some_and(|v| !matches!(v.as_str(), "" | "development" | "production")) {
         problems.push(("environment", "is neither development nor production".to_owned()));
+    }
+    problems
+}
+
+fn telemetry(s: &Settings) -> Problems {
+    let mut problems = Problems::new();
+    let endpoint = s.tracing.otlp_endpoint.as_str();
+    let authority = endpoint.strip_prefix("http://").or_else(|| endpoint.strip_prefix("https://"));
+    let is_url = authority.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']));
+    // The address is logged, so nothing secret may stand in it.
+    if !endpoint.is_empty()
+        && (!is_url || endpoint.contains(|c: char| c.is_whitespace() || "?#@".contains(c)))
+    {
+        let message = "is not of the form http://host:4318, an address that takes OTLP over HTTP; a password or key for \
+                       it goes into OTEL_EXPORTER_OTLP_HEADERS";
+        problems.push(("tracing.otlp_endpoint", message.to_owned()));
+    }
+    if s.tracing.batch_spans_max > s.tracing.queue_spans_max {
+        let message = "is more than tracing.queue_spans_max";
+        problems.push(("tracing.batch_spans_max", message.to_owned()));
+    }
+    let token = s.metrics.token.expose_secret();
+    let is_sendable = token.bytes().all(|byte| byte.is_ascii_graphic());
+    if !token.is_empty() && (token.len() < METRICS_TOKEN_BYTES_MIN || !is_sendable) {
+        let message = "is not 16 or more visible ASCII characters; make one with `openssl rand -hex 32`";
+        problems.push(("metrics.token", message.to_owned()));
+    } else if s.is_production() && !token.is_empty() && is_placeholder(token) {
+        problems.push((
+            "metrics.token",
+            "looks like an example; make one with `openssl rand -hex 32`".to_owned(),
+        ));
     }
     problems
 }

@@ -9,7 +9,10 @@ use crate::error::SupervisorError;
 const NAME: &str = "supervisor.lock";
 
 /// Locks the data folder until the file is dropped. The kernel gives the lock back however this process ends.
-pub(crate) fn acquire(data_dir: &Path) -> Result<File, SupervisorError> {
+///
+/// # Errors
+/// The folder cannot be made or used, or [`SupervisorError::Locked`].
+pub fn acquire(data_dir: &Path) -> Result<File, SupervisorError> {
     let failed = |source| SupervisorError::DataFolder { path: data_dir.to_owned(), source };
     std::fs::create_dir_all(data_dir).map_err(failed)?;
     let file = File::options().create(true).append(true).open(data_dir.join(NAME)).map_err(failed)?;

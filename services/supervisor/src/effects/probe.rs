@@ -30,18 +30,20 @@ pub(crate) struct Prober {
 }
 
 impl Prober {
-    /// Probes process `pid` every `interval` and hands each result to `deliver`, until dropped.
+    /// Probes process `pid` every `interval` and hands each result and how long it took to `deliver`, until dropped.
     pub(crate) fn start(
         probe: Probe,
         pid: Pid,
         interval: Duration,
         timeout: Duration,
-        deliver: impl Fn(Result<(), String>) + Send + 'static,
+        deliver: impl Fn(Result<(), String>, Duration) + Send + 'static,
     ) -> io::Result<Self> {
         let (stop, stopped) = sync_channel(0);
         let run = move || {
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                deliver(once(&probe, pid, timeout));
+                let asked = Instant::now();
+                let result = once(&probe, pid, timeout);
+                deliver(result, asked.elapsed());
             }
         };
         thread::Builder::new().name("probe".into()).spawn(run)?;
@@ -50,10 +52,16 @@ impl Prober {
 }
 
 /// One probe.
-fn once(probe: &Probe, pid: Pid, timeout: Duration) -> Result<(), String> {
+pub(crate) fn once(probe: &Probe, pid: Pid, timeout: Duration) -> Result<(), String> {
     match probe {
         Probe::Http { address, path } => {
-            http(*address, path, timeout).map_err(|error| format!("GET {path} on {address}: {error}"))
+            http(*address, path, timeout).map_err(|error| match error.kind() {
+                // What a read with a time limit says when it is over.
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                    format!("GET {path} on {address}: no answer within {timeout:?}")
+                }
+                _ => format!("GET {path} on {address}: {error}"),
+            })
         }
         Probe::Postgres { data, socket } => postgres(data, socket, pid, timeout),
     }

@@ -6,17 +6,17 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 
-use firemode_runtime::{listener::LISTEN_FD, notify::NOTIFY_FD};
+use firemode_runtime::listener::{LISTEN_FD, SUCCESSOR};
+use firemode_runtime::notify::NOTIFY_FD;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{Pid, getpid, getppid};
 
+use super::executable::Executable;
+use super::systemd::NOTIFY_SOCKET;
 use crate::spec::{ChildSpec, Kind, Program};
-
-/// The kernel's name for the executable that a process runs: still the same one when the file has been replaced.
-const OWN_EXECUTABLE: &str = "/proc/self/exe";
 
 /// What `ps` shows as the name of our own processes.
 const OWN_NAME: &str = "firemode";
@@ -30,10 +30,14 @@ pub(crate) struct Spawned {
     pub(crate) notify: Option<PipeReader>,
 }
 
-/// Starts one generation of a child. Call it from the main thread only: the parent-death signal follows the *thread*
+/// Starts one generation of a child, from `executable` where it is one of our own; one that `succeeds` another is told so.
+/// Call it from the main thread only: the parent-death signal follows the *thread*
 /// that spawned, and the main thread lives as long as the process.
-pub(crate) fn spawn(spec: &ChildSpec) -> io::Result<Spawned> {
-    let mut command = command(spec);
+pub(crate) fn spawn(spec: &ChildSpec, executable: &Executable, succeeds: bool) -> io::Result<Spawned> {
+    let mut command = command(spec, executable);
+    if succeeds {
+        command.env(SUCCESSOR, "1");
+    }
     let mut inherited = Vec::new();
     if let Some(socket) = &spec.socket {
         command.env(LISTEN_FD, socket.as_raw_fd().to_string());
@@ -46,7 +50,7 @@ pub(crate) fn spawn(spec: &ChildSpec) -> io::Result<Spawned> {
         inherited.push(writer.as_raw_fd());
     }
     prepare(&mut command, spec.kind.parent_death_signal(), inherited);
-    let mut child = command.spawn()?;
+    let mut child = command.spawn().map_err(|error| named(spec, error))?;
     let missing = || io::Error::other("the standard library gave no pipe");
     Ok(Spawned {
         pid: Pid::from_raw(child.id().cast_signed()),
@@ -76,11 +80,29 @@ pub(crate) fn keep_inherited_descriptors() -> io::Result<()> {
     Ok(())
 }
 
-fn command(spec: &ChildSpec) -> Command {
+/// Says which program could not be started, and what to do about it.
+fn named(spec: &ChildSpec, error: io::Error) -> io::Error {
+    let Program::At(path) = &spec.program else { return error };
+    let path = path.display();
+    let text = match error.kind() {
+        io::ErrorKind::NotFound => format!("there is no {path}; install it again"),
+        io::ErrorKind::PermissionDenied => {
+            let user = spec.run_as.as_ref().map_or("this user", |identity| identity.name.as_str());
+            format!("{user} may not execute {path}; check its permissions and those of the folders above it")
+        }
+        _ => format!("{path}: {error}"),
+    };
+    io::Error::new(error.kind(), text)
+}
+
+fn command(spec: &ChildSpec, executable: &Executable) -> Command {
     let mut command = match &spec.program {
         Program::OwnExecutable => {
-            let mut command = Command::new(OWN_EXECUTABLE);
-            command.arg0(OWN_NAME).env_remove(LISTEN_FD).env_remove(NOTIFY_FD);
+            let mut command = Command::new(executable.path());
+            command.arg0(OWN_NAME);
+            for variable in [LISTEN_FD, NOTIFY_FD, SUCCESSOR, NOTIFY_SOCKET] {
+                command.env_remove(variable);
+            }
             command
         }
         Program::At(path) => {

@@ -5,9 +5,12 @@
 
 mod format;
 mod lines;
+mod mask;
 mod rate;
+mod recent;
 
 use std::io::{self, BufWriter, Read, Write as _};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +18,9 @@ use std::time::{Duration, Instant};
 use firemode_runtime::settings::LogFormat;
 
 use lines::BoundedLines;
+pub(crate) use mask::Mask;
 use rate::RateLimit;
+pub(crate) use recent::Recent;
 
 /// Lines that wait for a slow reader of our standard output; further ones are dropped.
 const QUEUE_LINES_MAX: usize = 4096;
@@ -32,13 +37,20 @@ pub(crate) struct Output {
     format: LogFormat,
     /// Width of the longest name, so that text lines stand in columns.
     width: usize,
-    queue: SyncSender<Vec<u8>>,
+    queue: SyncSender<Arc<[u8]>>,
     written: Receiver<()>,
+    mask: Arc<Mask>,
+    recent: Arc<Recent>,
 }
 
 impl Output {
     /// Starts the thread that writes.
-    pub(crate) fn start(format: LogFormat, width: usize) -> io::Result<Self> {
+    pub(crate) fn start(
+        format: LogFormat,
+        width: usize,
+        mask: Mask,
+        recent: Arc<Recent>,
+    ) -> io::Result<Self> {
         let (queue, lines) = sync_channel(QUEUE_LINES_MAX);
         let (done, written) = sync_channel(1);
         let write = move || {
@@ -48,29 +60,37 @@ impl Output {
             let _ = done.send(());
         };
         thread::Builder::new().name("output".into()).spawn(write)?;
-        Ok(Self { format, width, queue, written })
+        Ok(Self { format, width, queue, written, mask: Arc::new(mask), recent })
     }
 
     /// Reads one stream of a child in a thread of its own, until it ends.
     pub(crate) fn follow(&self, child: &'static str, stream: impl Read + Send + 'static) -> io::Result<()> {
         let (format, width, queue) = (self.format, self.width, self.queue.clone());
+        let (mask, recent) = (self.mask.clone(), self.recent.clone());
+        // The recent lines are for an operator who asks: what a full queue drops is still found there.
+        let send = move |line: Vec<u8>| {
+            let line = Arc::from(line);
+            recent.add(child, &line);
+            queue.try_send(line).is_ok()
+        };
         let read = move || {
             let mut rate = RateLimit::new(LINES_PER_SECOND_MAX, Instant::now());
             let mut dropped = 0_u64;
-            for line in BoundedLines::new(stream) {
+            for mut line in BoundedLines::new(stream) {
                 if !rate.allows(Instant::now()) {
                     dropped += 1;
                     continue;
                 }
-                if dropped > 0 && queue.try_send(format::dropped(format, child, width, dropped)).is_ok() {
+                if dropped > 0 && send(format::dropped(format, child, width, dropped)) {
                     dropped = 0;
                 }
-                if queue.try_send(format::line(format, child, width, &line)).is_err() {
+                mask.apply(&mut line.bytes);
+                if !send(format::line(format, child, width, &line)) {
                     dropped += 1;
                 }
             }
             if dropped > 0 {
-                let _ = queue.try_send(format::dropped(format, child, width, dropped));
+                send(format::dropped(format, child, width, dropped));
             }
         };
         thread::Builder::new().name(format!("log-{child}")).spawn(read).map(drop)
@@ -79,7 +99,8 @@ impl Output {
     /// Prints lines of the supervisor for people; machines get events instead.
     pub(crate) fn announce(&self, text: &[String]) {
         if self.format == LogFormat::Text {
-            text.iter().for_each(|line| drop(self.queue.try_send(format!("{line}\n").into_bytes())));
+            text.iter()
+                .for_each(|line| drop(self.queue.try_send(Arc::from(format!("{line}\n").into_bytes()))));
         }
     }
 
@@ -91,7 +112,7 @@ impl Output {
 }
 
 /// Writes lines as they come; what waits is written at once.
-fn write_lines(lines: &Receiver<Vec<u8>>) -> io::Result<()> {
+fn write_lines(lines: &Receiver<Arc<[u8]>>) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout());
     while let Ok(first) = lines.recv() {
         out.write_all(&first)?;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::types::{Phase, Run, TableError};
+use super::handover::Other;
+use super::types::{Edition, Phase, Run, TableError};
 use crate::backoff::Backoff;
-use crate::spec::{ChildSpec, Kind};
+use crate::spec::{ChildSpec, Kind, MemoryLimits, Program};
 
 /// Everything that the machine knows about one child.
 #[derive(Debug)]
@@ -16,15 +17,33 @@ pub(super) struct Child {
     pub(super) kind: Kind,
     pub(super) depends_on: Vec<usize>,
     pub(super) has_probe: bool,
+    /// Is it made from the supervisor's own executable?
+    pub(super) is_own: bool,
+    pub(super) hands_over: bool,
+    pub(super) stands_in: bool,
+    pub(super) memory: Option<MemoryLimits>,
+    /// Where its present generation stands.
     pub(super) state: State,
+    /// A second process of it: one that is to take over, or one that was taken over from.
+    pub(super) other: Option<Other>,
+    /// What the next start is made from.
+    pub(super) edition: Edition,
     /// The phase that was last told.
     pub(super) told: Phase,
+    /// The cause that was last told.
+    pub(super) cause: String,
     /// Number of the present or last generation.
     pub(super) generation: u64,
+    /// The highest number that was given to a generation.
+    pub(super) numbered: u64,
     pub(super) backoff: Backoff,
     pub(super) was_ready: bool,
     /// Since when something has been in the way of its start.
     pub(super) blocked_since: Option<Duration>,
+    /// Does the supervisor answer in its place?
+    pub(super) stood_in_for: bool,
+    /// Too much memory is no reason for a handover before this.
+    pub(super) recycle_from: Duration,
 }
 
 /// Where a child stands, with what that state needs.
@@ -39,15 +58,29 @@ pub(super) enum State {
     /// Spawned, not ready.
     Starting { until: Duration },
     /// Serving.
-    Ready { since: Duration, failed_probes: u32 },
+    Ready { since: Duration, failed_probes: u32, over_soft: u32 },
     /// Stopping by itself.
     Leaving { until: Duration },
     /// Being stopped by us: the signals still to send.
-    Ending { schedule: VecDeque<(Duration, Signal)>, cause: String },
+    Ending { schedule: Schedule, cause: String, then: Then },
     /// A one-shot that did its work.
     Done,
     /// Ended for good.
     Stopped,
+}
+
+/// Signals that are still to be sent, and when.
+pub(super) type Schedule = VecDeque<(Duration, Signal)>;
+
+/// What becomes of a child that we end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// It has failed.
+    Fail,
+    /// It stays stopped.
+    Rest,
+    /// It starts again at once.
+    Start,
 }
 
 impl Child {
@@ -67,12 +100,22 @@ impl Child {
             kind: spec.kind,
             depends_on: spec.depends_on.iter().map(position).collect::<Result<_, _>>()?,
             has_probe: spec.probe.is_some(),
+            is_own: spec.program == Program::OwnExecutable,
+            hands_over: spec.hands_over,
+            stands_in: spec.stands_in,
+            memory: spec.memory,
             state: State::Waiting,
+            other: None,
+            edition: Edition::Adopted,
             told: Phase::Waiting,
+            cause: String::new(),
             generation: 0,
+            numbered: 0,
             backoff: Backoff::default(),
             was_ready: false,
             blocked_since: None,
+            stood_in_for: false,
+            recycle_from: Duration::ZERO,
         })
     }
 
@@ -80,7 +123,18 @@ impl Child {
         Run { child, number: self.generation }
     }
 
-    /// Does a process of it exist?
+    /// The next number for a generation.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.numbered += 1;
+        self.numbered
+    }
+
+    /// Does any process of it exist?
+    pub(super) fn has_process(&self) -> bool {
+        self.is_alive() || self.other.is_some()
+    }
+
+    /// Does a process of its present generation exist?
     pub(super) fn is_alive(&self) -> bool {
         use State::*;
         matches!(self.state, Starting { .. } | Ready { .. } | Leaving { .. } | Ending { .. })
@@ -106,8 +160,9 @@ impl Child {
         }
     }
 
-    /// When something is due without any event; `forget` is how long ready makes earlier failures forgotten.
-    pub(super) fn deadline(&self, forget: Duration) -> Option<Duration> {
+    /// When something is due for the present generation without any event; `forget` is how long ready makes earlier
+    /// failures forgotten.
+    pub(super) fn own_deadline(&self, forget: Duration) -> Option<Duration> {
         match &self.state {
             State::Blocked { retry_at } => Some(*retry_at),
             State::Backoff { until } | State::Starting { until } | State::Leaving { until } => Some(*until),
@@ -119,7 +174,7 @@ impl Child {
 }
 
 /// The signals that end a process of this kind within `budget`: its ladder, then SIGKILL.
-pub(super) fn schedule(kind: Kind, now: Duration, budget: Duration) -> VecDeque<(Duration, Signal)> {
+pub(super) fn schedule(kind: Kind, now: Duration, budget: Duration) -> Schedule {
     let rungs = kind.stop_ladder().iter().map(|rung| (now + budget * rung.after_percent / 100, rung.signal));
     rungs.chain([(now + budget, Signal::SIGKILL)]).collect()
 }

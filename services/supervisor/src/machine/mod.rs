@@ -3,6 +3,11 @@
 
 mod child;
 mod clock;
+mod commands;
+mod handover;
+mod memory;
+mod reload;
+mod stand_in;
 mod stop;
 mod types;
 
@@ -13,8 +18,11 @@ use crate::exit::{CONFIGURATION, Exit, ExitCode};
 use crate::policy::Policy;
 use crate::spec::{ChildSpec, Kind};
 
-use child::{Child, State, schedule};
+use child::{Child, State, Then, schedule};
 use clock::ActiveClock;
+use commands::Wait;
+use handover::Other;
+use reload::Reload;
 use stop::Stop;
 pub use types::*;
 
@@ -28,6 +36,8 @@ pub struct Machine {
     jitter: Jitter,
     clock: ActiveClock,
     stop: Option<Stop>,
+    reload: Option<Reload>,
+    waits: Vec<Wait>,
     announced: bool,
     finished: bool,
 }
@@ -40,7 +50,17 @@ impl Machine {
     pub fn new(table: &[ChildSpec], policy: Policy, jitter: Jitter) -> Result<Self, TableError> {
         let children = (0..table.len()).map(|index| Child::of(table, index)).collect::<Result<_, _>>()?;
         let clock = ActiveClock::default();
-        Ok(Self { children, policy, jitter, clock, stop: None, announced: false, finished: false })
+        Ok(Self {
+            children,
+            policy,
+            jitter,
+            clock,
+            stop: None,
+            reload: None,
+            waits: Vec::new(),
+            announced: false,
+            finished: false,
+        })
     }
 
     /// Takes one event and says what to do. `now` is the time since some fixed moment; it never goes back.
@@ -56,7 +76,10 @@ impl Machine {
             self.go_on_stopping(now, &mut actions);
         } else {
             self.start_what_can(now, &mut actions);
+            self.go_on_reloading(now, &mut actions);
             self.announce(&mut actions);
+            self.stand_in_where_needed(now, &mut actions);
+            self.settle_waits(&mut actions);
         }
         actions
     }
@@ -74,32 +97,49 @@ impl Machine {
         self.children.iter().map(|child| (child.name, child.phase()))
     }
 
+    /// The present or last generation of a child.
+    pub fn present(&self, child: usize) -> Run {
+        self.children[child].run(child)
+    }
+
     fn apply(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>) {
         match event {
             Event::Tick => {}
             Event::StopRequested { signal } => self.stop_requested(now, signal, actions),
-            Event::Started { run, pid } if self.is_current(run) => self.started(run.child, pid, actions),
-            Event::SpawnFailed { run, reason } if self.is_current(run) => {
-                self.failed(run.child, now, format!("cannot be started: {reason}"), actions);
+            Event::Commanded { id, command } => self.commanded(id, command, now, actions),
+            event => self.apply_to_run(now, event, actions),
+        }
+    }
+
+    /// An event of one generation, which may have gone meanwhile.
+    fn apply_to_run(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>) {
+        let Some(run) = event.run() else { return };
+        match self.children.get(run.child) {
+            Some(child) if child.other.as_ref().is_some_and(|other| other.number() == run.number) => {
+                self.apply_to_other(run.child, now, event, actions);
             }
-            Event::Blocked { run, reason } if self.is_current(run) => {
-                self.blocked(run.child, now, reason, actions);
+            Some(child) if child.generation == run.number && child.is_alive() => {
+                self.apply_to_present(run.child, now, event, actions);
             }
-            Event::NotifiedReady { run } if self.is_current(run) => {
-                self.now_ready(run.child, now, "says it is ready", actions);
-            }
-            Event::NotifiedStopping { run } if self.is_current(run) => self.leaving(run.child, now, actions),
-            Event::ProbeOk { run } if self.is_current(run) => self.probe_ok(run.child, now, actions),
-            Event::ProbeFailed { run, reason } if self.is_current(run) => {
-                self.probe_failed(run.child, now, &reason, actions);
-            }
-            Event::Exited { run, exit } if self.is_current(run) => self.exited(run.child, now, exit, actions),
             _ => {}
         }
     }
 
-    fn is_current(&self, run: Run) -> bool {
-        self.children.get(run.child).is_some_and(|child| child.generation == run.number && child.is_alive())
+    fn apply_to_present(&mut self, index: usize, now: Duration, event: Event, actions: &mut Vec<Action>) {
+        match event {
+            Event::Started { pid, .. } => self.started(index, pid, actions),
+            Event::SpawnFailed { reason, .. } => {
+                self.failed(index, now, format!("cannot be started: {reason}"), actions);
+            }
+            Event::Blocked { reason, .. } => self.blocked(index, now, reason, actions),
+            Event::NotifiedReady { .. } => self.now_ready(index, now, "says it is ready", actions),
+            Event::NotifiedStopping { .. } => self.leaving(index, now, actions),
+            Event::ProbeOk { .. } => self.probe_ok(index, now, actions),
+            Event::ProbeFailed { reason, .. } => self.probe_failed(index, now, &reason, actions),
+            Event::Measured { bytes, .. } => self.measured(index, now, bytes, actions),
+            Event::Exited { exit, .. } => self.exited(index, now, exit, actions),
+            Event::Tick | Event::StopRequested { .. } | Event::Commanded { .. } => {}
+        }
     }
 
     /// When a child's state brings something about by time alone. During a stop only the stop decides who is ended, and
@@ -107,26 +147,29 @@ impl Machine {
     fn deadline(&self, index: usize) -> Option<Duration> {
         let child = &self.children[index];
         let counts = self.stop.is_none() || matches!(child.state, State::Ending { .. });
-        child.deadline(self.policy.backoff_forget).filter(|_| counts)
+        let own = child.own_deadline(self.policy.backoff_forget).filter(|_| counts);
+        own.into_iter().chain(child.other.as_ref().and_then(Other::deadline)).min()
     }
 
     /// What a child's state brings about by time alone.
     fn pass_time(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
-        if self.deadline(index).is_none_or(|deadline| deadline > now) {
+        self.pass_time_of_other(index, now, actions);
+        let child = &mut self.children[index];
+        let counts = self.stop.is_none() || matches!(child.state, State::Ending { .. });
+        if !counts || child.own_deadline(self.policy.backoff_forget).is_none_or(|deadline| deadline > now) {
             return;
         }
-        let child = &mut self.children[index];
         match &mut child.state {
             State::Blocked { .. } | State::Backoff { .. } => child.state = State::Waiting,
             State::Ready { .. } => child.backoff.forget(),
             State::Starting { .. } => {
                 let cause = format!("was not ready within {:?}", self.policy.start_max);
-                self.end(index, now, self.policy.shutdown_max, cause, actions);
+                self.end(index, now, self.policy.shutdown_max, cause, Then::Fail, actions);
             }
             State::Leaving { .. } => {
                 let cause =
                     format!("said it was stopping, and had not within {:?}", self.policy.shutdown_max);
-                self.end(index, now, self.policy.shutdown_max, cause, actions);
+                self.end(index, now, self.policy.shutdown_max, cause, Then::Fail, actions);
             }
             State::Ending { .. } => self.send_due_signals(index, now, actions),
             State::Waiting | State::Done | State::Stopped => {}
@@ -136,14 +179,21 @@ impl Machine {
     fn start_what_can(&mut self, now: Duration, actions: &mut Vec<Action>) {
         for index in 0..self.children.len() {
             let child = &self.children[index];
-            let free = child.depends_on.iter().all(|&other| self.children[other].is_satisfied());
-            if free && matches!(child.state, State::Waiting) {
+            let may_be_two = child.hands_over || child.other.is_none();
+            if matches!(child.state, State::Waiting) && may_be_two && self.has_what_it_needs(index) {
+                self.stand_down(index, actions);
                 let child = &mut self.children[index];
-                child.generation += 1;
+                child.generation = child.next_number();
                 child.state = State::Starting { until: now + self.policy.start_max };
-                actions.push(Action::Spawn { run: child.run(index) });
+                let (run, edition, succeeds) = (child.run(index), child.edition, child.other.is_some());
+                actions.push(Action::Spawn { run, edition, succeeds });
             }
         }
+    }
+
+    /// Is everything that a child depends on ready?
+    fn has_what_it_needs(&self, index: usize) -> bool {
+        self.children[index].depends_on.iter().all(|&other| self.children[other].is_satisfied())
     }
 
     fn announce(&mut self, actions: &mut Vec<Action>) {
@@ -183,7 +233,7 @@ impl Machine {
         if child.kind == Kind::OneShot || !matches!(child.state, State::Starting { .. }) {
             return;
         }
-        child.state = State::Ready { since: now, failed_probes: 0 };
+        child.state = State::Ready { since: now, failed_probes: 0, over_soft: 0 };
         child.was_ready = true;
         if child.has_probe {
             actions.push(Action::StartProbing { run: child.run(index), pace: Pace::Liveness });
@@ -213,16 +263,16 @@ impl Machine {
             *failed_probes = failed_probes.saturating_add(1);
             if *failed_probes >= self.policy.probe_failures_max && self.stop.is_none() {
                 let cause = format!("hangs: {failed_probes} probes in a row failed, the last with: {reason}");
-                self.end(index, now, self.policy.shutdown_max, cause, actions);
+                self.end(index, now, self.policy.shutdown_max, cause, Then::Fail, actions);
             }
         }
     }
 
     fn exited(&mut self, index: usize, now: Duration, exit: Exit, actions: &mut Vec<Action>) {
         let child = &mut self.children[index];
-        let cause = match &child.state {
-            State::Ending { cause, .. } => format!("{cause}; {exit}"),
-            _ => exit.to_string(),
+        let (cause, then) = match &child.state {
+            State::Ending { cause, then, .. } => (format!("{cause}; {exit}"), *then),
+            _ => (exit.to_string(), Then::Fail),
         };
         let finished = child.kind == Kind::OneShot && exit.is_success() && child.phase() == Phase::Starting;
         let misconfigured = exit == Exit::Code(CONFIGURATION) && !child.was_ready;
@@ -231,8 +281,11 @@ impl Machine {
             self.children[index].state = State::Done;
             self.children[index].backoff.forget();
             self.tell(index, cause, Told::default(), actions);
-        } else if self.stop.is_some() {
+        } else if self.stop.is_some() || then == Then::Rest {
             self.children[index].state = State::Stopped;
+            self.tell(index, cause, Told::default(), actions);
+        } else if then == Then::Start {
+            self.children[index].state = State::Waiting;
             self.tell(index, cause, Told::default(), actions);
         } else if misconfigured {
             self.children[index].state = State::Stopped;
@@ -245,6 +298,7 @@ impl Machine {
 
     /// A failure of a child: its next start waits.
     fn failed(&mut self, index: usize, now: Duration, cause: String, actions: &mut Vec<Action>) {
+        self.reload_suspect(index, &cause);
         let random = (self.jitter)();
         let child = &mut self.children[index];
         if self.stop.is_some() {
@@ -263,11 +317,13 @@ impl Machine {
         now: Duration,
         budget: Duration,
         cause: String,
+        then: Then,
         actions: &mut Vec<Action>,
     ) {
         self.stop_probing(index, actions);
         let child = &mut self.children[index];
-        child.state = State::Ending { schedule: schedule(child.kind, now, budget), cause: cause.clone() };
+        let schedule = schedule(child.kind, now, budget);
+        child.state = State::Ending { schedule, cause: cause.clone(), then };
         self.tell(index, cause, Told::default(), actions);
         self.send_due_signals(index, now, actions);
     }
@@ -293,6 +349,7 @@ impl Machine {
         let child = &mut self.children[index];
         let to = child.phase();
         let from = std::mem::replace(&mut child.told, to);
+        child.cause.clone_from(&cause);
         let failures = child.backoff.failures();
         actions.push(Action::Emit(Transition {
             child: child.name,

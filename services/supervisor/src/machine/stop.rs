@@ -5,8 +5,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::Machine;
-use super::child::State;
-use super::types::Action;
+use super::child::{State, Then};
+use super::handover::Other;
+use super::types::{Action, Run};
 use crate::exit::ExitCode;
 use crate::spec::Kind;
 
@@ -68,7 +69,13 @@ impl Machine {
             margin,
             hurried: false,
         });
+        self.abandon_reload(actions);
+        self.abandon_waits(actions);
         for index in 0..self.children.len() {
+            self.stand_down(index, actions);
+            if let Some(Other::Heir(_)) = &self.children[index].other {
+                self.end_other(index, now, total - margin, "is not needed any more", actions);
+            }
             let child = &mut self.children[index];
             if !child.is_alive() && !matches!(child.state, State::Done | State::Stopped) {
                 child.state = State::Stopped;
@@ -83,7 +90,7 @@ impl Machine {
         }
         self.kill_when_late(now, actions);
         let Some(stop) = &self.stop else { return };
-        let left = self.children.iter().any(|child| child.is_alive());
+        let left = self.children.iter().any(|child| child.has_process());
         if !left || now >= stop.give_up_at {
             let code = if left { ExitCode::Failure } else { stop.code };
             self.finished = true;
@@ -95,17 +102,17 @@ impl Machine {
     fn next_to_ask(&mut self, now: Duration) -> Option<(usize, Duration)> {
         let stop = self.stop.as_mut()?;
         if let Some((current, until)) = stop.current
-            && self.children[current].is_alive()
+            && self.children[current].has_process()
             && now < until
         {
             return None;
         }
         stop.current = None;
-        let index = self.children[..stop.unasked].iter().rposition(|child| child.is_alive());
+        let index = self.children[..stop.unasked].iter().rposition(|child| child.has_process());
         stop.unasked = index.unwrap_or(0);
         let index = index?;
         // Time that one child leaves unused goes to those after it.
-        let alive = self.children[..=index].iter().filter(|child| child.is_alive());
+        let alive = self.children[..=index].iter().filter(|child| child.has_process());
         let weights: u32 = alive.map(|child| child.kind.stop_weight()).sum();
         let left = stop.kill_at.saturating_sub(now);
         let budget = left * self.children[index].kind.stop_weight() / weights;
@@ -114,12 +121,16 @@ impl Machine {
     }
 
     fn ask(&mut self, index: usize, now: Duration, budget: Duration, actions: &mut Vec<Action>) {
+        self.end_other(index, now, budget, "is not needed any more", actions);
+        if !self.children[index].is_alive() {
+            return;
+        }
         if let State::Ending { schedule, .. } = &mut self.children[index].state {
             // It is on its ladder already (it hung): only its time gets shorter.
             schedule.iter_mut().for_each(|(at, _)| *at = (*at).min(now + budget));
             self.send_due_signals(index, now, actions);
         } else {
-            self.end(index, now, budget, "asked to stop".to_owned(), actions);
+            self.end(index, now, budget, "asked to stop".to_owned(), Then::Rest, actions);
         }
     }
 
@@ -128,10 +139,12 @@ impl Machine {
             return;
         };
         stop.killed = true;
-        let alive = self.children.iter().enumerate().filter(|(_, child)| child.is_alive());
-        let kill =
-            alive.map(|(index, child)| Action::Signal { run: child.run(index), signal: Signal::SIGKILL });
-        actions.extend(kill);
+        for (index, child) in self.children.iter().enumerate() {
+            let present = child.is_alive().then(|| child.run(index));
+            let other = child.other.as_ref().map(|other| Run { child: index, number: other.number() });
+            let both = present.into_iter().chain(other);
+            actions.extend(both.map(|run| Action::Signal { run, signal: Signal::SIGKILL }));
+        }
     }
 
     /// A second request: no more waiting. PostgreSQL still gets a moment to take its backends and shared memory along.
@@ -145,6 +158,7 @@ impl Machine {
         stop.give_up_at = stop.give_up_at.min(now + 2 * stop.margin);
         let kill_at = stop.kill_at;
         for index in 0..self.children.len() {
+            self.end_other(index, now, Duration::ZERO, "is not needed any more", actions);
             if !self.children[index].is_alive() {
                 continue;
             }
@@ -155,7 +169,7 @@ impl Machine {
                 Kind::Postgres => [(now, Signal::SIGQUIT), (kill_at, Signal::SIGKILL)].into(),
                 Kind::Service | Kind::OneShot => [(now, Signal::SIGKILL)].into(),
             };
-            child.state = State::Ending { schedule, cause: cause.clone() };
+            child.state = State::Ending { schedule, cause: cause.clone(), then: Then::Rest };
             self.tell(index, cause, super::Told::default(), actions);
             self.send_due_signals(index, now, actions);
         }

@@ -69,6 +69,20 @@ pub enum Event {
         /// How.
         exit: Exit,
     },
+    /// The process takes this much memory.
+    Measured {
+        /// Which generation.
+        run: Run,
+        /// Resident memory.
+        bytes: u64,
+    },
+    /// An operator asks for something; [`Action::Answer`] with the same number says how it went.
+    Commanded {
+        /// Names the request; none where nobody waits for the answer.
+        id: Option<u64>,
+        /// What to do.
+        command: Command,
+    },
     /// Time has passed.
     Tick,
     /// Somebody asks the supervisor to stop; the second time: at once.
@@ -78,6 +92,46 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The generation that it is about; none where it is about none.
+    pub fn run(&self) -> Option<Run> {
+        match self {
+            Self::Started { run, .. }
+            | Self::SpawnFailed { run, .. }
+            | Self::Blocked { run, .. }
+            | Self::NotifiedReady { run }
+            | Self::NotifiedStopping { run }
+            | Self::ProbeOk { run }
+            | Self::ProbeFailed { run, .. }
+            | Self::Exited { run, .. }
+            | Self::Measured { run, .. } => Some(*run),
+            Self::Commanded { .. } | Self::Tick | Self::StopRequested { .. } => None,
+        }
+    }
+}
+
+/// What an operator may ask for. Children are named by their index in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Start a stopped child, or one that waits for its next start, now.
+    Start(usize),
+    /// Stop a child and leave it so.
+    Stop(usize),
+    /// Replace a child by a new generation: by handover where it can, else by a stop and a start.
+    Restart(usize),
+    /// Replace every process of our own by one of the executable that lies at its path by now.
+    Reload,
+}
+
+/// Which executable a process of our own is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edition {
+    /// The one that the supervisor has adopted.
+    Adopted,
+    /// The one that a reload tries.
+    Candidate,
+}
+
 /// Something to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -85,6 +139,10 @@ pub enum Action {
     Spawn {
         /// Which generation.
         run: Run,
+        /// From which executable.
+        edition: Edition,
+        /// Does an earlier generation still serve? Then it must not accept anything before it can serve.
+        succeeds: bool,
     },
     /// Send a signal to this generation: to its process group, or to the postmaster alone.
     Signal {
@@ -107,6 +165,31 @@ pub enum Action {
     },
     /// Tell the world.
     Emit(Transition),
+    /// Tell the world of a step from one generation to the next.
+    Handover(Handover),
+    /// Answer requests in a child's place: it is down for long.
+    StandIn {
+        /// Index in the table.
+        child: usize,
+        /// Its next start, where one is planned.
+        retry_in: Option<Duration>,
+    },
+    /// Leave the child's socket alone again.
+    StandDown {
+        /// Index in the table.
+        child: usize,
+    },
+    /// The candidate is the adopted executable from now on.
+    Adopt,
+    /// The candidate is of no use.
+    Discard,
+    /// An operator's request is done, or has failed for this reason.
+    Answer {
+        /// Which request.
+        id: u64,
+        /// What to tell.
+        result: Result<String, String>,
+    },
     /// Every child is ready, for the first time.
     AllReady,
     /// Everything is over: leave with this code.
@@ -139,6 +222,19 @@ pub enum Phase {
     Done,
     /// It has ended and stays so.
     Stopped,
+}
+
+impl Phase {
+    /// Every phase.
+    pub const ALL: [Self; 7] = [
+        Self::Waiting,
+        Self::Starting,
+        Self::Ready,
+        Self::Stopping,
+        Self::Backoff,
+        Self::Done,
+        Self::Stopped,
+    ];
 }
 
 impl fmt::Display for Phase {
@@ -174,6 +270,43 @@ pub struct Transition {
     pub crash_loop: bool,
     /// The next start, where one is planned.
     pub retry_in: Option<Duration>,
+}
+
+/// A step from one generation of a child to the next, while the earlier one serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handover {
+    /// The child's name.
+    pub child: &'static str,
+    /// Which step.
+    pub step: HandoverStep,
+    /// Why, or with which result.
+    pub cause: String,
+    /// The process in question, where it is new.
+    pub pid: Option<i32>,
+}
+
+/// The steps of a handover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandoverStep {
+    /// The next generation is starting.
+    Begun,
+    /// It serves, and the earlier one finishes its requests.
+    Done,
+    /// It does not serve, and the earlier one goes on.
+    Failed,
+    /// The one that was not needed any more has ended.
+    Ended,
+}
+
+impl fmt::Display for HandoverStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Begun => "begun",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Ended => "ended",
+        })
+    }
 }
 
 /// A child table that makes no sense.

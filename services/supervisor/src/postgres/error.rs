@@ -55,6 +55,18 @@ pub enum PostgresError {
         /// The first folder that is closed.
         path: PathBuf,
     },
+    /// The data is another user's.
+    #[error(
+        "the database in {} does not belong to the user {user}, under whom PostgreSQL would run; `chown -R {user}` that \
+         folder, or set FIREMODE_DATA_DIR",
+        path.display()
+    )]
+    Owner {
+        /// PostgreSQL's data folder.
+        path: PathBuf,
+        /// PostgreSQL's user.
+        user: String,
+    },
     /// Somebody else's folder stands in the place of ours.
     #[error("{} is not a folder of this user; remove it or set FIREMODE_DATA_DIR", path.display())]
     Foreign {

@@ -8,11 +8,15 @@ use std::path::Path;
 use firemode_runtime::data_dir::EmbeddedDatabase;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
+use nix::sys::statvfs::statvfs;
 use nix::unistd::{Pid, Uid, User, chown, geteuid};
 
 use super::PostgresError;
 use crate::effects::reap::all_processes;
 use crate::spec::Identity;
+
+/// Two segments of the write-ahead log (16 MiB each), and as much again.
+const DISK_BYTES_MIN: u128 = 64 << 20;
 
 /// Users that PostgreSQL may run as where the supervisor is root, in this order.
 const UNPRIVILEGED: &[&str] = &["postgres", "nobody"];
@@ -52,7 +56,27 @@ pub(super) fn make(folders: &EmbeddedDatabase, identity: Option<&Identity>) -> R
         }
         make_own(folder, identity)?;
     }
+    check_data(&folders.data, identity)?;
     identity.map_or(Ok(()), |identity| check_reachable(around, identity))
+}
+
+/// PostgreSQL refuses data that is another user's or open to others. The one takes an operator, the other is put right.
+fn check_data(data: &Path, identity: Option<&Identity>) -> Result<(), PostgresError> {
+    let failed = |source| PostgresError::Folder { path: data.to_owned(), source };
+    let meta = match fs::symlink_metadata(data) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(failed)?,
+    };
+    let user = identity.map_or(geteuid(), |identity| identity.uid);
+    if Uid::from_raw(meta.uid()) != user {
+        let name = User::from_uid(user).ok().flatten().map_or_else(|| user.to_string(), |user| user.name);
+        return Err(PostgresError::Owner { path: data.to_owned(), user: name });
+    }
+    if meta.mode() & 0o027 != 0 {
+        tracing::warn!(folder = %data.display(), "the database was open to other users; closing it");
+        fs::set_permissions(data, Permissions::from_mode(0o700)).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn make_own(folder: &Path, identity: Option<&Identity>) -> Result<(), PostgresError> {
@@ -84,6 +108,27 @@ fn check_reachable(folder: &Path, identity: &Identity) -> Result<(), PostgresErr
         }
         None => Ok(()),
     }
+}
+
+/// Makes sure that a start has the room that it takes: recovery writes before it can tidy up.
+///
+/// # Errors
+/// How little is left and what to do, in plain words.
+pub(crate) fn check_disk(folders: &EmbeddedDatabase) -> Result<(), String> {
+    let around = folders.data.parent().unwrap_or(&folders.data);
+    // What cannot be asked about is no reason to refuse a start.
+    let Ok(disk) = statvfs(around) else { return Ok(()) };
+    // Both counts are as wide as the platform makes them.
+    let free = u128::from(disk.blocks_available()) * u128::from(disk.fragment_size());
+    if free >= DISK_BYTES_MIN {
+        return Ok(());
+    }
+    Err(format!(
+        "the disk that holds {} is full: {} MiB are left, and the database needs {} to start; make room there",
+        around.display(),
+        free >> 20,
+        DISK_BYTES_MIN >> 20
+    ))
 }
 
 /// Makes sure that nobody uses the data folder: an earlier postmaster that is still shutting down, or backends that a

@@ -3,6 +3,7 @@
 mod error;
 mod folders;
 mod programs;
+mod temporary;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use firemode_runtime::settings::Settings;
 
 use crate::spec::{ChildSpec, Identity, Kind, Probe, Program};
 pub use error::PostgresError;
-pub(crate) use folders::make_way;
+pub(crate) use folders::{check_disk, make_way};
+pub use temporary::TemporaryPostgres;
 
 /// Name of the child that serves.
 pub(crate) const SERVER: &str = "postgres";
@@ -22,9 +24,13 @@ pub(crate) const INITIALISATION: &str = "initdb";
 
 const INITIALISE: &str = include_str!("initialise.sh");
 
-/// Connections on top of the pool's: migrations, listeners, the operator's `psql`, and the three that PostgreSQL keeps
+/// Connections on top of the pools': migrations, listeners, the operator's `psql`, and the three that PostgreSQL keeps
 /// for superusers.
 const CONNECTIONS_BESIDE_POOL: usize = 10;
+
+/// During a handover two generations of the API or of the ingest process hold connections, and each half of the pool
+/// may be there twice.
+const POOLS_MAX: usize = 2;
 
 /// A PostgreSQL that can be started here.
 #[derive(Debug)]
@@ -53,7 +59,7 @@ impl EmbeddedPostgres {
             folders,
             run_as,
             is_initialised: made_by.is_some(),
-            connections_max: settings.database.pool_size + CONNECTIONS_BESIDE_POOL,
+            connections_max: settings.database.pool_size * POOLS_MAX + CONNECTIONS_BESIDE_POOL,
         })
     }
 
@@ -108,13 +114,13 @@ impl EmbeddedPostgres {
         let mut server = self.child(SERVER, Kind::Postgres, self.programs.join("postgres"), args);
         let socket = self.folders.socket.join(format!(".s.PGSQL.{}", EmbeddedDatabase::PORT));
         server.probe = Some(Probe::Postgres { data: data.clone(), socket });
-        server.database = Some(self.folders.clone());
         server
     }
 
     fn child(&self, name: &'static str, kind: Kind, program: PathBuf, args: Vec<OsString>) -> ChildSpec {
         let mut spec = ChildSpec::new(name, kind, Program::At(program), args);
         spec.run_as = self.run_as.clone();
+        spec.database = Some(self.folders.clone());
         // The supervisor's own directory may be closed to the unprivileged user.
         spec.directory = Some(PathBuf::from("/"));
         spec

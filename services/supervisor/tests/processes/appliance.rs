@@ -14,17 +14,22 @@ use tempfile::TempDir;
 use crate::supervised::{PATIENCE, Supervised, wait_until_gone};
 
 /// A data folder that PostgreSQL's user can reach when the tests run as root.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     use std::os::unix::fs::PermissionsExt as _;
     tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap()
 }
 
 fn start(data_dir: &Path) -> Supervised {
-    Supervised::start(|command| {
+    Supervised::start(start_with(data_dir))
+}
+
+/// What starts an appliance in a folder, on free ports.
+pub(crate) fn start_with(data_dir: &Path) -> impl FnOnce(&mut Command) {
+    move |command| {
         command.arg("appliance").env_remove("DATABASE_URL").env("FIREMODE_DATA_DIR", data_dir);
         command.envs([("PORT", "0"), ("INGEST_PORT", "0"), ("FIREMODE_ENV", "development")]);
         command.env("FIREMODE__SUPERVISOR__BACKOFF_SECONDS_MAX", "1");
-    })
+    }
 }
 
 fn psql(data_dir: &Path, statement: &str) -> String {
@@ -60,21 +65,21 @@ fn client() -> PathBuf {
     clients.find(|client| client.is_file()).expect("these tests need PostgreSQL's programs")
 }
 
-fn listening(supervised: &mut Supervised) -> SocketAddr {
+pub(crate) fn listening(supervised: &mut Supervised) -> SocketAddr {
     let event = supervised.wait_for_event("listening");
     assert_eq!(event["server"], "public");
     SocketAddr::from(([127, 0, 0, 1], event["port"].as_u64().unwrap() as u16))
 }
 
 /// Sends a request; the answer is the serving process's id.
-fn request(address: SocketAddr) -> TcpStream {
+pub(crate) fn request(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     stream
 }
 
-fn answer(mut stream: TcpStream) -> String {
+pub(crate) fn answer(mut stream: TcpStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text.rsplit("\r\n").next().unwrap().to_owned()

@@ -2,5 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
 
 mod appliance;
+mod operators;
+mod reload;
 mod supervised;
 mod table;

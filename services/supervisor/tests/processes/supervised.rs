@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -33,7 +34,12 @@ struct Stream<T> {
 impl Supervised {
     /// Starts one; `prepare` gives the arguments and the environment.
     pub(crate) fn start(prepare: impl FnOnce(&mut Command)) -> Self {
-        let mut supervised = Self::start_with_unread_output(prepare);
+        Self::start_at(Path::new(env!("CARGO_BIN_EXE_supervised-table")), prepare)
+    }
+
+    /// Starts one whose executable lies somewhere else.
+    pub(crate) fn start_at(path: &Path, prepare: impl FnOnce(&mut Command)) -> Self {
+        let mut supervised = Self::spawn(Command::new(path), prepare);
         let output = supervised.process.stdout.take().unwrap();
         supervised.output = Stream::of(output, |line| line);
         supervised
@@ -41,7 +47,10 @@ impl Supervised {
 
     /// Starts one whose standard output nobody reads.
     pub(crate) fn start_with_unread_output(prepare: impl FnOnce(&mut Command)) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_supervised-table"));
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_supervised-table")), prepare)
+    }
+
+    fn spawn(mut command: Command, prepare: impl FnOnce(&mut Command)) -> Self {
         prepare(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();

@@ -8,27 +8,37 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use firemode_runtime::notify::{Notifier, READY};
-use firemode_runtime::settings::{LogFormat, LogSettings, Settings, ensure_development_secrets};
+use firemode_runtime::settings::{Environ, LogFormat, Settings, ensure_development_secrets};
 use firemode_runtime::{listener, telemetry};
-use firemode_supervisor::spec::{ChildSpec, Kind, Probe, Program};
-use firemode_supervisor::{Policy, SupervisorError, run, supervise};
+use firemode_supervisor::spec::{ChildSpec, Kind, MemoryLimits, Probe, Program};
+use firemode_supervisor::{Policy, Presentation, SupervisorError, run, supervise};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Table {
     children: Vec<Child>,
     shutdown_milliseconds: u64,
+    backoff_milliseconds: Option<u64>,
+    stand_in_milliseconds: Option<u64>,
+    /// The folder of the control socket.
+    control: Option<PathBuf>,
+    #[serde(default)]
+    secrets: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct Child {
     name: String,
     script: String,
+    /// In place of a shell.
+    #[serde(default = "shell")]
+    program: PathBuf,
     #[serde(default)]
     one_shot: bool,
     #[serde(default)]
@@ -38,6 +48,11 @@ struct Child {
     /// Does it inherit a listening socket?
     #[serde(default)]
     socket: bool,
+    /// Is it answered for while it is down?
+    #[serde(default)]
+    stands_in: bool,
+    /// Its memory: soft limit and ceiling, in bytes.
+    memory: Option<(u64, u64)>,
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -48,8 +63,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         "ingest" => serve("INGEST_PORT")?,
         _ => {}
     }
-    telemetry::start(&LogSettings { filter: "info".into(), format: LogFormat::Json })
-        .map_err(|e| e.to_string())?;
+    let mut env: Environ = std::env::vars().collect();
+    env.extend([("RUST_LOG", "info"), ("FIREMODE__LOG__FORMAT", "json")].map(|(k, v)| (k.into(), v.into())));
+    let _telemetry = telemetry::start(&Settings::load(&env)?, None)?;
     let ended = if task == "appliance" { run_appliance()? } else { run_table(serde_json::from_str(&task)?)? };
     Ok(ended.unwrap_or_else(|error| {
         tracing::error!("{error}");
@@ -67,23 +83,38 @@ fn run_table(table: Table) -> Result<Result<ExitCode, SupervisorError>, Box<dyn 
     let specs = table.children.into_iter().map(spec).collect::<Result<_, _>>()?;
     let policy = Policy {
         shutdown_max: Duration::from_millis(table.shutdown_milliseconds),
-        backoff_max: Duration::from_millis(100),
+        backoff_max: Duration::from_millis(table.backoff_milliseconds.unwrap_or(100)),
         backoff_forget: Duration::from_secs(60),
         crash_loop_failures: 5,
         probe_interval: Duration::from_millis(50),
         probe_timeout: Duration::from_millis(200),
         probe_failures_max: 3,
         start_max: Duration::from_secs(30),
+        handover_max: Duration::from_secs(5),
+        stand_in_after: Duration::from_millis(table.stand_in_milliseconds.unwrap_or(2_000)),
     };
-    Ok(supervise(specs, policy, LogFormat::Text, vec!["all are ready".to_owned()]).map(ExitCode::from))
+    let presentation = Presentation {
+        format: LogFormat::Text,
+        welcome: vec!["all are ready".to_owned()],
+        listening: None,
+        control: table.control,
+        secrets: table.secrets,
+    };
+    Ok(supervise(specs, policy, presentation).map(ExitCode::from))
+}
+
+fn shell() -> PathBuf {
+    "/bin/sh".into()
 }
 
 fn spec(child: Child) -> std::io::Result<ChildSpec> {
     let kind = if child.one_shot { Kind::OneShot } else { Kind::Service };
     let args = vec!["-c".into(), child.script.into()];
-    let mut spec = ChildSpec::new(child.name.leak(), kind, Program::At("/bin/sh".into()), args);
+    let mut spec = ChildSpec::new(child.name.leak(), kind, Program::At(child.program), args);
     spec.depends_on = child.depends_on.into_iter().map(|name| &*name.leak()).collect();
     spec.probe = child.probe.map(|address| Probe::Http { address, path: "/health" });
+    spec.stands_in = child.stands_in;
+    spec.memory = child.memory.map(|(soft_bytes, bytes_max)| MemoryLimits { soft_bytes, bytes_max });
     spec.socket = child.socket.then(|| TcpListener::bind("127.0.0.1:0").map(Arc::new)).transpose()?;
     Ok(spec)
 }

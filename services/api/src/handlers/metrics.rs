@@ -1,0 +1,56 @@
+//! Figures for Prometheus: of this process, and of the supervisor's children.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use firemode_runtime::control::{Connection, ControlError};
+use firemode_web::{Metrics, whole};
+use metrics::{describe_gauge, gauge};
+
+use crate::state::{Ready, State};
+
+/// It answers from memory.
+const SUPERVISOR_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+
+/// Figures for Prometheus
+///
+/// Requests and latencies by route, connections, memory, the state of each process. The bearer token is the one in the setting `metrics.token`, or the
+/// access token of an admin.
+#[utoipa::path(get, path = "/metrics", tag = "service",
+    responses((status = 200, description = "Prometheus text format.", content_type = "text/plain", body = String,
+               example = "firemode_http_requests_in_flight 1\n")))]
+pub(crate) async fn metrics(state: web::Data<State>, metrics: web::Data<Metrics>) -> HttpResponse {
+    let revocations = state.revocations.figures();
+    gauge!("firemode_revocations").set(whole(revocations.entries));
+    if let Some(age) = revocations.age {
+        gauge!("firemode_revocations_age_seconds").set(age.as_secs_f64());
+    }
+    gauge!("firemode_serving").set(if state.readiness.get() == Ready::Serving { 1.0 } else { 0.0 });
+    let documents = state.documents.figures();
+    gauge!("firemode_documents_warm").set(whole(documents.sessions));
+    gauge!("firemode_documents_warm_bytes").set(whole(documents.memory_bytes));
+    metrics.respond(&state.database, &children(&state).await)
+}
+
+/// What the supervisor says of its children; nothing where there is none.
+async fn children(state: &State) -> String {
+    let data_dir = state.settings.data_dir.clone();
+    let ask = move || Connection::open(&data_dir, Some(SUPERVISOR_ANSWERS_WITHIN))?.metrics();
+    match web::block(ask).await {
+        Ok(Ok(figures)) => figures,
+        Ok(Err(ControlError::NotRunning { .. })) | Err(_) => String::new(),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the figures of the children are missing");
+            String::new()
+        }
+    }
+}
+
+/// Says what the figures of this file are.
+pub(crate) fn describe() {
+    describe_gauge!("firemode_revocations", "Entries of the list of revoked tokens that this process knows.");
+    describe_gauge!("firemode_revocations_age_seconds", "Time since that list was last read.");
+    describe_gauge!("firemode_serving", "1 while all routes are open; 0 while starting or stopping.");
+    describe_gauge!("firemode_documents_warm", "Sessions whose documents are in memory.");
+    describe_gauge!("firemode_documents_warm_bytes", "Memory that those documents take, in bytes.");
+}

@@ -1,0 +1,26 @@
+//! Figures of this process for Prometheus; on its own port, which stays inside, for anybody.
+
+use actix_web::{HttpResponse, web};
+use firemode_web::{Metrics, whole};
+use metrics::{describe_gauge, gauge};
+
+use crate::state::State;
+
+/// `GET /metrics`: Prometheus text format.
+pub(crate) async fn report(state: web::Data<State>, metrics: web::Data<Metrics>) -> HttpResponse {
+    let documents = state.documents.figures();
+    gauge!("firemode_documents_warm").set(whole(documents.sessions));
+    gauge!("firemode_documents_warm_bytes").set(whole(documents.memory_bytes));
+    gauge!("firemode_documents_requests").set(whole(documents.requests));
+    metrics.respond(&state.database, "")
+}
+
+/// Says what the figures of this file are.
+pub(crate) fn describe() {
+    describe_gauge!("firemode_documents_warm", "Sessions whose documents are in memory.");
+    describe_gauge!("firemode_documents_warm_bytes", "Memory that those documents take, in bytes.");
+    describe_gauge!(
+        "firemode_documents_requests",
+        "Requests that work on a session or wait behind others on the same one."
+    );
+}

@@ -1,0 +1,88 @@
+//! Backups: the database and the evidence of one moment in one file, and back.
+//!
+//! The file is a tar archive that other tools can read:
+//!
+//! ```text
+//! manifest.json          what made it, the schema's version, the tables with their columns
+//! database/<table>.copy  the rows of each table in PostgreSQL's text format, all of one snapshot
+//! secrets/<name>         the secrets that development made for itself, if it did
+//! evidence/<key>         every file that those rows refer to
+//! SHA256SUMS             the hash of each of the above; `sha256sum -c` checks an unpacked archive
+//! ```
+
+mod archive;
+mod manifest;
+mod restore;
+mod write;
+
+use std::io;
+use std::path::PathBuf;
+
+use firemode_storage::StorageError;
+use firemode_storage::dump::RestoreError;
+use firemode_supervisor::SupervisorError;
+
+pub use archive::ArchiveError;
+pub use restore::restore;
+pub use write::write;
+
+/// What a backup holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Tables of the database.
+    pub tables: usize,
+    /// Files of evidence.
+    pub evidence_files: usize,
+    /// Secrets that development made.
+    pub secrets: usize,
+    /// Bytes of all members.
+    pub bytes: u64,
+}
+
+/// A backup could not be written or put back.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The file to be written is there.
+    #[error("{} exists already; it was not changed. Name another file", .0.display())]
+    Exists(PathBuf),
+    /// The place to restore to is not empty.
+    #[error("{} is not empty; nothing was changed. Restore with a FIREMODE_DATA_DIR of its own", .0.display())]
+    NotEmpty(PathBuf),
+    /// The stored evidence is not what was stored.
+    #[error("evidence {key} is damaged or missing in the store; no backup was written: {reason}")]
+    Evidence {
+        /// Where the store should keep it.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is nothing to back up.
+    #[error("there is no database, or it is empty: nothing to back up; is this the right FIREMODE_DATA_DIR?")]
+    NothingThere,
+    /// The archive is damaged, or not one of ours.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The database or the store failed.
+    #[error("the database or the evidence store fails; is this the right FIREMODE_DATA_DIR or DATABASE_URL?")]
+    Storage(#[from] StorageError),
+    /// The database takes no dump.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The embedded database could not be started.
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    /// A file could not be read or written.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// An I/O error with the path it happened on.
+fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.into();
+    move |source| BackupError::Io { path, source }
+}

@@ -1,0 +1,124 @@
+//! The demo organisation's users, and tokens for its admin.
+
+use std::borrow::Cow;
+
+use firemode_api::{Passwords, Vault};
+use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
+use firemode_domain::role::Role;
+use firemode_runtime::demo::{
+    ADMIN_EMAIL, ADMIN_ID, ORGANISATION_ID, PASSWORD, TECHNICIAN_EMAIL, TECHNICIAN_ID, TOKEN_SECONDS,
+};
+use firemode_runtime::settings::Settings;
+use firemode_storage::users::{self, NewUser};
+use firemode_storage::{Database, StorageError, Transaction, audit, demo};
+use firemode_web::AccessKey;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+const ORGANISATION_NAME: &str = "Demo Fire Services";
+
+/// Id, address, name and role of each user.
+const USERS: [(Uuid, &str, &str, Role); 2] = [
+    (ADMIN_ID, ADMIN_EMAIL, "Dana Demo", Role::Admin),
+    (TECHNICIAN_ID, TECHNICIAN_EMAIL, "Toni Technician", Role::Technician),
+];
+
+/// The demo organisation could not be made or used.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// Its password is known to everybody.
+    #[error("there is no demo organisation in production; nothing was changed")]
+    Production,
+    /// The database is not there, or not as it should be.
+    #[error("the database fails; is FireMode running, with this FIREMODE_DATA_DIR or DATABASE_URL?")]
+    Database(#[from] StorageError),
+    /// The database has no schema yet.
+    #[error("the database is not migrated yet; start FireMode first, or run `firemode migrate`")]
+    NotMigrated,
+    /// A key does not work.
+    #[error("auth.jwt_secret_key or auth.pii_encryption_key does not work")]
+    Keys,
+}
+
+/// Makes the demo organisation with its users, unless it is there, and lets them sign in.
+///
+/// # Errors
+/// [`DemoError`]; nothing was changed then.
+pub async fn open(settings: &Settings) -> Result<(), DemoError> {
+    if settings.is_production() {
+        return Err(DemoError::Production);
+    }
+    let mut client = Database::new(settings, 1)?.client().await?;
+    if !demo::is_migrated(&client).await? {
+        return Err(DemoError::NotMigrated);
+    }
+    let tx = client.transaction().await.map_err(StorageError::from)?;
+    if demo::add_organisation(&tx, ORGANISATION_ID, ORGANISATION_NAME).await? {
+        add_users(&tx, settings).await?;
+    }
+    demo::set_active(&tx, ORGANISATION_ID, true).await?;
+    tx.commit().await.map_err(StorageError::from)?;
+    Ok(())
+}
+
+/// Keeps the demo organisation's users from signing in: a database that development has used may come to production, and
+/// their password is known to everybody. Returns how many could until now.
+///
+/// # Errors
+/// [`DemoError`].
+pub async fn close(settings: &Settings) -> Result<u64, DemoError> {
+    let client = Database::new(settings, 1)?.client().await?;
+    Ok(demo::set_active(&client, ORGANISATION_ID, false).await?)
+}
+
+/// An access token of the demo admin for a day, with a `jti` of its own.
+///
+/// # Errors
+/// [`DemoError`].
+pub async fn token(settings: &Settings) -> Result<String, DemoError> {
+    open(settings).await?;
+    issue(settings, ADMIN_ID, Role::Admin)
+}
+
+/// An access token of a demo user.
+pub(crate) fn issue(settings: &Settings, user_id: Uuid, role: Role) -> Result<String, DemoError> {
+    let key = AccessKey::new(&settings.auth.jwt_secret_key);
+    let issued = key.issue(user_id, ORGANISATION_ID, role, OffsetDateTime::now_utc(), TOKEN_SECONDS);
+    issued.map(|(token, _)| token).map_err(|_| DemoError::Keys)
+}
+
+async fn add_users(tx: &Transaction<'_>, settings: &Settings) -> Result<(), DemoError> {
+    let passwords = Passwords::new(&settings.auth).ok_or(DemoError::Keys)?;
+    let vault = Vault::new(&settings.auth.pii_encryption_key).ok_or(DemoError::Keys)?;
+    let password_hash = passwords.hash(PASSWORD).await.map_err(|_| DemoError::Keys)?;
+    for (id, email, full_name, role) in USERS {
+        let full_name_encrypted = vault.encrypt(full_name);
+        let user = NewUser {
+            id,
+            organisation_id: ORGANISATION_ID,
+            email,
+            password_hash: &password_hash,
+            full_name_encrypted: &full_name_encrypted,
+            role,
+        };
+        users::insert(tx, &user).await?;
+    }
+    audit::record(tx, &[made()]).await?;
+    Ok(())
+}
+
+fn made() -> AuditEvent {
+    AuditEvent {
+        id: Uuid::now_v7(),
+        organisation_id: ORGANISATION_ID,
+        actor_user_id: None,
+        action: Cow::Borrowed("demo.create"),
+        resource_type: Cow::Borrowed("organisation"),
+        resource_id: Some(ORGANISATION_ID.to_string()),
+        status: AuditStatus::Success,
+        before: None,
+        after: None,
+        transaction_id: Uuid::now_v7(),
+        at: truncate_to_microseconds(OffsetDateTime::now_utc()),
+    }
+}

@@ -1,0 +1,240 @@
+//! What the demo organisation has: two buildings, their assets, and what is found in them.
+
+/// A building.
+pub(super) struct BuildingPlan {
+    pub(super) site_name: &'static str,
+    pub(super) site_address: &'static str,
+    pub(super) building_class: &'static str,
+    pub(super) storeys: u32,
+    pub(super) installed_on: &'static str,
+    pub(super) assets: &'static [AssetPlan],
+    pub(super) visits: &'static [Visit],
+}
+
+/// An asset. Labels are unique within a building.
+pub(super) struct AssetPlan {
+    pub(super) item_code: &'static str,
+    pub(super) section: u8,
+    pub(super) label: &'static str,
+    pub(super) location: &'static str,
+}
+
+/// One test session, and how it goes.
+pub(super) struct Visit {
+    pub(super) name: &'static str,
+    pub(super) course: Course,
+    /// What is found wrong.
+    pub(super) faults: &'static [Fault],
+}
+
+/// How a session goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    /// Planned, nothing tested yet.
+    Planned,
+    /// Every item tested by one device; completed.
+    Completed,
+    /// As before; then late work comes, which nobody has decided about.
+    CompletedWithLateWork,
+    /// As before, and a manager has accepted the late work.
+    LateWorkAccepted,
+    /// Two devices without a network contradict each other; a third one's first change has not arrived.
+    Contested,
+    /// A client without Automerge sends JSON operations; half of the items are tested.
+    InProgress,
+    /// Called off after the first item.
+    Cancelled,
+}
+
+/// What is found wrong with an asset.
+pub(super) struct Fault {
+    /// Label of the asset.
+    pub(super) asset: &'static str,
+    /// One of the conditions that the shipped rule for its item code knows.
+    pub(super) observed_condition: &'static str,
+    pub(super) notes: &'static str,
+    pub(super) picture: Option<Picture>,
+}
+
+/// What a photograph shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Picture {
+    /// A pressure gauge; 0 is the left end of its scale, 1 the right one.
+    Gauge(f32),
+    /// A fire door that stands open by this share of its width.
+    Door(f32),
+    /// A tank that is full by this share.
+    Tank(f32),
+}
+
+const fn asset(
+    section: u8,
+    item_code: &'static str,
+    label: &'static str,
+    location: &'static str,
+) -> AssetPlan {
+    AssetPlan { item_code, section, label, location }
+}
+
+const fn fault(
+    asset: &'static str,
+    observed_condition: &'static str,
+    notes: &'static str,
+    picture: Option<Picture>,
+) -> Fault {
+    Fault { asset, observed_condition, notes, picture }
+}
+
+/// The buildings of the demo organisation.
+pub(super) const BUILDINGS: &[BuildingPlan] = &[
+    BuildingPlan {
+        site_name: "Harbour Tower",
+        site_address: "1 Quay Street, Sydney NSW 2000",
+        building_class: "5",
+        storeys: 24,
+        installed_on: "2014-03-17",
+        assets: TOWER,
+        visits: TOWER_VISITS,
+    },
+    BuildingPlan {
+        site_name: "Riverside Aged Care",
+        site_address: "48 Weir Road, Parramatta NSW 2150",
+        building_class: "9c",
+        storeys: 3,
+        installed_on: "2019-08-05",
+        assets: AGED_CARE,
+        visits: AGED_CARE_VISITS,
+    },
+];
+
+const TOWER: &[AssetPlan] = &[
+    asset(2, "SPR-VALVE", "Sprinkler main stop valve", "Ground floor, valve room"),
+    asset(2, "SPR-SPARES", "Spare sprinkler heads", "Ground floor, valve room"),
+    asset(3, "PMP-HYDRANT", "Hydrant pump 1", "Basement 2, pump room"),
+    asset(3, "PMP-JOCKEY", "Jockey pump", "Basement 2, pump room"),
+    asset(4, "HYD-LANDING", "Landing valve 7", "Level 7, stair A"),
+    asset(4, "HYD-BOOSTER", "Hydrant booster", "Quay Street frontage"),
+    asset(5, "TNK-LEVEL", "Fire water tank", "Roof plant room"),
+    asset(6, "DET-PANEL", "Fire indicator panel", "Ground floor, lobby"),
+    asset(6, "DET-DETECTOR", "Smoke detector 12-04", "Level 12, open office"),
+    asset(6, "DET-BELL", "Local bell", "Quay Street entrance"),
+    asset(7, "GAS-SUPPRESSION", "Gas suppression, server room", "Level 3, server room"),
+    asset(8, "LFH-HOSE", "Lay-flat hose 7A", "Level 7, stair A"),
+    asset(9, "HRL-NOZZLE", "Hose reel 5", "Level 5, west corridor"),
+    asset(10, "EXT-PRESSURE", "Extinguisher 5-2", "Level 5, kitchen"),
+    asset(10, "EXT-SIGN", "Extinguisher sign 9-1", "Level 9, lift lobby"),
+    asset(11, "BLK-BLANKET", "Fire blanket, kitchen 5", "Level 5, kitchen"),
+    asset(12, "DOR-LATCH", "Fire door A-12", "Level 12, stair A"),
+    asset(12, "DMP-FIRE", "Fire damper 8-03", "Level 8, riser"),
+    asset(13, "SMK-EXHAUST-FAN", "Smoke exhaust fan 1", "Roof plant room"),
+    asset(13, "SMK-PRESSURISATION", "Stair pressurisation A", "Roof plant room"),
+    asset(14, "EMP-DIAGRAM", "Evacuation diagram 12", "Level 12, lift lobby"),
+];
+
+const AGED_CARE: &[AssetPlan] = &[
+    asset(2, "SPR-HEAD", "Sprinkler heads, east wing", "Level 1, east wing"),
+    asset(3, "PMP-CONTROLLER", "Pump controller", "Ground floor, pump room"),
+    asset(4, "HYD-ISOLATION", "Hydrant isolation valve", "Ground floor, car park"),
+    asset(5, "TNK-LEVEL", "Fire water tank", "Rear yard"),
+    asset(6, "DET-PANEL", "Fire indicator panel", "Ground floor, reception"),
+    asset(6, "DET-DETECTOR", "Smoke detector R-17", "Level 1, room 17"),
+    asset(6, "DET-BATTERY", "Panel batteries", "Ground floor, reception"),
+    asset(7, "GAS-CYLINDER", "Kitchen hood cylinder", "Ground floor, kitchen"),
+    asset(8, "LFH-NOZZLE", "Lay-flat hose nozzle", "Ground floor, hydrant cabinet"),
+    asset(9, "HRL-NOZZLE", "Hose reel 2", "Level 1, corridor"),
+    asset(10, "EXT-PRESSURE", "Extinguisher K-1", "Ground floor, kitchen"),
+    asset(11, "BLK-BLANKET", "Fire blanket, kitchen", "Ground floor, kitchen"),
+    asset(12, "DOR-CLOSER", "Smoke door E-1", "Level 1, east wing"),
+    asset(12, "DOR-LATCH", "Fire door S-2", "Level 2, south stair"),
+    asset(13, "SMK-DAMPER", "Smoke damper 3", "Level 2, ceiling space"),
+    asset(14, "EMP-TRAINING", "Warden training", "Whole building"),
+];
+
+const TOWER_VISITS: &[Visit] = &[
+    Visit {
+        name: "Harbour Tower, yearly service",
+        course: Course::CompletedWithLateWork,
+        faults: &[
+            fault(
+                "Extinguisher 5-2",
+                "pressure_low",
+                "Needle below the green field.",
+                Some(Picture::Gauge(0.12)),
+            ),
+            fault("Fire door A-12", "will_not_latch", "Strikes the frame.", Some(Picture::Door(0.3))),
+            fault("Spare sprinkler heads", "missing", "Cabinet is empty.", None),
+            fault("Hose reel 5", "weeps", "Drips from the nozzle when shut.", None),
+        ],
+    },
+    Visit {
+        name: "Harbour Tower, six-monthly service",
+        course: Course::Contested,
+        faults: &[
+            fault("Sprinkler main stop valve", "valve_closed", "Found shut, tag of a plumber on it.", None),
+            fault("Jockey pump", "short_cycling", "Starts every 40 seconds.", Some(Picture::Gauge(0.45))),
+            fault("Smoke detector 12-04", "fails_test", "No alarm within 30 s, twice.", None),
+        ],
+    },
+    Visit { name: "Harbour Tower, monthly service", course: Course::Planned, faults: &[] },
+];
+
+const AGED_CARE_VISITS: &[Visit] = &[
+    Visit {
+        name: "Riverside, yearly service",
+        course: Course::LateWorkAccepted,
+        faults: &[
+            fault("Fire water tank", "level_low", "About a third missing.", Some(Picture::Tank(0.62))),
+            fault("Extinguisher K-1", "pressure_low", "Needle at the left end.", Some(Picture::Gauge(0.05))),
+            fault("Warden training", "overdue", "Last held 16 months ago.", None),
+        ],
+    },
+    Visit {
+        name: "Riverside, six-monthly service",
+        course: Course::Completed,
+        faults: &[fault("Smoke damper 3", "partly_open", "Stops half way.", None)],
+    },
+    Visit {
+        name: "Riverside, monthly service",
+        course: Course::InProgress,
+        faults: &[
+            fault("Fire door S-2", "will_not_latch", "Latch is stiff.", Some(Picture::Door(0.15))),
+            fault("Smoke door E-1", "wedged_open", "Wedge removed, staff told.", Some(Picture::Door(0.9))),
+        ],
+    },
+    Visit { name: "Riverside, visit called off", course: Course::Cancelled, faults: &[] },
+];
+
+#[cfg(test)]
+mod tests {
+    use firemode_domain::classification::{Context, Observation, classify, rule_for_item, shipped_rules};
+
+    use super::*;
+
+    #[test]
+    fn every_building_has_assets_in_every_section() {
+        for building in BUILDINGS {
+            for section in 2..=14 {
+                let there = building.assets.iter().any(|asset| asset.section == section);
+                assert!(there, "{} has nothing in section {section}", building.site_name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_shipped_rules_classify_every_fault() {
+        for building in BUILDINGS {
+            for fault in building.visits.iter().flat_map(|visit| visit.faults) {
+                let mut assets = building.assets.iter().filter(|asset| asset.label == fault.asset);
+                let code = assets.next().expect("the fault's asset is in the building").item_code;
+                assert!(assets.next().is_none(), "{} is there twice", fault.asset);
+                let rule = rule_for_item(shipped_rules(), code).expect("a shipped rule covers the item");
+                let observation = Observation {
+                    item_code: code.to_owned(),
+                    observed_condition: fault.observed_condition.to_owned(),
+                    context: Context::default(),
+                };
+                assert!(classify(rule, &observation).is_ok(), "{code} {}", fault.observed_condition);
+            }
+        }
+    }
+}

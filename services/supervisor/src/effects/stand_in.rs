@@ -1,0 +1,166 @@
+//! Answers 503 in the place of a child that is down for long, so that clients hear when to come back.
+
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::json;
+use uuid::Uuid;
+
+/// Connections that are answered at the same time; further ones wait.
+const CONNECTIONS_MAX: usize = 32;
+
+/// What of a request is read before it is answered: its first line says all that matters.
+const HEAD_BYTES_MAX: usize = 8 * 1024;
+
+/// How long one connection may take, and how much of a body is taken so that the client gets to read the answer.
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(2);
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// What is told where no next start is planned.
+const RETRY_SECONDS_UNPLANNED: u64 = 30;
+
+/// Pause after the system refused a connection or a thread.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+
+/// A running stand-in. Dropping it ends the accepting before it returns, so that no connection is taken from the child.
+#[derive(Debug)]
+pub(crate) struct StandIn {
+    stop: Option<PipeWriter>,
+    thread: Option<JoinHandle<()>>,
+    listener: Arc<TcpListener>,
+}
+
+impl StandIn {
+    /// Begins to answer on `listener`, which no other process may be using.
+    pub(crate) fn start(listener: Arc<TcpListener>, retry_in: Option<Duration>) -> io::Result<Self> {
+        let (stopped, stop) = io::pipe()?;
+        listener.set_nonblocking(true)?;
+        let back_at = retry_in.map(|delay| Instant::now() + delay);
+        let accepting = listener.clone();
+        let thread = thread::Builder::new()
+            .name("stand-in".into())
+            .spawn(move || accept(&accepting, &stopped, back_at))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread), listener })
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say, a panic included.
+            let _ = thread.join();
+        }
+        // The flag belongs to the socket, not to this process: children find it as they always do.
+        let _ = self.listener.set_nonblocking(false);
+    }
+}
+
+fn accept(listener: &TcpListener, stopped: &PipeReader, back_at: Option<Instant>) {
+    let busy = Arc::new(AtomicUsize::new(0));
+    loop {
+        let may_accept = busy.load(Ordering::Acquire) < CONNECTIONS_MAX;
+        let interest = if may_accept { PollFlags::POLLIN } else { PollFlags::empty() };
+        let mut ready =
+            [PollFd::new(stopped.as_fd(), PollFlags::POLLIN), PollFd::new(listener.as_fd(), interest)];
+        // While all are busy nothing wakes us when one ends, so it is looked after now and then.
+        let timeout = if may_accept { PollTimeout::NONE } else { PollTimeout::from(20_u8) };
+        match poll(&mut ready, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => thread::sleep(REFUSED_PAUSE),
+        }
+        if ready[0].any() == Some(true) {
+            return;
+        }
+        if ready[1].any() != Some(true) {
+            continue;
+        }
+        match listener.accept() {
+            Ok((stream, _)) => answer_in_thread(stream, back_at, &busy),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => thread::sleep(REFUSED_PAUSE),
+        }
+    }
+}
+
+fn answer_in_thread(stream: TcpStream, back_at: Option<Instant>, busy: &Arc<AtomicUsize>) {
+    busy.fetch_add(1, Ordering::AcqRel);
+    let done = busy.clone();
+    let work = move || {
+        // A client that goes away early is not our concern.
+        let _ = answer(stream, back_at);
+        done.fetch_sub(1, Ordering::AcqRel);
+    };
+    if thread::Builder::new().name("stand-in".into()).spawn(work).is_err() {
+        busy.fetch_sub(1, Ordering::AcqRel);
+        thread::sleep(REFUSED_PAUSE);
+    }
+}
+
+fn answer(mut stream: TcpStream, back_at: Option<Instant>) -> io::Result<()> {
+    let deadline = Instant::now() + CONNECTION_TIME_MAX;
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(CONNECTION_TIME_MAX))?;
+    let mut head = Vec::new();
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < HEAD_BYTES_MAX {
+        if read_some(&mut stream, &mut head, deadline)? == 0 {
+            return Ok(());
+        }
+    }
+    stream.write_all(response(&head, back_at).as_bytes())?;
+    stream.shutdown(Shutdown::Write)?;
+    // Closing with unread bytes resets the connection, and the client might never see the answer.
+    let mut rest = Vec::new();
+    while rest.len() < BODY_BYTES_MAX && read_some(&mut stream, &mut rest, deadline)? > 0 {}
+    Ok(())
+}
+
+fn read_some(stream: &mut TcpStream, into: &mut Vec<u8>, deadline: Instant) -> io::Result<usize> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    stream.set_read_timeout(Some(left))?;
+    let mut buffer = [0; 4096];
+    let read = stream.read(&mut buffer)?;
+    into.extend_from_slice(&buffer[..read]);
+    Ok(read)
+}
+
+/// The same body as every other error of the public port.
+fn response(head: &[u8], back_at: Option<Instant>) -> String {
+    let line = String::from_utf8_lossy(head);
+    let mut words = line.lines().next().unwrap_or_default().split(' ');
+    let method = words.next().unwrap_or_default();
+    let path = words.next().unwrap_or("/").split('?').next().unwrap_or("/");
+    let left = back_at.map(|at| at.saturating_duration_since(Instant::now()).as_secs() + 1);
+    let retry_seconds = left.unwrap_or(RETRY_SECONDS_UNPLANNED);
+    let transaction_id = Uuid::new_v4();
+    let detail = "The service is down and will be back. Try again later.";
+    let body = json!({
+        "type": "urn:firemode:problem:FIRE-503-DOWN",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": detail,
+        "instance": path,
+        "transaction_id": transaction_id,
+        "error_code": "FIRE-503-DOWN",
+        "message": detail,
+        "retryable": true,
+    })
+    .to_string();
+    let shown = if method == "HEAD" { "" } else { body.as_str() };
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
+         Retry-After: {retry_seconds}\r\nX-Transaction-Id: {transaction_id}\r\nCache-Control: no-store\r\n\
+         X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{shown}",
+        body.len()
+    )
+}

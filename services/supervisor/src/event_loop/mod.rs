@@ -1,0 +1,386 @@
+//! The event loop: asks the machine what to do, and does it. Runs on the main thread, which is the one that spawns.
+
+mod operators;
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use firemode_runtime::control::Request;
+use firemode_runtime::settings::LogFormat;
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+use crate::backoff::system_jitter;
+use crate::board::Board;
+use crate::effects::control::{ControlSocket, ReplyTo};
+use crate::effects::executable::Executable;
+use crate::effects::notify::{self, Notice};
+use crate::effects::oom::OomCounter;
+use crate::effects::probe::Prober;
+use crate::effects::stand_in::StandIn;
+use crate::effects::systemd::Systemd;
+use crate::effects::{measure, reap, signals, spawn};
+use crate::error::SupervisorError;
+use crate::exit::{Exit, ExitCode};
+use crate::logs::{Mask, Output, Recent};
+use crate::machine::{Action, Edition, Event, Machine, Pace, Run};
+use crate::policy::Policy;
+use crate::postgres;
+use crate::report;
+use crate::spec::{ChildSpec, Kind};
+
+/// Messages that wait for the event loop; whoever sends more waits.
+const QUEUE_MAX: usize = 256;
+
+/// Time between two probes of a child whose first good answer is waited for.
+const STARTING_PROBE_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Time between two measurements of what the children take.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How the supervisor presents itself.
+#[derive(Debug, Clone)]
+pub struct Presentation {
+    /// The form of log lines.
+    pub format: LogFormat,
+    /// Printed when everything is ready for the first time, where the format is for people.
+    pub welcome: Vec<String>,
+    /// The public address, for the status.
+    pub listening: Option<String>,
+    /// The folder for the control socket, locked by this process; none: there is no control socket.
+    pub control: Option<PathBuf>,
+    /// Texts that are masked wherever a child prints them.
+    pub secrets: Vec<String>,
+}
+
+enum Message {
+    Signal(Signal),
+    Event(Event),
+    Probed { run: Run, took: Duration, failure: Option<String> },
+    Request(Request, ReplyTo),
+}
+
+/// A process of a child.
+struct Process {
+    pid: Pid,
+    prober: Option<Prober>,
+}
+
+struct EventLoop {
+    table: Vec<ChildSpec>,
+    policy: Policy,
+    machine: Machine,
+    processes: HashMap<Run, Process>,
+    sender: SyncSender<Message>,
+    output: Output,
+    board: Board,
+    welcome: Vec<String>,
+    started: Instant,
+    measured: Instant,
+    finished: Option<ExitCode>,
+    executable: Executable,
+    executable_path: PathBuf,
+    candidate: Option<Executable>,
+    stand_ins: HashMap<usize, StandIn>,
+    /// Operators who wait for an answer.
+    waiting: HashMap<u64, ReplyTo>,
+    requests: u64,
+    oom: OomCounter,
+    systemd: Systemd,
+}
+
+/// Runs the children of a table until a signal asks to stop, and all of them have.
+///
+/// Call it on the main thread and before any other thread starts. `SIGTERM` and `SIGINT` stop everything in reverse
+/// order, a second one at once; `SIGHUP` replaces every process of our own without losing a request.
+///
+/// # Errors
+/// The table makes no sense, or the system refuses threads, signals or the control socket.
+pub fn supervise(
+    table: Vec<ChildSpec>,
+    policy: Policy,
+    presentation: Presentation,
+) -> Result<ExitCode, SupervisorError> {
+    let system = |what| move |source: std::io::Error| SupervisorError::System { what, source };
+    let machine = Machine::new(&table, policy.clone(), system_jitter())?;
+    spawn::keep_inherited_descriptors().map_err(system("close inherited descriptors to children"))?;
+    signals::block().map_err(|errno| system("block signals")(errno.into()))?;
+    prctl::set_child_subreaper(true).map_err(|errno| system("become a subreaper")(errno.into()))?;
+    let (executable, executable_path) = Executable::own().map_err(system("open the own executable"))?;
+    let (sender, receiver) = sync_channel(QUEUE_MAX);
+    let to_loop = sender.clone();
+    signals::listen(move |signal| to_loop.send(Message::Signal(signal)).is_ok())
+        .map_err(system("start the signal thread"))?;
+    let names: Vec<_> = table.iter().map(|spec| spec.name).collect();
+    let width = names.iter().map(|name| name.len()).max().unwrap_or_default();
+    let recent = Arc::new(Recent::new(names));
+    let mask = Mask::new(&presentation.secrets);
+    let output = Output::start(presentation.format, width, mask, recent.clone())
+        .map_err(system("start the output thread"))?;
+    let to_loop = sender.clone();
+    let deliver = move |request, reply| to_loop.send(Message::Request(request, reply)).is_ok();
+    let control = presentation.control.map(|folder| ControlSocket::bind(&folder)?.serve(recent, deliver));
+    let _control = control.transpose().map_err(system("open the control socket"))?;
+    let mut this = EventLoop {
+        board: Board::new(&table, presentation.listening),
+        table,
+        policy,
+        machine,
+        processes: HashMap::new(),
+        sender,
+        output,
+        welcome: presentation.welcome,
+        started: Instant::now(),
+        measured: Instant::now(),
+        finished: None,
+        executable,
+        executable_path,
+        candidate: None,
+        stand_ins: HashMap::new(),
+        waiting: HashMap::new(),
+        requests: 0,
+        oom: OomCounter::find(),
+        systemd: Systemd::from_env(),
+    };
+    let code = this.run(&receiver);
+    reap::end_orphans();
+    this.output.finish();
+    Ok(code)
+}
+
+impl EventLoop {
+    fn run(&mut self, messages: &Receiver<Message>) -> ExitCode {
+        self.feed(Event::Tick);
+        loop {
+            if let Some(code) = self.finished {
+                return code;
+            }
+            let deadline = self.machine.next_deadline().unwrap_or_default();
+            match messages.recv_timeout(deadline.saturating_sub(self.started.elapsed())) {
+                Ok(Message::Event(event)) => self.feed(event),
+                Ok(Message::Probed { run, took, failure }) => self.probed(run, took, failure),
+                Ok(Message::Request(request, reply)) => self.requested(request, reply),
+                Ok(Message::Signal(signal)) => self.signalled(signal),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.feed(Event::Tick),
+            }
+            if self.measured.elapsed() >= MEASURE_INTERVAL {
+                self.measure();
+                self.systemd.say("WATCHDOG=1");
+            }
+        }
+    }
+
+    fn signalled(&mut self, signal: Signal) {
+        match signal {
+            Signal::SIGCHLD => self.reap(),
+            Signal::SIGHUP => {
+                tracing::info!(signal = signal.as_str(), "asked to reload");
+                if let Err(error) = self.reload(None) {
+                    tracing::error!(%error, "the reload was not begun");
+                }
+            }
+            signal => {
+                tracing::info!(signal = signal.as_str(), "asked to stop");
+                self.systemd.say("STOPPING=1");
+                self.board.stopping();
+                self.feed(Event::StopRequested { signal });
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        let processes = &self.processes;
+        let run_of = |pid: Pid| processes.iter().find(|(_, process)| process.pid == pid).map(|(run, _)| *run);
+        let leads_group = |pid| run_of(pid).is_some_and(|run| self.table[run.child].kind != Kind::Postgres);
+        let ended = reap::collect(leads_group);
+        let mut exits: Vec<_> = ended.iter().filter_map(|&(pid, exit)| Some((run_of(pid)?, exit))).collect();
+        let told: Vec<_> = exits.iter().map(|(run, _)| *run).collect();
+        let lost =
+            processes.iter().filter(|(run, process)| !told.contains(run) && reap::is_gone(process.pid));
+        exits.extend(lost.map(|(run, _)| (*run, Exit::Unknown)));
+        for (run, exit) in exits {
+            self.processes.remove(&run);
+            let killed = matches!(exit, Exit::Signal { signal: Signal::SIGKILL, .. });
+            let exit = if killed && self.oom.has_grown() { Exit::OutOfMemory } else { exit };
+            self.board.exited(run.child, exit.to_string());
+            self.feed(Event::Exited { run, exit });
+        }
+    }
+
+    /// Hands an event to the machine, does what it says, and hands it what comes of that.
+    fn feed(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for action in self.machine.handle(self.started.elapsed(), event) {
+                events.extend(self.perform(action));
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Spawn { run, edition, succeeds } => return Some(self.spawn(run, edition, succeeds)),
+            Action::Signal { run, signal } => self.signal(run, signal),
+            Action::StartProbing { run, pace } => self.start_probing(run, pace),
+            Action::StopProbing { run } => {
+                if let Some(process) = self.processes.get_mut(&run) {
+                    process.prober = None;
+                }
+            }
+            Action::Emit(transition) => {
+                report::transition(&transition);
+                self.board.step(&transition);
+            }
+            Action::Handover(handover) => {
+                report::handover(&handover);
+                self.board.handover(&handover);
+            }
+            Action::StandIn { child, retry_in } => self.stand_in(child, retry_in),
+            Action::StandDown { child } => drop(self.stand_ins.remove(&child)),
+            Action::Adopt => {
+                tracing::info!("every process has been replaced");
+                if let Some(candidate) = self.candidate.take() {
+                    self.executable = candidate;
+                }
+                self.systemd.say("READY=1");
+            }
+            Action::Discard => {
+                tracing::error!("the reload has failed");
+                self.candidate = None;
+                self.systemd.say("READY=1");
+            }
+            Action::Answer { id, result } => {
+                if let Some(reply) = self.waiting.remove(&id) {
+                    // It holds one answer and gets one; a client that has gone needs none.
+                    let _ = reply.try_send(result.map(|words| (words, String::new())));
+                }
+            }
+            Action::AllReady => {
+                let seconds = self.started.elapsed().as_secs_f64();
+                tracing::info!(seconds, "everything is ready");
+                self.output.announce(&self.welcome);
+                self.systemd.say("READY=1");
+            }
+            Action::Finish(code) => self.finished = Some(code),
+        }
+        None
+    }
+
+    fn spawn(&mut self, run: Run, edition: Edition, succeeds: bool) -> Event {
+        let spec = &self.table[run.child];
+        if let Some(database) = &spec.database {
+            if let Err(reason) = postgres::make_way(database) {
+                return Event::Blocked { run, reason };
+            }
+            if let Err(reason) = postgres::check_disk(database) {
+                return Event::SpawnFailed { run, reason };
+            }
+        }
+        let executable = match (edition, &self.candidate) {
+            (Edition::Candidate, Some(candidate)) => candidate,
+            _ => &self.executable,
+        };
+        let spawned = match spawn::spawn(spec, executable, succeeds) {
+            Ok(spawned) => spawned,
+            Err(error) => return Event::SpawnFailed { run, reason: error.to_string() },
+        };
+        let pid = spawned.pid;
+        self.processes.insert(run, Process { pid, prober: None });
+        let mut followed = self.output.follow(spec.name, spawned.stdout);
+        followed = followed.and_then(|()| self.output.follow(spec.name, spawned.stderr));
+        if let Some(pipe) = spawned.notify {
+            let sender = self.sender.clone();
+            let deliver = move |notice| {
+                let event = match notice {
+                    Notice::Ready => Event::NotifiedReady { run },
+                    Notice::Stopping => Event::NotifiedStopping { run },
+                };
+                sender.send(Message::Event(event)).is_ok()
+            };
+            followed = followed.and_then(|()| notify::listen(pipe, deliver));
+        }
+        if let Err(error) = followed {
+            // Without its pipes it will end by SIGPIPE or miss its start deadline; either way it is tried again.
+            tracing::error!(child = spec.name, %error, "cannot start a thread to follow a child");
+        }
+        Event::Started { run, pid: pid.as_raw() }
+    }
+
+    fn signal(&self, run: Run, signal: Signal) {
+        let Some(process) = self.processes.get(&run) else { return };
+        let spec = &self.table[run.child];
+        let sent = match spec.kind {
+            Kind::Postgres => kill(process.pid, signal),
+            Kind::Service | Kind::OneShot => killpg(process.pid, signal),
+        };
+        if let Err(errno) = sent {
+            tracing::warn!(child = spec.name, signal = signal.as_str(), %errno, "cannot send a signal");
+        }
+    }
+
+    fn start_probing(&mut self, run: Run, pace: Pace) {
+        let spec = &self.table[run.child];
+        let (Some(process), Some(probe)) = (self.processes.get_mut(&run), spec.probe.clone()) else { return };
+        let interval = match pace {
+            Pace::Starting => STARTING_PROBE_INTERVAL,
+            Pace::Liveness => self.policy.probe_interval,
+        };
+        let sender = self.sender.clone();
+        let deliver = move |result: Result<(), String>, took| {
+            // The loop has ended: so will this thread, as its prober is dropped with it.
+            let _ = sender.send(Message::Probed { run, took, failure: result.err() });
+        };
+        process.prober = Prober::start(probe, process.pid, interval, self.policy.probe_timeout, deliver)
+            .inspect_err(|error| tracing::error!(child = spec.name, %error, "cannot start a probe"))
+            .ok();
+    }
+    fn probed(&mut self, run: Run, took: Duration, failure: Option<String>) {
+        if self.machine.present(run.child) == run {
+            self.board.probed(run.child, took, failure.as_deref());
+        }
+        self.feed(match failure {
+            None => Event::ProbeOk { run },
+            Some(reason) => Event::ProbeFailed { run, reason },
+        });
+    }
+
+    /// Looks at what the children take, and lets the machine judge it.
+    fn measure(&mut self) {
+        self.measured = Instant::now();
+        for (run, bytes) in self.look_at_usage() {
+            self.feed(Event::Measured { run, bytes });
+        }
+    }
+
+    /// Notes what the children take; gives the memory of each.
+    fn look_at_usage(&mut self) -> Vec<(Run, u64)> {
+        let mut memory = Vec::new();
+        let runs: Vec<_> = self.processes.iter().map(|(run, process)| (*run, process.pid)).collect();
+        for (run, pid) in runs {
+            let usage = match self.table[run.child].kind {
+                Kind::Postgres => measure::family(pid),
+                Kind::Service | Kind::OneShot => measure::process(pid),
+            };
+            let Some(usage) = usage.filter(|_| self.machine.present(run.child) == run) else { continue };
+            self.board.measured(run.child, usage);
+            memory.push((run, usage.memory_bytes));
+        }
+        memory
+    }
+
+    fn stand_in(&mut self, child: usize, retry_in: Option<Duration>) {
+        let spec = &self.table[child];
+        let Some(socket) = &spec.socket else { return };
+        match StandIn::start(socket.clone(), retry_in) {
+            Ok(stand_in) => {
+                tracing::warn!(child = spec.name, "answering 503 in its place");
+                self.stand_ins.insert(child, stand_in);
+            }
+            Err(error) => tracing::error!(child = spec.name, %error, "cannot answer in its place"),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What operators ask for.
+
+use std::time::Duration;
+
+use super::Machine;
+use super::child::{State, Then};
+use super::handover::{Other, Purpose};
+use super::types::{Action, Command, Phase};
+
+/// Requests that may wait at the same time; whoever asks beside them is told to look at the status.
+const WAITS_MAX: usize = 64;
+
+/// Somebody waits for a child to get somewhere.
+#[derive(Debug)]
+pub(super) struct Wait {
+    id: u64,
+    child: usize,
+    goal: Goal,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    Serving,
+    Stopped,
+}
+
+impl Machine {
+    pub(super) fn commanded(
+        &mut self,
+        id: Option<u64>,
+        command: Command,
+        now: Duration,
+        actions: &mut Vec<Action>,
+    ) {
+        if self.stop.is_some() {
+            let result = Err("FireMode is stopping".to_owned());
+            return actions.extend(id.map(|id| Action::Answer { id, result }));
+        }
+        if self.waits.len() >= WAITS_MAX {
+            let result = Err("too many requests wait already; `firemode status` shows for what".to_owned());
+            return actions.extend(id.map(|id| Action::Answer { id, result }));
+        }
+        match command {
+            Command::Reload => self.begin_reload(id, actions),
+            Command::Start(index) => {
+                self.start_on_command(index, actions);
+                self.wait_for(id, index, Goal::Serving);
+            }
+            Command::Stop(index) => {
+                self.stop_on_command(index, now, actions);
+                self.wait_for(id, index, Goal::Stopped);
+            }
+            Command::Restart(index) => self.restart_on_command(id, index, now, actions),
+        }
+    }
+
+    /// Answers those whose wait is over.
+    pub(super) fn settle_waits(&mut self, actions: &mut Vec<Action>) {
+        let children = &self.children;
+        self.waits.retain(|wait| {
+            let child = &children[wait.child];
+            let name = child.name;
+            let result = match (wait.goal, child.phase()) {
+                (Goal::Serving, Phase::Ready) => Ok(format!("{name} is ready")),
+                (Goal::Serving, Phase::Done) => Ok(format!("{name} is done")),
+                (Goal::Serving, Phase::Backoff | Phase::Stopped) => Err(format!("{name} {}", child.cause)),
+                (Goal::Stopped, Phase::Stopped) if !child.has_process() => Ok(format!("{name} has stopped")),
+                (Goal::Stopped, Phase::Done) => Ok(format!("{name} is done")),
+                _ => return true,
+            };
+            actions.push(Action::Answer { id: wait.id, result });
+            false
+        });
+    }
+
+    /// The stop of everything overtakes what operators wait for.
+    pub(super) fn abandon_waits(&mut self, actions: &mut Vec<Action>) {
+        let stopping = || Err("FireMode is stopping".to_owned());
+        actions.extend(self.waits.drain(..).map(|wait| Action::Answer { id: wait.id, result: stopping() }));
+    }
+
+    fn wait_for(&mut self, id: Option<u64>, child: usize, goal: Goal) {
+        self.waits.extend(id.map(|id| Wait { id, child, goal }));
+    }
+
+    fn start_on_command(&mut self, index: usize, actions: &mut Vec<Action>) {
+        let child = &mut self.children[index];
+        match &mut child.state {
+            State::Stopped | State::Backoff { .. } | State::Blocked { .. } => {
+                child.state = State::Waiting;
+                self.tell(index, "asked to start".to_owned(), super::Told::default(), actions);
+            }
+            State::Ending { then, .. } => *then = Then::Start,
+            _ => {}
+        }
+    }
+
+    fn stop_on_command(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
+        let budget = self.policy.shutdown_max;
+        self.end_other(index, now, budget, "is not wanted any more: it was asked to stop", actions);
+        let child = &mut self.children[index];
+        match &mut child.state {
+            State::Ready { .. } | State::Starting { .. } | State::Leaving { .. } => {
+                let cause = "stopped by an operator".to_owned();
+                self.end(index, now, budget, cause, Then::Rest, actions);
+            }
+            State::Ending { then, .. } => *then = Then::Rest,
+            State::Backoff { .. } | State::Waiting | State::Blocked { .. } => {
+                child.state = State::Stopped;
+                self.tell(index, "stopped by an operator".to_owned(), super::Told::default(), actions);
+            }
+            State::Stopped | State::Done => {}
+        }
+    }
+
+    fn restart_on_command(
+        &mut self,
+        id: Option<u64>,
+        index: usize,
+        now: Duration,
+        actions: &mut Vec<Action>,
+    ) {
+        let has_needs = self.has_what_it_needs(index);
+        let child = &mut self.children[index];
+        let cause = "restarted by an operator".to_owned();
+        match &mut child.state {
+            State::Ready { .. } if child.hands_over => {
+                let obstacle = match &child.other {
+                    Some(Other::Heir(_)) => Some("another handover is under way"),
+                    Some(Other::Leaving { .. }) => Some("the generation before still finishes its requests"),
+                    None => (!has_needs).then_some("what it needs is not ready"),
+                };
+                if let Some(what) = obstacle {
+                    let result = Err(format!("{}: {what}; try again in a moment", child.name));
+                    return actions.extend(id.map(|id| Action::Answer { id, result }));
+                }
+                let edition = child.edition;
+                return self.begin_handover(index, now, edition, Purpose::Command(id), cause, actions);
+            }
+            State::Ready { .. } | State::Starting { .. } | State::Leaving { .. } => {
+                self.end(index, now, self.policy.shutdown_max, cause, Then::Start, actions);
+            }
+            State::Done => {
+                child.state = State::Waiting;
+                self.tell(index, cause, super::Told::default(), actions);
+            }
+            _ => self.start_on_command(index, actions),
+        }
+        self.wait_for(id, index, Goal::Serving);
+    }
+}

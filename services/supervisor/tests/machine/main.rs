@@ -1,0 +1,7 @@
+//! Single decisions of the state machine, one rule a test.
+#![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
+mod bench;
+mod handover;
+mod operators;
+mod rules;

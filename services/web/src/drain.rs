@@ -1,0 +1,109 @@
+//! How a server leaves without losing a request.
+//!
+//! The framework's own graceful stop closes idle connections and drops those that were accepted and not yet looked at; a
+//! request on its way would be lost with them. So before that stop comes a time in which nothing new is accepted, every
+//! answer says `Connection: close`, and connections stay until their clients have taken leave, or the time is over.
+
+use std::any::Any;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Extensions, ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+use firemode_runtime::settings::SupervisorSettings;
+use firemode_runtime::shutdown::{self, Leave};
+use tokio::time::{Instant, sleep};
+
+/// How often open connections are counted.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Until a connection that was accepted in the last moment is counted.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// The open connections of a server, and whether it is leaving.
+#[derive(Debug, Clone, Default)]
+pub struct Drain(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    leaving: AtomicBool,
+    connections: AtomicUsize,
+}
+
+/// Counts one connection for as long as it is open.
+struct Counted(Arc<State>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Drain {
+    /// For `HttpServer::on_connect`.
+    pub fn count(&self) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static {
+        let state = self.0.clone();
+        move |_, extensions| {
+            state.connections.fetch_add(1, Ordering::AcqRel);
+            extensions.insert(Arc::new(Counted(state.clone())));
+        }
+    }
+
+    /// Waits for a signal that asks this process to stop, and then leaves; `begin` is called in between, to say so.
+    ///
+    /// A second signal finds a process that is leaving already. It only shortens the time: whoever was taken over from has
+    /// long enough for anything, until everything stops.
+    ///
+    /// # Errors
+    /// The signal handlers cannot be installed.
+    pub async fn leave_when_asked(
+        &self,
+        server: &ServerHandle,
+        settings: &SupervisorSettings,
+        begin: impl FnOnce(),
+    ) -> io::Result<()> {
+        let reason = shutdown::requested().await?;
+        tracing::info!(signal = reason.signal(), "stopping: no new connections, requests may finish");
+        begin();
+        self.0.leaving.store(true, Ordering::Release);
+        tokio::select! {
+            () = self.leave(server, reason.leave(settings)) => {}
+            again = shutdown::requested() => self.leave(server, again?.leave(settings)).await,
+        }
+        Ok(())
+    }
+
+    /// Serves on for a moment, so that whoever asks for readiness can hear that it ends; then accepts nothing more, waits
+    /// until every connection is closed or the time is over, and stops the server.
+    async fn leave(&self, server: &ServerHandle, leave: Leave) {
+        let deadline = Instant::now() + leave.time_max;
+        sleep(leave.notice).await;
+        server.pause().await;
+        sleep(SETTLE).await;
+        while self.0.connections.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+            sleep(POLL).await;
+        }
+        server.stop(false).await;
+    }
+}
+
+/// The middleware that says `Connection: close` once the [`Drain`] in the application's data has begun.
+///
+/// # Errors
+/// Those of the service within.
+pub async fn close_when_leaving(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let drain = request.app_data::<web::Data<Drain>>().cloned();
+    let mut response = next.call(request).await?;
+    if drain.is_some_and(|drain| drain.0.leaving.load(Ordering::Acquire)) {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    Ok(response)
+}

@@ -1,0 +1,102 @@
+//! What is noted of each request: its span, its line in the log and its figures.
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::{Method, StatusCode};
+use firemode_runtime::telemetry::{REQUEST_SPAN, TraceContext};
+use tracing::{Span, field};
+use uuid::Uuid;
+
+use crate::metrics::Measured;
+
+/// The label of a request for what no route serves, whatever path it names.
+const NO_ROUTE: &str = "none";
+
+/// A request that is being worked on.
+pub(crate) struct Observed {
+    /// Everything that happens for the request happens in here.
+    pub(crate) span: Span,
+    /// The request's place in a trace, if it has one.
+    pub(crate) trace: TraceContext,
+    /// The path, as the client wrote it.
+    pub(crate) path: String,
+    method: &'static str,
+    is_probe: bool,
+    measured: Measured,
+}
+
+impl Observed {
+    /// Begins with the request's head; to be called before the method or the path are rewritten.
+    pub(crate) fn new(request: &ServiceRequest, transaction_id: Uuid) -> Self {
+        let path = request.path().to_owned();
+        // A slash at the end means the same as none, and is taken off only later.
+        let plain = if path.len() > 1 { path.trim_end_matches('/') } else { &path };
+        let route = request.resource_map().match_pattern(plain);
+        let method = known_method(request.method());
+        let is_probe = is_probe(route.as_deref());
+        let span = span(transaction_id, method, &path, route.as_deref(), is_probe);
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let trace = TraceContext::from_headers(header).continued_by(&span);
+        if let Some(trace_id) = trace.trace_id() {
+            span.record("trace_id", trace_id);
+        }
+        let measured = Measured::new(method, route.unwrap_or_else(|| NO_ROUTE.to_owned()));
+        Self { span, trace, path, method, is_probe, measured }
+    }
+
+    /// Ends with the answer's head. One line a request; probes would drown the rest, so they are quieter.
+    pub(crate) fn end(self, status: StatusCode, cause: Option<&str>) {
+        let Self { span, path, method, is_probe, measured, .. } = self;
+        let milliseconds = u64::try_from(measured.answered(status).as_millis()).unwrap_or(u64::MAX);
+        span.record("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
+        let code = status.as_u16();
+        span.in_scope(|| match cause {
+            Some(cause) if code == 500 => tracing::error!(milliseconds, cause, "{method} {path} {code}"),
+            Some(cause) => tracing::warn!(milliseconds, cause, "{method} {path} {code}"),
+            None if is_probe => tracing::debug!(milliseconds, "{method} {path} {code}"),
+            None => tracing::info!(milliseconds, "{method} {path} {code}"),
+        });
+    }
+}
+
+/// Fields with a dot are named as OpenTelemetry wants it.
+fn span(transaction_id: Uuid, method: &'static str, path: &str, route: Option<&str>, is_probe: bool) -> Span {
+    macro_rules! span {
+        ($name:expr) => {
+            tracing::info_span!(
+                $name,
+                %transaction_id,
+                trace_id = field::Empty,
+                otel.name = format_args!("{method}{}{}", if route.is_some() { " " } else { "" }, route.unwrap_or_default()),
+                otel.kind = "server",
+                otel.status_code = field::Empty,
+                http.request.method = method,
+                http.route = route,
+                http.response.status_code = field::Empty,
+                url.path = path,
+            )
+        };
+    }
+    if is_probe { span!("probe") } else { span!(REQUEST_SPAN) }
+}
+
+/// Asked again and again by machines, about this process alone.
+fn is_probe(route: Option<&str>) -> bool {
+    route.is_some_and(|route| route.starts_with("/health") || matches!(route, "/metrics" | "/memory"))
+}
+
+/// A client can make up methods; as a label there is one for all of these.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "_OTHER",
+    }
+}

@@ -1,0 +1,158 @@
+//! The full stack, started for the experiment, and an organisation in it.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::http::Client;
+
+/// How long anything that must happen may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A running FireMode with a data folder of its own. Dropping it stops it.
+pub(crate) struct Appliance {
+    process: Child,
+    folder: TempDir,
+    pub(crate) address: SocketAddr,
+}
+
+impl Appliance {
+    /// Starts one on free ports and waits until everything is ready.
+    pub(crate) fn start() -> Self {
+        let open = std::fs::Permissions::from_mode(0o755);
+        let folder = tempfile::Builder::new().prefix("firemode-chaos-").permissions(open).tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firemode"));
+        command.env_remove("DATABASE_URL").env("FIREMODE_DATA_DIR", folder.path());
+        command.envs([
+            ("PORT", "0"),
+            ("INGEST_PORT", "0"),
+            ("FIREMODE_ENV", "development"),
+            ("RUST_LOG", "warn"),
+        ]);
+        // Each kill finds the delay at its start again.
+        command.env("FIREMODE__SUPERVISOR__BACKOFF_FORGET_SECONDS", "1");
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
+        let process = command.spawn().unwrap();
+        let mut this = Self { process, folder, address: ([127, 0, 0, 1], 0).into() };
+        let status = this.wait_until_ready();
+        let listening: SocketAddr = status["listening"].as_str().unwrap().parse().unwrap();
+        this.address.set_port(listening.port());
+        this
+    }
+
+    /// Runs `firemode <args>` on it; true and what it printed, or false and what it complained of.
+    pub(crate) fn command(&self, args: &[&str]) -> (bool, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firemode"));
+        let output = command.args(args).env("FIREMODE_DATA_DIR", self.folder.path()).output().unwrap();
+        let text = if output.status.success() { output.stdout } else { output.stderr };
+        (output.status.success(), String::from_utf8_lossy(&text).trim().to_owned())
+    }
+
+    /// The state of one child.
+    fn child(&self, name: &str) -> Value {
+        let status = self.status().unwrap_or_default();
+        let children = status["children"].as_array().cloned().unwrap_or_default();
+        children.into_iter().find(|child| child["name"] == name).unwrap_or_default()
+    }
+
+    /// Kills a child's process, as the kernel would for want of memory; gives the moment after which it is dead.
+    pub(crate) fn kill_child(&self, name: &str) -> Instant {
+        let pid = self.child(name)["pid"].as_i64().expect("the child runs");
+        kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+        Instant::now()
+    }
+
+    /// Waits until every child is ready and has been so for `time`.
+    pub(crate) fn wait_until_settled(&self, time: Duration) {
+        let deadline = Instant::now() + PATIENCE;
+        let settled = |status: &Value| {
+            let since = |child: &Value| child["since_seconds"].as_f64().unwrap_or_default();
+            let children = status["children"].as_array().cloned().unwrap_or_default();
+            status["ready"] == true && children.iter().all(|child| since(child) >= time.as_secs_f64())
+        };
+        while !self.status().is_some_and(|status| settled(&status)) {
+            assert!(Instant::now() < deadline, "it does not settle: {:?}", self.status());
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn wait_until_ready(&self) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.status() {
+                Some(status) if status["ready"] == true => return status,
+                status => assert!(Instant::now() < deadline, "it does not become ready: {status:?}"),
+            }
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn status(&self) -> Option<Value> {
+        let (done, text) = self.command(&["status", "--json"]);
+        done.then(|| serde_json::from_str(&text).unwrap())
+    }
+}
+
+impl Drop for Appliance {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.process.id() as i32), Signal::SIGTERM);
+        let _ = self.process.wait();
+    }
+}
+
+/// A test session to bring results to.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) item: String,
+}
+
+/// An organisation with a building and test sessions.
+pub(crate) struct Organisation {
+    pub(crate) token: String,
+    pub(crate) sessions: Vec<Session>,
+}
+
+impl Organisation {
+    pub(crate) fn create(address: SocketAddr, sessions: usize) -> Self {
+        let mut anyone = Client::new(address, None);
+        let body = json!({ "organisation_name": "Chaos", "email": "chaos@example.org",
+                           "password": "correct horse battery staple", "full_name": "C. Haos" });
+        let registered = post(&mut anyone, "/v1/auth/register", &body);
+        let token = text(&registered, "access_token");
+        let mut admin = Client::new(address, Some(token.clone()));
+        let building = post(
+            &mut admin,
+            "/v1/buildings",
+            &json!({ "site_name": "Tower", "site_address": "1 High Street" }),
+        );
+        let building_id = text(&building, "id");
+        let asset = json!({ "item_code": "AS1851-10-EXT", "section": 10, "label": "Extinguisher",
+                            "location": "Level 1" });
+        let asset = post(&mut admin, &format!("/v1/buildings/{building_id}/assets"), &asset);
+        let item = text(&asset, "id");
+        let make = |_| {
+            let session = post(&mut admin, "/v1/tests/sessions", &json!({ "building_id": building_id }));
+            Session { id: text(&session, "id"), item: item.clone() }
+        };
+        Self { token, sessions: (0..sessions).map(make).collect() }
+    }
+}
+
+fn post(client: &mut Client, path: &str, body: &Value) -> Value {
+    let answer = client.send("POST", path, None, Some(body)).unwrap();
+    assert_eq!(answer.status, 201, "{path}: {}", answer.body);
+    answer.body
+}
+
+fn text(body: &Value, name: &str) -> String {
+    body[name].as_str().unwrap_or_else(|| panic!("no {name} in {body}")).to_owned()
+}

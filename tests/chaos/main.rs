@@ -1,0 +1,168 @@
+//! Kills processes under load, and replaces them under load, and counts what clients notice.
+//!
+//! `cargo test --test chaos -- [--kills 20] [--reloads 5] [--rate 240] [--workers 48]`
+//!
+//! Leaves with 1 where a connection was refused, an acknowledged result is not there afterwards, a result is there twice, a
+//! request failed in another way than a cut connection or a 503 with `Retry-After`, or any failed during a reload.
+#![expect(clippy::unwrap_used, reason = "in a test, what is not there ends the test")]
+#![expect(clippy::print_stdout, reason = "its report is its purpose")]
+
+mod appliance;
+mod http;
+mod load;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use appliance::{Appliance, Organisation};
+use http::Client;
+use load::{Acknowledged, Load, Tally, get};
+
+/// Sessions that share the load, so that no document grows without bound.
+const SESSIONS: usize = 60;
+
+/// Everything is ready for so long before the next kill: long enough for the backoff to start anew.
+const SETTLED: Duration = Duration::from_millis(3_000);
+
+/// Longest time in which a killed child has to serve again.
+const RECOVERY_MAX: Duration = Duration::from_secs(60);
+
+struct Options {
+    kills: u32,
+    reloads: u32,
+    rate: u32,
+    workers: u32,
+}
+
+fn main() -> ExitCode {
+    let options = options();
+    let appliance = Appliance::start();
+    let organisation = Organisation::create(appliance.address, SESSIONS);
+    let counts = changes(&appliance, &organisation);
+    let mut sound = true;
+    let mut acknowledged = Acknowledged::new();
+    for child in ["api", "ingest"] {
+        println!("\nkill -9 of {child}, {} times, under {} requests a second", options.kills, options.rate);
+        let begun = Instant::now();
+        let load = Load::start(appliance.address, &organisation, options.workers, options.rate);
+        sleep(Duration::from_secs(2));
+        let recoveries =
+            (0..options.kills).map(|_| kill_and_recover(&appliance, child, &load.tally)).collect();
+        let (tally, done) = load.stop();
+        report(&tally, begun.elapsed());
+        report_recovery(recoveries);
+        sound &= get(&tally.refused) + get(&tally.wrong) + get(&tally.given_up) == 0;
+        acknowledged.extend(done);
+    }
+    println!("\nreload, {} times, under {} requests a second", options.reloads, options.rate);
+    let begun = Instant::now();
+    let load = Load::start(appliance.address, &organisation, options.workers, options.rate);
+    for _ in 0..options.reloads {
+        sleep(Duration::from_secs(3));
+        let (reloaded, words) = appliance.command(&["reload"]);
+        println!("  firemode reload: {words}");
+        sound &= reloaded;
+    }
+    sleep(Duration::from_secs(3));
+    let (tally, done) = load.stop();
+    report(&tally, begun.elapsed());
+    sound &= tally.failed() + get(&tally.given_up) == 0;
+    acknowledged.extend(done);
+    appliance.wait_until_settled(Duration::ZERO);
+    sound &= nothing_is_lost(&appliance, &organisation, &acknowledged, &counts);
+    println!("\n{}", if sound { "sound" } else { "NOT SOUND" });
+    ExitCode::from(u8::from(!sound))
+}
+
+fn options() -> Options {
+    let mut options = Options { kills: 20, reloads: 5, rate: 240, workers: 48 };
+    let mut args = std::env::args().skip(1);
+    while let Some(name) = args.next() {
+        let value = args.next().and_then(|value| value.parse().ok());
+        let value = value.unwrap_or_else(|| panic!("{name} wants a number"));
+        match name.as_str() {
+            "--kills" => options.kills = value,
+            "--reloads" => options.reloads = value,
+            "--rate" => options.rate = value,
+            "--workers" => options.workers = value,
+            _ => panic!("there is no {name}"),
+        }
+    }
+    options
+}
+
+/// Kills a child; gives the time until a result that was sent after that is acknowledged, which takes all processes.
+fn kill_and_recover(appliance: &Appliance, child: &str, tally: &Tally) -> Duration {
+    appliance.wait_until_settled(SETTLED);
+    let killed = appliance.kill_child(child);
+    loop {
+        let first = tally.acknowledged_of_begun_after(killed);
+        if let Some(acknowledged) = first {
+            return acknowledged - killed;
+        }
+        assert!(killed.elapsed() < RECOVERY_MAX, "nothing is acknowledged after the kill of {child}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn report(tally: &Tally, time: Duration) {
+    let rate = get(&tally.requests) as f64 / time.as_secs_f64();
+    println!("  requests      {} in {:.0} s, {rate:.0} a second", get(&tally.requests), time.as_secs_f64());
+    println!("  acknowledged  {}", get(&tally.acknowledged));
+    println!("  failed        {} attempts", tally.failed());
+    println!("    refused     {}", get(&tally.refused));
+    println!("    cut         {}", get(&tally.cut));
+    println!("    503 or 504  {} with Retry-After", get(&tally.unavailable));
+    println!("    other       {}", get(&tally.wrong));
+    println!("  retried       {}, {} found their work done", get(&tally.retried), get(&tally.replayed));
+    println!("  given up      {}", get(&tally.given_up));
+    for example in tally.examples.lock().unwrap().iter() {
+        println!("    for example   {example}");
+    }
+}
+
+fn report_recovery(mut times: Vec<Duration>) {
+    times.sort();
+    let (Some(median), Some(max)) = (times.get(times.len() / 2), times.last()) else { return };
+    println!("  recovery      p50 {} ms, max {} ms", median.as_millis(), max.as_millis());
+}
+
+/// The number of changes of each session.
+fn changes(appliance: &Appliance, organisation: &Organisation) -> Vec<u64> {
+    let mut client = Client::new(appliance.address, Some(organisation.token.clone()));
+    let mut count = |id: &str| {
+        let session = client.send("GET", &format!("/v1/tests/sessions/{id}"), None, None).unwrap().body;
+        let clock: BTreeMap<String, u64> = serde_json::from_value(session["vector_clock"].clone()).unwrap();
+        clock.values().sum()
+    };
+    organisation.sessions.iter().map(|session| count(&session.id)).collect()
+}
+
+/// Compares what was acknowledged with what is stored: nothing is missing, and nothing is there twice.
+fn nothing_is_lost(
+    appliance: &Appliance,
+    organisation: &Organisation,
+    acknowledged: &Acknowledged,
+    before: &[u64],
+) -> bool {
+    let mut client = Client::new(appliance.address, Some(organisation.token.clone()));
+    let after = changes(appliance, organisation);
+    let (mut lost, mut twice) = (0, 0);
+    for (number, session) in organisation.sessions.iter().enumerate() {
+        let read =
+            client.send("GET", &format!("/v1/tests/sessions/{}", session.id), None, None).unwrap().body;
+        let item = &read["document"]["items"][&session.item];
+        let mine: Vec<_> = acknowledged.iter().filter(|(of, _)| *of == number).collect();
+        lost += mine.iter().filter(|(_, field)| item.get(field).is_none()).count();
+        // Each of its requests was acknowledged in the end, and each makes one change.
+        twice += (after[number] - before[number]) as usize
+            - mine.len().min((after[number] - before[number]) as usize);
+    }
+    println!(
+        "\nafterwards\n  acknowledged  {}\n  lost          {lost}\n  there twice   {twice}",
+        acknowledged.len()
+    );
+    lost == 0 && twice == 0
+}

@@ -1,0 +1,152 @@
+//! Backups of a running appliance, and restores into another folder.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use nix::sys::signal::Signal;
+
+use crate::demo::{photographs, seed, sessions, sign_in};
+use crate::support::stack::command;
+use crate::support::{Client, Folder, Form, Stack};
+
+fn run(data_dir: &Path, role: &str, file: &Path) -> Output {
+    command(data_dir).arg(role).arg(file).output().unwrap()
+}
+
+fn succeeds(data_dir: &Path, role: &str, file: &Path) -> String {
+    let output = run(data_dir, role, file);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Asserts exit code 1; returns what was said.
+fn fails(data_dir: &Path, role: &str, file: &Path) -> String {
+    let output = run(data_dir, role, file);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(output.stdout.is_empty());
+    said
+}
+
+/// Uploads evidence until it is over.
+fn upload_until(is_over: &AtomicBool, admin: &Client, session_id: &str) -> usize {
+    let mut uploaded = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let content = format!("\u{ff}\u{d8} upload {uploaded} while the backup is made");
+        Form::photo(session_id, content.as_bytes()).upload(admin).expect(201);
+        uploaded += 1;
+    }
+    uploaded
+}
+
+#[test]
+fn a_backup_taken_under_load_restores_everything_and_nothing_else() {
+    let stack = Stack::start(&[]);
+    seed(&stack);
+    let admin = sign_in(&stack);
+    let before = sessions(&admin);
+    let active = before.iter().find(|session| session["status"] == "active").unwrap();
+    let cursor = admin.get("/v1/tests/sessions?limit=2").expect(200).text("/next_cursor");
+    let place = Folder::new();
+    let file = place.path().join("backup.tar");
+
+    let is_over = AtomicBool::new(false);
+    let uploaded = thread::scope(|scope| {
+        let uploads = scope.spawn(|| upload_until(&is_over, &admin, active["id"].as_str().unwrap()));
+        let said = succeeds(stack.folder().path(), "backup", &file);
+        is_over.store(true, Ordering::Relaxed);
+        assert!(said.contains("verified") && said.contains("secrets"), "{said}");
+        uploads.join().unwrap()
+    });
+    assert!(uploaded > 0, "the backup was taken while nothing happened");
+    let size = fs::metadata(&file).unwrap().len();
+    assert!(fails(stack.folder().path(), "backup", &file).contains("exists already"));
+    assert_eq!(fs::metadata(&file).unwrap().len(), size);
+
+    let said = fails(stack.folder().path(), "restore", &file);
+    assert!(said.contains("is not empty; nothing was changed"), "{said}");
+    assert!(sessions(&admin) == before, "the refused restore changed something");
+
+    let folder = Folder::new();
+    succeeds(folder.path(), "restore", &file);
+    assert!(fails(folder.path(), "restore", &file).contains("is not empty"));
+    let mut restored = Stack::start_in(&folder, &[]);
+    // The name is stored encrypted: the key came with the backup.
+    let there = sign_in(&restored);
+    assert_eq!(there.get("/v1/users/me").expect(200).text("/full_name"), "Dana Demo");
+    let after = sessions(&there);
+    assert!(after == before, "the restored sessions differ");
+    for id in photographs(&after) {
+        assert_eq!(there.get(&format!("/v1/evidence/{id}/verify")).expect(200)["verified"], true);
+    }
+    // Evidence that was on its way meanwhile is there with its bytes, or not at all.
+    for row in restored.sql().rows("select id::text from evidence", &[]) {
+        let id: String = row.get(0);
+        assert_eq!(there.get(&format!("/v1/evidence/{id}/verify")).expect(200)["verified"], true);
+    }
+    let old = format!("/v1/tests/sessions?limit=2&cursor={cursor}");
+    admin.get(&old).expect(200);
+    there.get(&old).expect(410);
+    assert!(seed(&restored).contains("nothing was added"));
+    assert_eq!(restored.end_with(Signal::SIGTERM).code(), Some(0));
+
+    // A stopped appliance can be backed up too.
+    let again = place.path().join("again.tar");
+    assert!(succeeds(folder.path(), "backup", &again).contains("verified"));
+}
+
+#[test]
+fn where_nothing_is_nothing_is_backed_up_or_made() {
+    let (folder, place) = (Folder::new(), Folder::new());
+    let said = fails(folder.path(), "backup", &place.path().join("backup.tar"));
+    assert!(said.contains("nothing to back up"), "{said}");
+    for folder in [folder, place] {
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_damaged_backup_is_told_and_nothing_is_changed() {
+    let place = Folder::new();
+    let file = place.path().join("backup.tar");
+    succeeds(Stack::shared().folder().path(), "backup", &file);
+    let whole = fs::read(&file).unwrap();
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let target = Folder::new();
+    for (name, bytes) in [
+        ("empty", Vec::new()),
+        ("no archive", b"hello".to_vec()),
+        ("cut off", whole[..whole.len() / 2].to_vec()),
+        ("without its hashes", whole[..whole.len() - 8192].to_vec()),
+        ("flipped in the manifest", flipped(700)),
+        ("flipped in the middle", flipped(whole.len() / 2)),
+    ] {
+        let damaged = place.path().join("damaged.tar");
+        fs::write(&damaged, bytes).unwrap();
+        let said = fails(target.path(), "restore", &damaged);
+        assert!(said.contains("backup"), "{name}: {said}");
+        assert_eq!(target.path().read_dir().unwrap().count(), 0, "{name}: something was made");
+    }
+    assert!(fails(target.path(), "restore", &place.path().join("none.tar")).contains("No such file"));
+}
+
+#[test]
+fn evidence_that_is_damaged_in_the_store_is_named_and_not_backed_up() {
+    let stack = Stack::start(&[]);
+    seed(&stack);
+    let row = stack.sql().rows("select storage_key from evidence_blobs limit 1", &[]);
+    let key: String = row[0].get(0);
+    let stored = stack.folder().path().join("evidence").join(&key);
+    fs::write(&stored, b"other bytes").unwrap();
+    let place = Folder::new();
+    let said = fails(stack.folder().path(), "backup", &place.path().join("backup.tar"));
+    assert!(said.contains(&key), "{said}");
+    assert_eq!(place.path().read_dir().unwrap().count(), 0, "a part of a file is left");
+}
