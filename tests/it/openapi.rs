@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::support::stack::command;
-use crate::support::{Folder, Stack};
+use crate::support::{Folder, Site, Stack, new_key};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -94,6 +94,37 @@ fn every_operation_has_a_name_of_its_own_a_summary_and_its_errors() {
             assert_eq!(parameter["in"] == "path", is_in_path, "{what}: {parameter}");
         }
     }
+}
+
+#[test]
+fn the_examples_of_bodies_work_when_tried() {
+    let document = document();
+    let site = Site::new();
+    let mut tried = 0;
+    for (method, path, operation) in operations(&document) {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let Some(reference) = schema["$ref"].as_str().and_then(|text| text.strip_prefix('#')) else {
+            continue;
+        };
+        let mut example = document.pointer(reference).unwrap()["example"].clone();
+        if example.is_null() {
+            continue;
+        }
+        if path == "/v1/tests/sessions" {
+            // The one example that names something that a reader has to make first.
+            example["building_id"] = site.building_id.as_str().into();
+        }
+        let address = path
+            .replace("{building_id}", &site.building_id)
+            .replace("{asset_id}", &site.items[0])
+            .replace("{session_id}", &site.session_id);
+        // Signing out is among them, so each is tried by somebody new.
+        let caller = site.organisation.member(Stack::shared(), "admin").client;
+        let answer = caller.request(&method.to_uppercase(), &address).key(&new_key()).json(&example).send();
+        assert!((200..300).contains(&answer.status), "{method} {path} gives {}: {example}", answer.status);
+        tried += 1;
+    }
+    assert!(tried >= 9, "{tried}");
 }
 
 #[test]

@@ -13,6 +13,14 @@ use crate::routes::{Documented, TABLE};
 
 const SCHEME: &str = "bearer";
 
+/// Where the ids in paths come from.
+const IDS: [(&str, &str); 4] = [
+    ("building_id", "`id` of a building: `GET /v1/buildings`."),
+    ("asset_id", "`id` of an asset: `GET /v1/buildings/{building_id}/assets`."),
+    ("session_id", "`id` of a test session: `GET /v1/tests/sessions`."),
+    ("evidence_id", "`evidence_id` of the answer to `POST /v1/evidence`."),
+];
+
 /// The document: every route of the table, with what all of them have in common added here.
 pub fn openapi() -> OpenApi {
     let mut document = Documented::openapi();
@@ -76,6 +84,13 @@ fn add_common(operation: &mut Operation, access: Access, path: &str) {
     // A handler's name alone is not unique; with its noun it is.
     if let (Some(tags), Some(name)) = (&operation.tags, &operation.operation_id) {
         operation.operation_id = Some(format!("{}_{name}", tags.concat()));
+    }
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && let Some((_, source)) = IDS.iter().find(|(name, _)| *name == parameter.name)
+        {
+            parameter.description.get_or_insert_with(|| (*source).to_owned());
+        }
     }
     let mut errors = vec![("500", "The request failed here; it was logged under its transaction id.")];
     if access != Access::Always {

@@ -58,6 +58,8 @@ pub(crate) struct AssetView {
 /// An asset to be made.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"item_code": "EXT-PRESSURE", "section": 10, "label": "Extinguisher 3",
+                          "location": "Level 2, by the lift", "installed_on": "2021-03-01"}))]
 pub(crate) struct CreateAsset {
     #[garde(length(chars, min = 1, max = 64))]
     #[schema(example = "EXT-PRESSURE")]
@@ -93,7 +95,10 @@ pub(crate) enum CreateAssets {
 
 /// What a client sends; the rows stay plain JSON above, so that each can fail by itself.
 #[derive(ToSchema)]
-#[schema(as = CreateAssets)]
+#[schema(as = CreateAssets, example = json!([
+    {"item_code": "EXT-PRESSURE", "section": 10, "label": "Extinguisher 3", "location": "Level 2, by the lift"},
+    {"item_code": "DOR-LATCH", "section": 12, "label": "Fire door 7", "location": "Level 2, stair 1"},
+]))]
 #[serde(untagged)]
 #[expect(dead_code, reason = "describes the body to readers of the API's documentation")]
 pub(crate) enum CreateAssetsSchema {
@@ -106,6 +111,7 @@ pub(crate) enum CreateAssetsSchema {
 /// New values; what is left out stays.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"location": "Level 3, by the stairs"}))]
 pub(crate) struct UpdateAsset {
     #[garde(inner(length(chars, min = 1, max = 64)))]
     item_code: Option<String>,

@@ -64,6 +64,7 @@ pub(crate) struct Refresh {
 /// What to end besides the access token.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({}))]
 pub(crate) struct Logout {
     /// Ends the whole family of tokens of this login.
     #[garde(inner(length(bytes, min = 1, max = 200)))]
@@ -85,6 +86,7 @@ pub(crate) struct Revoke {
 /// A user whose every token is to end.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({}))]
 pub(crate) struct RevokeAll {
     /// Oneself, where left out.
     #[garde(skip)]

@@ -42,6 +42,8 @@ pub(crate) struct BuildingView {
 /// A building to be made.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"site_name": "Harbour Tower", "site_address": "1 Quay Street, Sydney NSW 2000",
+                          "building_class": "5", "metadata": {"levels": 12}}))]
 pub(crate) struct CreateBuilding {
     #[garde(length(chars, min = 1, max = 200))]
     #[schema(example = "Harbour Tower")]
@@ -62,6 +64,7 @@ pub(crate) struct CreateBuilding {
 /// New values; what is left out stays.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"building_class": "6"}))]
 pub(crate) struct UpdateBuilding {
     #[garde(inner(length(chars, min = 1, max = 200)))]
     site_name: Option<String>,

@@ -27,6 +27,7 @@ use crate::state::State;
 /// A session to be made.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"building_id": "01a1fc48-aaab-75d3-91f1-3e1c86c07f58", "name": "Harbour Tower, yearly"}))]
 pub(crate) struct CreateSession {
     /// The building that is tested.
     #[garde(skip)]
@@ -46,6 +47,7 @@ pub(crate) struct CreateSession {
 /// New values; what is left out stays.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Harbour Tower, second visit"}))]
 pub(crate) struct UpdateSession {
     #[garde(inner(length(chars, min = 1, max = 200)))]
     name: Option<String>,

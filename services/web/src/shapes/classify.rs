@@ -13,6 +13,7 @@ pub const FAULTS_MAX: usize = 1_000;
 /// A fault as it was seen.
 #[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low"}))]
 pub struct ClassifyBody {
     /// Code of the item.
     #[garde(length(chars, min = 1, max = 64))]

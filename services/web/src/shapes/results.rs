@@ -13,6 +13,10 @@ use uuid::Uuid;
 /// Results of a test session.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"changes": [{
+    "op": "set", "path": "/items/door-7", "value": {"label": "Fire door 7", "outcome": "pass"},
+    "actor_id": "tablet-3", "timestamp": "2026-11-21T08:30:00Z",
+}]}))]
 pub struct ResultsBody {
     /// Automerge changes and operations, in any mixture. All of them are taken, or none.
     #[garde(skip)]
