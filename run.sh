@@ -13,6 +13,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/postgresql.sh
 # shellcheck source=scripts/checks.sh
 . scripts/checks.sh
+# shellcheck source=scripts/fuzz.sh
+. scripts/fuzz.sh
 
 usage() {
     cat <<'HELP'
@@ -23,6 +25,8 @@ Usage: ./run.sh [COMMAND]
   start         Start what is built already.
   test          Install what is missing, then format check, clippy, documentation and every test.
   test_load     Load tests against a stack of their own, or FIREMODE_BASE_URL; --short for a minute (load/README.md).
+  fuzz TARGET [SECONDS]
+                Look for inputs that break the session document (CONTRIBUTING.md, Fuzzing).
   walkthrough   Walk through the API of a running FireMode, as a technician's device would use it.
   seed          Fill the demo organisation of a running FireMode, so that there is something to see.
   token         Print an access token of the demo organisation's admin.
@@ -101,7 +105,7 @@ test_all() {
 }
 
 main() {
-    if (($# > 1)) && [[ $1 != @(test_load|backup|restore) ]]; then
+    if (($# > 1)) && [[ $1 != @(test_load|fuzz|backup|restore) ]]; then
         usage >&2
         exit 2
     fi
@@ -113,6 +117,7 @@ main() {
         seed | token | backup | restore) with_what_is_built "$@" ;;
         test) test_all ;;
         test_load) exec load/run_all_tests.sh "${@:2}" ;;
+        fuzz) fuzz "${@:2}" ;;
         walkthrough) walk_through ;;
         *)
             say "unknown command: $1" >&2
