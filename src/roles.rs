@@ -106,6 +106,13 @@ fn migrate(settings: &Settings) -> Result<(), Failure> {
         rules_added = report.rules_added,
         "the database is migrated"
     );
+    if let Some(role) = report.role_past_row_security {
+        tracing::warn!(
+            role,
+            "PostgreSQL applies no row-level security to this role, so the second wall between tenants is missing; connect as an \
+             ordinary role that owns the database (see docs/deployment.md)"
+        );
+    }
     if settings.is_production() {
         let locked = runtime.block_on(demo::close(settings))?;
         if locked > 0 {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::web;
-use firemode_storage::{StorageError, idempotency, refresh_tokens, revocations};
+use firemode_storage::{Purpose, StorageError, Transaction, idempotency, refresh_tokens, revocations};
 
 use crate::state::{Ready, State};
 
@@ -25,10 +25,24 @@ pub(crate) async fn sweep_now_and_then(state: web::Data<State>) {
 }
 
 async fn sweep(state: &State) -> Result<(), StorageError> {
-    let client = state.database.client().await?;
-    let full = |removed: u64| i64::try_from(removed) == Ok(ROWS_MAX);
-    while full(idempotency::sweep(&client, ROWS_MAX).await?) {}
-    while full(revocations::sweep(&client, ROWS_MAX).await?) {}
-    while full(refresh_tokens::sweep(&client, ROWS_MAX).await?) {}
+    while full(in_transaction(state, idempotency::sweep).await?) {}
+    while full(in_transaction(state, revocations::sweep).await?) {}
+    while full(in_transaction(state, refresh_tokens::sweep).await?) {}
     Ok(())
+}
+
+/// One statement's worth, in a transaction of its own.
+async fn in_transaction(
+    state: &State,
+    sweep: impl AsyncFn(&Transaction, i64) -> Result<u64, StorageError>,
+) -> Result<u64, StorageError> {
+    let tx = state.database.across_tenants(Purpose::Sweep).transaction().await?;
+    let removed = sweep(&tx, ROWS_MAX).await?;
+    tx.commit().await?;
+    Ok(removed)
+}
+
+/// May there be more?
+fn full(removed: u64) -> bool {
+    i64::try_from(removed) == Ok(ROWS_MAX)
 }

@@ -49,7 +49,7 @@ impl Caller {
     }
 
     /// Asks again, inside the transaction that relies on it, whether the access token still counts.
-    pub(crate) async fn check_token(&self, tx: &Transaction<'_>) -> Result<(), Problem> {
+    pub(crate) async fn check_token(&self, tx: &Transaction) -> Result<(), Problem> {
         let (organisation_id, user_id) = (self.organisation_id, self.user_id);
         let issued_at = self.access_issued_at;
         if revocations::is_valid(tx, organisation_id, user_id, self.access_jti, issued_at).await? {

@@ -48,16 +48,16 @@ pub async fn open(settings: &Settings) -> Result<(), DemoError> {
     if settings.is_production() {
         return Err(DemoError::Production);
     }
-    let mut client = Database::new(settings, 1)?.client().await?;
-    if !demo::is_migrated(&client).await? {
+    let database = Database::new(settings, 1)?;
+    if !demo::is_migrated(&database.without_tenant().read().await?).await? {
         return Err(DemoError::NotMigrated);
     }
-    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let tx = database.tenant(ORGANISATION_ID).transaction().await?;
     if demo::add_organisation(&tx, ORGANISATION_ID, ORGANISATION_NAME).await? {
         add_users(&tx, settings).await?;
     }
     demo::set_active(&tx, ORGANISATION_ID, true).await?;
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     Ok(())
 }
 
@@ -67,8 +67,10 @@ pub async fn open(settings: &Settings) -> Result<(), DemoError> {
 /// # Errors
 /// [`DemoError`].
 pub async fn close(settings: &Settings) -> Result<u64, DemoError> {
-    let client = Database::new(settings, 1)?.client().await?;
-    Ok(demo::set_active(&client, ORGANISATION_ID, false).await?)
+    let tx = Database::new(settings, 1)?.tenant(ORGANISATION_ID).transaction().await?;
+    let locked = demo::set_active(&tx, ORGANISATION_ID, false).await?;
+    tx.commit().await?;
+    Ok(locked)
 }
 
 /// An access token of the demo admin for a day, with a `jti` of its own.
@@ -87,7 +89,7 @@ pub(crate) fn issue(settings: &Settings, user_id: Uuid, role: Role) -> Result<St
     issued.map(|(token, _)| token).map_err(|_| DemoError::Keys)
 }
 
-async fn add_users(tx: &Transaction<'_>, settings: &Settings) -> Result<(), DemoError> {
+async fn add_users(tx: &Transaction, settings: &Settings) -> Result<(), DemoError> {
     let passwords = Passwords::new(&settings.auth).ok_or(DemoError::Keys)?;
     let vault = Vault::new(&settings.auth.pii_encryption_key).ok_or(DemoError::Keys)?;
     let password_hash = passwords.hash(PASSWORD).await.map_err(|_| DemoError::Keys)?;

@@ -55,7 +55,7 @@ pub struct AuditFilter {
 ///
 /// # Errors
 /// An event cannot be put into canonical form, or the database does not answer.
-pub async fn record(tx: &Transaction<'_>, events: &[AuditEvent]) -> Result<(), StorageError> {
+pub async fn record(tx: &Transaction, events: &[AuditEvent]) -> Result<(), StorageError> {
     for event in events {
         let leaf = event.leaf().map_err(|error| StorageError::Damaged(format!("audit event: {error}")))?;
         let hash = leaf_hash(&leaf);

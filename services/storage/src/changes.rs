@@ -88,7 +88,7 @@ pub const OPERATION_APPLIED: &str = "session_operations_pkey";
 /// # Errors
 /// [`EQUIVOCATION`] or [`OPERATION_APPLIED`] as constraint, or the database does not answer.
 pub async fn insert(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     origin: &Origin,
     changes: &[NewChange],
 ) -> Result<OffsetDateTime, StorageError> {
@@ -130,7 +130,7 @@ pub async fn insert(
 }
 
 async fn insert_operation_ids(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     origin: &Origin,
     changes: &[&NewChange],
 ) -> Result<(), StorageError> {
@@ -159,7 +159,7 @@ async fn insert_operation_ids(
 /// # Errors
 /// The database does not answer.
 pub async fn mark_late(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     organisation_id: Uuid,
     session_id: Uuid,
     hashes: &[Vec<u8>],
@@ -187,7 +187,7 @@ pub enum LateDecision {
 /// # Errors
 /// The database does not answer.
 pub async fn decide_late(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     organisation_id: Uuid,
     session_id: Uuid,
     user_id: Uuid,
@@ -243,8 +243,8 @@ pub async fn read(
             on.rows(
                 "select c.hash, c.bytes, c.user_id, c.device, c.received_at from session_changes c
                  where c.organisation_id = $1 and c.session_id = $2
-                   and not exists (select from late_changes l where l.session_id = c.session_id and l.hash = c.hash
-                                     and l.state <> 'accepted')
+                   and not exists (select from late_changes l where l.organisation_id = c.organisation_id
+                                     and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
                  order by c.received_at",
                 &[&organisation_id, &session_id],
             )
@@ -254,11 +254,11 @@ pub async fn read(
             on.rows(
                 "select c.hash, c.bytes, c.user_id, c.device, c.received_at from session_changes c
                  where c.organisation_id = $1 and c.session_id = $2 and c.xid >= $3::text::xid8
-                   and not exists (select from late_changes l where l.session_id = c.session_id and l.hash = c.hash
-                                     and l.state <> 'accepted')
+                   and not exists (select from late_changes l where l.organisation_id = c.organisation_id
+                                     and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
                  union all
                  select c.hash, c.bytes, c.user_id, c.device, c.received_at from late_changes l
-                 join session_changes c on c.session_id = l.session_id and c.hash = l.hash
+                 join session_changes c using (organisation_id, session_id, hash)
                  where l.organisation_id = $1 and l.session_id = $2 and l.state = 'accepted'
                    and l.xid >= $3::text::xid8",
                 &[&organisation_id, &session_id, since],
@@ -329,7 +329,7 @@ pub async fn operations_apart(
         .rows(
             "select o.device, o.op_id from session_operations o
              join unnest($4::text[], $5::text[]) as wanted (device, op_id) using (device, op_id)
-             join late_changes l on l.session_id = o.session_id and l.hash = o.hash
+             join late_changes l using (organisation_id, session_id, hash)
              where o.organisation_id = $1 and o.session_id = $2 and o.user_id = $3 and l.state <> 'accepted'",
             &[&organisation_id, &session_id, &user_id, &devices, &op_ids],
         )

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use firemode_runtime::data_dir::EmbeddedDatabase;
 use firemode_runtime::settings::Settings;
 use rustls::{ClientConfig, RootCertStore};
@@ -12,7 +12,6 @@ use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::Instrument as _;
 
-use crate::connection::Client;
 use crate::{StorageError, spans};
 
 /// How long a new connection may take to be made.
@@ -22,6 +21,7 @@ const CONNECT_SECONDS_MAX: u64 = 5;
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    statement_milliseconds_max: u64,
 }
 
 impl std::fmt::Debug for Database {
@@ -58,30 +58,25 @@ impl Database {
             Manager::from_config(config, NoTls, recycling)
         };
         let wait = Duration::from_secs(settings.database.wait_seconds_max);
-        let statement_milliseconds = settings.database.statement_seconds_max * 1000;
+        let statement_milliseconds_max = settings.database.statement_seconds_max * 1000;
         let pool = Pool::builder(manager)
             .max_size(connections_max)
             .runtime(Runtime::Tokio1)
             .timeouts(Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) })
-            .post_create(Hook::async_fn(move |client, _| {
-                Box::pin(async move {
-                    let sql =
-                        format!("set statement_timeout = {statement_milliseconds}; set timezone = 'UTC'");
-                    client.batch_execute(&sql).await.map_err(HookError::Backend)
-                })
-            }))
             .build()
             .map_err(|error| StorageError::Unavailable(error.to_string()))?;
-        Ok(Self { pool })
+        Ok(Self { pool, statement_milliseconds_max })
     }
 
-    /// A connection, waiting for a free one up to `database.wait_seconds_max`.
-    ///
-    /// # Errors
-    /// [`StorageError::Unavailable`] when there is none in that time.
-    pub async fn client(&self) -> Result<Client, StorageError> {
-        let client = self.pool.get().instrument(spans::waiting_for_connection()).await?;
-        Ok(Client::new(client))
+    /// A connection, waiting for a free one up to `database.wait_seconds_max`. It comes without any settings of its own, since a
+    /// pooler in between may give each transaction another server connection: a transaction begins with what it needs.
+    pub(crate) async fn connection(&self) -> Result<deadpool_postgres::Client, StorageError> {
+        Ok(self.pool.get().instrument(spans::waiting_for_connection()).await?)
+    }
+
+    /// How long a statement may run.
+    pub(crate) fn statement_milliseconds_max(&self) -> u64 {
+        self.statement_milliseconds_max
     }
 
     /// Median time of five `SELECT 1` on one connection: what a trivial statement costs now.
@@ -89,11 +84,11 @@ impl Database {
     /// # Errors
     /// No connection, or it broke.
     pub async fn latency(&self) -> Result<Duration, StorageError> {
-        let client = self.client().await?;
+        let tx = self.without_tenant().read().await?;
         let mut times = [Duration::ZERO; 5];
         for time in &mut times {
             let start = Instant::now();
-            client.simple_query("SELECT 1").await?;
+            tx.client().simple_query("select 1").await?;
             *time = start.elapsed();
         }
         times.sort();

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::{Client, Executor, StorageError, Transaction, sql};
+use crate::{Executor, StorageError, Transaction, sql};
 
 /// Key of the advisory lock that lets one `firemode seed` work at a time.
 const SEED_LOCK_KEY: i64 = 0x4649_5245_5345_4544;
@@ -11,7 +11,7 @@ const SEED_LOCK_KEY: i64 = 0x4649_5245_5345_4544;
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn add_organisation(tx: &Transaction<'_>, id: Uuid, name: &str) -> Result<bool, StorageError> {
+pub async fn add_organisation(tx: &Transaction, id: Uuid, name: &str) -> Result<bool, StorageError> {
     let added = tx
         .run(
             "insert into organisations (id, name) values ($1, $2) on conflict (id) do nothing",
@@ -41,14 +41,14 @@ pub async fn set_active(
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn is_migrated(client: &Client) -> Result<bool, StorageError> {
-    Ok(sql::one(client, "select to_regclass('users') is not null", &[]).await?.get(0))
+pub async fn is_migrated(on: &impl Executor) -> Result<bool, StorageError> {
+    Ok(sql::one(on, "select to_regclass('users') is not null", &[]).await?.get(0))
 }
 
 /// Takes the lock of `firemode seed` until the transaction ends; false where another one has it.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn try_lock_seed(tx: &Transaction<'_>) -> Result<bool, StorageError> {
+pub async fn try_lock_seed(tx: &Transaction) -> Result<bool, StorageError> {
     Ok(sql::one(tx, "select pg_try_advisory_xact_lock($1)", &[&SEED_LOCK_KEY]).await?.get(0))
 }

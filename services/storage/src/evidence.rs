@@ -66,7 +66,7 @@ pub const ID_TAKEN: &str = "evidence_pkey";
 /// # Errors
 /// The database does not answer.
 pub async fn insert_blob(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     organisation_id: Uuid,
     sha256: &[u8],
     size_bytes: i64,
@@ -89,7 +89,7 @@ pub async fn insert_blob(
 /// # Errors
 /// [`ID_TAKEN`] as constraint, or the database does not answer.
 pub async fn insert(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     organisation_id: Uuid,
     evidence: &NewEvidence<'_>,
 ) -> Result<(), StorageError> {

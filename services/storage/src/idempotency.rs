@@ -49,7 +49,7 @@ pub enum Claim {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn claim(tx: &Transaction<'_>, scope: &Scope) -> Result<Claim, StorageError> {
+pub async fn claim(tx: &Transaction, scope: &Scope) -> Result<Claim, StorageError> {
     // Waiting on the unique index would hold the caller up for as long as the other request runs.
     let lock: bool = sql::one(tx, "select pg_try_advisory_xact_lock($1)", &[&scope.lock_key()]).await?.get(0);
     if !lock {
@@ -76,12 +76,7 @@ pub async fn claim(tx: &Transaction<'_>, scope: &Scope) -> Result<Claim, Storage
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn store(
-    tx: &Transaction<'_>,
-    scope: &Scope,
-    answer: &Stored,
-    days: u32,
-) -> Result<(), StorageError> {
+pub async fn store(tx: &Transaction, scope: &Scope, answer: &Stored, days: u32) -> Result<(), StorageError> {
     let status = i16::try_from(answer.status).unwrap_or(200);
     tx.run(
         "insert into idempotency_keys
@@ -110,8 +105,8 @@ pub async fn store(
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn sweep(on: &impl crate::Executor, limit: i64) -> Result<u64, StorageError> {
-    on.run(
+pub async fn sweep(tx: &Transaction, limit: i64) -> Result<u64, StorageError> {
+    tx.run(
         "delete from idempotency_keys where ctid in
              (select ctid from idempotency_keys where expires_at < now() limit $1)",
         &[&limit],

@@ -1,8 +1,9 @@
 //! PostgreSQL and the evidence store.
 //!
-//! One file holds the SQL of one aggregate. Functions take a client or a transaction, so that the caller decides what commits
-//! together; every statement names the organisation.
+//! One file holds the SQL of one aggregate. Functions take a transaction, so that the caller decides what commits together; it
+//! begins with whose rows it may see ([`Access`]), and every statement names the organisation besides.
 
+mod access;
 pub mod assets;
 pub mod audit;
 pub mod buildings;
@@ -26,7 +27,8 @@ mod spans;
 mod sql;
 pub mod users;
 
-pub use connection::{Client, Transaction};
+pub use access::{Access, Purpose};
+pub use connection::{ReadTransaction, Transaction};
 pub use database::{Database, PoolFigures};
 pub use error::StorageError;
 pub use sql::Executor;

@@ -15,8 +15,11 @@ mod embedded {
 /// Key of the advisory lock that lets one process of all appliances migrate at a time; refinery takes none itself.
 const LOCK_KEY: i64 = 0x4649_5245_4d4f_4445;
 
+/// The oldest schema version of a binary that may serve this schema: from here on a transaction says whose rows it wants.
+const OLDEST_BINARY_VERSION: i32 = 9;
+
 /// What a run did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Schema version before.
     pub before: i32,
@@ -24,6 +27,9 @@ pub struct Report {
     pub after: i32,
     /// Shipped rules that were new.
     pub rules_added: u64,
+    /// The role that FireMode connects as, where PostgreSQL does not apply row-level security to it: a superuser, or one with
+    /// `BYPASSRLS`. Nothing then stands behind the statements' own conditions.
+    pub role_past_row_security: Option<String>,
 }
 
 /// Migrations failed.
@@ -61,7 +67,14 @@ pub async fn run(settings: &Settings) -> Result<Report, MigrationError> {
     note_incarnation(&client).await?;
     let rules_added = rules::install_shipped(&mut client, classification::shipped_rules()).await?;
     let after = version_of(&client).await?;
-    Ok(Report { before, after, rules_added })
+    let role_past_row_security = role_past_row_security(&client).await?;
+    Ok(Report { before, after, rules_added, role_past_row_security })
+}
+
+async fn role_past_row_security(client: &Client) -> Result<Option<String>, StorageError> {
+    let sql =
+        "select rolname::text from pg_roles where rolname = current_user and (rolsuper or rolbypassrls)";
+    Ok(client.query_opt(sql, &[]).await?.map(|row| row.get(0)))
 }
 
 /// Brings an empty database, or an older one, to an earlier version than the newest: that of a dump to be loaded.
@@ -76,15 +89,15 @@ pub(crate) async fn run_to(client: &mut Client, version: i32) -> Result<(), Migr
 /// # Errors
 /// The database does not answer.
 pub async fn compatible(database: &Database) -> Result<bool, StorageError> {
-    let client = database.client().await?;
+    let tx = database.without_tenant().read().await?;
     let known = "select to_regclass('refinery_schema_history') is not null
                     and to_regclass('database_incarnation') is not null";
-    let migrated: bool = sql::one(&client, known, &[]).await?.get(0);
+    let migrated: bool = sql::one(&tx, known, &[]).await?.get(0);
     if !migrated {
         return Ok(false);
     }
     let row = sql::one(
-        &client,
+        &tx,
         "select coalesce((select max(version) from refinery_schema_history), 0)::int,
                 coalesce((select oldest_binary_version from database_incarnation), 0)",
         &[],
@@ -110,11 +123,11 @@ async fn note_incarnation(client: &Client) -> Result<(), StorageError> {
     client
         .execute(
             "insert into database_incarnation (id, system_identifier, began_at, oldest_binary_version)
-             select $1, system_identifier, now(), 1 from pg_control_system()
+             select $1, system_identifier, now(), $2 from pg_control_system()
              on conflict (only_row) do update
                  set id = excluded.id, system_identifier = excluded.system_identifier, began_at = excluded.began_at
                  where database_incarnation.system_identifier <> excluded.system_identifier",
-            &[&Uuid::new_v4()],
+            &[&Uuid::new_v4(), &OLDEST_BINARY_VERSION],
         )
         .await?;
     Ok(())

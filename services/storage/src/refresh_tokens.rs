@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Executor as _, StorageError, Transaction, sql};
+use crate::{Executor, StorageError, Transaction, sql};
 
 /// A refresh token as stored.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub struct NewRefreshToken<'a> {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn insert(tx: &Transaction<'_>, token: &NewRefreshToken<'_>) -> Result<(), StorageError> {
+pub async fn insert(tx: &Transaction, token: &NewRefreshToken<'_>) -> Result<(), StorageError> {
     tx.run(
         "insert into refresh_tokens (id, organisation_id, user_id, family_id, parent_id, token_hash, expires_at)
          values ($1, $2, $3, $4, $5, $6, $7)",
@@ -67,28 +67,42 @@ pub async fn insert(tx: &Transaction<'_>, token: &NewRefreshToken<'_>) -> Result
     Ok(())
 }
 
-/// Finds a token by its hash and locks its family's rows' order of use: two uses of one family wait for each other.
+/// Whose a token is, by its hash. This and the look-up of an address are the ones without an organisation: whoever renews a
+/// login is not known before.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn organisation_of(on: &impl Executor, token_hash: &[u8]) -> Result<Option<Uuid>, StorageError> {
+    let sql = "select organisation_id from refresh_tokens where token_hash = $1";
+    Ok(sql::optional(on, sql, &[&token_hash]).await?.map(|row| row.get(0)))
+}
+
+/// Finds a token of an organisation by its hash and locks its family's rows' order of use: two uses of one family wait for each
+/// other.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn find_for_use(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
+    organisation_id: Uuid,
     token_hash: &[u8],
 ) -> Result<Option<RefreshToken>, StorageError> {
     // The lock is on the family's first row, so that a token and its successor cannot be used at the same time.
     tx.rows(
         "select id from refresh_tokens
-         where family_id = (select family_id from refresh_tokens where token_hash = $1) and parent_id is null
+         where organisation_id = $1 and parent_id is null
+           and family_id = (select family_id from refresh_tokens where organisation_id = $1 and token_hash = $2)
          for update",
-        &[&token_hash],
+        &[&organisation_id, &token_hash],
     )
     .await?;
     let row = sql::optional(
         tx,
         "select t.id, t.organisation_id, t.user_id, t.family_id, t.parent_id, t.expires_at, t.revoked_at is not null,
-                exists (select from refresh_tokens s where s.parent_id = t.id and s.used_at is not null)
-         from refresh_tokens t where t.token_hash = $1",
-        &[&token_hash],
+                exists (select from refresh_tokens s where s.organisation_id = t.organisation_id and s.parent_id = t.id
+                          and s.used_at is not null)
+         from refresh_tokens t where t.organisation_id = $1 and t.token_hash = $2",
+        &[&organisation_id, &token_hash],
     )
     .await?;
     Ok(row.map(|row| RefreshToken {
@@ -107,13 +121,16 @@ pub async fn find_for_use(
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn mark_used(tx: &Transaction<'_>, token: &RefreshToken) -> Result<(), StorageError> {
-    tx.run("update refresh_tokens set used_at = coalesce(used_at, now()) where id = $1", &[&token.id])
-        .await?;
+pub async fn mark_used(tx: &Transaction, token: &RefreshToken) -> Result<(), StorageError> {
+    tx.run(
+        "update refresh_tokens set used_at = coalesce(used_at, now()) where organisation_id = $1 and id = $2",
+        &[&token.organisation_id, &token.id],
+    )
+    .await?;
     tx.run(
         "update refresh_tokens set revoked_at = now()
-         where parent_id = $1 and id <> $2 and used_at is null and revoked_at is null",
-        &[&token.parent_id, &token.id],
+         where organisation_id = $1 and parent_id = $2 and id <> $3 and used_at is null and revoked_at is null",
+        &[&token.organisation_id, &token.parent_id, &token.id],
     )
     .await?;
     Ok(())
@@ -124,7 +141,7 @@ pub async fn mark_used(tx: &Transaction<'_>, token: &RefreshToken) -> Result<(),
 /// # Errors
 /// The database does not answer.
 pub async fn revoke_family(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     organisation_id: Uuid,
     family_id: Uuid,
 ) -> Result<u64, StorageError> {
@@ -141,7 +158,7 @@ pub async fn revoke_family(
 /// # Errors
 /// The database does not answer.
 pub async fn revoke_user(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     organisation_id: Uuid,
     user_id: Uuid,
 ) -> Result<u64, StorageError> {
@@ -157,11 +174,14 @@ pub async fn revoke_user(
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn sweep(on: &impl crate::Executor, limit: i64) -> Result<u64, StorageError> {
-    on.run(
-        "delete from refresh_tokens where id in
-             (select id from refresh_tokens where expires_at < now() - interval '1 day' limit $1)",
-        &[&limit],
-    )
-    .await
+pub async fn sweep(tx: &Transaction, limit: i64) -> Result<u64, StorageError> {
+    let rows = tx
+        .rows(
+            "select id from refresh_tokens where expires_at < now() - interval '1 day' limit $1 for update skip locked",
+            &[&limit],
+        )
+        .await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
+    tx.run("update refresh_tokens set parent_id = null where parent_id = any ($1)", &[&ids]).await?;
+    tx.run("delete from refresh_tokens where id = any ($1)", &[&ids]).await
 }

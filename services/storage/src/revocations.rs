@@ -80,7 +80,7 @@ pub async fn read_since(on: &impl Executor, since: Option<OffsetDateTime>) -> Re
 /// # Errors
 /// The database does not answer.
 pub async fn revoke_token(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     organisation_id: Uuid,
     user_id: Uuid,
     jti: Uuid,
@@ -100,7 +100,7 @@ pub async fn revoke_token(
 /// # Errors
 /// The database does not answer.
 pub async fn revoke_user(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     organisation_id: Uuid,
     user_id: Uuid,
     expires_at: OffsetDateTime,
@@ -137,7 +137,7 @@ pub async fn is_valid(
         on,
         "select exists (select from users where organisation_id = $1 and id = $2 and is_active
                           and (not_before is null or not_before < $4))
-            and not exists (select from token_revocation_list where user_id = $2 and jti = $3)",
+            and not exists (select from token_revocation_list where organisation_id = $1 and user_id = $2 and jti = $3)",
         &[&organisation_id, &user_id, &jti, &issued_at],
     )
     .await?;
@@ -148,8 +148,8 @@ pub async fn is_valid(
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn sweep(on: &impl Executor, limit: i64) -> Result<u64, StorageError> {
-    on.run(
+pub async fn sweep(tx: &Transaction, limit: i64) -> Result<u64, StorageError> {
+    tx.run(
         "delete from token_revocation_list where id in
              (select id from token_revocation_list where expires_at < now() - interval '1 hour' limit $1)",
         &[&limit],

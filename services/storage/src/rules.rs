@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use crate::{Executor, StorageError};
+use crate::{Executor, Purpose, StorageError};
 
 /// Adds the rules that the product ships and that the database does not have yet; a version never changes.
 ///
@@ -13,6 +13,7 @@ use crate::{Executor, StorageError};
 /// The database does not answer.
 pub async fn install_shipped(client: &mut Client, rules: &[Rule]) -> Result<u64, StorageError> {
     let tx = client.transaction().await?;
+    tx.batch_execute(&Purpose::Operator.setting()).await?;
     let insert = tx
         .prepare(
             "insert into as1851_rules (id, rule_code, version, rule_schema, item_codes) values ($1, $2, $3, $4, $5)

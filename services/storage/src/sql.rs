@@ -6,13 +6,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::StorageError;
-use crate::connection::{Client, Transaction};
+use crate::connection::{ReadTransaction, Transaction};
 use crate::spans::traced;
 
 /// Parameters of a statement.
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// A connection or a transaction on one: what a statement runs on.
+/// A transaction: what a statement runs on.
 pub trait Executor: Sync {
     /// All rows.
     #[doc(hidden)]
@@ -32,8 +32,8 @@ macro_rules! executor {
         impl Executor for $type {
             async fn rows(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StorageError> {
                 traced(sql, async {
-                    let statement = self.prepare_cached(sql).await?;
-                    self.query(&statement, params).await
+                    let statement = self.client().prepare_cached(sql).await?;
+                    self.client().query(&statement, params).await
                 })
                 .await
                 .map_err(StorageError::from)
@@ -41,8 +41,8 @@ macro_rules! executor {
 
             async fn run(&self, sql: &str, params: Params<'_>) -> Result<u64, StorageError> {
                 traced(sql, async {
-                    let statement = self.prepare_cached(sql).await?;
-                    self.execute(&statement, params).await
+                    let statement = self.client().prepare_cached(sql).await?;
+                    self.client().execute(&statement, params).await
                 })
                 .await
                 .map_err(StorageError::from)
@@ -51,8 +51,8 @@ macro_rules! executor {
     };
 }
 
-executor!(Client);
-executor!(Transaction<'_>);
+executor!(ReadTransaction);
+executor!(Transaction);
 
 /// The one row that a statement gives, if it gives any.
 pub(crate) async fn optional(

@@ -54,7 +54,7 @@ pub const EMAIL_TAKEN: &str = "idx_users_email";
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn insert_organisation(tx: &Transaction<'_>, id: Uuid, name: &str) -> Result<(), StorageError> {
+pub async fn insert_organisation(tx: &Transaction, id: Uuid, name: &str) -> Result<(), StorageError> {
     tx.run("insert into organisations (id, name) values ($1, $2)", &[&id, &name]).await?;
     Ok(())
 }
@@ -63,7 +63,7 @@ pub async fn insert_organisation(tx: &Transaction<'_>, id: Uuid, name: &str) -> 
 ///
 /// # Errors
 /// [`EMAIL_TAKEN`] as constraint, or the database does not answer.
-pub async fn insert(tx: &Transaction<'_>, user: &NewUser<'_>) -> Result<(), StorageError> {
+pub async fn insert(tx: &Transaction, user: &NewUser<'_>) -> Result<(), StorageError> {
     tx.run(
         "insert into users (id, organisation_id, email, password_hash, full_name_encrypted, role)
          values ($1, $2, $3, $4, $5, $6)",

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderName;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use firemode_storage::idempotency::{self, Claim, Scope, Stored};
-use firemode_storage::{Database, Transaction};
+use firemode_storage::{Access, Transaction};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -147,22 +147,22 @@ impl Outcome {
     }
 }
 
-/// Runs an act in one transaction, once for each key: key, effect and answer commit together. Failures are not stored.
+/// Runs an act in one transaction that sees what `access` says, once for each key: key, effect and answer commit together. Failures
+/// are not stored.
 ///
 /// # Errors
 /// What the act gives; 422 for a key that was used for another request; 409 for one whose first request is still running.
 pub async fn run_once<A>(
-    database: &Database,
+    access: Access<'_>,
     scope: Option<Scope>,
     fingerprint: &[u8],
     days: u32,
     act: A,
 ) -> Result<Outcome, Problem>
 where
-    A: AsyncFnOnce(&Transaction<'_>) -> Result<Outcome, Problem>,
+    A: AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
 {
-    let mut client = database.client().await?;
-    let tx = client.transaction().await.map_err(firemode_storage::StorageError::from)?;
+    let tx = access.transaction().await?;
     if let Some(scope) = &scope {
         match idempotency::claim(&tx, scope).await? {
             Claim::New => {}
@@ -179,7 +179,7 @@ where
         };
         idempotency::store(&tx, scope, &stored, days).await?;
     }
-    tx.commit().await.map_err(firemode_storage::StorageError::from)?;
+    tx.commit().await?;
     Ok(outcome)
 }
 

@@ -11,7 +11,15 @@ pub(crate) struct Sql {
 }
 
 impl Sql {
+    /// A connection that sees every tenant's rows, as an operator's commands do.
     pub(crate) fn connect(url: &str) -> Self {
+        let sql = Self::connect_unprivileged(url);
+        sql.batch("set firemode.purpose = 'operator'");
+        sql
+    }
+
+    /// A connection that sees no rows until a setting says whose.
+    pub(crate) fn connect_unprivileged(url: &str) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
         let client = runtime.block_on(async {
             let (client, connection) =
@@ -30,6 +38,12 @@ impl Sql {
     /// All rows, or why there are none.
     pub(crate) fn try_rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
         self.runtime.block_on(self.client.query(sql, params))
+    }
+
+    /// Runs statements that give no rows.
+    pub(crate) fn batch(&self, sql: &str) {
+        let done = self.runtime.block_on(self.client.batch_execute(sql));
+        done.unwrap_or_else(|error| panic!("{sql}: {}", described(&error)));
     }
 
     /// The number that a statement counts.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::web;
 use firemode_storage::revocations::{self, Entry, Revocation};
-use firemode_storage::{Database, StorageError};
+use firemode_storage::{Database, Purpose, StorageError};
 use firemode_web::{AccessClaims, at};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -52,8 +52,8 @@ impl Revocations {
         if self.is_fresh() {
             return Ok(self.with(|known| known.allows(claims)));
         }
-        let client = database.client().await?;
-        revocations::is_valid(&client, claims.org, claims.sub, claims.jti, at(claims.iat)).await
+        let tx = database.tenant(claims.org).read().await?;
+        revocations::is_valid(&tx, claims.org, claims.sub, claims.jti, at(claims.iat)).await
     }
 
     /// Has the list been read lately?
@@ -77,8 +77,8 @@ impl Revocations {
     async fn refresh(&self, database: &Database) -> Result<(), StorageError> {
         let asked = Instant::now();
         let since = self.with(|known| known.read.map(|(_, at)| at));
-        let client = database.client().await?;
-        let reading = revocations::read_since(&client, since).await?;
+        let tx = database.across_tenants(Purpose::Revocations).read().await?;
+        let reading = revocations::read_since(&tx, since).await?;
         self.with_mut(|known| {
             reading.entries.into_iter().for_each(|entry| known.add(entry));
             known.forget(reading.read_at);

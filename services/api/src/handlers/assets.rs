@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_storage::assets::{self, Asset, AssetPatch, NewAsset};
-use firemode_storage::{StorageError, Transaction, audit, buildings};
+use firemode_storage::{Transaction, audit, buildings};
 use firemode_web::{
     Body, FieldError, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope, run_once, validate,
 };
@@ -202,37 +202,43 @@ pub(crate) async fn create(
 ) -> Result<HttpResponse, Problem> {
     let scope = key.scope(principal.organisation_id, principal.user_id);
     let days = state.settings.idempotency.days;
-    let outcome = run_once(&state.database, scope, &body.fingerprint, days, async |tx| {
-        let building = buildings::find(tx, principal.organisation_id, *building_id).await?;
-        building.ok_or_else(no_such_building)?;
-        match &body.value {
-            CreateAssets::One(value) => {
-                let view = create_one(tx, *building_id, value, &principal, context).await?;
-                Outcome::new(StatusCode::CREATED, &view)
-            }
-            CreateAssets::Many(values) => {
-                let mut results = Vec::with_capacity(values.len());
-                for (index, value) in values.iter().enumerate() {
-                    results.push(match create_one(tx, *building_id, value, &principal, context).await {
-                        Ok(asset) => {
-                            AssetResult { index, status: 201, asset: Some(asset), errors: Vec::new() }
-                        }
-                        Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
-                            AssetResult { index, status: 422, asset: None, errors: problem.into_errors() }
-                        }
-                        Err(problem) => return Err(problem),
-                    });
+    let outcome = run_once(
+        state.database.tenant(principal.organisation_id),
+        scope,
+        &body.fingerprint,
+        days,
+        async |tx| {
+            let building = buildings::find(tx, principal.organisation_id, *building_id).await?;
+            building.ok_or_else(no_such_building)?;
+            match &body.value {
+                CreateAssets::One(value) => {
+                    let view = create_one(tx, *building_id, value, &principal, context).await?;
+                    Outcome::new(StatusCode::CREATED, &view)
                 }
-                Outcome::new(StatusCode::MULTI_STATUS, &AssetResults { results })
+                CreateAssets::Many(values) => {
+                    let mut results = Vec::with_capacity(values.len());
+                    for (index, value) in values.iter().enumerate() {
+                        results.push(match create_one(tx, *building_id, value, &principal, context).await {
+                            Ok(asset) => {
+                                AssetResult { index, status: 201, asset: Some(asset), errors: Vec::new() }
+                            }
+                            Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
+                                AssetResult { index, status: 422, asset: None, errors: problem.into_errors() }
+                            }
+                            Err(problem) => return Err(problem),
+                        });
+                    }
+                    Outcome::new(StatusCode::MULTI_STATUS, &AssetResults { results })
+                }
             }
-        }
-    })
+        },
+    )
     .await?;
     Ok(outcome.respond())
 }
 
 async fn create_one(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     building_id: Uuid,
     value: &Value,
     principal: &Principal,
@@ -276,12 +282,12 @@ pub(crate) async fn list(
     let (page, is_active) = (params.page(), params.optional("is_active"));
     params.finish()?;
     let organisation_id = principal.organisation_id;
-    let client = state.database.client().await?;
-    buildings::find(&client, organisation_id, *building_id).await?.ok_or_else(no_such_building)?;
+    let tx = state.database.tenant(organisation_id).read().await?;
+    buildings::find(&tx, organisation_id, *building_id).await?.ok_or_else(no_such_building)?;
     let filters = format!("{building_id} {is_active:?}");
     let scope = WalkScope { organisation_id, list: "/v1/buildings/assets", filters: &filters };
-    let walk = state.cursor_key.walk(&client, &page, scope).await?;
-    let page = assets::list(&client, organisation_id, *building_id, is_active, &walk).await?;
+    let walk = state.cursor_key.walk(&tx, &page, scope).await?;
+    let page = assets::list(&tx, organisation_id, *building_id, is_active, &walk).await?;
     let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
     let data = page.rows.into_iter().map(AssetView::from).collect();
     Ok(List { data, next_cursor }.respond(&request))
@@ -296,8 +302,8 @@ pub(crate) async fn get(
     principal: Principal,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let client = state.database.client().await?;
-    let asset = assets::find(&client, principal.organisation_id, ids.0, ids.1).await?;
+    let tx = state.database.tenant(principal.organisation_id).read().await?;
+    let asset = assets::find(&tx, principal.organisation_id, ids.0, ids.1).await?;
     let asset = asset.ok_or_else(no_such_asset)?;
     let tag = etag::of_time(asset.updated_at);
     Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(AssetView::from(asset)))
@@ -357,8 +363,7 @@ async fn change(
     state: &State,
 ) -> Result<AssetView, Problem> {
     let organisation_id = principal.organisation_id;
-    let mut client = state.database.client().await?;
-    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let tx = state.database.tenant(organisation_id).transaction().await?;
     let before = assets::find_for_update(&tx, organisation_id, building_id, id).await?;
     let before = before.ok_or_else(no_such_asset)?;
     etag::check_if_match(request, &etag::of_time(before.updated_at))?;
@@ -366,7 +371,7 @@ async fn change(
     let (before, after) = (AssetView::from(before), AssetView::from(after));
     let event = act(principal, context, action, ("asset", id), logged(&before)?, logged(&after)?);
     audit::record(&tx, &[event]).await?;
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     Ok(after)
 }
 

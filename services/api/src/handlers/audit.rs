@@ -97,9 +97,9 @@ pub(crate) async fn list(
     let filters = format!("{filter:?}");
     let organisation_id = principal.organisation_id;
     let scope = WalkScope { organisation_id, list: "/v1/audit", filters: &filters };
-    let client = state.database.client().await?;
-    let walk = state.cursor_key.walk(&client, &page, scope).await?;
-    let page = audit::list(&client, organisation_id, &filter, &walk).await?;
+    let tx = state.database.tenant(organisation_id).read().await?;
+    let walk = state.cursor_key.walk(&tx, &page, scope).await?;
+    let page = audit::list(&tx, organisation_id, &filter, &walk).await?;
     let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
     let data = page.rows.into_iter().map(AuditView::from).collect();
     Ok(List { data, next_cursor }.respond(&request))

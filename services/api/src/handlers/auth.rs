@@ -8,7 +8,7 @@ use firemode_domain::role::Role;
 use firemode_storage::refresh_tokens::{self, NewRefreshToken};
 use firemode_storage::revocations::{self, Entry, Revocation};
 use firemode_storage::users::{self, EMAIL_TAKEN, NewUser, User};
-use firemode_storage::{StorageError, Transaction, audit};
+use firemode_storage::{Purpose, Transaction, audit};
 use firemode_web::{Body, Problem, RequestContext};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -152,8 +152,7 @@ pub(crate) async fn register(
         full_name_encrypted: &full_name_encrypted,
         role: Role::Admin,
     };
-    let mut client = state.database.client().await?;
-    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let tx = state.database.tenant(organisation_id).transaction().await?;
     users::insert_organisation(&tx, organisation_id, &organisation_name).await?;
     users::insert(&tx, &new).await.map_err(|error| match error.constraint() {
         Some(EMAIL_TAKEN) => Problem::conflict("There is an account with this email address."),
@@ -163,7 +162,7 @@ pub(crate) async fn register(
         .await?
         .ok_or_else(|| Problem::internal("a new user is not there"))?;
     let signed_in = sign_in(&tx, &state, user, context, "auth.register").await?;
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     Ok(HttpResponse::Created().json(signed_in))
 }
 
@@ -177,28 +176,25 @@ pub(crate) async fn login(
     context: RequestContext,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let mut client = state.database.client().await?;
-    let user = users::find_by_email(&client, &body.value.email.to_lowercase()).await?;
-    // Not held while the password is checked: that takes long, and connections are few.
-    drop(client);
+    let user = {
+        // Not held while the password is checked: that takes long, and connections are few.
+        let tx = state.database.across_tenants(Purpose::SignIn).read().await?;
+        users::find_by_email(&tx, &body.value.email.to_lowercase()).await?
+    };
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
     let matches = state.passwords.check(&body.value.password, hash).await?;
-    client = state.database.client().await?;
-    let tx = client.transaction().await.map_err(StorageError::from)?;
-    let answer = match user {
-        Some(user) if matches && user.is_active => {
-            Ok(sign_in(&tx, &state, user, context, "auth.login").await?)
-        }
-        known => {
-            if let Some(user) = known {
-                let mut event = act(&user, context, "auth.login", ("user", user.id), None, None);
-                event.status = AuditStatus::Failure;
-                audit::record(&tx, &[event]).await?;
-            }
-            Err(Problem::unauthorized("Email address or password are wrong."))
-        }
+    let refused = || Problem::unauthorized("Email address or password are wrong.");
+    let user = user.ok_or_else(refused)?;
+    let tx = state.database.tenant(user.organisation_id).transaction().await?;
+    let answer = if matches && user.is_active {
+        Ok(sign_in(&tx, &state, user, context, "auth.login").await?)
+    } else {
+        let mut event = act(&user, context, "auth.login", ("user", user.id), None, None);
+        event.status = AuditStatus::Failure;
+        audit::record(&tx, &[event]).await?;
+        Err(refused())
     };
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     answer.map(|signed_in| HttpResponse::Ok().json(signed_in))
 }
 
@@ -212,20 +208,23 @@ pub(crate) async fn login(
                content_type = "application/problem+json")))]
 pub(crate) async fn refresh(body: Body<Refresh>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let refused = || Problem::unauthorized("The refresh token does not work any more. Sign in again.");
-    let mut client = state.database.client().await?;
-    let tx = client.transaction().await.map_err(StorageError::from)?;
-    let token =
-        refresh_tokens::find_for_use(&tx, &hash(&body.value.refresh_token)).await?.ok_or_else(refused)?;
+    let hash = hash(&body.value.refresh_token);
+    let organisation_id = {
+        let tx = state.database.across_tenants(Purpose::Renewal).read().await?;
+        refresh_tokens::organisation_of(&tx, &hash).await?.ok_or_else(refused)?
+    };
+    let tx = state.database.tenant(organisation_id).transaction().await?;
+    let token = refresh_tokens::find_for_use(&tx, organisation_id, &hash).await?.ok_or_else(refused)?;
     if token.revoked || token.successor_used {
         refresh_tokens::revoke_family(&tx, token.organisation_id, token.family_id).await?;
-        tx.commit().await.map_err(StorageError::from)?;
+        tx.commit().await?;
         return Err(refused());
     }
     let user = users::find(&tx, token.organisation_id, token.user_id).await?.filter(|user| user.is_active);
     let user = user.filter(|_| token.expires_at > OffsetDateTime::now_utc()).ok_or_else(refused)?;
     refresh_tokens::mark_used(&tx, &token).await?;
     let tokens = issue(&tx, &state, &user, token.family_id, Some(token.id)).await?;
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     Ok(HttpResponse::Ok().json(tokens))
 }
 
@@ -240,10 +239,10 @@ pub(crate) async fn logout(
     context: RequestContext,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let mut client = state.database.client().await?;
-    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
     if let Some(refresh_token) = &body.value.refresh_token
-        && let Some(token) = refresh_tokens::find_for_use(&tx, &hash(refresh_token)).await?
+        && let Some(token) =
+            refresh_tokens::find_for_use(&tx, principal.organisation_id, &hash(refresh_token)).await?
         && token.user_id == principal.user_id
     {
         refresh_tokens::revoke_family(&tx, token.organisation_id, token.family_id).await?;
@@ -251,7 +250,7 @@ pub(crate) async fn logout(
     let entry = end_token(&tx, &principal, principal.user_id, principal.claims.jti).await?;
     let event = act(&principal, context, "auth.logout", ("user", principal.user_id), None, None);
     audit::record(&tx, &[event]).await?;
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     state.revocations.add(entry);
     Ok(HttpResponse::NoContent().finish())
 }
@@ -268,14 +267,13 @@ pub(crate) async fn revoke(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let Revoke { jti, user_id } = body.value;
-    let mut client = state.database.client().await?;
-    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
     let user = users::find(&tx, principal.organisation_id, user_id).await?;
     let user = user.ok_or_else(|| Problem::not_found("user"))?;
     let entry = end_token(&tx, &principal, user.id, jti).await?;
     let event = act(&principal, context, "auth.revoke", ("token", jti), None, None);
     audit::record(&tx, &[event]).await?;
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     state.revocations.add(entry);
     Ok(HttpResponse::NoContent().finish())
 }
@@ -292,8 +290,7 @@ pub(crate) async fn revoke_all(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let user_id = body.value.user_id.unwrap_or(principal.user_id);
-    let mut client = state.database.client().await?;
-    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
     let user = users::find(&tx, principal.organisation_id, user_id).await?;
     let user = user.ok_or_else(|| Problem::not_found("user"))?;
     let expires_at = longest_life();
@@ -301,14 +298,14 @@ pub(crate) async fn revoke_all(
     refresh_tokens::revoke_user(&tx, principal.organisation_id, user.id).await?;
     let event = act(&principal, context, "auth.revoke_all", ("user", user.id), None, None);
     audit::record(&tx, &[event]).await?;
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     state.revocations.add(Entry { revocation: Revocation::UserBefore { user_id, not_before }, expires_at });
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Begins a family of tokens for a user and records it.
 async fn sign_in(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     state: &State,
     user: User,
     context: RequestContext,
@@ -325,7 +322,7 @@ async fn sign_in(
 }
 
 async fn issue(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     state: &State,
     user: &User,
     family_id: Uuid,
@@ -354,7 +351,7 @@ async fn issue(
 }
 
 async fn end_token(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     principal: &Principal,
     user_id: Uuid,
     jti: Uuid,

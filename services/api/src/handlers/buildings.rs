@@ -116,8 +116,12 @@ pub(crate) async fn create(
         metadata: body.value.metadata.as_ref().unwrap_or(&empty),
     };
     let scope = key.scope(principal.organisation_id, principal.user_id);
-    let outcome =
-        run_once(&state.database, scope, &body.fingerprint, state.settings.idempotency.days, async |tx| {
+    let outcome = run_once(
+        state.database.tenant(principal.organisation_id),
+        scope,
+        &body.fingerprint,
+        state.settings.idempotency.days,
+        async |tx| {
             let building =
                 buildings::insert(tx, principal.organisation_id, &new).await.map_err(name_taken)?;
             let view = BuildingView::from(building);
@@ -125,8 +129,9 @@ pub(crate) async fn create(
                 act(&principal, context, "building.create", ("building", view.id), None, logged(&view)?);
             audit::record(tx, &[event]).await?;
             Outcome::new(StatusCode::CREATED, &view)
-        })
-        .await?;
+        },
+    )
+    .await?;
     Ok(outcome.respond())
 }
 
@@ -151,9 +156,9 @@ pub(crate) async fn list(
     let filters = format!("{is_active:?}");
     let scope =
         WalkScope { organisation_id: principal.organisation_id, list: "/v1/buildings", filters: &filters };
-    let client = state.database.client().await?;
-    let walk = state.cursor_key.walk(&client, &page, scope).await?;
-    let page = buildings::list(&client, principal.organisation_id, is_active, &walk).await?;
+    let tx = state.database.tenant(principal.organisation_id).read().await?;
+    let walk = state.cursor_key.walk(&tx, &page, scope).await?;
+    let page = buildings::list(&tx, principal.organisation_id, is_active, &walk).await?;
     let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
     let data = page.rows.into_iter().map(BuildingView::from).collect();
     Ok(List { data, next_cursor }.respond(&request))
@@ -167,9 +172,9 @@ pub(crate) async fn get(
     principal: Principal,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let client = state.database.client().await?;
+    let tx = state.database.tenant(principal.organisation_id).read().await?;
     let building =
-        buildings::find(&client, principal.organisation_id, *id).await?.ok_or_else(no_such_building)?;
+        buildings::find(&tx, principal.organisation_id, *id).await?.ok_or_else(no_such_building)?;
     let tag = etag::of_time(building.updated_at);
     Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(BuildingView::from(building)))
 }
@@ -229,15 +234,14 @@ async fn change(
     state: &State,
 ) -> Result<BuildingView, Problem> {
     let organisation_id = principal.organisation_id;
-    let mut client = state.database.client().await?;
-    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
     let before = buildings::find_for_update(&tx, organisation_id, id).await?.ok_or_else(no_such_building)?;
     etag::check_if_match(request, &etag::of_time(before.updated_at))?;
     let after = buildings::update(&tx, organisation_id, id, patch).await.map_err(name_taken)?;
     let (before, after) = (BuildingView::from(before), BuildingView::from(after));
     let event = act(principal, context, action, ("building", id), logged(&before)?, logged(&after)?);
     audit::record(&tx, &[event]).await?;
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     Ok(after)
 }
 

@@ -9,7 +9,7 @@ use firemode_domain::classification::{Rule, rule_for_item};
 use firemode_domain::document::{SessionDocument, VectorClock};
 use firemode_storage::assets::{self, Asset};
 use firemode_storage::sessions::Session;
-use firemode_storage::{Client, buildings, rules, sessions};
+use firemode_storage::{ReadTransaction, buildings, rules, sessions};
 use firemode_web::{Problem, ProblemBody};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -113,9 +113,9 @@ pub(crate) async fn offline_bundle(
     let mut params = Params::of(&request)?;
     let filter = AssetFilter { sections: params.repeated("section"), ids: params.repeated("asset_id") };
     params.finish()?;
-    let client = state.database.client().await?;
-    let session = find(&client, principal.organisation_id, *id).await?;
-    let content = content(&client, &state, principal.organisation_id, &session, &filter).await?;
+    let tx = state.database.tenant(principal.organisation_id).read().await?;
+    let session = find(&tx, principal.organisation_id, *id).await?;
+    let content = content(&tx, &state, principal.organisation_id, &session, &filter).await?;
     let bytes = serde_json::to_vec(&content).map_err(Problem::internal)?;
     let tag = etag::of_bytes(&bytes);
     if etag::is_known(&request, &tag) {
@@ -153,22 +153,21 @@ impl AssetFilter {
 }
 
 async fn content(
-    client: &Client,
+    tx: &ReadTransaction,
     state: &State,
     organisation_id: Uuid,
     session: &Session,
     filter: &AssetFilter,
 ) -> Result<Content, Problem> {
-    let building = buildings::find(client, organisation_id, session.building_id).await?;
+    let building = buildings::find(tx, organisation_id, session.building_id).await?;
     let building = building.ok_or_else(no_such_building)?;
-    let mut assets = assets::active_of(client, organisation_id, session.building_id, None).await?;
+    let mut assets = assets::active_of(tx, organisation_id, session.building_id, None).await?;
     assets.retain(|asset| filter.takes(asset));
-    let rules = rules_for(rules::active(client, organisation_id).await?, &assets)?;
-    let prior_faults = prior_faults(client, state, organisation_id, session).await?;
+    let rules = rules_for(rules::active(tx, organisation_id).await?, &assets)?;
+    let prior_faults = prior_faults(tx, state, organisation_id, session).await?;
     let look =
         |document: &SessionDocument| (document.vector_clock(), document.save(), document.view().document);
-    let (vector_clock, saved, mut view) =
-        state.documents.read(client, organisation_id, session.id, look).await?;
+    let (vector_clock, saved, mut view) = state.documents.read(tx, organisation_id, session.id, look).await?;
     let items = view.get_mut("items").map(Value::take).unwrap_or_default();
     let data = BundleData {
         building: building.into(),
@@ -201,17 +200,16 @@ fn rules_for(rules: Vec<Rule>, assets: &[Asset]) -> Result<Vec<RuleView>, Proble
 }
 
 async fn prior_faults(
-    client: &Client,
+    tx: &ReadTransaction,
     state: &State,
     organisation_id: Uuid,
     session: &Session,
 ) -> Result<Vec<PriorFault>, Problem> {
-    let earlier =
-        sessions::earlier_of_building(client, organisation_id, session, EARLIER_SESSIONS_MAX).await?;
+    let earlier = sessions::earlier_of_building(tx, organisation_id, session, EARLIER_SESSIONS_MAX).await?;
     let mut faults = Vec::new();
     for earlier in earlier {
         let look = |document: &SessionDocument| failed_items(document.view().document);
-        let failed = state.documents.read(client, organisation_id, earlier.id, look).await?;
+        let failed = state.documents.read(tx, organisation_id, earlier.id, look).await?;
         faults.extend(failed.into_iter().map(|(item_id, item)| PriorFault {
             session_id: earlier.id,
             session_created_at: earlier.created_at,

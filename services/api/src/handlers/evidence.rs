@@ -163,8 +163,8 @@ pub(crate) async fn verify(
 }
 
 async fn find(state: &State, principal: &Principal, id: Uuid) -> Result<Evidence, Problem> {
-    let client = state.database.client().await?;
-    let evidence = evidence::find(&client, principal.organisation_id, id).await?;
+    let tx = state.database.tenant(principal.organisation_id).read().await?;
+    let evidence = evidence::find(&tx, principal.organisation_id, id).await?;
     evidence.ok_or_else(|| Problem::not_found("evidence"))
 }
 

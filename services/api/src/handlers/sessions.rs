@@ -8,7 +8,7 @@ use firemode_domain::session::{SessionStatus, TransitionError};
 use firemode_storage::assets::Asset;
 use firemode_storage::changes::{self, LateDecision, Origin};
 use firemode_storage::sessions::{self, Hold, NewSession, Session, SessionFilter, SessionPatch};
-use firemode_storage::{Client, StorageError, Transaction, assets, audit, buildings, users};
+use firemode_storage::{ReadTransaction, Transaction, assets, audit, buildings, users};
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, Problems, RequestContext, WalkScope, run_once};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -84,22 +84,28 @@ pub(crate) async fn create(
 ) -> Result<HttpResponse, Problem> {
     let scope = key.scope(principal.organisation_id, principal.user_id);
     let days = state.settings.idempotency.days;
-    let outcome = run_once(&state.database, scope, &body.fingerprint, days, async |tx| {
-        let view = open(tx, &body.value, &principal, &state).await?;
-        let after = json!({
-            "building_id": view.building_id, "name": view.name, "technician_id": view.technician_id,
-            "item_count": view.item_count, "heads": view.heads,
-        });
-        let event = act(&principal, context, "session.create", ("session", view.id), None, Some(after));
-        audit::record(tx, &[event]).await?;
-        Outcome::new(StatusCode::CREATED, &view)
-    })
+    let outcome = run_once(
+        state.database.tenant(principal.organisation_id),
+        scope,
+        &body.fingerprint,
+        days,
+        async |tx| {
+            let view = open(tx, &body.value, &principal, &state).await?;
+            let after = json!({
+                "building_id": view.building_id, "name": view.name, "technician_id": view.technician_id,
+                "item_count": view.item_count, "heads": view.heads,
+            });
+            let event = act(&principal, context, "session.create", ("session", view.id), None, Some(after));
+            audit::record(tx, &[event]).await?;
+            Outcome::new(StatusCode::CREATED, &view)
+        },
+    )
     .await?;
     Ok(outcome.respond())
 }
 
 async fn open(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     new: &CreateSession,
     principal: &Principal,
     state: &State,
@@ -180,13 +186,13 @@ pub(crate) async fn list(
     let filters = format!("{filter:?}");
     let organisation_id = principal.organisation_id;
     let scope = WalkScope { organisation_id, list: "/v1/tests/sessions", filters: &filters };
-    let client = state.database.client().await?;
-    let walk = state.cursor_key.walk(&client, &page, scope).await?;
-    let page = sessions::list(&client, organisation_id, &filter, &walk).await?;
+    let tx = state.database.tenant(organisation_id).read().await?;
+    let walk = state.cursor_key.walk(&tx, &page, scope).await?;
+    let page = sessions::list(&tx, organisation_id, &filter, &walk).await?;
     let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
     let mut data = Vec::with_capacity(page.rows.len());
     for session in page.rows {
-        let summary = state.documents.read(&client, organisation_id, session.id, Summary::of).await?;
+        let summary = state.documents.read(&tx, organisation_id, session.id, Summary::of).await?;
         data.push(SessionView::new(session, summary));
     }
     Ok(List { data, next_cursor }.respond(&request))
@@ -203,11 +209,11 @@ pub(crate) async fn get(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let organisation_id = principal.organisation_id;
-    let client = state.database.client().await?;
-    let session = find(&client, organisation_id, *id).await?;
-    let late = changes::count_late(&client, organisation_id, *id).await?;
+    let tx = state.database.tenant(organisation_id).read().await?;
+    let session = find(&tx, organisation_id, *id).await?;
+    let late = changes::count_late(&tx, organisation_id, *id).await?;
     let look = move |document: &SessionDocument| SessionDetail::new(session, document, late);
-    let detail = state.documents.read(&client, organisation_id, *id, look).await?;
+    let detail = state.documents.read(&tx, organisation_id, *id, look).await?;
     let tag = detail.session.etag()?;
     if etag::is_known(&request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
@@ -231,8 +237,7 @@ pub(crate) async fn update(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let organisation_id = principal.organisation_id;
-    let mut client = state.database.client().await?;
-    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let tx = state.database.tenant(organisation_id).transaction().await?;
     // Held alone: results hold it together, so none of them can cross a completion.
     let before = sessions::find(&tx, organisation_id, *id, Hold::Alone).await?;
     let before = before.ok_or_else(no_such_session)?;
@@ -266,7 +271,7 @@ pub(crate) async fn update(
         logged(&fields(&after))?,
     );
     audit::record(&tx, &[event]).await?;
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     let view = SessionView::new(after, summary);
     let tag = view.etag()?;
     Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(view))
@@ -311,20 +316,19 @@ async fn decide(
         LateDecision::Accept => ("accepted", "late.accept"),
         LateDecision::Reject => ("rejected", "late.reject"),
     };
-    let mut client = state.database.client().await?;
-    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
     let session = sessions::find(&tx, principal.organisation_id, id, Hold::Alone).await?;
     session.ok_or_else(no_such_session)?;
     let changes =
         changes::decide_late(&tx, principal.organisation_id, id, principal.user_id, decision).await?;
     let event = act(principal, context, action, ("session", id), None, Some(json!({"changes": changes})));
     audit::record(&tx, &[event]).await?;
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     Ok(HttpResponse::Ok().json(LateDecided { session_id: id, state: name, changes }))
 }
 
-pub(crate) async fn find(client: &Client, organisation_id: Uuid, id: Uuid) -> Result<Session, Problem> {
-    sessions::find(client, organisation_id, id, Hold::None).await?.ok_or_else(no_such_session)
+pub(crate) async fn find(tx: &ReadTransaction, organisation_id: Uuid, id: Uuid) -> Result<Session, Problem> {
+    sessions::find(tx, organisation_id, id, Hold::None).await?.ok_or_else(no_such_session)
 }
 
 fn no_such_session() -> Problem {
@@ -332,7 +336,7 @@ fn no_such_session() -> Problem {
 }
 
 async fn check_technician(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     organisation_id: Uuid,
     technician_id: Option<Uuid>,
     problems: &mut Problems,

@@ -27,8 +27,8 @@ pub(crate) struct Profile {
 #[utoipa::path(get, path = "/v1/users/me", tag = "users",
     responses((status = 200, description = "The signed-in user.", body = Profile)))]
 pub(crate) async fn me(principal: Principal, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let client = state.database.client().await?;
-    let user = users::find(&client, principal.organisation_id, principal.user_id)
+    let tx = state.database.tenant(principal.organisation_id).read().await?;
+    let user = users::find(&tx, principal.organisation_id, principal.user_id)
         .await?
         .ok_or_else(|| Problem::not_found("user"))?;
     let full_name = state.vault.decrypt(&user.full_name_encrypted)?;

@@ -31,7 +31,7 @@ impl Sessions {
     /// Only where the database does not answer; a fault without a class is a decision too.
     pub(super) async fn decide(
         &mut self,
-        tx: &Transaction<'_>,
+        tx: &Transaction,
         caller: &Caller,
         rules: &[Rule],
         fault: &ClassifyBody,
@@ -50,7 +50,7 @@ impl Sessions {
 
     async fn has(
         &mut self,
-        tx: &Transaction<'_>,
+        tx: &Transaction,
         organisation_id: Uuid,
         session_id: Uuid,
     ) -> Result<bool, Problem> {

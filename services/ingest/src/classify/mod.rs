@@ -22,28 +22,28 @@ pub(crate) async fn one(
     let scope = key.scope(caller.organisation_id, caller.user_id);
     let days = state.settings.idempotency.days;
     let mut failed = None;
-    let result = run_once(&state.database, scope, &body.fingerprint, days, async |tx| {
-        caller.check_token(tx).await?;
-        let rules = rules::for_item(tx, caller.organisation_id, &body.value.item_code).await?;
-        let decision = Sessions::default().decide(tx, &caller, &rules, &body.value).await?;
-        match decision.outcome {
-            Ok(answer) => {
-                audit::record(tx, &[decision.event]).await?;
-                Outcome::new(StatusCode::OK, &answer)
+    let result =
+        run_once(state.database.tenant(caller.organisation_id), scope, &body.fingerprint, days, async |tx| {
+            caller.check_token(tx).await?;
+            let rules = rules::for_item(tx, caller.organisation_id, &body.value.item_code).await?;
+            let decision = Sessions::default().decide(tx, &caller, &rules, &body.value).await?;
+            match decision.outcome {
+                Ok(answer) => {
+                    audit::record(tx, &[decision.event]).await?;
+                    Outcome::new(StatusCode::OK, &answer)
+                }
+                // A failure is not stored under the key, so this transaction is not the one that records it.
+                Err(problem) => {
+                    failed = Some(decision.event);
+                    Err(problem)
+                }
             }
-            // A failure is not stored under the key, so this transaction is not the one that records it.
-            Err(problem) => {
-                failed = Some(decision.event);
-                Err(problem)
-            }
-        }
-    })
-    .await;
+        })
+        .await;
     if let Some(event) = failed {
-        let mut client = state.database.client().await?;
-        let tx = client.transaction().await.map_err(firemode_storage::StorageError::from)?;
+        let tx = state.database.tenant(caller.organisation_id).transaction().await?;
         audit::record(&tx, &[event]).await?;
-        tx.commit().await.map_err(firemode_storage::StorageError::from)?;
+        tx.commit().await?;
     }
     Ok(result?.respond())
 }
@@ -58,17 +58,18 @@ pub(crate) async fn many(
     let scope = key.scope(caller.organisation_id, caller.user_id);
     let days = state.settings.idempotency.days;
     let FaultsBody(faults) = body.value;
-    let outcome = run_once(&state.database, scope, &body.fingerprint, days, async |tx| {
-        caller.check_token(tx).await?;
-        let results = classify_all(tx, &caller, &faults).await?;
-        Outcome::new(StatusCode::OK, &FaultsAnswer { results })
-    })
-    .await?;
+    let outcome =
+        run_once(state.database.tenant(caller.organisation_id), scope, &body.fingerprint, days, async |tx| {
+            caller.check_token(tx).await?;
+            let results = classify_all(tx, &caller, &faults).await?;
+            Outcome::new(StatusCode::OK, &FaultsAnswer { results })
+        })
+        .await?;
     Ok(outcome.respond())
 }
 
 async fn classify_all(
-    tx: &Transaction<'_>,
+    tx: &Transaction,
     caller: &Caller,
     faults: &[ClassifyBody],
 ) -> Result<Vec<FaultResult>, Problem> {

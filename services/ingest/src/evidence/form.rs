@@ -125,8 +125,8 @@ impl Form {
         let Some(session_id) = self.texts.get("session_id").and_then(|text| text.parse().ok()) else {
             return Ok(());
         };
-        let client = state.database.client().await?;
-        check_session(&client, caller.organisation_id, session_id, Hold::None).await
+        let tx = state.database.tenant(caller.organisation_id).read().await?;
+        check_session(&tx, caller.organisation_id, session_id, Hold::None).await
     }
 }
 

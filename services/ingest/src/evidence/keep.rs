@@ -32,12 +32,13 @@ pub(super) async fn keep(
     let keeping = Keeping { caller, fields: &fields, bytes: &bytes, content_type };
     let mut kept_under = None;
     let days = state.settings.idempotency.days;
-    let result = run_once(&state.database, scope, &fingerprint, days, async |tx| {
-        let (answer, storage_key) = keeping.record(tx).await?;
-        kept_under = Some(storage_key);
-        Outcome::new(StatusCode::CREATED, &answer)
-    })
-    .await;
+    let result =
+        run_once(state.database.tenant(caller.organisation_id), scope, &fingerprint, days, async |tx| {
+            let (answer, storage_key) = keeping.record(tx).await?;
+            kept_under = Some(storage_key);
+            Outcome::new(StatusCode::CREATED, &answer)
+        })
+        .await;
     // Known to be unreferenced: the same bytes are kept under another key, the answer is a repeated one, or the transaction
     // ended before its commit. After a commit of unknown outcome the bytes stay.
     if kept_under.as_ref() != Some(&bytes.key)
@@ -64,8 +65,8 @@ async fn check(
         let detail = format!("The bytes that arrived have the hash {found}, not the one in sha256_hash.");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).reason("HASH-MISMATCH"));
     }
-    let client = state.database.client().await?;
-    check_session(&client, caller.organisation_id, fields.session_id, Hold::None).await
+    let tx = state.database.tenant(caller.organisation_id).read().await?;
+    check_session(&tx, caller.organisation_id, fields.session_id, Hold::None).await
 }
 
 /// Evidence whose bytes are durable.
@@ -78,7 +79,7 @@ struct Keeping<'a> {
 
 impl Keeping<'_> {
     /// Makes the rows, and says under which key the bytes are kept.
-    async fn record(&self, tx: &Transaction<'_>) -> Result<(EvidenceAnswer, String), Problem> {
+    async fn record(&self, tx: &Transaction) -> Result<(EvidenceAnswer, String), Problem> {
         let organisation_id = self.caller.organisation_id;
         check_session(tx, organisation_id, self.fields.session_id, Hold::AgainstChange).await?;
         self.caller.check_token(tx).await?;
@@ -118,7 +119,7 @@ impl Keeping<'_> {
         })
     }
 
-    async fn insert(&self, tx: &Transaction<'_>, id: Uuid) -> Result<(), Problem> {
+    async fn insert(&self, tx: &Transaction, id: Uuid) -> Result<(), Problem> {
         let metadata = Value::Object(self.fields.metadata.clone().unwrap_or_default());
         let evidence = NewEvidence {
             id,
@@ -137,7 +138,7 @@ impl Keeping<'_> {
         })
     }
 
-    async fn audit(&self, tx: &Transaction<'_>, answer: &EvidenceAnswer) -> Result<(), StorageError> {
+    async fn audit(&self, tx: &Transaction, answer: &EvidenceAnswer) -> Result<(), StorageError> {
         let after = json!({
             "session_id": self.fields.session_id,
             "evidence_type": self.fields.evidence_type,

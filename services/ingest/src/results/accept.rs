@@ -60,10 +60,9 @@ impl Acceptance {
         loop {
             let mut documents = lease.take();
             let mut standing = Standing::True;
-            let act =
-                async |tx: &Transaction<'_>| self.act(tx, &mut documents, &mut standing, has_retried).await;
-            let result =
-                run_once(&self.state.database, self.scope.clone(), &self.fingerprint, days, act).await;
+            let act = async |tx: &Transaction| self.act(tx, &mut documents, &mut standing, has_retried).await;
+            let access = self.state.database.tenant(organisation_id);
+            let result = run_once(access, self.scope.clone(), &self.fingerprint, days, act).await;
             if result.is_ok() || standing == Standing::True {
                 lease.put_back(documents);
             } else if standing == Standing::Overtaken && !has_retried {
@@ -76,7 +75,7 @@ impl Acceptance {
 
     async fn act(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Transaction,
         documents: &mut WarmSession,
         standing: &mut Standing,
         is_retry: bool,
@@ -114,7 +113,7 @@ impl Acceptance {
 
     /// Holds the session against a change of its status. Says whether what comes now is late, and whether it made the
     /// session active.
-    async fn hold_session(&self, tx: &Transaction<'_>) -> Result<(bool, bool), Problem> {
+    async fn hold_session(&self, tx: &Transaction) -> Result<(bool, bool), Problem> {
         let find = async |hold| {
             let session = sessions::find(tx, self.caller.organisation_id, self.session_id, hold).await?;
             session.ok_or_else(|| Problem::not_found("test session"))
@@ -134,7 +133,7 @@ impl Acceptance {
     /// Brings the documents up to date with what is committed.
     async fn refresh(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Transaction,
         documents: &mut WarmSession,
         is_late: bool,
     ) -> Result<(), Problem> {
@@ -152,7 +151,7 @@ impl Acceptance {
     /// late work; that is so rare that it is looked into only after the database has refused the request.
     async fn remainder(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Transaction,
         is_refused: bool,
     ) -> Result<(Submission, Remainder), Problem> {
         if !is_refused {
@@ -164,7 +163,7 @@ impl Acceptance {
 
     async fn store(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Transaction,
         prepared: &Prepared,
         standing: &mut Standing,
     ) -> Result<OffsetDateTime, Problem> {
@@ -192,7 +191,7 @@ impl Acceptance {
 
     async fn record(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Transaction,
         prepared: &Prepared,
         answer: &ResultsAnswer,
         is_activated: bool,

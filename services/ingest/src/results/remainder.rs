@@ -25,7 +25,7 @@ impl Remainder {
 
     /// The request without operations whose ids stand with late changes.
     pub(super) async fn without_late(
-        tx: &Transaction<'_>,
+        tx: &Transaction,
         organisation_id: Uuid,
         session_id: Uuid,
         submission: &Submission,

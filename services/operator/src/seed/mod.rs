@@ -73,8 +73,7 @@ impl Added {
 /// [`SeedError`]; what was added until then stays, and the next run goes on from there.
 pub async fn run(settings: &Settings, base_url: &str) -> Result<Added, SeedError> {
     demo::open(settings).await?;
-    let mut client = Database::new(settings, 1)?.client().await?;
-    let tx = client.transaction().await.map_err(StorageError::from)?;
+    let tx = Database::new(settings, 1)?.without_tenant().transaction().await?;
     if !firemode_storage::demo::try_lock_seed(&tx).await? {
         return Err(SeedError::Busy);
     }
@@ -88,7 +87,7 @@ pub async fn run(settings: &Settings, base_url: &str) -> Result<Added, SeedError
         let site = site(&crew.admin, plan, &mut added)?;
         visit::all(&crew, &site, plan, &mut added)?;
     }
-    tx.commit().await.map_err(StorageError::from)?;
+    tx.commit().await?;
     Ok(added)
 }
 

@@ -3,16 +3,20 @@
 //! PostgreSQL's own `COPY` writes and reads the rows; the schema comes from the migrations that every binary carries. So a
 //! dump needs no other program, and goes from one major version of PostgreSQL to another.
 
+mod restoration;
+
 use bytes::Bytes;
 use firemode_runtime::settings::Settings;
-use futures_util::{SinkExt as _, Stream, StreamExt as _, TryStreamExt as _};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use crate::StorageError;
 use crate::database::connect_alone;
-use crate::migrations::{self, MigrationError};
+use crate::migrations;
+use crate::{Purpose, StorageError};
+
+pub use restoration::{LoadError, Restoration, RestoreError};
 
 /// Tables that a restored database makes by itself: what was migrated, and which cluster it lives in.
 const MADE_ANEW: &[&str] = &["refinery_schema_history", "database_incarnation"];
@@ -53,52 +57,6 @@ pub struct Snapshot {
     client: Client,
 }
 
-/// An empty database that is being filled, in one transaction.
-#[derive(Debug)]
-pub struct Restoration {
-    client: Client,
-}
-
-/// Why the database takes no dump.
-#[derive(Debug, thiserror::Error)]
-pub enum RestoreError {
-    /// It has an organisation already.
-    #[error("the database is not empty: it has {0} organisation(s); nothing was changed")]
-    NotEmpty(i64),
-    /// Its schema is newer than the dump's.
-    #[error(
-        "the database has schema version {database} already, newer than the backup's {dump}; use an empty one"
-    )]
-    SchemaTooNew {
-        /// The database's version.
-        database: i32,
-        /// The dump's version.
-        dump: i32,
-    },
-    /// The dump's schema is newer than this binary.
-    #[error(
-        "the backup has schema version {dump}; this FireMode knows {known} at most: use the version that made it"
-    )]
-    BinaryTooOld {
-        /// The dump's version.
-        dump: i32,
-        /// The newest version that this binary knows.
-        known: i32,
-    },
-    /// The schema could not be made.
-    #[error(transparent)]
-    Migration(#[from] MigrationError),
-    /// The database does not answer, or refused rows.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-impl From<tokio_postgres::Error> for RestoreError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Storage(error.into())
-    }
-}
-
 impl Snapshot {
     /// Opens one on a connection of its own.
     ///
@@ -106,14 +64,15 @@ impl Snapshot {
     /// The database cannot be reached.
     pub async fn open(settings: &Settings) -> Result<Self, StorageError> {
         let client = connect_alone(settings).await?;
-        // Rows that a policy hides would be missing without a word; so the statement fails instead.
         client
             .batch_execute(
-                "set statement_timeout = 0; set row_security = off; set timezone = 'UTC'; set datestyle = 'ISO';
+                "set statement_timeout = 0; set timezone = 'UTC'; set datestyle = 'ISO';
                  set extra_float_digits = 1; set bytea_output = 'hex';
                  begin transaction isolation level repeatable read, read only",
             )
             .await?;
+        client.batch_execute(&Purpose::Operator.setting()).await?;
+        refuse_hidden(&client).await?;
         Ok(Self { client })
     }
 
@@ -192,96 +151,19 @@ impl Snapshot {
     }
 }
 
-impl Restoration {
-    /// Brings an empty database to the schema of a dump and begins to fill it.
-    ///
-    /// # Errors
-    /// [`RestoreError`]; the database has no rows then either.
-    pub async fn begin(settings: &Settings, version: i32, tables: &[Table]) -> Result<Self, RestoreError> {
-        let known = migrations::embedded_version();
-        if version > known {
-            return Err(RestoreError::BinaryTooOld { dump: version, known });
+/// A row that a policy hides would be missing from a dump without a word.
+async fn refuse_hidden(client: &Client) -> Result<(), StorageError> {
+    let sql = "select c.relname::text from pg_class c
+               where c.relnamespace = current_schema()::regnamespace and c.relrowsecurity
+                 and not exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'operator')";
+    match client.query_opt(&format!("{sql} order by c.relname limit 1"), &[]).await? {
+        None => Ok(()),
+        Some(row) => {
+            let table: &str = row.get(0);
+            Err(StorageError::Damaged(format!(
+                "{table} has no policy 'operator', so it cannot be dumped whole"
+            )))
         }
-        let mut client = connect_alone(settings).await?;
-        let database = migrations::version_of(&client).await?;
-        if database > version {
-            return Err(RestoreError::SchemaTooNew { database, dump: version });
-        }
-        if database > 0 {
-            refuse_full(&client).await?;
-        }
-        migrations::run_to(&mut client, version).await?;
-        client.batch_execute("set statement_timeout = 0; set timezone = 'UTC'; begin").await?;
-        // Triggers guard the record against rewriting, and rows are restored as they were written.
-        for table in tables.iter().rev() {
-            let name = quoted(&table.name);
-            client
-                .batch_execute(&format!("alter table {name} disable trigger user; delete from {name}"))
-                .await?;
-        }
-        Ok(Self { client })
-    }
-
-    /// Puts the rows of a table back. Returns how many there were.
-    ///
-    /// # Errors
-    /// The rows do not fit the table, or the database does not answer.
-    pub async fn load<E>(
-        &self,
-        table: &Table,
-        rows: impl Stream<Item = Result<Bytes, E>>,
-    ) -> Result<u64, LoadError<E>> {
-        let sql = format!("copy {} from stdin", target(table));
-        let sink = self.client.copy_in(&sql).await.map_err(StorageError::from)?;
-        let (mut sink, mut rows) = (std::pin::pin!(sink), std::pin::pin!(rows));
-        while let Some(chunk) = rows.next().await {
-            sink.send(chunk.map_err(LoadError::Source)?).await.map_err(StorageError::from)?;
-        }
-        Ok(sink.finish().await.map_err(StorageError::from)?)
-    }
-
-    /// Makes everything that was loaded durable, as a database of its own identity: what clients remember of the one that
-    /// the dump was made of (cursors, change tokens) is refused. Migrates it to this binary's schema then.
-    ///
-    /// # Errors
-    /// The database does not answer; nothing was restored, or only the last migrations are missing.
-    pub async fn commit(
-        self,
-        settings: &Settings,
-        tables: &[Table],
-        sequences: &[Sequence],
-    ) -> Result<(), RestoreError> {
-        for table in tables {
-            let sql = format!("alter table {} enable trigger user", quoted(&table.name));
-            self.client.batch_execute(&sql).await?;
-        }
-        for sequence in sequences {
-            let name = quoted(&sequence.name);
-            self.client
-                .execute("select setval($1::text::regclass, $2)", &[&name, &sequence.last_value])
-                .await?;
-        }
-        self.client.batch_execute("delete from database_incarnation; commit; analyze").await?;
-        migrations::run(settings).await?;
-        Ok(())
-    }
-}
-
-/// Rows could not be put back.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError<E> {
-    /// Where they come from failed.
-    #[error(transparent)]
-    Source(E),
-    /// The database refused them.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-async fn refuse_full(client: &Client) -> Result<(), RestoreError> {
-    match client.query_one("select count(*) from organisations", &[]).await?.get(0) {
-        0 => Ok(()),
-        organisations => Err(RestoreError::NotEmpty(organisations)),
     }
 }
 

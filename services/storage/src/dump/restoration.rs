@@ -1,0 +1,170 @@
+//! A dump into an empty database.
+
+use bytes::Bytes;
+use firemode_runtime::settings::Settings;
+use futures_util::{SinkExt as _, Stream, StreamExt as _};
+use tokio_postgres::Client;
+
+use super::{Sequence, Table, quoted, target};
+use crate::database::connect_alone;
+use crate::migrations::{self, MigrationError};
+use crate::{Purpose, StorageError};
+
+/// An empty database that is being filled, in one transaction.
+#[derive(Debug)]
+pub struct Restoration {
+    client: Client,
+    /// Tables whose row-level security holds for their owner too; `COPY` takes no rows into such a one, so it is lifted until all
+    /// are there, in the same transaction.
+    guarded: Vec<String>,
+}
+
+/// Why the database takes no dump.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// It has an organisation already.
+    #[error("the database is not empty: it has {0} organisation(s); nothing was changed")]
+    NotEmpty(i64),
+    /// Its schema is newer than the dump's.
+    #[error(
+        "the database has schema version {database} already, newer than the backup's {dump}; use an empty one"
+    )]
+    SchemaTooNew {
+        /// The database's version.
+        database: i32,
+        /// The dump's version.
+        dump: i32,
+    },
+    /// The dump's schema is newer than this binary.
+    #[error(
+        "the backup has schema version {dump}; this FireMode knows {known} at most: use the version that made it"
+    )]
+    BinaryTooOld {
+        /// The dump's version.
+        dump: i32,
+        /// The newest version that this binary knows.
+        known: i32,
+    },
+    /// The schema could not be made.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    /// The database does not answer, or refused rows.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<tokio_postgres::Error> for RestoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+impl Restoration {
+    /// Brings an empty database to the schema of a dump and begins to fill it.
+    ///
+    /// # Errors
+    /// [`RestoreError`]; the database has no rows then either.
+    pub async fn begin(settings: &Settings, version: i32, tables: &[Table]) -> Result<Self, RestoreError> {
+        let known = migrations::embedded_version();
+        if version > known {
+            return Err(RestoreError::BinaryTooOld { dump: version, known });
+        }
+        let mut client = connect_alone(settings).await?;
+        let database = migrations::version_of(&client).await?;
+        if database > version {
+            return Err(RestoreError::SchemaTooNew { database, dump: version });
+        }
+        if database > 0 {
+            refuse_full(&mut client).await?;
+        }
+        migrations::run_to(&mut client, version).await?;
+        let guarded = guarded(&client).await?;
+        client.batch_execute("set statement_timeout = 0; set timezone = 'UTC'; begin").await?;
+        for table in &guarded {
+            let sql = format!("alter table {} no force row level security", quoted(table));
+            client.batch_execute(&sql).await?;
+        }
+        // Triggers guard the record against rewriting, and rows are restored as they were written.
+        for table in tables.iter().rev() {
+            let name = quoted(&table.name);
+            client
+                .batch_execute(&format!("alter table {name} disable trigger user; delete from {name}"))
+                .await?;
+        }
+        Ok(Self { client, guarded })
+    }
+
+    /// Puts the rows of a table back. Returns how many there were.
+    ///
+    /// # Errors
+    /// The rows do not fit the table, or the database does not answer.
+    pub async fn load<E>(
+        &self,
+        table: &Table,
+        rows: impl Stream<Item = Result<Bytes, E>>,
+    ) -> Result<u64, LoadError<E>> {
+        let sql = format!("copy {} from stdin", target(table));
+        let sink = self.client.copy_in(&sql).await.map_err(StorageError::from)?;
+        let (mut sink, mut rows) = (std::pin::pin!(sink), std::pin::pin!(rows));
+        while let Some(chunk) = rows.next().await {
+            sink.send(chunk.map_err(LoadError::Source)?).await.map_err(StorageError::from)?;
+        }
+        Ok(sink.finish().await.map_err(StorageError::from)?)
+    }
+
+    /// Makes everything that was loaded durable, as a database of its own identity: what clients remember of the one that
+    /// the dump was made of (cursors, change tokens) is refused. Migrates it to this binary's schema then.
+    ///
+    /// # Errors
+    /// The database does not answer; nothing was restored, or only the last migrations are missing.
+    pub async fn commit(
+        self,
+        settings: &Settings,
+        tables: &[Table],
+        sequences: &[Sequence],
+    ) -> Result<(), RestoreError> {
+        for table in tables {
+            let sql = format!("alter table {} enable trigger user", quoted(&table.name));
+            self.client.batch_execute(&sql).await?;
+        }
+        for table in &self.guarded {
+            let sql = format!("alter table {} force row level security", quoted(table));
+            self.client.batch_execute(&sql).await?;
+        }
+        for sequence in sequences {
+            let name = quoted(&sequence.name);
+            self.client
+                .execute("select setval($1::text::regclass, $2)", &[&name, &sequence.last_value])
+                .await?;
+        }
+        self.client.batch_execute("delete from database_incarnation; commit; analyze").await?;
+        migrations::run(settings).await?;
+        Ok(())
+    }
+}
+
+/// Rows could not be put back.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError<E> {
+    /// Where they come from failed.
+    #[error(transparent)]
+    Source(E),
+    /// The database refused them.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+async fn guarded(client: &Client) -> Result<Vec<String>, StorageError> {
+    let sql = "select relname::text from pg_class
+               where relnamespace = current_schema()::regnamespace and relforcerowsecurity order by relname";
+    Ok(client.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+async fn refuse_full(client: &mut Client) -> Result<(), RestoreError> {
+    let tx = client.transaction().await?;
+    tx.batch_execute(&Purpose::Operator.setting()).await?;
+    match tx.query_one("select count(*) from organisations", &[]).await?.get(0) {
+        0 => Ok(()),
+        organisations => Err(RestoreError::NotEmpty(organisations)),
+    }
+}
