@@ -8,7 +8,9 @@ use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, Change, ObjType, ScalarValue};
 
 use super::change::{ParsedChange, Provenance};
-use super::history::{ActorNumber, Clock, Effect, History, NewNode, NodeId, OpRef, OpSketch, SketchKey};
+use super::history::{
+    ActorNumber, Clock, Effect, History, NewNode, NodeId, OpRef, OpSketch, Replacement, SketchKey,
+};
 use super::limits::{COUNTER_STEP_MAX, OBJECT_DEPTH_MAX, OPERATION_COUNTER_GAP_MAX, OPERATION_COUNTER_MAX};
 use super::refusal::ChangeFault;
 
@@ -37,19 +39,22 @@ pub(super) fn check(
 ) -> Result<NewNode, ChangeFault> {
     let change = &parsed.change;
     let deps = dependencies(history, change)?;
-    let seen = history.clock_of(&deps);
-    check_line(history, change, provenance, &seen)?;
+    let seen = history.seen_by(&deps);
+    check_line(history, change, provenance, &seen.clock)?;
     let start_op = check_start_op(history, change, &deps)?;
     let operations = Operations {
         actor: history.actor_number_or_next(change.actor_id()),
         actor_id: change.actor_id(),
         history,
-        seen: &seen,
+        seen: &seen.clock,
         start_op,
         sketches: Vec::with_capacity(parsed.expanded.operations.len()),
+        replacements: Vec::new(),
     };
+    let (operations, replacements) = operations.check(&parsed.expanded.operations)?;
     Ok(NewNode {
-        operations: operations.check(&parsed.expanded.operations)?,
+        operations,
+        replacements,
         hash: change.hash(),
         actor: change.actor_id().clone(),
         user_id: provenance.user_id,
@@ -57,6 +62,8 @@ pub(super) fn check(
         seq: change.seq() as u32,
         start_op,
         deps,
+        seen,
+        bytes: change.raw_bytes().into(),
         stated_at_seconds: change.timestamp(),
         received_at: provenance.received_at,
     })
@@ -118,17 +125,18 @@ struct Operations<'a> {
     actor_id: &'a ActorId,
     start_op: u32,
     sketches: Vec<OpSketch>,
+    replacements: Vec<Replacement>,
 }
 
 impl Operations<'_> {
-    fn check(mut self, operations: &[Op]) -> Result<Box<[OpSketch]>, ChangeFault> {
+    fn check(mut self, operations: &[Op]) -> Result<(Box<[OpSketch]>, Vec<Replacement>), ChangeFault> {
         for (position, operation) in operations.iter().enumerate() {
             let sketch = self
                 .sketch(operation)
                 .map_err(|reason| ChangeFault::Operation { operation: position, reason })?;
             self.sketches.push(sketch);
         }
-        Ok(self.sketches.into_boxed_slice())
+        Ok((self.sketches.into_boxed_slice(), self.replacements))
     }
 
     fn sketch(&mut self, operation: &Op) -> Result<OpSketch, &'static str> {
@@ -146,7 +154,7 @@ impl Operations<'_> {
         if matches!(container, Effect::Text { .. }) {
             check_text_operation(&operation.action)?;
         }
-        let sketch = OpSketch { object, key, insert: operation.insert, effect };
+        let sketch = OpSketch::new(object, key, operation.insert, effect);
         self.check_predecessors(operation, &sketch)?;
         Ok(sketch)
     }
@@ -176,7 +184,7 @@ impl Operations<'_> {
         }
     }
 
-    fn check_predecessors(&self, operation: &Op, sketch: &OpSketch) -> Result<(), &'static str> {
+    fn check_predecessors(&mut self, operation: &Op, sketch: &OpSketch) -> Result<(), &'static str> {
         let predecessors: Vec<&OpId> = operation.pred.iter().collect();
         if operation.insert {
             let adds_value = predecessors.is_empty() && sketch.effect != Effect::Nothing;
@@ -189,6 +197,7 @@ impl Operations<'_> {
         if must_replace && predecessors.is_empty() {
             return Err("it replaces nothing");
         }
+        let is_increment = matches!(operation.action, OpType::Increment(_));
         let mut replaces_counter = false;
         for predecessor in predecessors {
             let (id, replaced) =
@@ -200,9 +209,14 @@ impl Operations<'_> {
             if !same_place || replaced.object != sketch.object || replaced.effect == Effect::Nothing {
                 return Err("it names a predecessor of another place");
             }
-            replaces_counter |= replaced.effect == Effect::Counter;
+            let is_counter = replaced.effect == Effect::Counter;
+            replaces_counter |= is_counter;
+            // An increment adds to a counter; whatever else stands beside the counter, it replaces.
+            if !(is_increment && is_counter) {
+                self.replacements.push(Replacement { by: self.sketches.len() as u32, of: id });
+            }
         }
-        if matches!(operation.action, OpType::Increment(_)) && !replaces_counter {
+        if is_increment && !replaces_counter {
             return Err("it increments something that is not a counter");
         }
         Ok(())

@@ -1,18 +1,19 @@
 //! Writing JSON operations as an Automerge change.
 //!
-//! The operations are written by hand from what the document says at a point of its history. The library's
-//! own transactions would do, but they turn a value that is equal already into no change at all, where here
-//! a confirmation is a fact to keep; they use the highest counter of the whole document, which lets a stale
-//! write win; and they change the document before anything is stored.
+//! The operations are written by hand from what the index says of a point of the history; the Automerge
+//! document is not needed, and it does not matter how long the history is. The library's own transactions
+//! turn a value that is equal already into no change at all, where here a confirmation is a fact to keep; they
+//! use the highest counter of the whole document, which lets a stale write win; they change the document
+//! before anything is stored; and they get slower as it grows.
 
 use std::num::NonZeroU64;
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType, SortedVec};
-use automerge::{ActorId, Automerge, ChangeHash, ExpandedChange, ObjId, ObjType, Prop, ROOT, ReadDoc};
+use automerge::{ActorId, ChangeHash, ExpandedChange, ObjType};
 use serde_json::Value;
 
 use super::change::ParsedChange;
-use super::history::{History, OpRef, SketchKey};
+use super::history::{Clock, Effect, Element, History, OpRef};
 use super::operation::{Operation, OperationKind};
 use super::pointer::Pointer;
 use super::value::json_scalar;
@@ -20,9 +21,9 @@ use super::value::json_scalar;
 /// A document as it was at a point of its history.
 #[derive(Clone, Copy)]
 pub(super) struct Point<'a> {
-    pub(super) document: &'a Automerge,
     pub(super) history: &'a History,
-    pub(super) heads: &'a [ChangeHash],
+    /// What had been seen; none is the present.
+    pub(super) clock: Option<&'a Clock>,
 }
 
 /// A change that is being written.
@@ -67,7 +68,7 @@ impl Draft {
                 self.push(place, OpType::Delete);
             }
             OperationKind::Append => match point.list_at(path)? {
-                Some(list) => self.write_value(point.end_of(&list)?, value),
+                Some(list) => self.write_value(point.end_of(list), value),
                 None => self.write_value(point.place(path)?, &Value::Array(vec![value.clone()])),
             },
         }
@@ -155,57 +156,56 @@ impl Point<'_> {
     /// The place that a path names. Its parent must exist.
     fn place(&self, path: &Pointer) -> Result<Place, String> {
         let (last, parents) = path.split_last().ok_or("a path must not be empty")?;
-        let (object, kind) = self.descend(parents)?;
-        if kind != ObjType::List {
-            let replaced = self.operations_at(&object, last.as_str().into());
+        let (object, effect) = self.descend(parents)?;
+        if let Effect::Map { .. } = effect {
+            let replaced = self.history.at_key(object, last, self.clock);
+            let key = Key::Map(last.as_str().into());
             return Ok(Place {
-                object: object_id(&object),
-                key: Key::Map(last.as_str().into()),
+                object: self.object_id(object),
+                key,
                 insert: false,
-                replaced,
+                replaced: self.ids(&replaced),
             });
         }
-        let length = self.document.length_at(&object, self.heads);
-        match list_index(last, length)? {
-            index if index < length => {
-                let replaced = self.operations_at(&object, index.into());
-                let key = Key::Seq(self.element_of(&replaced)?);
-                Ok(Place { object: object_id(&object), key, insert: false, replaced })
+        let elements = self.elements(object);
+        match elements.get(list_index(last, elements.len())?) {
+            Some(element) => {
+                let key = Key::Seq(ElementId::Id(self.history.op_id(element.id)));
+                let replaced = self.ids(&element.operations);
+                Ok(Place { object: self.object_id(object), key, insert: false, replaced })
             }
-            _ => self.end_of(&object),
+            None => Ok(self.behind(object, elements.last())),
         }
     }
 
     /// The list at a path, or none where nothing is there.
-    fn list_at(&self, path: &Pointer) -> Result<Option<ObjId>, String> {
+    fn list_at(&self, path: &Pointer) -> Result<Option<OpRef>, String> {
         let (last, parents) = path.split_last().ok_or("a path must not be empty")?;
-        let (object, kind) = self.descend(parents)?;
-        match self.value_at(&object, kind, last)? {
-            Some((automerge::Value::Object(ObjType::List), list)) => Ok(Some(list)),
+        let (object, effect) = self.descend(parents)?;
+        match self.value_at(object, effect, last)? {
+            Some((list, Effect::List { .. })) => Ok(Some(list)),
             Some(_) => Err(format!("`{path}` is not a list")),
             None => Ok(None),
         }
     }
 
     /// The place behind the last element of a list.
-    fn end_of(&self, list: &ObjId) -> Result<Place, String> {
-        let length = self.document.length_at(list, self.heads);
-        let last = match length.checked_sub(1) {
-            None => ElementId::Head,
-            Some(index) => self.element_of(&self.operations_at(list, index.into()))?,
-        };
-        Ok(Place { object: object_id(list), key: Key::Seq(last), insert: true, replaced: Vec::new() })
+    fn end_of(&self, list: OpRef) -> Place {
+        self.behind(list, self.elements(list).last())
+    }
+
+    fn behind(&self, list: OpRef, last: Option<&Element>) -> Place {
+        let last = last.map_or(ElementId::Head, |last| ElementId::Id(self.history.op_id(last.id)));
+        Place { object: self.object_id(list), key: Key::Seq(last), insert: true, replaced: Vec::new() }
     }
 
     /// The object or list that segments lead to.
-    fn descend(&self, segments: &[String]) -> Result<(ObjId, ObjType), String> {
-        let mut at = (ROOT, ObjType::Map);
+    fn descend(&self, segments: &[String]) -> Result<(OpRef, Effect), String> {
+        let mut at = (OpRef::ROOT, self.history.effect(OpRef::ROOT));
         for (depth, segment) in segments.iter().enumerate() {
             let here = || segments[..=depth].iter().cloned().collect::<Pointer>();
-            at = match self.value_at(&at.0, at.1, segment)? {
-                Some((automerge::Value::Object(kind @ (ObjType::Map | ObjType::List)), object)) => {
-                    (object, kind)
-                }
+            at = match self.value_at(at.0, at.1, segment)? {
+                Some(inner @ (_, Effect::Map { .. } | Effect::List { .. })) => inner,
                 Some(_) => return Err(format!("`{}` is not an object or a list", here())),
                 None => {
                     return Err(format!(
@@ -218,40 +218,35 @@ impl Point<'_> {
         Ok(at)
     }
 
+    /// The operation whose value is shown at a place.
     fn value_at(
         &self,
-        object: &ObjId,
-        kind: ObjType,
+        object: OpRef,
+        effect: Effect,
         segment: &str,
-    ) -> Result<Option<(automerge::Value<'_>, ObjId)>, String> {
-        let prop = match kind {
-            ObjType::List => list_index(segment, self.document.length_at(object, self.heads))?.into(),
-            _ => Prop::from(segment),
+    ) -> Result<Option<(OpRef, Effect)>, String> {
+        let operations = if let Effect::List { .. } = effect {
+            let mut elements = self.elements(object);
+            let index = list_index(segment, elements.len())?;
+            elements.get_mut(index).map(|element| std::mem::take(&mut element.operations)).unwrap_or_default()
+        } else {
+            self.history.at_key(object, segment, self.clock)
         };
-        Ok(self.document.get_at(object, prop, self.heads).ok().flatten())
+        Ok(self.history.winner(&operations).map(|id| (id, self.history.effect(id))))
     }
 
-    /// The operations whose values stand at a place: what a write there replaces.
-    fn operations_at(&self, object: &ObjId, prop: Prop) -> Vec<OpId> {
-        let values = self.document.get_all_at(object, prop, self.heads).unwrap_or_default();
-        values.iter().filter_map(|(_, id)| op_id(id)).collect()
+    fn elements(&self, list: OpRef) -> Vec<Element> {
+        let mut elements = self.history.elements(list, self.clock);
+        elements.retain(|element| !element.operations.is_empty());
+        elements
     }
 
-    /// The list element at which operations stand: the insertion that made it.
-    fn element_of(&self, operations: &[OpId]) -> Result<ElementId, String> {
-        let element = operations.first().and_then(|id| {
-            let actor = self.history.actor_number(id.actor())?;
-            let counter = u32::try_from(id.counter()).ok()?;
-            let (sketch, _) = self.history.operation(OpRef { actor, counter })?;
-            match sketch.key {
-                _ if sketch.insert => Some(id.clone()),
-                SketchKey::Element(element) => {
-                    Some(OpId::new(element.counter.into(), &self.history.actor(element.actor).id))
-                }
-                _ => None,
-            }
-        });
-        element.map(ElementId::Id).ok_or_else(|| "there is no such element".to_owned())
+    fn ids(&self, operations: &[OpRef]) -> Vec<OpId> {
+        operations.iter().map(|id| self.history.op_id(*id)).collect()
+    }
+
+    fn object_id(&self, object: OpRef) -> ObjectId {
+        if object == OpRef::ROOT { ObjectId::Root } else { ObjectId::Id(self.history.op_id(object)) }
     }
 }
 
@@ -266,15 +261,4 @@ fn list_index(segment: &str, length: usize) -> Result<usize, String> {
         Ok(_) if is_plain => Err(format!("the list has {length} elements; there is no place `{segment}`")),
         _ => Err(format!("`{segment}` is not the index of a list")),
     }
-}
-
-fn op_id(id: &ObjId) -> Option<OpId> {
-    match id {
-        ObjId::Root => None,
-        ObjId::Id(counter, actor, _) => Some(OpId::new(*counter, actor)),
-    }
-}
-
-fn object_id(id: &ObjId) -> ObjectId {
-    op_id(id).map_or(ObjectId::Root, ObjectId::Id)
 }

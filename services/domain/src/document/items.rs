@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
-use automerge::legacy::{ObjectId, OpId};
-use automerge::{ActorId, ObjId, ObjType, ROOT, ReadDoc};
+use automerge::ActorId;
+use automerge::legacy::ObjectId;
 use serde_json::{Map, Value};
 use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::change::{NewChange, SERVER_DEVICE};
 use super::edit::Draft;
+use super::history::{Effect, OpRef};
 use super::limits::{OBJECT_DEPTH_MAX, OPERATION_COUNTER_MAX};
 use super::operation::is_deeper_than;
 use super::pointer::check_segment;
@@ -101,7 +102,7 @@ impl SessionDocument {
             operations: Vec::new(),
         };
         let map = match self.items_map() {
-            Some(map) => map,
+            Some(map) => ObjectId::Id(self.history.op_id(map)),
             None => ObjectId::Id(draft.make_map(ObjectId::Root, "items")),
         };
         for item in items {
@@ -116,14 +117,13 @@ impl SessionDocument {
     }
 
     fn check_seeds(&self, items: &[ItemSeed]) -> Result<(), ItemsRefusal> {
-        let existing = self.items_map_id();
+        let existing = self.items_map();
+        let exists =
+            |id: &str| existing.is_some_and(|items| !self.history.at_key(items, id, None).is_empty());
         let mut ids = HashSet::new();
         for (index, item) in items.iter().enumerate() {
             check_segment(&item.item_id).map_err(|_| ItemsRefusal::InvalidId { index })?;
-            let exists = existing
-                .as_ref()
-                .is_some_and(|map| matches!(self.document.get(map, item.item_id.as_str()), Ok(Some(_))));
-            if exists || !ids.insert(&item.item_id) {
+            if exists(&item.item_id) || !ids.insert(&item.item_id) {
                 return Err(ItemsRefusal::Exists { index, item_id: item.item_id.clone() });
             }
             // Two levels lie above the item's own fields: `items` and the item.
@@ -136,24 +136,16 @@ impl SessionDocument {
         Ok(())
     }
 
-    fn items_map_id(&self) -> Option<ObjId> {
-        match self.document.get(ROOT, "items") {
-            Ok(Some((automerge::Value::Object(ObjType::Map), map))) => Some(map),
-            _ => None,
-        }
-    }
-
     /// How many items the document has.
     #[must_use]
     pub fn item_count(&self) -> usize {
-        self.items_map_id().map_or(0, |items| self.document.length(&items))
+        self.items_map().map_or(0, |items| self.history.keys_of(items).count())
     }
 
-    fn items_map(&self) -> Option<ObjectId> {
-        match self.items_map_id()? {
-            ObjId::Root => None,
-            ObjId::Id(counter, actor, _) => Some(ObjectId::Id(OpId::new(counter, &actor))),
-        }
+    /// The map of the items, where it is one.
+    fn items_map(&self) -> Option<OpRef> {
+        let map = self.history.winner(&self.history.at_key(OpRef::ROOT, "items", None))?;
+        matches!(self.history.effect(map), Effect::Map { .. }).then_some(map)
     }
 }
 

@@ -25,8 +25,9 @@ pub struct Limits {
     pub document_actors_max: usize,
     /// Changes of a document that may wait for a dependency at the same time.
     pub held_changes_max: usize,
-    /// A document with at most this many operations is saved and loaded again on trial before a client's
-    /// changes are accepted; a larger one is only applied to on trial.
+    /// Before a client's changes are accepted they are applied on trial, and the result saved and loaded: to a
+    /// copy of the document where it has at most this many operations, else to a miniature that has as much
+    /// of it as the changes name.
     pub trial_save_operations_max: usize,
 }
 
@@ -42,7 +43,7 @@ impl Default for Limits {
             document_operations_max: 1_000_000,
             document_actors_max: VectorClock::ENTRIES_MAX,
             held_changes_max: 10_000,
-            trial_save_operations_max: 10_000,
+            trial_save_operations_max: 1_000,
         }
     }
 }

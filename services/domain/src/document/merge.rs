@@ -1,77 +1,74 @@
-//! Merging stored changes into the document.
+//! Merging stored changes into the index of the document.
 
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use automerge::{ActorId, Automerge, Change, ChangeHash};
+use automerge::{ActorId, ChangeHash};
 
 use super::change::{ParsedChange, Provenance, RecordedChange};
 use super::check::check;
+use super::history::NodeId;
 use super::limits::Limits;
 use super::refusal::ChangeFault;
 use super::session::SessionDocument;
 use super::unmerged::Pending;
 
-/// How many changes are applied in one step. After a failure the step is repeated one by one.
-const BATCH_CHANGES_MAX: usize = 512;
-
 impl SessionDocument {
     /// Takes in stored changes, in any order and any number of times. Never fails: see the module.
     pub fn integrate(&mut self, records: impl IntoIterator<Item = RecordedChange>) {
+        self.set_rejected_aside();
         let limits = Limits::of_stored_changes();
-        let mut worklist = VecDeque::new();
         let mut displacing = Vec::new();
         for record in records {
-            match self.register(record, &limits) {
-                Registered::Known => {}
-                Registered::Waiting(hash) => worklist.push_back(hash),
-                Registered::Displaces(record) => displacing.push(record),
-            }
+            displacing.extend(self.take_in(record, &limits));
         }
         if !displacing.is_empty() {
-            return self.rebuild_with(displacing);
-        }
-        while !worklist.is_empty() {
-            self.merge_ready(&mut worklist, BATCH_CHANGES_MAX);
+            self.rebuild_with(displacing);
         }
     }
 
-    fn register(&mut self, record: RecordedChange, limits: &Limits) -> Registered {
+    /// Takes in one change, or gives it back where it displaces a merged one.
+    fn take_in(&mut self, record: RecordedChange, limits: &Limits) -> Option<RecordedChange> {
         if self.contains(&record.hash) {
-            return Registered::Known;
+            return None;
         }
         let parsed = match ParsedChange::parse(&record.bytes, limits) {
             Ok(parsed) if parsed.hash() == record.hash => parsed,
             Ok(parsed) => {
-                return self.quarantine(record, ChangeFault::HashMismatch { found: parsed.hash() });
+                return self.set_aside(record, ChangeFault::HashMismatch { found: parsed.hash() });
             }
-            Err(fault) => return self.quarantine(record, fault),
+            Err(fault) => return self.set_aside(record, fault),
         };
         let (actor, seq) = parsed.line();
         match self.on_line(&actor, seq) {
             Some(other) if other < record.hash => {
-                return self.quarantine(record, ChangeFault::Equivocation { actor, seq });
+                return self.set_aside(record, ChangeFault::Equivocation { actor, seq });
             }
-            Some(other) if self.history.find(&other).is_some() => return Registered::Displaces(record),
+            Some(other) if self.history.find(&other).is_some() => return Some(record),
             Some(other) => self.unmerged.displace(&other, &actor, seq),
             None => {}
         }
         self.change_bytes += record.bytes.len();
-        if let Some(device) = &record.provenance.device {
-            for op_id in parsed.change.message().into_iter().flat_map(str::lines) {
-                let id = (record.provenance.user_id, device.clone(), op_id.to_owned());
-                self.operation_ids.insert(id);
-            }
+        self.note_operations(&parsed, &record.provenance);
+        if parsed.change.deps().iter().all(|dep| self.history.find(dep).is_some()) {
+            self.merge(&parsed, record.provenance);
+            self.merge_released(record.hash);
+        } else {
+            let pending = Pending { change: parsed.change, provenance: record.provenance };
+            self.unmerged.hold(pending);
+            self.unmerged.wait(&record.hash, &self.history);
         }
-        let pending = Pending { change: parsed.change, provenance: record.provenance };
-        self.unmerged.hold(pending);
-        Registered::Waiting(record.hash)
+        None
     }
 
-    fn quarantine(&mut self, record: RecordedChange, fault: ChangeFault) -> Registered {
+    fn set_aside(&mut self, record: RecordedChange, fault: ChangeFault) -> Option<RecordedChange> {
         self.change_bytes += record.bytes.len();
         self.unmerged.set_aside(record, fault);
-        Registered::Known
+        None
+    }
+
+    fn note_operations(&mut self, parsed: &ParsedChange, provenance: &Provenance) {
+        let Some(device) = &provenance.device else { return };
+        for op_id in parsed.change.message().into_iter().flat_map(str::lines) {
+            self.operation_ids.insert((provenance.user_id, device.clone(), op_id.to_owned()));
+        }
     }
 
     /// The change that counts for an actor and sequence number.
@@ -83,96 +80,83 @@ impl SessionDocument {
         }
     }
 
+    /// Merges a change whose dependencies are merged, if it passes its checks.
+    fn merge(&mut self, parsed: &ParsedChange, provenance: Provenance) {
+        let base = self.history.extent();
+        match check(&mut self.history, parsed, &provenance) {
+            Ok(node) => {
+                self.history.push(node);
+                self.unmerged.forget_line(&parsed.change);
+            }
+            Err(fault) => {
+                self.history.truncate(base);
+                self.unmerged.quarantine(Pending { change: parsed.change.clone(), provenance }, fault);
+            }
+        }
+    }
+
+    /// Merges what waited for a change, what waited for that, and so on.
+    fn merge_released(&mut self, hash: ChangeHash) {
+        let mut open = self.unmerged.take_waiting(&hash);
+        while let Some(hash) = open.pop() {
+            let Some(pending) = self.unmerged.take_ready(&hash, &self.history) else { continue };
+            self.merge(&ParsedChange::again(pending.change), pending.provenance);
+            open.extend(self.unmerged.take_waiting(&hash));
+        }
+    }
+
     /// Two changes claim one sequence number and the one that is merged is not the one that counts (the
     /// smaller hash, so that every instance agrees). The store forbids that; if it happens all the same, the
     /// document is built again from all changes.
     fn rebuild_with(&mut self, more: Vec<RecordedChange>) {
-        let old = std::mem::take(self);
+        let revision = self.unmerged.revision();
         let mut records = more;
-        for change in old.document.get_changes(&[]) {
-            let Some(node) = old.history.find(&change.hash()).map(|node| old.history.node(node)) else {
-                continue;
-            };
-            let actor = old.history.actor(node.actor);
-            let (user_id, device) = (actor.user_id, actor.device.clone());
-            records.push(RecordedChange {
-                hash: node.hash,
-                bytes: change.raw_bytes().to_vec(),
-                provenance: Provenance { user_id, device, received_at: node.received_at },
-            });
-        }
-        records.extend(old.unmerged.into_records());
+        records.extend(std::mem::take(self).into_records());
+        // The one that counts comes first, so nothing is displaced again.
+        records.sort_unstable_by_key(|record| record.hash);
+        self.unmerged.succeed(revision);
         self.integrate(records);
     }
 
-    /// Merges changes of the worklist whose dependencies are merged, at most `batch_max` of them.
-    fn merge_ready(&mut self, worklist: &mut VecDeque<ChangeHash>, batch_max: usize) {
-        let mut staged = self.history.savepoint();
-        let mut batch: Vec<Pending> = Vec::new();
-        while batch.len() < batch_max
-            && let Some(hash) = worklist.pop_front()
-        {
-            let Some(pending) = self.unmerged.take_ready(&hash, &staged) else { continue };
-            let parsed = ParsedChange::again(pending.change.clone());
-            match check(&mut staged, &parsed, &pending.provenance) {
-                Ok(node) => {
-                    staged.push(node);
-                    worklist.extend(self.unmerged.take_waiting(&hash));
-                    batch.push(pending);
-                }
-                Err(fault) => self.unmerged.quarantine(pending, fault),
-            }
-        }
-        if batch.is_empty() {
+    /// Quarantines merged changes that the document turned out not to take, and holds what builds on them.
+    pub(super) fn set_rejected_aside(&mut self) {
+        let rejected = self.merged_mut().take_rejected();
+        if rejected.is_empty() {
             return;
         }
-        let changes = batch.iter().map(|pending| pending.change.clone()).collect();
-        let heads = staged.hashes(&staged.heads());
-        if let Some(merged) = applied(&self.document, changes, &heads) {
-            staged.keep();
-            self.document = merged;
-            for pending in batch {
-                self.unmerged.forget_line(&pending);
+        let revision = self.unmerged.revision();
+        let lines = rejected.iter().filter_map(|hash| self.history.find(hash)).map(|id| {
+            let node = self.history.node(id);
+            (self.history.actor(node.actor).id.clone(), u64::from(node.seq), node.hash)
+        });
+        let lines: Vec<_> = lines.collect();
+        let (aside, rest): (Vec<_>, Vec<_>) = std::mem::take(self)
+            .into_records()
+            .into_iter()
+            .partition(|record| rejected.contains(&record.hash));
+        self.unmerged.succeed(revision);
+        for record in aside {
+            // It goes on to count for its actor and sequence number.
+            let line = lines.iter().find(|(_, _, hash)| *hash == record.hash);
+            if let Some((actor, seq, hash)) = line {
+                self.unmerged.claim_line(actor.clone(), *seq, *hash, record.provenance.user_id);
             }
-            return;
+            self.set_aside(record, ChangeFault::NotApplicable);
         }
-        drop(staged);
-        self.merge_one_by_one(batch, worklist);
+        self.integrate(rest);
     }
 
-    /// After a batch failed although each change passed its checks: finds the one to blame.
-    fn merge_one_by_one(&mut self, mut batch: Vec<Pending>, worklist: &mut VecDeque<ChangeHash>) {
-        if batch.len() == 1
-            && let Some(pending) = batch.pop()
-        {
-            return self.unmerged.quarantine(pending, ChangeFault::NotApplicable);
-        }
-        let hashes: Vec<_> = batch.iter().map(|pending| pending.change.hash()).collect();
-        batch.into_iter().for_each(|pending| self.unmerged.hold(pending));
-        for hash in hashes {
-            let mut alone = VecDeque::from([hash]);
-            self.merge_ready(&mut alone, 1);
-            worklist.append(&mut alone);
-        }
+    /// All changes, in no order.
+    fn into_records(self) -> Vec<RecordedChange> {
+        let record = |id: NodeId| {
+            let node = self.history.node(id);
+            let actor = self.history.actor(node.actor);
+            let (user_id, device) = (actor.user_id, actor.device.clone());
+            let provenance = Provenance { user_id, device, received_at: node.received_at };
+            RecordedChange { hash: node.hash, bytes: node.bytes.to_vec(), provenance }
+        };
+        let mut records: Vec<_> = (0..self.history.len() as NodeId).map(record).collect();
+        records.extend(self.unmerged.into_records());
+        records
     }
-}
-
-enum Registered {
-    /// Known before, or quarantined at once.
-    Known,
-    /// To be merged as soon as its dependencies are.
-    Waiting(ChangeHash),
-    /// To be merged in the place of another one.
-    Displaces(RecordedChange),
-}
-
-/// The document with changes applied, or none if that fails in any way. The document itself is not touched:
-/// Automerge may be left in any state by a panic.
-pub(super) fn applied(document: &Automerge, changes: Vec<Change>, heads: &[ChangeHash]) -> Option<Automerge> {
-    let trial = catch_unwind(AssertUnwindSafe(|| {
-        let mut trial = document.clone();
-        trial.apply_changes(changes).ok()?;
-        (trial.get_heads() == heads).then_some(trial)
-    }));
-    trial.ok().flatten()
 }

@@ -10,7 +10,13 @@
 //! - [`SessionDocument::prepare`] takes what a client sent, checks all of it, and answers with the changes
 //!   to store or with a [`Refusal`]. Nothing of a refused request is applied. The caller stores the changes
 //!   and then calls [`SessionDocument::adopt`].
+//!   Many requests may be prepared and adopted on top of each other before they are stored together: go back
+//!   to a [`Mark`] if that fails.
 //! - [`SessionDocument::view`] shows the merged document as JSON, with the safe side for outcomes.
+//!
+//! Whether changes fit, what operations write, and most conflicts follow from an index of the changes, in
+//! steps that do not depend on how long the history is. The Automerge document is made and brought up to date
+//! only when it is read.
 //!
 //! There is no clock, no randomness and no I/O in this module.
 
@@ -18,12 +24,15 @@ mod change;
 mod check;
 mod chunk;
 mod clock;
+mod conflict;
 mod edit;
 mod history;
 mod ids;
 mod items;
 mod limits;
+mod mark;
 mod merge;
+mod merged;
 mod operation;
 mod pointer;
 mod prepare;
@@ -36,12 +45,14 @@ mod view;
 pub use change::{NewChange, Provenance, RecordedChange, SERVER_DEVICE};
 pub use chunk::split_changes;
 pub use clock::{ClockError, VectorClock};
+pub use conflict::{Conflict, ConflictValue};
 pub use ids::{ActorId, ChangeHash, time_ordered_actor};
 pub use items::{ItemSeed, ItemsRefusal};
 pub use limits::Limits;
+pub use mark::Mark;
 pub use operation::{Entry, FieldError, Operation, OperationKind};
 pub use prepare::{OperationId, Prepared, WriterContext};
 pub use refusal::{ChangeFault, Refusal};
 pub use session::{Quarantined, SessionDocument};
 pub use unmerged::Held;
-pub use view::{Conflict, ConflictValue, DocumentView};
+pub use view::DocumentView;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 
 use automerge::{Automerge, ChangeHash};
 use time::OffsetDateTime;
@@ -10,16 +11,19 @@ use uuid::Uuid;
 use super::change::{Provenance, RecordedChange};
 use super::clock::VectorClock;
 use super::history::History;
+use super::merged::MergedDocument;
 use super::prepare::Prepared;
 use super::refusal::ChangeFault;
 use super::unmerged::{Held, Unmerged, held_of};
 
 /// The document of one session.
 ///
-/// Reading it is cheap, it is never in a half-applied state, and no input makes it panic.
+/// Taking in changes costs the same however long the history is; the Automerge document is brought up to date
+/// when something is read that the index of the changes cannot tell. It is never in a half-applied state, and
+/// no input makes it panic.
 #[derive(Debug, Default)]
 pub struct SessionDocument {
-    pub(super) document: Automerge,
+    pub(super) merged: Mutex<MergedDocument>,
     pub(super) history: History,
     pub(super) unmerged: Unmerged,
     /// Ids of operations that were written down: user, device, id.
@@ -111,23 +115,38 @@ impl SessionDocument {
     /// The merged document in Automerge's format, compressed. Held and quarantined changes are not in it.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        self.document.save()
+        self.read(Automerge::save)
     }
 
     /// True when saved bytes load again as exactly this document.
     #[must_use]
     pub fn is_sound_save(&self, bytes: &[u8]) -> bool {
         let loaded = catch_unwind(AssertUnwindSafe(|| Automerge::load(bytes)));
-        matches!(loaded, Ok(Ok(loaded)) if loaded.get_heads() == self.document.get_heads())
+        matches!(loaded, Ok(Ok(loaded)) if loaded.get_heads() == self.read(Automerge::get_heads))
     }
 
     /// A rough figure for the memory that this document takes, in bytes.
     #[must_use]
     pub fn memory_bytes_estimate(&self) -> usize {
+        let applied = self.merged.lock().unwrap_or_else(PoisonError::into_inner).applied();
+        let document = if applied > 0 { self.automerge_bytes_estimate() } else { 0 };
+        document + self.history.memory_bytes() + self.unmerged.memory_bytes()
+    }
+
+    fn automerge_bytes_estimate(&self) -> usize {
         // Automerge's columns and indexes take some 64 bytes for an operation and 512 for a change, and it
         // keeps a clock over all actors for every sixteenth change.
         let clocks = self.history.len() / 16 * self.history.actors().len() * size_of::<u64>();
-        let document = self.history.operation_count() * 64 + self.history.len() * 512 + clocks;
-        document + self.history.memory_bytes() + self.unmerged.memory_bytes()
+        self.history.operation_count() * 64 + self.history.len() * 512 + clocks
+    }
+
+    /// Reads the Automerge document.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Automerge) -> T) -> T {
+        let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        read(merged.up_to(&self.history, self.history.len()))
+    }
+
+    pub(super) fn merged_mut(&mut self) -> &mut MergedDocument {
+        self.merged.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Unmerged {
     lines: BTreeMap<(ActorId, u64), (ChangeHash, Uuid)>,
     /// Held changes by one dependency that they wait for.
     waiting: HashMap<ChangeHash, Vec<ChangeHash>>,
+    /// Counts the times that held or quarantined changes came or went.
+    revision: u64,
 }
 
 /// A change that was read and waits to be merged. Its operations stay encoded: written out they can take a
@@ -44,24 +46,45 @@ pub struct Held {
 
 impl Unmerged {
     pub(super) fn hold(&mut self, pending: Pending) {
-        let line = (pending.change.hash(), pending.provenance.user_id);
-        self.lines.insert((pending.change.actor_id().clone(), pending.change.seq()), line);
+        self.revision += 1;
+        self.claim_line_of(&pending);
         self.held.insert(pending.change.hash(), pending);
+    }
+
+    /// Notes the change that counts for an actor and sequence number, and who brought it.
+    pub(super) fn claim_line(&mut self, actor: ActorId, seq: u64, hash: ChangeHash, user_id: Uuid) {
+        self.lines.insert((actor, seq), (hash, user_id));
+    }
+
+    fn claim_line_of(&mut self, pending: &Pending) {
+        let change = &pending.change;
+        let user_id = pending.provenance.user_id;
+        self.claim_line(change.actor_id().clone(), change.seq(), change.hash(), user_id);
     }
 
     /// Keeps a change that cannot even be read.
     pub(super) fn set_aside(&mut self, record: RecordedChange, fault: ChangeFault) {
+        self.revision += 1;
         self.quarantined.insert(record.hash, (record, fault));
     }
 
     /// The history answers for a change that is merged.
-    pub(super) fn forget_line(&mut self, pending: &Pending) {
-        self.lines.remove(&(pending.change.actor_id().clone(), pending.change.seq()));
+    pub(super) fn forget_line(&mut self, change: &Change) {
+        self.lines.remove(&(change.actor_id().clone(), change.seq()));
     }
 
     /// Held changes that waited for this one, and may be ready.
     pub(super) fn take_waiting(&mut self, hash: &ChangeHash) -> Vec<ChangeHash> {
         self.waiting.remove(hash).unwrap_or_default()
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Takes the place of what was there before a rebuild.
+    pub(super) fn succeed(&mut self, revision: u64) {
+        self.revision += revision + 1;
     }
 
     pub(super) fn quarantined(&self) -> impl Iterator<Item = &(RecordedChange, ChangeFault)> {
@@ -87,18 +110,28 @@ impl Unmerged {
         self.held.values().map(|pending| pending.change.len()).sum()
     }
 
+    /// Notes what a held change waits for; false when that is nothing.
+    pub(super) fn wait(&mut self, hash: &ChangeHash, history: &History) -> bool {
+        let Some(pending) = self.held.get(hash) else { return false };
+        let missing = pending.change.deps().iter().find(|dep| history.find(dep).is_none());
+        if let Some(missing) = missing {
+            self.waiting.entry(*missing).or_default().push(*hash);
+        }
+        missing.is_some()
+    }
+
     /// Takes a held change whose dependencies are all merged, or notes what it waits for.
     pub(super) fn take_ready(&mut self, hash: &ChangeHash, history: &History) -> Option<Pending> {
-        let pending = self.held.get(hash)?;
-        let mut missing = pending.change.deps().iter().filter(|dep| history.find(dep).is_none());
-        if let Some(missing) = missing.next() {
-            self.waiting.entry(*missing).or_default().push(*hash);
+        if self.wait(hash, history) {
             return None;
         }
+        self.revision += 1;
         self.held.remove(hash)
     }
 
+    /// Keeps a change that is not merged. It goes on to count for its actor and sequence number.
     pub(super) fn quarantine(&mut self, pending: Pending, fault: ChangeFault) {
+        self.claim_line_of(&pending);
         self.set_aside(pending.into_record(), fault);
     }
 

@@ -3,7 +3,7 @@
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType, SortedVec};
 use automerge::transaction::Transactable;
 use automerge::{ActorId, Change, ChangeHash, ExpandedChange, ObjType, ROOT, ScalarValue};
-use firemode_domain::document::{ChangeFault, Entry, Provenance, RecordedChange, SessionDocument};
+use firemode_domain::document::{ChangeFault, Entry, Limits, Provenance, RecordedChange, SessionDocument};
 use sha2::{Digest, Sha256};
 
 use crate::support::*;
@@ -101,8 +101,7 @@ struct Pool {
 
 impl Pool {
     fn of(session: &SessionDocument, changes: &[Change]) -> Self {
-        let creation = SessionDocument::creation_change(&actor(1), &[seed("a"), seed("b"), seed("c")], NOW);
-        let creation = Change::from_bytes(creation.unwrap().bytes).unwrap();
+        let creation = Change::from_bytes(creation().bytes).unwrap();
         let all: Vec<&Change> = changes.iter().chain([&creation]).collect();
         let ids_of = |change: &&Change| {
             let actor = change.actor_id().clone();
@@ -246,7 +245,11 @@ fn crafted_changes_are_refused_or_quarantined_or_harmless() {
             let crafted = Pool::of(&session, &changes).change(&mut Random(number));
             // Half of them come as rows that are stored already, so that only the checks stand in between.
             if number.is_multiple_of(2) {
-                refused += usize::from(send(&mut session, vec![bytes(&crafted)], None, user(1)).is_err());
+                let limits = if number.is_multiple_of(4) { in_miniature() } else { Limits::default() };
+                match prepare_within(&mut session, vec![bytes(&crafted)], None, user(1), &limits) {
+                    Ok(prepared) => session.adopt(&prepared, NOW),
+                    Err(_) => refused += 1,
+                }
             } else {
                 session.integrate([row(&crafted)]);
                 set_aside += usize::from(session.change_count() == before);

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a scene that cannot be set fails its test")]
 
 mod hostile;
+mod mark;
 mod merge_laws;
 mod operations;
 mod refusals;
 mod support;
 mod views;
+mod written_from_index;

@@ -64,9 +64,7 @@ fn edit(client: &mut Client, item: usize, kind: u8, number: u32) -> Option<Chang
 /// Plays the steps and gives back the server's document and the rows it stored.
 fn play(steps: &[Step]) -> (SessionDocument, Vec<RecordedChange>) {
     let mut session = session();
-    let creation =
-        SessionDocument::creation_change(&actor(1), &[seed("a"), seed("b"), seed("c")], NOW).unwrap();
-    let mut rows = vec![creation.recorded(user(0), NOW)];
+    let mut rows = vec![creation().recorded(user(0), NOW)];
     let mut clocks = vec![VectorClock::new(), session.vector_clock()];
     let mut clients: Vec<_> = (0..3).map(|number| Client::of(&session, 50 + number)).collect();
     for step in steps {
@@ -100,13 +98,6 @@ fn play(steps: &[Step]) -> (SessionDocument, Vec<RecordedChange>) {
         }
     }
     (session, rows)
-}
-
-fn plain(rows: &[RecordedChange]) -> Automerge {
-    let mut document = Automerge::new();
-    let changes: Vec<_> = rows.iter().map(|row| Change::from_bytes(row.bytes.clone()).unwrap()).collect();
-    document.apply_changes(changes).unwrap();
-    document
 }
 
 fn content(document: &Automerge) -> hydrate::Value {

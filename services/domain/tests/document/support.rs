@@ -3,8 +3,8 @@
 use automerge::transaction::Transactable;
 use automerge::{ActorId, Automerge, AutomergeError, Change, ObjId, ROOT, ReadDoc};
 use firemode_domain::document::{
-    Entry, ItemSeed, Limits, NewChange, Operation, Prepared, Refusal, SessionDocument, VectorClock,
-    WriterContext,
+    Entry, ItemSeed, Limits, NewChange, Operation, Prepared, RecordedChange, Refusal, SessionDocument,
+    VectorClock, WriterContext,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -32,12 +32,24 @@ pub(crate) fn seed(item_id: &str) -> ItemSeed {
     }
 }
 
+/// The change that makes the items `a`, `b` and `c`.
+pub(crate) fn creation() -> NewChange {
+    SessionDocument::creation_change(&actor(1), &[seed("a"), seed("b"), seed("c")], NOW).unwrap()
+}
+
 /// A session with the items `a`, `b` and `c`.
 pub(crate) fn session() -> SessionDocument {
-    let creation = SessionDocument::creation_change(&actor(1), &[seed("a"), seed("b"), seed("c")], NOW);
     let mut session = SessionDocument::empty();
-    session.integrate([creation.unwrap().recorded(user(0), NOW)]);
+    session.integrate([creation().recorded(user(0), NOW)]);
     session
+}
+
+/// What the official library makes of stored changes.
+pub(crate) fn plain(rows: &[RecordedChange]) -> Automerge {
+    let mut document = Automerge::new();
+    let changes: Vec<_> = rows.iter().map(|row| Change::from_bytes(row.bytes.clone()).unwrap()).collect();
+    document.apply_changes(changes).unwrap();
+    document
 }
 
 /// The actor of a device: devices of the tests have different first letters.
@@ -51,8 +63,23 @@ pub(crate) fn prepare(
     seen: Option<&VectorClock>,
     by: Uuid,
 ) -> Result<Prepared, Refusal> {
+    prepare_within(session, entries, seen, by, &Limits::default())
+}
+
+pub(crate) fn prepare_within(
+    session: &mut SessionDocument,
+    entries: Vec<Entry>,
+    seen: Option<&VectorClock>,
+    by: Uuid,
+    limits: &Limits,
+) -> Result<Prepared, Refusal> {
     let mut writer = WriterContext { user_id: by, device_actor: &mut device_actor };
-    session.prepare(entries, seen, &mut writer, &Limits::default())
+    session.prepare(entries, seen, &mut writer, limits)
+}
+
+/// Limits with which every document is so large that changes are tried in miniature.
+pub(crate) fn in_miniature() -> Limits {
+    Limits { trial_save_operations_max: 0, ..Limits::default() }
 }
 
 /// Prepares and adopts.

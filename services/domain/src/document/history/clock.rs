@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use automerge::Change;
-
-use super::{Clock, History, NodeId};
+use super::{ActorNumber, Clock, History, NodeId, Seen};
 
 impl History {
     /// What is merged.
@@ -12,23 +10,13 @@ impl History {
         self.actors.iter().map(|actor| actor.changes.len() as u32).collect()
     }
 
-    /// Takes an actor's last change out of a clock, if the clock covers it.
-    pub(in crate::document) fn take_out(&self, clock: &mut Clock, change: &Change) {
-        let seq = self.actor_number(change.actor_id()).and_then(|actor| clock.get_mut(actor as usize));
-        if let Some(seq) = seq
-            && u64::from(*seq) == change.seq()
-        {
-            *seq -= 1;
-        }
-    }
-
     /// What these changes and all their ancestors amount to.
     pub(in crate::document) fn clock_of(&self, nodes: &[NodeId]) -> Clock {
-        self.walk_clock(nodes).0
+        self.seen_by(nodes).clock
     }
 
-    /// The clock, and in how many steps it was found.
-    pub(super) fn walk_clock(&self, nodes: &[NodeId]) -> (Clock, usize) {
+    /// The same, and in how many steps it was found.
+    pub(in crate::document) fn seen_by(&self, nodes: &[NodeId]) -> Seen {
         // `complete` holds whole clocks only: what it covers is known with all its ancestors.
         let mut complete: Clock = vec![0; self.actors.len()];
         let mut visited = BTreeSet::new();
@@ -52,15 +40,14 @@ impl History {
             let seen = &mut complete[node.actor as usize];
             *seen = (*seen).max(node.seq);
         }
-        (complete, visited.len())
+        Seen { clock: complete, steps: visited.len() }
     }
 
     /// The heads of everything a *closed* clock covers: the last change of each actor that no other covered
     /// change depends on.
     pub(in crate::document) fn heads_of(&self, clock: &Clock) -> Vec<NodeId> {
-        let is_covered = |child: &NodeId| {
-            let child = self.node(*child);
-            clock.get(child.actor as usize).is_some_and(|seq| child.seq <= *seq)
+        let is_covered = |(actor, child): &(ActorNumber, NodeId)| {
+            clock.get(*actor as usize).is_some_and(|seq| self.node(*child).seq <= *seq)
         };
         (0u32..)
             .zip(clock)

@@ -5,15 +5,25 @@
 //! before that is known.
 
 mod clock;
+mod list;
+mod node;
+mod operation;
+mod places;
 mod savepoint;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
+use automerge::legacy::OpId;
 use automerge::{ActorId, ChangeHash};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub(super) use self::savepoint::Savepoint;
+pub(super) use self::list::Element;
+pub(super) use self::node::{Actor, NewNode, Node, Seen};
+pub(super) use self::operation::{Effect, OpRef, OpSketch, Replacement, SketchKey};
+use self::places::Places;
+pub(super) use self::savepoint::{Extent, Savepoint};
 
 pub(super) type NodeId = u32;
 pub(super) type ActorNumber = u32;
@@ -25,100 +35,6 @@ pub(super) type Clock = Vec<u32>;
 /// steps for each change above it.
 const CLOCK_STEPS_MAX: usize = 32;
 
-/// An operation's id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OpRef {
-    pub(super) actor: ActorNumber,
-    pub(super) counter: u32,
-}
-
-impl OpRef {
-    /// The root object, which no operation makes.
-    pub(super) const ROOT: Self = Self { actor: 0, counter: 0 };
-}
-
-/// Where in its object an operation acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SketchKey {
-    /// A key of a map, by its number.
-    Map(u32),
-    /// Before the first element.
-    Head,
-    /// At (or, inserting, behind) an element.
-    Element(OpRef),
-}
-
-/// What an operation leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effect {
-    Map {
-        depth: u8,
-    },
-    List {
-        depth: u8,
-    },
-    Text {
-        depth: u8,
-    },
-    Scalar,
-    Counter,
-    /// A deletion or an increment: nothing that a later operation may name.
-    Nothing,
-}
-
-/// As much of an operation as later changes need to be checked against.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OpSketch {
-    pub(super) object: OpRef,
-    pub(super) key: SketchKey,
-    pub(super) insert: bool,
-    pub(super) effect: Effect,
-}
-
-/// A merged change.
-#[derive(Debug)]
-pub(super) struct Node {
-    pub(super) hash: ChangeHash,
-    pub(super) actor: ActorNumber,
-    pub(super) seq: u32,
-    pub(super) start_op: u32,
-    pub(super) operations: Box<[OpSketch]>,
-    pub(super) deps: Box<[NodeId]>,
-    /// The time the change states, in seconds since 1970.
-    pub(super) stated_at_seconds: i64,
-    pub(super) received_at: OffsetDateTime,
-    /// The highest counter of the change and its ancestors.
-    highest_counter: u32,
-    children: Vec<NodeId>,
-    clock: Option<Box<[u32]>>,
-}
-
-/// A change that passed its checks and may become a [`Node`].
-#[derive(Debug)]
-pub(super) struct NewNode {
-    pub(super) hash: ChangeHash,
-    pub(super) actor: ActorId,
-    pub(super) user_id: Uuid,
-    pub(super) device: Option<String>,
-    pub(super) seq: u32,
-    pub(super) start_op: u32,
-    pub(super) operations: Box<[OpSketch]>,
-    pub(super) deps: Box<[NodeId]>,
-    pub(super) stated_at_seconds: i64,
-    pub(super) received_at: OffsetDateTime,
-}
-
-/// A writer, and the one line of changes it made.
-#[derive(Debug)]
-pub(super) struct Actor {
-    pub(super) id: ActorId,
-    /// The user who brought it, and for the server's actors the device it stands for.
-    pub(super) user_id: Uuid,
-    pub(super) device: Option<String>,
-    /// Its changes; the one with sequence number s is at s − 1.
-    pub(super) changes: Vec<NodeId>,
-}
-
 /// The index of merged changes.
 #[derive(Debug, Default)]
 pub(super) struct History {
@@ -127,9 +43,14 @@ pub(super) struct History {
     actors: Vec<Actor>,
     actor_numbers: HashMap<ActorId, ActorNumber>,
     device_actors: HashMap<(Uuid, String), Vec<ActorNumber>>,
-    key_numbers: HashMap<Box<str>, u32>,
+    key_numbers: HashMap<Arc<str>, u32>,
+    /// Map keys by their numbers.
+    keys: Vec<Arc<str>>,
     heads: BTreeSet<NodeId>,
     operations: usize,
+    places: Places,
+    /// Bytes of the merged changes.
+    change_bytes: usize,
 }
 
 impl History {
@@ -199,38 +120,81 @@ impl History {
         if let Some(number) = self.key_numbers.get(key) {
             return *number;
         }
-        let number = self.key_numbers.len() as u32;
-        self.key_numbers.insert(key.into(), number);
+        let number = self.keys.len() as u32;
+        let key: Arc<str> = key.into();
+        self.keys.push(Arc::clone(&key));
+        self.key_numbers.insert(key, number);
         number
+    }
+
+    /// The number of a map key that some operation has named.
+    pub(super) fn known_key(&self, key: &str) -> Option<u32> {
+        self.key_numbers.get(key).copied()
+    }
+
+    /// The map key with a number.
+    pub(super) fn key(&self, number: u32) -> &str {
+        &self.keys[number as usize]
     }
 
     /// An operation and the change that made it.
     pub(super) fn operation(&self, id: OpRef) -> Option<(&OpSketch, &Node)> {
-        let changes = &self.actors.get(id.actor as usize)?.changes;
-        let behind = changes.partition_point(|node| self.node(*node).start_op <= id.counter);
-        let node = self.node(*changes.get(behind.checked_sub(1)?)?);
+        let actor = self.actors.get(id.actor as usize)?;
+        let behind = actor.start_ops.partition_point(|start_op| *start_op <= id.counter);
+        let node = self.node(*actor.changes.get(behind.checked_sub(1)?)?);
         let sketch = node.operations.get((id.counter - node.start_op) as usize)?;
         Some((sketch, node))
+    }
+
+    /// An operation's id as changes write it.
+    pub(super) fn op_id(&self, id: OpRef) -> OpId {
+        OpId::new(id.counter.into(), &self.actor(id.actor).id)
+    }
+
+    /// What an operation of the index leaves behind.
+    pub(super) fn effect(&self, id: OpRef) -> Effect {
+        if id == OpRef::ROOT {
+            return Effect::Map { depth: 0 };
+        }
+        self.operation(id).map_or(Effect::Nothing, |(sketch, _)| sketch.effect)
+    }
+
+    /// Of several operations the one whose value is shown: the one with the highest id.
+    pub(super) fn winner(&self, operations: &[OpRef]) -> Option<OpRef> {
+        operations.iter().copied().max_by(|one, other| self.compare(*one, *other))
+    }
+
+    /// Automerge's order of operations: by counter, then by the bytes of the actor.
+    pub(super) fn compare(&self, one: OpRef, other: OpRef) -> Ordering {
+        let by_actor = || self.actor(one.actor).id.cmp(&self.actor(other.actor).id);
+        one.counter.cmp(&other.counter).then_with(by_actor)
     }
 
     /// Adds a change that passed its checks.
     pub(super) fn push(&mut self, new: NewNode) -> NodeId {
         let id = self.nodes.len() as NodeId;
         let actor = self.actor_for(&new);
-        self.actors[actor as usize].changes.push(id);
+        let line = &mut self.actors[actor as usize];
+        line.changes.push(id);
+        line.start_ops.push(new.start_op);
         for dep in &new.deps {
             self.heads.remove(dep);
-            self.nodes[*dep as usize].children.push(id);
+            let children = &mut self.nodes[*dep as usize].children;
+            if let Err(place) = children.binary_search_by_key(&actor, |(actor, _)| *actor) {
+                children.insert(place, (actor, id));
+            }
         }
         self.heads.insert(id);
         self.by_hash.insert(new.hash, id);
         self.operations += new.operations.len();
+        self.change_bytes += new.bytes.len();
         let own_counter = new.start_op + new.operations.len() as u32 - 1;
-        let (mut clock, steps) = self.walk_clock(&new.deps);
+        let mut clock = new.seen.clock;
+        clock.resize(self.actors.len(), 0);
         clock[actor as usize] = new.seq;
         self.nodes.push(Node {
             highest_counter: self.highest_counter(&new.deps).max(own_counter),
-            clock: (steps > CLOCK_STEPS_MAX).then(|| clock.into_boxed_slice()),
+            clock: (new.seen.steps > CLOCK_STEPS_MAX).then(|| clock.into_boxed_slice()),
             children: Vec::new(),
             hash: new.hash,
             actor,
@@ -238,9 +202,11 @@ impl History {
             start_op: new.start_op,
             operations: new.operations,
             deps: new.deps,
+            bytes: new.bytes,
             stated_at_seconds: new.stated_at_seconds,
             received_at: new.received_at,
         });
+        self.place_operations(id, &new.replacements);
         id
     }
 
@@ -258,6 +224,7 @@ impl History {
             user_id: new.user_id,
             device: new.device.clone(),
             changes: Vec::new(),
+            start_ops: Vec::new(),
         });
         number
     }
@@ -268,6 +235,8 @@ impl History {
             self.nodes.iter().filter_map(|node| node.clock.as_ref()).map(|c| c.len()).sum();
         self.nodes.len() * (size_of::<Node>() + 128)
             + self.operations * size_of::<OpSketch>()
+            + self.change_bytes
+            + self.places.memory_bytes()
             + self.actors.len() * (size_of::<Actor>() + 128)
             + self.key_numbers.len() * 64
             + cached_clocks * size_of::<u32>()

@@ -3,35 +3,47 @@
 use super::{History, NodeId};
 
 impl History {
-    /// Begins changes that are undone when the savepoint goes away, unless they are kept.
+    /// Begins changes that are undone when the savepoint goes away.
     pub(in crate::document) fn savepoint(&mut self) -> Savepoint<'_> {
-        let (length, keys) = (self.nodes.len(), self.key_numbers.len());
-        Savepoint { history: self, length, keys }
+        let base = self.extent();
+        Savepoint { history: self, base }
     }
 
-    fn truncate(&mut self, length: usize, keys: usize) {
-        if self.key_numbers.len() > keys {
-            self.key_numbers.retain(|_, number| (*number as usize) < keys);
+    /// How much there is now.
+    pub(in crate::document) fn extent(&self) -> Extent {
+        Extent { changes: self.nodes.len(), keys: self.keys.len() }
+    }
+
+    /// Takes off everything that came since.
+    pub(in crate::document) fn truncate(&mut self, to: Extent) {
+        while self.nodes.len() > to.changes {
+            self.take_off_last();
         }
-        while self.nodes.len() > length
-            && let Some(node) = self.nodes.pop()
-        {
-            let id = self.nodes.len() as NodeId;
-            self.by_hash.remove(&node.hash);
-            self.operations -= node.operations.len();
-            self.heads.remove(&id);
-            for dep in &node.deps {
-                let children = &mut self.nodes[*dep as usize].children;
-                children.pop();
-                if children.is_empty() {
-                    self.heads.insert(*dep);
-                }
+        for key in self.keys.drain(to.keys.min(self.keys.len())..) {
+            self.key_numbers.remove(&key);
+        }
+    }
+
+    fn take_off_last(&mut self) {
+        let Some(id) = (self.nodes.len() as NodeId).checked_sub(1) else { return };
+        self.displace_operations(id);
+        let Some(node) = self.nodes.pop() else { return };
+        self.by_hash.remove(&node.hash);
+        self.operations -= node.operations.len();
+        self.change_bytes -= node.bytes.len();
+        self.heads.remove(&id);
+        for dep in &node.deps {
+            let children = &mut self.nodes[*dep as usize].children;
+            children.retain(|(_, child)| *child != id);
+            if children.is_empty() {
+                self.heads.insert(*dep);
             }
-            let actor = &mut self.actors[node.actor as usize];
-            actor.changes.pop();
-            if actor.changes.is_empty() {
-                self.forget_last_actor();
-            }
+        }
+        let actor = &mut self.actors[node.actor as usize];
+        actor.changes.pop();
+        actor.start_ops.pop();
+        if actor.changes.is_empty() {
+            self.forget_last_actor();
         }
     }
 
@@ -47,17 +59,24 @@ impl History {
     }
 }
 
-/// Changes to a history that are undone when this is dropped, unless [`Savepoint::keep`] is called.
-pub(in crate::document) struct Savepoint<'a> {
-    history: &'a mut History,
-    length: usize,
+/// How much a history held at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub(in crate::document) struct Extent {
+    /// Changes.
+    pub(in crate::document) changes: usize,
     keys: usize,
 }
 
+/// Changes to a history that are undone when this is dropped.
+pub(in crate::document) struct Savepoint<'a> {
+    history: &'a mut History,
+    base: Extent,
+}
+
 impl Savepoint<'_> {
-    pub(in crate::document) fn keep(mut self) {
-        self.length = self.history.nodes.len();
-        self.keys = self.history.key_numbers.len();
+    /// What was there before.
+    pub(in crate::document) fn base(&self) -> Extent {
+        self.base
     }
 }
 
@@ -77,6 +96,6 @@ impl std::ops::DerefMut for Savepoint<'_> {
 
 impl Drop for Savepoint<'_> {
     fn drop(&mut self) {
-        self.history.truncate(self.length, self.keys);
+        self.history.truncate(self.base);
     }
 }

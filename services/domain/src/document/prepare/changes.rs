@@ -1,17 +1,13 @@
 //! A client's own Automerge changes.
 
-use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::HashSet;
 
-use automerge::legacy::{Key, ObjectId};
-use automerge::{ActorId, Automerge, Change, ChangeHash, ExpandedChange, ObjId, Prop, ReadDoc};
+use automerge::{ActorId, Change, ChangeHash};
 
-use super::Preparation;
+use super::touched::touched_by;
+use super::{Preparation, trial};
 use crate::document::change::ParsedChange;
 use crate::document::check::check_alone;
-use crate::document::merge::applied;
-use crate::document::pointer::Pointer;
 use crate::document::refusal::{ChangeFault, Refusal};
 
 impl Preparation<'_> {
@@ -36,7 +32,9 @@ impl Preparation<'_> {
         }
         let staged = self.stage_ready(&mut open)?;
         if !staged.is_empty() {
-            self.try_on_copy(&staged)?;
+            self.try_out(&staged)?;
+            let touched = touched_by(&self.history, staged.iter().map(|(_, parsed)| &parsed.change));
+            self.touched.extend(touched);
         }
         for (index, parsed) in &open {
             check_alone(parsed).map_err(|fault| Refusal::Change { index: *index, fault })?;
@@ -90,62 +88,19 @@ impl Preparation<'_> {
         }
     }
 
-    /// Applies a client's changes to a copy of the document, the last line of defence against what the
-    /// checks do not know. Small documents are saved and loaded as well.
-    fn try_on_copy(&mut self, staged: &[(usize, ParsedChange)]) -> Result<(), Refusal> {
-        let changes: Vec<_> = staged.iter().map(|(_, parsed)| parsed.change.clone()).collect();
-        let heads = self.history.hashes(&self.history.heads());
-        let is_small = self.history.operation_count() <= self.limits.trial_save_operations_max;
-        let tried = applied(&self.document, changes, &heads).and_then(|copy| {
-            let checked = catch_unwind(AssertUnwindSafe(|| {
-                let loads = || Automerge::load(&copy.save()).is_ok_and(|loaded| loaded.get_heads() == heads);
-                let touched: BTreeSet<_> =
-                    staged.iter().flat_map(|(_, parsed)| touched_by(&copy, &parsed.expanded)).collect();
-                (!is_small || loads()).then_some(touched)
-            }));
-            checked.ok().flatten().map(|touched| (copy, touched))
-        });
-        let Some((copy, touched)) = tried else {
-            let index = staged.first().map_or(0, |(index, _)| *index);
-            return Err(Refusal::Change { index, fault: ChangeFault::NotApplicable });
+    /// Tries a client's changes, the last line of defence against what the checks do not know.
+    fn try_out(&mut self, staged: &[(usize, ParsedChange)]) -> Result<(), Refusal> {
+        let faulty = if self.history.operation_count() <= self.limits.trial_save_operations_max {
+            let changes = staged.iter().map(|(_, parsed)| parsed.change.clone()).collect();
+            let document = self.merged.up_to(&self.history, self.history.base().changes);
+            let is_sound = trial::is_sound_with(document, changes);
+            (!is_sound).then(|| staged.first()).flatten()
+        } else {
+            staged.iter().find(|(_, parsed)| !trial::is_sound_in_miniature(&self.history, parsed))
         };
-        self.document = Cow::Owned(copy);
-        self.touched.extend(touched);
-        Ok(())
-    }
-}
-
-/// The places that a change touches in a document that has it.
-fn touched_by(document: &Automerge, change: &ExpandedChange) -> Vec<Pointer> {
-    let mut objects: HashMap<&ObjectId, Option<(Pointer, bool)>> = HashMap::new();
-    let mut touched = Vec::new();
-    for operation in &change.operations {
-        let object = objects.entry(&operation.obj).or_insert_with(|| object_path(document, &operation.obj));
-        let Some((path, is_map)) = object else { continue };
-        match &operation.key {
-            Key::Map(key) if *is_map => {
-                let mut place = path.clone();
-                place.push(key.as_str());
-                touched.push(place);
-            }
-            _ => touched.push(path.clone()),
+        match faulty {
+            Some((index, _)) => Err(Refusal::Change { index: *index, fault: ChangeFault::NotApplicable }),
+            None => Ok(()),
         }
     }
-    touched.sort_unstable();
-    touched.dedup();
-    touched
-}
-
-/// The path of an object, and whether it is a map.
-fn object_path(document: &Automerge, object: &ObjectId) -> Option<(Pointer, bool)> {
-    let id = match object {
-        ObjectId::Root => return Some((Pointer::default(), true)),
-        ObjectId::Id(id) => ObjId::Id(id.counter(), id.actor().clone(), 0),
-    };
-    let is_map = !document.object_type(&id).ok()?.is_sequence();
-    let segments = document.parents(&id).ok()?.path().into_iter().map(|(_, prop)| match prop {
-        Prop::Map(key) => key,
-        Prop::Seq(index) => index.to_string(),
-    });
-    Some((segments.collect(), is_map))
 }

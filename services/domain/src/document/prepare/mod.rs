@@ -2,11 +2,13 @@
 
 mod changes;
 mod operations;
+mod touched;
+mod trial;
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
+use std::sync::PoisonError;
 
-use automerge::{ActorId, Automerge, Change};
+use automerge::{ActorId, Change};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -16,6 +18,7 @@ use super::check::check;
 use super::clock::VectorClock;
 use super::history::Savepoint;
 use super::limits::Limits;
+use super::merged::MergedDocument;
 use super::operation::Entry;
 use super::pointer::Pointer;
 use super::refusal::{ChangeFault, Refusal};
@@ -88,16 +91,15 @@ impl SessionDocument {
         writer: &mut WriterContext<'_>,
         limits: &Limits,
     ) -> Result<Prepared, Refusal> {
+        self.set_rejected_aside();
         check_request(&entries, limits)?;
         let mut preparation = Preparation {
-            document: Cow::Borrowed(&self.document),
+            merged: self.merged.get_mut().unwrap_or_else(PoisonError::into_inner),
             history: self.history.savepoint(),
             unmerged: &self.unmerged,
             operation_ids: &self.operation_ids,
             user_id: writer.user_id,
             limits,
-            unapplied: Vec::new(),
-            unapplied_paths: Vec::new(),
             group: None,
             touched: BTreeSet::new(),
             prepared: Prepared {
@@ -140,16 +142,12 @@ fn check_request(entries: &[Entry], limits: &Limits) -> Result<(), Refusal> {
 
 /// A request while it is worked on. Dropping it undoes everything.
 struct Preparation<'a> {
-    /// The document, and once it is needed a copy with what this request adds.
-    document: Cow<'a, Automerge>,
+    merged: &'a mut MergedDocument,
     history: Savepoint<'a>,
     unmerged: &'a Unmerged,
     operation_ids: &'a HashSet<(Uuid, String, String)>,
     user_id: Uuid,
     limits: &'a Limits,
-    /// New changes that `document` does not have yet, and the places that they write.
-    unapplied: Vec<Change>,
-    unapplied_paths: Vec<Pointer>,
     group: Option<Group>,
     touched: BTreeSet<Pointer>,
     prepared: Prepared,

@@ -1,8 +1,6 @@
 //! Operations on the document's JSON.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use automerge::{ActorId, ChangeHash};
+use automerge::ActorId;
 use time::OffsetDateTime;
 
 use super::{OperationId, Preparation, WriterContext};
@@ -12,7 +10,7 @@ use crate::document::history::{Clock, NodeId};
 use crate::document::limits::Limits;
 use crate::document::operation::{FieldError, Operation};
 use crate::document::pointer::Pointer;
-use crate::document::refusal::{ChangeFault, Refusal};
+use crate::document::refusal::Refusal;
 use crate::document::value::operation_count;
 
 /// Operations that share a change: consecutive ones of one device at one time, none of which needs to see
@@ -21,9 +19,8 @@ pub(super) struct Group {
     index: usize,
     device: String,
     timestamp: OffsetDateTime,
-    /// Where the document is read: the dependencies, or what they amount to in a document without the
-    /// unapplied changes.
-    read_at: Vec<ChangeHash>,
+    /// What the device has seen; none is everything.
+    seen: Option<Clock>,
     paths: Vec<Pointer>,
     op_ids: Vec<String>,
     draft: Draft,
@@ -72,11 +69,8 @@ impl Preparation<'_> {
             self.close_group()?;
             self.group = Some(self.open_group(index, operation, seen, writer)?);
         }
-        if self.unapplied_paths.iter().any(|other| are_related(other, &path)) {
-            self.apply_unapplied(index)?;
-        }
         let Some(group) = &mut self.group else { return Ok(()) };
-        let point = Point { document: &self.document, history: &self.history, heads: &group.read_at };
+        let point = Point { history: &self.history, clock: group.seen.as_ref() };
         let has_effect = group
             .draft
             .write(point, operation, &path)
@@ -121,18 +115,12 @@ impl Preparation<'_> {
         if !is_usable {
             return Err(Refusal::UnusableDeviceActor { device });
         }
-        let mut clock = match seen {
-            None => self.history.clock(),
-            Some(seen) => {
-                let own = self.history.last_of_device(self.user_id, &device);
-                merged(self.history.clock_of(&own), seen)
-            }
-        };
-        let heads = self.history.heads_of(&clock);
-        for change in self.unapplied.iter().rev() {
-            self.history.take_out(&mut clock, change);
-        }
-        let read_at = self.history.hashes(&self.history.heads_of(&clock));
+        let seen = seen.map(|seen| {
+            let own = self.history.last_of_device(self.user_id, &device);
+            merged(self.history.clock_of(&own), seen)
+        });
+        let seen = seen.filter(|seen| *seen != self.history.clock());
+        let heads = seen.as_ref().map_or_else(|| self.history.heads(), |seen| self.history.heads_of(seen));
         let draft = Draft {
             seq: number.map_or(0, |number| self.history.actor(number).changes.len()) as u64 + 1,
             start_op: self.history.highest_counter(&heads) + 1,
@@ -145,27 +133,11 @@ impl Preparation<'_> {
             index,
             device,
             timestamp: operation.timestamp,
-            read_at,
+            seen,
             paths: Vec::new(),
             op_ids: Vec::new(),
             draft,
         })
-    }
-
-    /// Brings the copy of the document up to date, for an operation that must see what an earlier one of
-    /// this request did.
-    fn apply_unapplied(&mut self, index: usize) -> Result<(), Refusal> {
-        self.unapplied_paths.clear();
-        let changes = std::mem::take(&mut self.unapplied);
-        let copy = self.document.to_mut();
-        let applied = catch_unwind(AssertUnwindSafe(|| copy.apply_changes(changes)));
-        if !matches!(applied, Ok(Ok(()))) {
-            return Err(Refusal::Change { index, fault: ChangeFault::NotApplicable });
-        }
-        if let Some(group) = &mut self.group {
-            group.read_at.clone_from(&group.draft.deps);
-        }
-        Ok(())
     }
 
     /// Turns the operations of the group into a change.
@@ -181,10 +153,7 @@ impl Preparation<'_> {
         if parsed.change.raw_bytes().len() > self.limits.change_bytes_max {
             return Err(FieldError::new(index, "value", "the value is too large").into());
         }
-        self.stage(&parsed, Some(group.device)).map_err(wrong)?;
-        self.unapplied.push(parsed.change);
-        self.unapplied_paths.extend(group.paths);
-        Ok(())
+        self.stage(&parsed, Some(group.device)).map_err(wrong)
     }
 }
 
