@@ -8,6 +8,7 @@ mod assets;
 mod audit;
 mod auth;
 mod backup;
+mod batches;
 mod buildings;
 mod bundle;
 mod changes;

@@ -79,7 +79,7 @@ impl Bench {
         changes::insert(&tx, &origin, &[change()]).await?;
         audit::record(&tx, &[self.event()]).await?;
         let answer = Stored { fingerprint: vec![0; 32], status: 200, answer: json!({"accepted": 1}) };
-        idempotency::store(&tx, &scope, &answer, 7).await?;
+        idempotency::store(&tx, &[(&scope, answer)], 7).await?;
         tx.commit().await
     }
 

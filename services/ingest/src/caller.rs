@@ -7,6 +7,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
 use firemode_domain::role::Role;
+use firemode_storage::revocations::TokenInUse;
 use firemode_storage::{Transaction, revocations};
 use firemode_web::{Problem, at};
 use serde_json::Value;
@@ -48,15 +49,20 @@ impl Caller {
         })
     }
 
+    /// The access token that this caller came with.
+    pub(crate) fn token(&self) -> TokenInUse {
+        TokenInUse {
+            organisation_id: self.organisation_id,
+            user_id: self.user_id,
+            jti: self.access_jti,
+            issued_at: self.access_issued_at,
+        }
+    }
+
     /// Asks again, inside the transaction that relies on it, whether the access token still counts.
     pub(crate) async fn check_token(&self, tx: &Transaction) -> Result<(), Problem> {
-        let (organisation_id, user_id) = (self.organisation_id, self.user_id);
-        let issued_at = self.access_issued_at;
-        if revocations::is_valid(tx, organisation_id, user_id, self.access_jti, issued_at).await? {
-            Ok(())
-        } else {
-            Err(Problem::unauthorized("The access token was revoked. Sign in again.").reason("REVOKED"))
-        }
+        let valid = revocations::valid_of(tx, [self.token()]).await?;
+        if valid.is_empty() { Err(revoked()) } else { Ok(()) }
     }
 
     /// The audit event of an act of this caller, now.
@@ -90,4 +96,9 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Self::of(request))
     }
+}
+
+/// The access token no longer counts.
+pub(crate) fn revoked() -> Problem {
+    Problem::unauthorized("The access token was revoked. Sign in again.").reason("REVOKED")
 }

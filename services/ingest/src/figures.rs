@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use firemode_web::{Metrics, whole};
-use metrics::{describe_gauge, gauge};
+use metrics::{describe_counter, describe_gauge, gauge};
 
 use crate::state::State;
 
@@ -12,6 +12,7 @@ pub(crate) async fn report(state: web::Data<State>, metrics: web::Data<Metrics>)
     gauge!("firemode_documents_warm").set(whole(documents.sessions));
     gauge!("firemode_documents_warm_bytes").set(whole(documents.memory_bytes));
     gauge!("firemode_documents_requests").set(whole(documents.requests));
+    gauge!("firemode_results_queued").set(whole(state.queue.len()));
     metrics.respond(&state.database, "")
 }
 
@@ -23,4 +24,7 @@ pub(crate) fn describe() {
         "firemode_documents_requests",
         "Requests that work on a session or wait behind others on the same one."
     );
+    describe_gauge!("firemode_results_queued", "Requests for results that wait for their commit.");
+    describe_counter!("firemode_results_batches_total", "Batches of results.");
+    describe_counter!("firemode_results_batched_requests_total", "Requests for results in those batches.");
 }

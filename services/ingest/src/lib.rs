@@ -1,7 +1,7 @@
 //! The hot path: results, evidence and classification.
 //!
-//! This process speaks only to the API, which has checked who asks and says so in an internal token. Each request is one
-//! transaction: it is decoded and prepared, committed, and answered after the commit.
+//! This process speaks only to the API, which has checked who asks and says so in an internal token. Everything is answered
+//! after its commit; results of many requests share one.
 
 mod caller;
 mod classify;

@@ -44,7 +44,9 @@ pub async fn run(settings: Settings) -> Result<(), IngestError> {
     let notifier = Notifier::from_env();
     let listener = listener::inherited_or_bind(&settings.ingest.address(), "INGEST_PORT")?;
     let address = listener.local_addr()?;
-    let state = web::Data::new(State::new(settings)?);
+    let (state, lanes) = State::new(settings)?;
+    let state = web::Data::new(state);
+    lanes.run(&state);
     let settings = &state.settings;
     let metrics = Metrics::of_process();
     figures::describe();

@@ -8,12 +8,15 @@ use firemode_storage::{Database, StorageError};
 use firemode_web::InternalKey;
 use uuid::Uuid;
 
+use crate::results::{Lanes, Queue};
+
 /// What every request of the process shares.
 pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) database: Database,
     pub(crate) evidence_store: EvidenceStore,
     pub(crate) documents: WarmDocuments,
+    pub(crate) queue: Queue,
     pub(crate) internal_key: InternalKey,
     pub(crate) limits: Limits,
     /// Names this process among those that write changes.
@@ -21,14 +24,17 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings) -> Result<Self, StorageError> {
+    /// With the queue's other ends, which have to be run.
+    pub(crate) fn new(settings: Settings) -> Result<(Self, Lanes), StorageError> {
+        let (queue, lanes) = Queue::new(&settings.results);
         let ingest = &settings.ingest;
         // The API has the other half of the appliance's budget.
         let connections_max = (settings.database.pool_size / 2).max(1);
-        Ok(Self {
+        let state = Self {
             database: Database::new(&settings, connections_max)?,
             evidence_store: EvidenceStore::open(&settings)?,
             documents: WarmDocuments::new(ingest.warm_sessions_max),
+            queue,
             internal_key: InternalKey::new(&settings.auth.internal_jwt_secret_key),
             limits: Limits {
                 request_entries_max: ingest.request_entries_max,
@@ -38,6 +44,7 @@ impl State {
             },
             instance_id: Uuid::now_v7(),
             settings,
-        })
+        };
+        Ok((state, lanes))
     }
 }

@@ -56,32 +56,42 @@ pub struct AuditFilter {
 /// # Errors
 /// An event cannot be put into canonical form, or the database does not answer.
 pub async fn record(tx: &Transaction, events: &[AuditEvent]) -> Result<(), StorageError> {
-    for event in events {
-        let leaf = event.leaf().map_err(|error| StorageError::Damaged(format!("audit event: {error}")))?;
-        let hash = leaf_hash(&leaf);
-        tx.run(
-            "insert into audit_log (id, organisation_id, user_id, action, resource_type, resource_id, status,
-                                    transaction_id, before, after, leaf, leaf_hash, created_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-            &[
-                &event.id,
-                &event.organisation_id,
-                &event.actor_user_id,
-                &event.action,
-                &event.resource_type,
-                &event.resource_id,
-                &event.status.as_str(),
-                &event.transaction_id,
-                &event.before,
-                &event.after,
-                &leaf,
-                &hash.as_slice(),
-                &event.at,
-            ],
-        )
-        .await?;
+    if events.is_empty() {
+        return Ok(());
     }
+    let leaves: Vec<Vec<u8>> = events
+        .iter()
+        .map(|event| event.leaf().map_err(|error| StorageError::Damaged(format!("audit event: {error}"))))
+        .collect::<Result<_, _>>()?;
+    let hashes: Vec<Vec<u8>> = leaves.iter().map(|leaf| leaf_hash(leaf).to_vec()).collect();
+    tx.run(
+        "insert into audit_log (id, organisation_id, user_id, action, resource_type, resource_id, status,
+                                transaction_id, before, after, leaf, leaf_hash, created_at)
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+                              $8::uuid[], $9::jsonb[], $10::jsonb[], $11::bytea[], $12::bytea[], $13::timestamptz[])",
+        &[
+            &column(events, |event| event.id),
+            &column(events, |event| event.organisation_id),
+            &column(events, |event| event.actor_user_id),
+            &column(events, |event| event.action.as_ref()),
+            &column(events, |event| event.resource_type.as_ref()),
+            &column(events, |event| event.resource_id.as_deref()),
+            &column(events, |event| event.status.as_str()),
+            &column(events, |event| event.transaction_id),
+            &column(events, |event| event.before.as_ref()),
+            &column(events, |event| event.after.as_ref()),
+            &leaves,
+            &hashes,
+            &column(events, |event| event.at),
+        ],
+    )
+    .await?;
     Ok(())
+}
+
+/// One field of all events, as a statement takes it.
+fn column<'a, T>(events: &'a [AuditEvent], of: impl Fn(&'a AuditEvent) -> T) -> Vec<T> {
+    events.iter().map(of).collect()
 }
 
 /// One page of an organisation's log, newest first.

@@ -1,10 +1,15 @@
 //! The changes of a session's document: an append-only set.
 
+mod insert;
+mod tails;
+
 use firemode_domain::document;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+pub use self::insert::{Arrival, insert, insert_all};
+pub use self::tails::{SessionTail, apart, read_tails};
 use crate::{Executor, StorageError, Transaction, sql};
 
 /// A change as stored.
@@ -75,103 +80,13 @@ pub struct Origin {
 
 /// How far a reader has read: the oldest transaction that might still commit rows that it has not seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadUpTo(String);
+pub struct ReadUpTo(pub(crate) String);
 
 /// The constraint that refuses a second, different change under one actor and number.
 pub const EQUIVOCATION: &str = "session_changes_actor_seq";
 
 /// The constraint that refuses an operation id that was applied before.
 pub const OPERATION_APPLIED: &str = "session_operations_pkey";
-
-/// Adds changes; those that are there already stay as they are. Returns when they were received.
-///
-/// # Errors
-/// [`EQUIVOCATION`] or [`OPERATION_APPLIED`] as constraint, or the database does not answer.
-pub async fn insert(
-    tx: &Transaction,
-    origin: &Origin,
-    changes: &[NewChange],
-) -> Result<OffsetDateTime, StorageError> {
-    // Sorted, so that two batches that share rows cannot wait for each other in a circle.
-    let mut changes: Vec<&NewChange> = changes.iter().collect();
-    changes.sort_by(|a, b| a.hash.cmp(&b.hash));
-    let column = |of: fn(&NewChange) -> &[u8]| changes.iter().map(|change| of(change)).collect::<Vec<_>>();
-    let seqs: Vec<i64> = changes.iter().map(|change| change.seq).collect();
-    let start_ops: Vec<i64> = changes.iter().map(|change| change.start_op).collect();
-    let deps: Vec<Vec<u8>> = changes.iter().map(|change| change.deps.concat()).collect();
-    let devices: Vec<Option<&str>> = changes.iter().map(|change| change.device.as_deref()).collect();
-    // The conflict target is named: without it an (actor, seq) collision would be swallowed too, a silent loss. An array of
-    // arrays must be rectangular, so each list of dependencies travels as one string of bytes, 32 to a hash.
-    tx.run(
-        "insert into session_changes
-             (session_id, organisation_id, user_id, instance_id, hash, actor, seq, start_op, bytes, device, deps)
-         select $1, $2, $3, $4, c.hash, c.actor, c.seq, c.start_op, c.bytes, c.device,
-                array (select substr(c.deps, i, 32) from generate_series(1, length(c.deps), 32) i)
-         from unnest($5::bytea[], $6::bytea[], $7::int8[], $8::int8[], $9::bytea[], $10::text[], $11::bytea[])
-                  as c (hash, actor, seq, start_op, bytes, device, deps)
-         on conflict (session_id, hash) do nothing",
-        &[
-            &origin.session_id,
-            &origin.organisation_id,
-            &origin.user_id,
-            &origin.instance_id,
-            &column(|change| &change.hash),
-            &column(|change| &change.actor),
-            &seqs,
-            &start_ops,
-            &column(|change| &change.bytes),
-            &devices,
-            &deps,
-        ],
-    )
-    .await?;
-    insert_operation_ids(tx, origin, &changes).await?;
-    Ok(sql::one(tx, "select now()", &[]).await?.get(0))
-}
-
-async fn insert_operation_ids(
-    tx: &Transaction,
-    origin: &Origin,
-    changes: &[&NewChange],
-) -> Result<(), StorageError> {
-    let (mut devices, mut ids, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
-    for change in changes {
-        for op_id in &change.op_ids {
-            devices.push(change.device.as_deref());
-            ids.push(op_id.as_str());
-            hashes.push(change.hash.as_slice());
-        }
-    }
-    if !ids.is_empty() {
-        tx.run(
-            "insert into session_operations (session_id, organisation_id, user_id, device, op_id, hash)
-             select $1, $2, $3, o.device, o.op_id, o.hash
-             from unnest($4::text[], $5::text[], $6::bytea[]) as o (device, op_id, hash) order by o.device, o.op_id",
-            &[&origin.session_id, &origin.organisation_id, &origin.user_id, &devices, &ids, &hashes],
-        )
-        .await?;
-    }
-    Ok(())
-}
-
-/// Marks changes as late: stored, but not part of the document until a manager accepts them.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn mark_late(
-    tx: &Transaction,
-    organisation_id: Uuid,
-    session_id: Uuid,
-    hashes: &[Vec<u8>],
-) -> Result<(), StorageError> {
-    tx.run(
-        "insert into late_changes (session_id, hash, organisation_id)
-         select $1, hash, $2 from unnest($3::bytea[]) as h (hash) on conflict do nothing",
-        &[&session_id, &organisation_id, &hashes],
-    )
-    .await?;
-    Ok(())
-}
 
 /// What a manager decides on late work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -291,26 +206,6 @@ pub async fn read_with_late(
         )
         .await?;
     Ok((rows.iter().map(stored).collect(), ReadUpTo(up_to)))
-}
-
-/// Which of these changes are stored as late and not accepted, so that they are not on record.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn apart(
-    on: &impl Executor,
-    organisation_id: Uuid,
-    session_id: Uuid,
-    hashes: &[Vec<u8>],
-) -> Result<Vec<Vec<u8>>, StorageError> {
-    let rows = on
-        .rows(
-            "select hash from late_changes where organisation_id = $1 and session_id = $2 and hash = any ($3)
-             and state <> 'accepted'",
-            &[&organisation_id, &session_id, &hashes],
-        )
-        .await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Which operations of a user, named by device and id, stand with changes that are stored as late and not accepted.

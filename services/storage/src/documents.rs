@@ -1,22 +1,21 @@
 //! Session documents that a process keeps in memory, brought up to date from the database before each use.
 //!
-//! One request at a time works on a session's documents, under a [`Lease`]. It *takes* them and puts them back once it knows
+//! One task at a time works on a session's documents, under a [`Lease`]. It *takes* them and puts them back once it knows
 //! that they say what the database says; if it fails in between, is cancelled or panics, they are simply gone, and with them
 //! the Automerge actors that this process wrote with, so that no actor and sequence number can ever be used twice.
+
+mod warm;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use firemode_domain::document::{
-    ActorId, ChangeHash, Entry, Limits, Prepared, Provenance, RecordedChange, Refusal, SessionDocument,
-    VectorClock, WriterContext, time_ordered_actor,
-};
-use time::OffsetDateTime;
+use firemode_domain::document::SessionDocument;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use crate::changes::{self, ReadUpTo, StoredChange};
+pub use self::warm::{Extent, Submission, WarmDocument, WarmSession};
+use crate::changes::ReadUpTo;
 use crate::{Executor, StorageError};
 
 /// A request waits this long for those before it on the same session.
@@ -49,7 +48,7 @@ struct Slot {
     memory_bytes: usize,
 }
 
-/// The right to work on a session's documents, for one request at a time.
+/// The right to work on a session's documents, for one task at a time.
 #[derive(Debug)]
 pub struct Lease<'a> {
     documents: &'a WarmDocuments,
@@ -169,6 +168,11 @@ impl Slots {
 }
 
 impl Lease<'_> {
+    /// How far the document of the record has been read, if it is in memory.
+    pub fn read_up_to(&self) -> Option<&ReadUpTo> {
+        self.slot.as_ref().and_then(|session| session.record.read_up_to())
+    }
+
     /// Takes the documents out; new ones know nothing until they are refreshed.
     pub fn take(&mut self) -> WarmSession {
         self.slot.take().unwrap_or_default()
@@ -185,161 +189,4 @@ impl Drop for Lease<'_> {
         let memory_bytes = self.slot.as_ref().map(WarmSession::memory_bytes);
         self.documents.slots().returned(self.key, memory_bytes, self.documents.sessions_max);
     }
-}
-
-/// A session's documents.
-#[derive(Debug, Default)]
-pub struct WarmSession {
-    /// What is on record.
-    pub record: WarmDocument,
-    /// The same with all late work, against which further late work is checked. Only a completed session has one.
-    pub with_late: WarmDocument,
-}
-
-impl WarmSession {
-    fn is_loaded(&self) -> bool {
-        self.record.read_up_to.is_some()
-    }
-
-    fn memory_bytes(&self) -> usize {
-        self.record.document.memory_bytes_estimate() + self.with_late.document.memory_bytes_estimate()
-    }
-}
-
-/// One document, how far it has been read, and the actors that this process writes with in it.
-#[derive(Debug, Default)]
-pub struct WarmDocument {
-    document: SessionDocument,
-    read_up_to: Option<ReadUpTo>,
-    /// By user and device.
-    actors: HashMap<(Uuid, String), ActorId>,
-    /// New ones for what was prepared last; they count once that is adopted.
-    new_actors: HashMap<(Uuid, String), ActorId>,
-}
-
-/// Which changes a document is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// Those on record.
-    Record,
-    /// Those, and all late ones, whatever was decided on them.
-    WithLate,
-}
-
-/// What a client sent.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    /// Changes and operations.
-    pub entries: Vec<Entry>,
-    /// What the client had seen.
-    pub seen: Option<VectorClock>,
-    /// Who sends it.
-    pub user_id: Uuid,
-}
-
-impl WarmDocument {
-    /// Takes in what the database has and this document has not.
-    ///
-    /// # Errors
-    /// The database does not answer; the document stays as it was.
-    pub async fn refresh(
-        &mut self,
-        on: &impl Executor,
-        organisation_id: Uuid,
-        session_id: Uuid,
-        extent: Extent,
-    ) -> Result<(), StorageError> {
-        let since = self.read_up_to.as_ref();
-        let (rows, up_to) = match extent {
-            Extent::Record => changes::read(on, organisation_id, session_id, since).await?,
-            Extent::WithLate => changes::read_with_late(on, organisation_id, session_id, since).await?,
-        };
-        let mut unseen = rows.into_iter().map(recorded).collect::<Result<Vec<_>, _>>()?;
-        unseen.retain(|change| !self.document.contains(&change.hash));
-        if !unseen.is_empty() {
-            self.work(move |warm| warm.document.integrate(unseen)).await?;
-        }
-        self.read_up_to = Some(up_to);
-        Ok(())
-    }
-
-    /// Checks what a client sent and works out what to store. The document stays as it is.
-    ///
-    /// # Errors
-    /// The work panicked; the document is then empty, to be loaded anew. The inner error is for the client.
-    pub async fn prepare(
-        &mut self,
-        submission: Submission,
-        limits: Limits,
-    ) -> Result<Result<Prepared, Refusal>, StorageError> {
-        let Submission { entries, seen, user_id } = submission;
-        self.work(move |warm| {
-            let (actors, new_actors) = (&warm.actors, &mut warm.new_actors);
-            new_actors.clear();
-            let mut device_actor = |device: &str| {
-                let key = (user_id, device.to_owned());
-                let fresh = || time_ordered_actor(Uuid::now_v7());
-                actors.get(&key).unwrap_or_else(|| new_actors.entry(key).or_insert_with(fresh)).clone()
-            };
-            let mut writer = WriterContext { user_id, device_actor: &mut device_actor };
-            warm.document.prepare(entries, seen.as_ref(), &mut writer, &limits)
-        })
-        .await
-    }
-
-    /// Takes in what was prepared and stored, but for some changes that stay apart, and looks at the result. Before the
-    /// commit that is allowed only where the document is dropped if the commit does not happen.
-    ///
-    /// # Errors
-    /// The work panicked; the document is then empty, to be loaded anew.
-    pub async fn adopt<T: Send + 'static>(
-        &mut self,
-        prepared: &Prepared,
-        received_at: OffsetDateTime,
-        apart: &[Vec<u8>],
-        look: impl FnOnce(&SessionDocument) -> T + Send + 'static,
-    ) -> Result<T, StorageError> {
-        let is_apart = |change: &RecordedChange| apart.iter().any(|hash| hash == change.hash.as_ref());
-        let adopted: Vec<_> = prepared.recorded(received_at).filter(|change| !is_apart(change)).collect();
-        self.work(move |warm| {
-            warm.actors.extend(warm.new_actors.drain());
-            warm.document.integrate(adopted);
-            look(&warm.document)
-        })
-        .await
-    }
-
-    /// Looks at the document on a thread for such work.
-    ///
-    /// # Errors
-    /// The work panicked; the document is then empty, to be loaded anew.
-    pub async fn look<T: Send + 'static>(
-        &mut self,
-        look: impl FnOnce(&SessionDocument) -> T + Send + 'static,
-    ) -> Result<T, StorageError> {
-        self.work(move |warm| look(&warm.document)).await
-    }
-
-    /// Works where it holds nobody up. Until it is done, and for good if it panics, an empty document stands in its place.
-    async fn work<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> T + Send + 'static,
-    ) -> Result<T, StorageError> {
-        let mut taken = std::mem::take(self);
-        let done = tokio::task::spawn_blocking(move || {
-            let result = work(&mut taken);
-            (taken, result)
-        });
-        let (warm, result) =
-            done.await.map_err(|error| StorageError::Damaged(format!("a session document: {error}")))?;
-        *self = warm;
-        Ok(result)
-    }
-}
-
-fn recorded(row: StoredChange) -> Result<RecordedChange, StorageError> {
-    let hash = ChangeHash::try_from(row.hash.as_slice())
-        .map_err(|_| StorageError::Damaged("a change's hash does not have 32 bytes".to_owned()))?;
-    let provenance = Provenance { user_id: row.user_id, device: row.device, received_at: row.received_at };
-    Ok(RecordedChange { hash, bytes: row.bytes, provenance })
 }

@@ -4,12 +4,13 @@
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{Executor as _, StorageError, Transaction, sql};
 
 /// What a key is good for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// The tenant.
     pub organisation_id: Uuid,
@@ -50,55 +51,126 @@ pub enum Claim {
 /// # Errors
 /// The database does not answer.
 pub async fn claim(tx: &Transaction, scope: &Scope) -> Result<Claim, StorageError> {
-    // Waiting on the unique index would hold the caller up for as long as the other request runs.
-    let lock: bool = sql::one(tx, "select pg_try_advisory_xact_lock($1)", &[&scope.lock_key()]).await?.get(0);
-    if !lock {
-        return Ok(Claim::InProgress);
-    }
-    let row = sql::optional(
-        tx,
-        "select fingerprint, status, answer from idempotency_keys
-         where organisation_id = $1 and user_id = $2 and method = $3 and path = $4 and key = $5 and expires_at > now()",
-        &[&scope.organisation_id, &scope.user_id, &scope.method, &scope.path, &scope.key],
-    )
-    .await?;
-    Ok(match row {
-        None => Claim::New,
-        Some(row) => Claim::Answered(Stored {
-            fingerprint: row.get(0),
-            status: u16::try_from(row.get::<_, i16>(1)).unwrap_or(200),
-            answer: row.get(2),
-        }),
-    })
+    let claim = claim_all(tx, &[scope]).await?.pop();
+    claim.ok_or_else(|| StorageError::Damaged("a claim gave no answer".to_owned()))
 }
 
-/// Stores the answer to a claimed key.
+/// Claims keys for this transaction, each of them once.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn store(tx: &Transaction, scope: &Scope, answer: &Stored, days: u32) -> Result<(), StorageError> {
-    let status = i16::try_from(answer.status).unwrap_or(200);
+pub async fn claim_all(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<Claim>, StorageError> {
+    let mut claims: Vec<Claim> = scopes.iter().map(|_| Claim::InProgress).collect();
+    for place in lock(tx, scopes).await? {
+        claims[place] = Claim::New;
+    }
+    // In a statement of its own: its snapshot is later than the lock, and so sees what the lock's last owner committed.
+    for (place, stored) in find(tx, scopes).await? {
+        if matches!(claims[place], Claim::New) {
+            claims[place] = Claim::Answered(stored);
+        }
+    }
+    Ok(claims)
+}
+
+/// Locks the keys that nobody works on, and says which. Waiting on the unique index instead would hold the caller up for as
+/// long as the other request runs.
+async fn lock(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<usize>, StorageError> {
+    let keys: Vec<i64> = scopes.iter().map(|scope| scope.lock_key()).collect();
+    let rows = tx
+        .rows(
+            "select k.position, pg_try_advisory_xact_lock(k.key)
+             from unnest($1::int8[]) with ordinality as k (key, position)",
+            &[&keys],
+        )
+        .await?;
+    let locked = rows.iter().filter(|row| row.get(1));
+    Ok(locked.map(|row| sql::place(row.get(0))).collect())
+}
+
+async fn find(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<(usize, Stored)>, StorageError> {
+    let columns = Columns::of(scopes.iter().copied());
+    // `limit 1` keeps each key a look into the index, whatever the planner thinks of the table's size.
+    let rows = tx
+        .rows(
+            "select w.position, i.fingerprint, i.status, i.answer
+             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) with ordinality
+                      as w (organisation_id, user_id, method, path, key, position)
+             cross join lateral (
+                 select i.fingerprint, i.status, i.answer from idempotency_keys i
+                 where i.organisation_id = w.organisation_id and i.user_id = w.user_id and i.method = w.method
+                   and i.path = w.path and i.key = w.key and i.expires_at > now()
+                 limit 1
+             ) i",
+            &[&columns.organisations, &columns.users, &columns.methods, &columns.paths, &columns.keys],
+        )
+        .await?;
+    let stored = |row: &Row| Stored {
+        fingerprint: row.get(1),
+        status: u16::try_from(row.get::<_, i16>(2)).unwrap_or(200),
+        answer: row.get(3),
+    };
+    Ok(rows.iter().map(|row| (sql::place(row.get(0)), stored(row))).collect())
+}
+
+/// Stores the answers to claimed keys.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn store(tx: &Transaction, answers: &[(&Scope, Stored)], days: u32) -> Result<(), StorageError> {
+    if answers.is_empty() {
+        return Ok(());
+    }
+    let columns = Columns::of(answers.iter().map(|(scope, _)| *scope));
+    let fingerprints: Vec<&[u8]> = answers.iter().map(|(_, stored)| stored.fingerprint.as_slice()).collect();
+    let statuses: Vec<i16> =
+        answers.iter().map(|(_, stored)| i16::try_from(stored.status).unwrap_or(200)).collect();
+    let bodies: Vec<&Value> = answers.iter().map(|(_, stored)| &stored.answer).collect();
     tx.run(
         "insert into idempotency_keys
              (organisation_id, user_id, method, path, key, fingerprint, status, answer, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(days => $9))
+         select a.organisation_id, a.user_id, a.method, a.path, a.key, a.fingerprint, a.status, a.answer,
+                now() + make_interval(days => $9)
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::int2[], $8::jsonb[])
+                  as a (organisation_id, user_id, method, path, key, fingerprint, status, answer)
          on conflict (organisation_id, user_id, method, path, key) do update
              set fingerprint = excluded.fingerprint, status = excluded.status, answer = excluded.answer,
                  created_at = now(), expires_at = excluded.expires_at",
         &[
-            &scope.organisation_id,
-            &scope.user_id,
-            &scope.method,
-            &scope.path,
-            &scope.key,
-            &answer.fingerprint,
-            &status,
-            &answer.answer,
+            &columns.organisations,
+            &columns.users,
+            &columns.methods,
+            &columns.paths,
+            &columns.keys,
+            &fingerprints,
+            &statuses,
+            &bodies,
             &i32::try_from(days).unwrap_or(i32::MAX),
         ],
     )
     .await?;
     Ok(())
+}
+
+/// Scopes as a statement takes them.
+struct Columns<'a> {
+    organisations: Vec<Uuid>,
+    users: Vec<Uuid>,
+    methods: Vec<&'a str>,
+    paths: Vec<&'a str>,
+    keys: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(scopes: impl Iterator<Item = &'a Scope> + Clone) -> Self {
+        Self {
+            organisations: scopes.clone().map(|scope| scope.organisation_id).collect(),
+            users: scopes.clone().map(|scope| scope.user_id).collect(),
+            methods: scopes.clone().map(|scope| scope.method.as_str()).collect(),
+            paths: scopes.clone().map(|scope| scope.path.as_str()).collect(),
+            keys: scopes.map(|scope| scope.key.as_str()).collect(),
+        }
+    }
 }
 
 /// Removes keys that have expired, at most `limit` of them.

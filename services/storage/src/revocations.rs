@@ -1,5 +1,7 @@
 //! The list of revoked access tokens.
 
+use std::collections::HashSet;
+
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -122,7 +124,20 @@ pub async fn revoke_user(
     Ok(not_before)
 }
 
-/// May this token still be used? Asked of the database itself, inside the transaction that relies on it.
+/// An access token in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenInUse {
+    /// The tenant.
+    pub organisation_id: Uuid,
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// The token's `jti`.
+    pub jti: Uuid,
+    /// When it was made.
+    pub issued_at: OffsetDateTime,
+}
+
+/// May this token still be used? Asked of the database itself.
 ///
 /// # Errors
 /// The database does not answer.
@@ -133,15 +148,38 @@ pub async fn is_valid(
     jti: Uuid,
     issued_at: OffsetDateTime,
 ) -> Result<bool, StorageError> {
-    let row = sql::one(
-        on,
-        "select exists (select from users where organisation_id = $1 and id = $2 and is_active
-                          and (not_before is null or not_before < $4))
-            and not exists (select from token_revocation_list where organisation_id = $1 and user_id = $2 and jti = $3)",
-        &[&organisation_id, &user_id, &jti, &issued_at],
-    )
-    .await?;
-    Ok(row.get(0))
+    let token = TokenInUse { organisation_id, user_id, jti, issued_at };
+    Ok(!valid_of(on, [token]).await?.is_empty())
+}
+
+/// Which of these tokens may still be used? Asked of the database itself, inside the transaction that relies on it.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn valid_of(
+    on: &impl Executor,
+    tokens: impl IntoIterator<Item = TokenInUse>,
+) -> Result<HashSet<TokenInUse>, StorageError> {
+    let tokens: Vec<TokenInUse> = tokens.into_iter().collect::<HashSet<_>>().into_iter().collect();
+    let ids = |of: fn(&TokenInUse) -> Uuid| tokens.iter().map(of).collect::<Vec<_>>();
+    let issued_at: Vec<OffsetDateTime> = tokens.iter().map(|token| token.issued_at).collect();
+    let rows = on
+        .rows(
+            "select t.position from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[]) with ordinality
+                 as t (organisation_id, user_id, jti, issued_at, position)
+             where exists (select from users u where u.organisation_id = t.organisation_id and u.id = t.user_id
+                             and u.is_active and (u.not_before is null or u.not_before < t.issued_at))
+               and not exists (select from token_revocation_list l where l.organisation_id = t.organisation_id
+                                 and l.user_id = t.user_id and l.jti = t.jti)",
+            &[
+                &ids(|token| token.organisation_id),
+                &ids(|token| token.user_id),
+                &ids(|token| token.jti),
+                &issued_at,
+            ],
+        )
+        .await?;
+    Ok(rows.iter().filter_map(|row| tokens.get(sql::place(row.get(0)))).copied().collect())
 }
 
 /// Removes entries whose tokens have expired by themselves, at most `limit` of them.

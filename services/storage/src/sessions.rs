@@ -1,10 +1,13 @@
 //! Test sessions, without their documents: see [`crate::changes`].
 
+mod held;
+
 use firemode_domain::session::SessionStatus;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+pub use self::held::{Held, HeldSession, activate_all, are_any_pending, hold_all};
 use crate::page::{Page, Walk, in_walk};
 use crate::{Executor, StorageError, sql};
 
@@ -155,21 +158,6 @@ pub async fn update(
     read(&row)
 }
 
-/// Makes a pending session active; results do that. Nothing happens to one that is active already.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn activate(on: &impl Executor, organisation_id: Uuid, id: Uuid) -> Result<bool, StorageError> {
-    let changed = on
-        .run(
-            "update test_sessions set status = 'active', updated_at = now()
-             where organisation_id = $1 and id = $2 and status = 'pending'",
-            &[&organisation_id, &id],
-        )
-        .await?;
-    Ok(changed == 1)
-}
-
 /// One page of an organisation's sessions, newest first.
 ///
 /// # Errors
@@ -236,14 +224,17 @@ pub async fn earlier_of_building(
 }
 
 fn read(row: &Row) -> Result<Session, StorageError> {
-    let status: String = row.get(3);
     Ok(Session {
         id: row.get(0),
         building_id: row.get(1),
         name: row.get(2),
-        status: status.parse().map_err(|_| StorageError::Damaged(format!("unknown status '{status}'")))?,
+        status: status(row.get(3))?,
         technician_id: row.get(4),
         created_at: row.get(5),
         updated_at: row.get(6),
     })
+}
+
+fn status(text: &str) -> Result<SessionStatus, StorageError> {
+    text.parse().map_err(|_| StorageError::Damaged(format!("unknown status '{text}'")))
 }

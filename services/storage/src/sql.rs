@@ -69,3 +69,8 @@ pub(crate) async fn one(on: &impl Executor, sql: &str, params: Params<'_>) -> Re
         .await?
         .ok_or_else(|| StorageError::Damaged("a statement gave no row".to_owned()))
 }
+
+/// The index that a row's `with ordinality` stands for.
+pub(crate) fn place(ordinality: i64) -> usize {
+    usize::try_from(ordinality - 1).unwrap_or(usize::MAX)
+}

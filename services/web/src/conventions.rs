@@ -48,7 +48,7 @@ pub async fn conventions(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    serve(Uuid::now_v7(), request, next).await
+    serve(Uuid::now_v7(), false, request, next).await
 }
 
 /// The same for a server behind the API, which keeps the transaction id that the API gave.
@@ -61,15 +61,16 @@ pub async fn conventions_behind_api(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let given = request.headers().get(TRANSACTION_ID).and_then(|value| value.to_str().ok());
     let transaction_id = given.and_then(|text| text.parse().ok()).unwrap_or_else(Uuid::now_v7);
-    serve(transaction_id, request, next).await
+    serve(transaction_id, true, request, next).await
 }
 
 async fn serve(
     transaction_id: Uuid,
+    is_behind_api: bool,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let observed = Observed::new(&request, transaction_id);
+    let observed = Observed::new(&request, transaction_id, is_behind_api);
     request.extensions_mut().insert(RequestContext { transaction_id });
     request.extensions_mut().insert(observed.trace.clone());
     if request.method() == Method::HEAD {

@@ -81,12 +81,15 @@ impl Key {
     /// # Errors
     /// As said.
     pub fn required(self) -> Result<Self, Problem> {
-        if self.key.is_some() {
-            return Ok(self);
-        }
-        let detail = "This route needs an Idempotency-Key header: any text that is new for each new request and the same \
-                      for each retry.";
-        Err(Problem::bad_request(detail))
+        if self.key.is_some() { Ok(self) } else { Err(no_key()) }
+    }
+
+    /// The key with what it is good for, where the request needs one.
+    ///
+    /// # Errors
+    /// 400 where there is none.
+    pub fn required_scope(&self, organisation_id: Uuid, user_id: Uuid) -> Result<Scope, Problem> {
+        self.scope(organisation_id, user_id).ok_or_else(no_key)
     }
 
     /// The key with what it is good for.
@@ -136,6 +139,23 @@ impl Outcome {
         response.json(self.body)
     }
 
+    /// What is known of a request's key before anything is done: the first answer again, nothing, or a refusal.
+    ///
+    /// # Errors
+    /// 422 for a key that was used for another request; 409 for one whose first request is still running.
+    pub fn of_claim(claim: Claim, fingerprint: &[u8]) -> Result<Option<Self>, Problem> {
+        match claim {
+            Claim::New => Ok(None),
+            Claim::Answered(stored) => Self::replay(stored, fingerprint).map(Some),
+            Claim::InProgress => Err(Problem::in_progress()),
+        }
+    }
+
+    /// The answer as it is stored for a repetition.
+    pub fn stored(&self, fingerprint: &[u8]) -> Stored {
+        Stored { fingerprint: fingerprint.to_vec(), status: self.status.as_u16(), answer: self.body.clone() }
+    }
+
     fn replay(stored: Stored, fingerprint: &[u8]) -> Result<Self, Problem> {
         if stored.fingerprint != fingerprint {
             let detail =
@@ -163,27 +183,21 @@ where
     A: AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
 {
     let tx = access.transaction().await?;
-    if let Some(scope) = &scope {
-        match idempotency::claim(&tx, scope).await? {
-            Claim::New => {}
-            Claim::Answered(stored) => return Outcome::replay(stored, fingerprint),
-            Claim::InProgress => return Err(in_progress()),
-        }
+    if let Some(scope) = &scope
+        && let Some(outcome) = Outcome::of_claim(idempotency::claim(&tx, scope).await?, fingerprint)?
+    {
+        return Ok(outcome);
     }
     let outcome = act(&tx).await?;
     if let Some(scope) = &scope {
-        let stored = Stored {
-            fingerprint: fingerprint.to_vec(),
-            status: outcome.status.as_u16(),
-            answer: outcome.body.clone(),
-        };
-        idempotency::store(&tx, scope, &stored, days).await?;
+        idempotency::store(&tx, &[(scope, outcome.stored(fingerprint))], days).await?;
     }
     tx.commit().await?;
     Ok(outcome)
 }
 
-fn in_progress() -> Problem {
-    let detail = "The first request with this Idempotency-Key is still running. Send it again in a moment.";
-    Problem::conflict(detail).reason("IN-PROGRESS").retry_after(1)
+fn no_key() -> Problem {
+    let detail = "This route needs an Idempotency-Key header: any text that is new for each new request and the same \
+                  for each retry.";
+    Problem::bad_request(detail)
 }

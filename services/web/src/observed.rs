@@ -21,12 +21,13 @@ pub(crate) struct Observed {
     pub(crate) path: String,
     method: &'static str,
     is_probe: bool,
+    is_behind_api: bool,
     measured: Measured,
 }
 
 impl Observed {
     /// Begins with the request's head; to be called before the method or the path are rewritten.
-    pub(crate) fn new(request: &ServiceRequest, transaction_id: Uuid) -> Self {
+    pub(crate) fn new(request: &ServiceRequest, transaction_id: Uuid, is_behind_api: bool) -> Self {
         let path = request.path().to_owned();
         // A slash at the end means the same as none, and is taken off only later.
         let plain = if path.len() > 1 { path.trim_end_matches('/') } else { &path };
@@ -40,22 +41,24 @@ impl Observed {
             span.record("trace_id", trace_id);
         }
         let measured = Measured::new(method, route.unwrap_or_else(|| NO_ROUTE.to_owned()));
-        Self { span, trace, path, method, is_probe, measured }
+        Self { span, trace, path, method, is_probe, is_behind_api, measured }
     }
 
-    /// Ends with the answer's head. One line a request; probes would drown the rest, so they are quieter.
+    /// Ends with the answer's head. One line a request; probes would drown the rest, so they are quieter, and so is a server
+    /// behind the API about what went well: the API says the same.
     pub(crate) fn end(self, status: StatusCode, cause: Option<&str>) {
-        let Self { span, path, method, is_probe, measured, .. } = self;
+        let Self { span, path, method, is_probe, is_behind_api, measured, .. } = self;
         let milliseconds = u64::try_from(measured.answered(status).as_millis()).unwrap_or(u64::MAX);
         span.record("http.response.status_code", status.as_u16());
         if status.is_server_error() {
             span.record("otel.status_code", "ERROR");
         }
         let code = status.as_u16();
+        let is_quiet = is_probe || (is_behind_api && status.is_success());
         span.in_scope(|| match cause {
             Some(cause) if code == 500 => tracing::error!(milliseconds, cause, "{method} {path} {code}"),
             Some(cause) => tracing::warn!(milliseconds, cause, "{method} {path} {code}"),
-            None if is_probe => tracing::debug!(milliseconds, "{method} {path} {code}"),
+            None if is_quiet => tracing::debug!(milliseconds, "{method} {path} {code}"),
             None => tracing::info!(milliseconds, "{method} {path} {code}"),
         });
     }

@@ -132,6 +132,13 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
+    /// 409: the first request with the same key is still running.
+    pub fn in_progress() -> Self {
+        let detail =
+            "The first request with this Idempotency-Key is still running. Send it again in a moment.";
+        Self::conflict(detail).reason("IN-PROGRESS").retry_after(1)
+    }
+
     /// 412: the thing has changed since it was read.
     pub fn precondition_failed() -> Self {
         let detail = "It has changed since you read it; read it again and repeat the change.";

@@ -19,12 +19,27 @@ pub(super) struct Seen {
     conflicts: Vec<Conflict>,
 }
 
+/// What all requests of a batch are told alike of a document.
+#[derive(Debug)]
+pub(super) struct View {
+    vector_clock: VectorClock,
+    heads: Vec<String>,
+    held: Vec<Held>,
+}
+
 /// What of a document matters to a request.
 #[derive(Debug)]
 pub(super) struct Interest {
     actors: BTreeSet<String>,
     changes: BTreeSet<String>,
     touched: Vec<String>,
+}
+
+impl View {
+    /// The document as it is now.
+    pub(super) fn of(document: &SessionDocument) -> Self {
+        Self { vector_clock: document.vector_clock(), heads: document.heads(), held: document.held() }
+    }
 }
 
 impl Interest {
@@ -40,13 +55,12 @@ impl Interest {
     }
 
     /// Looks at the document for it.
-    pub(super) fn look(&self, document: &SessionDocument) -> Seen {
-        let mut held = document.held();
-        held.retain(|held| self.changes.contains(&held.hash));
+    pub(super) fn look(&self, document: &SessionDocument, view: &View) -> Seen {
+        let held = view.held.iter().filter(|held| self.changes.contains(&held.hash));
         Seen {
-            vector_clock: self.cut(&document.vector_clock()),
-            heads: document.heads(),
-            held,
+            vector_clock: self.cut(&view.vector_clock),
+            heads: view.heads.clone(),
+            held: held.cloned().collect(),
             conflicts: document.conflicts_touching(&self.touched),
         }
     }

@@ -1,8 +1,11 @@
-//! `POST /v1/tests/sessions/{session_id}/results`: decode and prepare, commit, adopt, answer.
+//! `POST /v1/tests/sessions/{session_id}/results`: decode → line up → merge → commit → answer, many requests at a time.
 
-mod accept;
 mod answer;
+mod batch;
 mod decode;
+mod lane;
+mod merge;
+mod queue;
 mod refusal;
 mod remainder;
 
@@ -10,11 +13,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_web::{Key, Problem};
 use uuid::Uuid;
 
-use self::accept::Acceptance;
-use self::decode::Form;
+use self::decode::{Decoded, Form};
+use self::queue::Request;
+pub(crate) use self::queue::{Lanes, Queue};
 use crate::caller::Caller;
-use crate::detached;
 use crate::state::State;
+
+/// A body of this size is read at once: handing it to another thread would take longer.
+const READ_AT_ONCE_BYTES_MAX: usize = 16 << 10;
 
 /// Takes results of a session.
 pub(crate) async fn submit(
@@ -27,18 +33,24 @@ pub(crate) async fn submit(
 ) -> Result<HttpResponse, Problem> {
     use actix_web::HttpMessage as _;
     let form = Form::of(request.content_type())?;
-    let (limits, user_id) = (state.limits.clone(), caller.user_id);
-    let decoded = web::block(move || decode::decode(form, &body, user_id, &limits))
-        .await
-        .map_err(Problem::internal)??;
-    let key = key.or_from_body(decoded.idempotency_key.as_deref())?.required()?;
-    let acceptance = Acceptance {
-        scope: key.scope(caller.organisation_id, caller.user_id),
+    let byte_count = body.len();
+    let decoded = decode(form, body, caller.user_id, &state).await?;
+    let key = key.or_from_body(decoded.idempotency_key.as_deref())?;
+    let answer = state.queue.push(Request {
+        scope: key.required_scope(caller.organisation_id, caller.user_id)?,
         session_id: *session_id,
         fingerprint: decoded.fingerprint,
         submission: decoded.submission,
+        byte_count,
         caller,
-        state,
-    };
-    Ok(detached::to_the_end(async move { acceptance.run().await }).await?.respond())
+    })?;
+    Ok(answer.await.map_err(Problem::internal)??.respond())
+}
+
+async fn decode(form: Form, body: web::Bytes, user_id: Uuid, state: &State) -> Result<Decoded, Problem> {
+    if body.len() <= READ_AT_ONCE_BYTES_MAX {
+        return decode::decode(form, &body, user_id, &state.limits);
+    }
+    let limits = state.limits.clone();
+    web::block(move || decode::decode(form, &body, user_id, &limits)).await.map_err(Problem::internal)?
 }

@@ -16,6 +16,7 @@ pub struct Settings {
     pub disk_is_durable: bool,
     pub server: ServerSettings,
     pub ingest: IngestSettings,
+    pub results: ResultsSettings,
     pub database: DatabaseSettings,
     pub auth: AuthSettings,
     pub idempotency: IdempotencySettings,
@@ -62,6 +63,17 @@ pub struct IngestSettings {
     pub warm_sessions_max: usize,
     pub connect_milliseconds_max: u64,
     pub response_seconds_max: u64,
+}
+
+/// How results of many requests are committed together.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultsSettings {
+    pub lanes: usize,
+    pub queue_requests_max: usize,
+    pub queue_bytes_max: usize,
+    pub batch_requests_max: usize,
+    pub batch_bytes_max: usize,
 }
 
 /// Where the database is and how much of it one appliance may use.

@@ -44,6 +44,17 @@ fn ranges(s: &Settings) -> Problems {
         whole("ingest.warm_sessions_max", s.ingest.warm_sessions_max as u64, 1, 100_000),
         whole("ingest.connect_milliseconds_max", s.ingest.connect_milliseconds_max, 10, 60_000),
         whole("ingest.response_seconds_max", s.ingest.response_seconds_max, 1, 3600),
+        whole("results.lanes", s.results.lanes as u64, 1, 16),
+        whole("results.queue_requests_max", s.results.queue_requests_max as u64, 1, 65_536),
+        // The largest body has to fit, and a semaphore counts what is taken at once in 32 bits.
+        whole(
+            "results.queue_bytes_max",
+            s.results.queue_bytes_max as u64,
+            s.ingest.results_bytes_max as u64,
+            1 << 30,
+        ),
+        whole("results.batch_requests_max", s.results.batch_requests_max as u64, 1, 4096),
+        whole("results.batch_bytes_max", s.results.batch_bytes_max as u64, 1024, 64 << 20),
         whole("database.pool_size", s.database.pool_size as u64, 4, 1000),
         whole("database.wait_seconds_max", s.database.wait_seconds_max, 1, 60),
         whole("database.statement_seconds_max", s.database.statement_seconds_max, 1, 3600),

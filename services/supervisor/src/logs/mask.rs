@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem::Finder;
+
 /// What stands in the place of a secret.
 const SHOWN: &[u8] = b"********";
 
@@ -10,7 +12,8 @@ const SECRET_BYTES_MIN: usize = 8;
 
 /// The texts that must not be printed.
 pub(crate) struct Mask {
-    secrets: Vec<Vec<u8>>,
+    /// Ready to be searched for: every line of every child passes here.
+    secrets: Vec<Finder<'static>>,
 }
 
 impl std::fmt::Debug for Mask {
@@ -35,14 +38,14 @@ impl Mask {
         // Longest first: one secret may be a part of another.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.dedup();
-        Self { secrets }
+        Self { secrets: secrets.iter().map(|secret| Finder::new(secret).into_owned()).collect() }
     }
 
     /// Replaces every secret in a line.
     pub(crate) fn apply(&self, line: &mut Vec<u8>) {
         for secret in &self.secrets {
-            while let Some(at) = line.windows(secret.len()).position(|part| part == secret) {
-                line.splice(at..at + secret.len(), SHOWN.iter().copied());
+            while let Some(at) = secret.find(line) {
+                line.splice(at..at + secret.needle().len(), SHOWN.iter().copied());
             }
         }
     }

@@ -1,0 +1,42 @@
+-- Results for wrk: one JSON operation a request, each under a key of its own, spread over the sessions of a file.
+-- TOKEN, SESSIONS (a file, one id a line), ITEM, DEVICES (how many share a session), RUN (makes the keys of a run its own).
+
+local threads = 0
+
+function setup(thread)
+    thread:set("number", threads)
+    threads = threads + 1
+end
+
+function init(_)
+    sessions = {}
+    for line in io.lines(os.getenv("SESSIONS")) do
+        sessions[#sessions + 1] = "/v1/tests/sessions/" .. line .. "/results"
+    end
+    devices = tonumber(os.getenv("DEVICES"))
+    key_start = os.getenv("RUN") .. "-" .. number .. "-"
+    body_start = '{"changes":[{"op":"set","path":"/items/' .. os.getenv("ITEM") ..
+        '/outcome","value":"pass","timestamp":"2026-02-13T01:02:03Z","actor_id":"device-'
+    headers = {
+        ["Authorization"] = "Bearer " .. os.getenv("TOKEN"),
+        ["Content-Type"] = "application/json",
+    }
+    sent = 0
+end
+
+function request()
+    sent = sent + 1
+    headers["Idempotency-Key"] = key_start .. sent
+    local body = body_start .. (math.floor(sent / #sessions) % devices) .. '"}]}'
+    return wrk.format("POST", sessions[sent % #sessions + 1], headers, body)
+end
+
+-- One line for the script that runs this: acknowledged, a second, p50, p95, p99 in milliseconds, refused, broken.
+function done(summary, latency, _)
+    local errors = summary.errors
+    local seconds = summary.duration / 1e6
+    local acknowledged = summary.requests - errors.status
+    local at = function(percent) return latency:percentile(percent) / 1e3 end
+    io.write(string.format("RESULT %d %.0f %.1f %.1f %.1f %d %d\n", acknowledged, acknowledged / seconds,
+        at(50), at(95), at(99), errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+end

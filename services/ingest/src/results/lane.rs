@@ -1,0 +1,91 @@
+//! One lane of the queue: a batch is whatever has lined up while the one before was committed.
+
+use std::sync::Arc;
+
+use actix_web::web;
+use firemode_runtime::settings::ResultsSettings;
+use firemode_web::Problem;
+use metrics::counter;
+use tokio::sync::mpsc;
+use tracing::{Instrument as _, Span};
+
+use super::batch::{self, Failure};
+use super::queue::{Queued, Request};
+use crate::state::State;
+
+/// Stores batches until the queue is gone.
+pub(super) async fn run(mut waiting: mpsc::Receiver<Queued>, state: web::Data<State>) {
+    while let Some(first) = waiting.recv().await {
+        let batch = fill(first, &mut waiting, &state.settings.results);
+        counter!("firemode_results_batches_total").increment(1);
+        counter!("firemode_results_batched_requests_total").increment(batch.len() as u64);
+        let span = span(&batch);
+        // A task of its own: a panic must not take the lane with it.
+        let settled = actix_web::rt::spawn(settle(batch, state.clone()).instrument(span));
+        if let Err(error) = settled.await {
+            tracing::error!(%error, "a batch of results broke down");
+        }
+    }
+}
+
+/// All that waits, up to the bounds of a batch.
+fn fill(first: Queued, waiting: &mut mpsc::Receiver<Queued>, settings: &ResultsSettings) -> Vec<Queued> {
+    let mut byte_count = first.request.byte_count;
+    let mut batch = vec![first];
+    while batch.len() < settings.batch_requests_max
+        && byte_count < settings.batch_bytes_max
+        && let Ok(next) = waiting.try_recv()
+    {
+        byte_count += next.request.byte_count;
+        batch.push(next);
+    }
+    batch
+}
+
+/// The batch in the trace of its first request; the others' traces point to it.
+fn span(batch: &[Queued]) -> Span {
+    let parent = batch.first().map(|queued| queued.span.id());
+    let span = tracing::info_span!(parent: parent.flatten(), "batch", requests = batch.len());
+    for queued in batch.iter().skip(1) {
+        span.follows_from(&queued.span);
+    }
+    span
+}
+
+/// Part of a batch that is stored, or refused, as one.
+struct Part {
+    queued: Vec<Queued>,
+    /// The documents were behind when this was tried before.
+    is_retry: bool,
+}
+
+/// Answers every request. Where one of them makes the batch fail, the batch is halved until that one stands alone.
+async fn settle(batch: Vec<Queued>, state: web::Data<State>) {
+    let mut parts = vec![Part { queued: batch, is_retry: false }];
+    while let Some(mut part) = parts.pop() {
+        let requests: Vec<Arc<Request>> =
+            part.queued.iter().map(|queued| Arc::clone(&queued.request)).collect();
+        match batch::store(&state, &requests, part.is_retry).await {
+            Ok(answers) => {
+                for (queued, answer) in part.queued.into_iter().zip(answers) {
+                    queued.answer(answer);
+                }
+            }
+            Err(Failure::Of(_) | Failure::Behind(_)) if part.queued.len() > 1 => {
+                let later = part.queued.split_off(part.queued.len() / 2);
+                parts.push(Part { queued: later, is_retry: false });
+                parts.push(Part { queued: part.queued, is_retry: false });
+            }
+            Err(Failure::Behind(_)) if !part.is_retry => parts.push(Part { is_retry: true, ..part }),
+            Err(Failure::Of(problem) | Failure::Behind(problem) | Failure::OfAll(problem)) => {
+                refuse(part.queued, &problem);
+            }
+        }
+    }
+}
+
+fn refuse(queued: Vec<Queued>, problem: &Problem) {
+    for queued in queued {
+        queued.answer(Err(problem.clone()));
+    }
+}

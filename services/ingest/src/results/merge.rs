@@ -1,0 +1,212 @@
+//! The work on one session's documents: each request on top of those before it, all of them to be committed together.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use firemode_domain::audit::{AuditEvent, AuditStatus};
+use firemode_domain::document::{Limits, Prepared, Refusal};
+use firemode_domain::session::{Intake, SessionStatus};
+use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, StoredChange};
+use firemode_storage::documents::{Extent, Submission, WarmSession};
+use firemode_storage::sessions::HeldSession;
+use firemode_storage::{StorageError, Transaction};
+use firemode_web::shapes::ResultsAnswer;
+use firemode_web::{Outcome, Problem};
+use serde_json::json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::answer::{Interest, View};
+use super::batch::Failure;
+use super::queue::Request;
+use super::refusal::problem_of;
+use super::remainder::Remainder;
+
+/// Hashes that the audit log names for one request; it always tells how many there are.
+const AUDITED_HASHES_MAX: usize = 100;
+
+/// What a batch has for one session.
+pub(super) struct Share {
+    pub(super) session: HeldSession,
+    pub(super) documents: WarmSession,
+    /// Changes that other processes have added.
+    pub(super) unseen: Vec<StoredChange>,
+    /// With them the record is read up to here.
+    pub(super) read_up_to: ReadUpTo,
+    /// Hashes of late changes that are stored and stay off the record.
+    pub(super) apart: Vec<Vec<u8>>,
+    pub(super) work: Vec<Work>,
+}
+
+/// One request, or what is left of it.
+pub(super) struct Work {
+    /// Its place in the batch.
+    pub(super) place: usize,
+    pub(super) request: Arc<Request>,
+    pub(super) submission: Submission,
+    pub(super) remainder: Remainder,
+}
+
+/// What is the same for all of a batch.
+pub(super) struct Context {
+    pub(super) received_at: OffsetDateTime,
+    pub(super) limits: Limits,
+    pub(super) instance_id: Uuid,
+}
+
+/// A session after its share of the batch: its documents are ahead of the database until the commit.
+pub(super) struct Merged {
+    pub(super) session: HeldSession,
+    pub(super) documents: WarmSession,
+    /// The session waited for its first result, and this is it.
+    pub(super) is_activated: bool,
+    /// By place in the batch.
+    pub(super) taken: Vec<(usize, Result<Taken, Problem>)>,
+}
+
+/// What one request comes to.
+pub(super) struct Taken {
+    pub(super) arrivals: Vec<Arrival>,
+    pub(super) event: Option<AuditEvent>,
+    pub(super) outcome: Outcome,
+}
+
+impl Share {
+    fn is_late(&self) -> bool {
+        self.session.status.intake() == Intake::Late
+    }
+
+    /// Loads what is not in memory, and for a completed session the document with all late work.
+    pub(super) async fn refresh(&mut self, tx: &Transaction) -> Result<(), StorageError> {
+        let (organisation_id, session_id) = self.session.key();
+        if self.documents.record.read_up_to().is_none() {
+            self.documents.record.refresh(tx, organisation_id, session_id, Extent::Record).await?;
+        }
+        if self.is_late() {
+            self.documents.with_late.refresh(tx, organisation_id, session_id, Extent::WithLate).await?;
+        } else {
+            self.documents.with_late = Default::default();
+        }
+        Ok(())
+    }
+
+    /// Merges the requests in the order in which they came. One that is refused leaves nothing behind.
+    pub(super) fn merge(mut self, context: &Context) -> Result<Merged, Failure> {
+        let is_late = self.is_late();
+        if !self.unseen.is_empty() {
+            self.documents.record.catch_up(std::mem::take(&mut self.unseen), self.read_up_to.clone())?;
+        }
+        let mut prepared = Vec::with_capacity(self.work.len());
+        for work in std::mem::take(&mut self.work) {
+            prepared.push((work.place, self.prepare(work, is_late, context)?));
+        }
+        // All of them are told of the document with all of them: that is what the commit makes true.
+        let view = View::of(self.documents.record.document());
+        let mut is_activated = false;
+        let mut taken = Vec::with_capacity(prepared.len());
+        for (place, prepared) in prepared {
+            let of_request = match prepared {
+                Err(problem) => Err(problem),
+                Ok(accepted) => {
+                    let is_first = !is_activated && self.session.status == SessionStatus::Pending;
+                    let activates = is_first && !accepted.request.submission.entries.is_empty();
+                    is_activated |= activates;
+                    Ok(self.answer(accepted, &view, activates, context).map_err(Failure::Of)?)
+                }
+            };
+            taken.push((place, of_request));
+        }
+        Ok(Merged { session: self.session, documents: self.documents, is_activated, taken })
+    }
+
+    fn prepare(
+        &mut self,
+        work: Work,
+        is_late: bool,
+        context: &Context,
+    ) -> Result<Result<Accepted, Problem>, Failure> {
+        let Work { request, submission, remainder, .. } = work;
+        let document = if is_late { &mut self.documents.with_late } else { &mut self.documents.record };
+        let prepared = match document.prepare(submission, &context.limits) {
+            Ok(prepared) => prepared,
+            Err(refusal) => {
+                let problem = problem_of(&refusal, |index| remainder.position_of(index));
+                let is_behind = matches!(refusal, Refusal::UnusableDeviceActor { .. });
+                return if is_behind { Err(Failure::Behind(problem)) } else { Ok(Err(problem)) };
+            }
+        };
+        let rows = match rows(&prepared) {
+            Ok(rows) => rows,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let apart: &[Vec<u8>] = if is_late { &[] } else { &self.apart };
+        document.adopt(&prepared, context.received_at, apart);
+        Ok(Ok(Accepted { request, prepared, rows, late_operations: remainder.late }))
+    }
+
+    fn answer(
+        &self,
+        accepted: Accepted,
+        view: &View,
+        activates: bool,
+        context: &Context,
+    ) -> Result<Taken, Problem> {
+        let Accepted { request, prepared, rows, late_operations } = accepted;
+        let interest = Interest::of(&prepared, request.submission.seen.as_ref());
+        let seen = interest.look(self.documents.record.document(), view);
+        let is_late = self.is_late();
+        let answer = if is_late {
+            seen.late_answer(self.session.id, &prepared)
+        } else {
+            let apart = rows.iter().filter(|row| self.apart.contains(&row.hash)).count();
+            seen.answer(self.session.id, &prepared, apart, late_operations)
+        };
+        let (organisation_id, session_id) = self.session.key();
+        let user_id = request.caller.user_id;
+        let origin = Origin { organisation_id, session_id, user_id, instance_id: context.instance_id };
+        let event = (!rows.is_empty()).then(|| event(&request, &prepared, &answer, activates));
+        let arrivals = rows.into_iter().map(|change| Arrival { origin, change, is_late }).collect();
+        Ok(Taken { arrivals, event, outcome: Outcome::new(StatusCode::OK, &answer)? })
+    }
+}
+
+/// A request whose changes the document has taken in.
+struct Accepted {
+    request: Arc<Request>,
+    prepared: Prepared,
+    rows: Vec<NewChange>,
+    /// Operations of it that were stored as late before.
+    late_operations: usize,
+}
+
+fn event(request: &Request, prepared: &Prepared, answer: &ResultsAnswer, is_activated: bool) -> AuditEvent {
+    let hashes = prepared.changes.iter().map(|change| change.hash.to_string());
+    let after = json!({
+        "accepted": answer.accepted,
+        "duplicates": answer.duplicates,
+        "held": answer.held.len(),
+        "late": answer.late,
+        "change_count": prepared.changes.len(),
+        "changes": hashes.take(AUDITED_HASHES_MAX).collect::<Vec<_>>(),
+        "made_session_active": is_activated,
+    });
+    let resource = ("session", Some(request.session_id.to_string()));
+    request.caller.event("results.accept", resource, AuditStatus::Success, after)
+}
+
+/// The rows of prepared changes. Ids of operations stand with their device's last change; they are unique by user and device.
+fn rows(prepared: &Prepared) -> Result<Vec<NewChange>, Problem> {
+    // A change that waits for its dependencies may claim any number; the database counts in 63 bits.
+    if prepared.changes.iter().any(|change| i64::try_from(change.seq).is_err()) {
+        return Err(Problem::invalid_field("changes", "the sequence number of a change is out of range"));
+    }
+    let row = |change| NewChange::of(change, Vec::new());
+    let mut rows: Vec<NewChange> = prepared.changes.iter().map(row).collect();
+    for id in &prepared.operation_ids {
+        let of_device = |row: &&mut NewChange| row.device.as_ref() == Some(&id.device);
+        if let Some(row) = rows.iter_mut().rev().find(of_device) {
+            row.op_ids.push(id.op_id.clone());
+        }
+    }
+    Ok(rows)
+}

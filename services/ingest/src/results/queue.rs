@@ -1,0 +1,171 @@
+//! What waits to be stored: bounded in number and bytes, each session in one lane.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix_web::web;
+use firemode_runtime::settings::ResultsSettings;
+use firemode_storage::documents::Submission;
+use firemode_storage::idempotency::Scope;
+use firemode_web::{Outcome, Problem};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tracing::Span;
+use uuid::Uuid;
+
+use super::lane;
+use crate::caller::Caller;
+use crate::state::State;
+
+/// What a request comes to.
+pub(super) type Answer = Result<Outcome, Problem>;
+
+/// A decoded request that asks to be stored.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) caller: Caller,
+    pub(super) session_id: Uuid,
+    pub(super) scope: Scope,
+    pub(super) fingerprint: [u8; 32],
+    pub(super) submission: Submission,
+    /// Size of the body.
+    pub(super) byte_count: usize,
+}
+
+/// A request in the queue, with its client's place to wait. Dropped unanswered, it tells the client of a failure of ours.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) request: Arc<Request>,
+    /// The request's own span.
+    pub(super) span: Span,
+    reply: oneshot::Sender<Answer>,
+    key: KeyInUse,
+    /// The place in the queue is free again once the request is answered.
+    room: Room,
+}
+
+/// The way into the lanes.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    lanes: Vec<mpsc::Sender<Queued>>,
+    requests: Arc<Semaphore>,
+    requests_max: usize,
+    bytes: Arc<Semaphore>,
+    keys_in_use: Arc<Mutex<HashSet<Scope>>>,
+}
+
+/// The lanes' ends of the queue, to be run.
+#[derive(Debug)]
+pub(crate) struct Lanes(Vec<mpsc::Receiver<Queued>>);
+
+#[derive(Debug)]
+struct Room {
+    _request: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
+}
+
+/// A key that a request of this process works under.
+#[derive(Debug)]
+struct KeyInUse {
+    all: Arc<Mutex<HashSet<Scope>>>,
+    scope: Scope,
+}
+
+impl Request {
+    /// Organisation and session.
+    pub(super) fn session(&self) -> (Uuid, Uuid) {
+        (self.caller.organisation_id, self.session_id)
+    }
+}
+
+impl Queue {
+    /// An empty queue.
+    pub(crate) fn new(settings: &ResultsSettings) -> (Self, Lanes) {
+        // A lane may hold all that the queue has room for: one session may be everybody's.
+        let lane = |_| mpsc::channel(settings.queue_requests_max);
+        let (lanes, ends) = (0..settings.lanes).map(lane).unzip();
+        let queue = Self {
+            lanes,
+            requests: Arc::new(Semaphore::new(settings.queue_requests_max)),
+            requests_max: settings.queue_requests_max,
+            bytes: Arc::new(Semaphore::new(settings.queue_bytes_max)),
+            keys_in_use: Arc::default(),
+        };
+        (queue, Lanes(ends))
+    }
+
+    /// Lines a request up; its answer comes after the commit.
+    ///
+    /// # Errors
+    /// 409 while another request of this process works under the same key, 503 where the queue is full.
+    pub(super) fn push(&self, request: Request) -> Result<oneshot::Receiver<Answer>, Problem> {
+        let room = self.room(request.byte_count).ok_or_else(full)?;
+        let key = KeyInUse::claim(&self.keys_in_use, &request.scope).ok_or_else(Problem::in_progress)?;
+        let lane = self.lane_of(request.session_id);
+        let (reply, answer) = oneshot::channel();
+        let queued = Queued { request: Arc::new(request), span: Span::current(), reply, key, room };
+        lane.try_send(queued).map_err(|_| full())?;
+        Ok(answer)
+    }
+
+    /// Requests that wait or are worked on.
+    pub(crate) fn len(&self) -> usize {
+        self.requests_max - self.requests.available_permits()
+    }
+
+    fn room(&self, byte_count: usize) -> Option<Room> {
+        let bytes = u32::try_from(byte_count).ok()?;
+        Some(Room {
+            _request: Arc::clone(&self.requests).try_acquire_owned().ok()?,
+            _bytes: Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok()?,
+        })
+    }
+
+    /// Always the same one for a session, so that no two batches of this process work on one session.
+    fn lane_of(&self, session_id: Uuid) -> &mpsc::Sender<Queued> {
+        let mut hasher = DefaultHasher::new();
+        session_id.hash(&mut hasher);
+        let count = self.lanes.len() as u64;
+        &self.lanes[usize::try_from(hasher.finish() % count).unwrap_or_default()]
+    }
+}
+
+impl Lanes {
+    /// Works until the queue is gone.
+    pub(crate) fn run(self, state: &web::Data<State>) {
+        for end in self.0 {
+            actix_web::rt::spawn(lane::run(end, state.clone()));
+        }
+    }
+}
+
+impl Queued {
+    /// Tells the client. Its key is free from then on.
+    pub(super) fn answer(self, answer: Answer) {
+        let Self { reply, key, room, .. } = self;
+        drop((key, room));
+        // A client that has gone will ask again under its key.
+        drop(reply.send(answer));
+    }
+}
+
+impl KeyInUse {
+    fn claim(all: &Arc<Mutex<HashSet<Scope>>>, scope: &Scope) -> Option<Self> {
+        let is_new = lock(all).insert(scope.clone());
+        is_new.then(|| Self { all: Arc::clone(all), scope: scope.clone() })
+    }
+}
+
+impl Drop for KeyInUse {
+    fn drop(&mut self) {
+        lock(&self.all).remove(&self.scope);
+    }
+}
+
+fn lock(all: &Mutex<HashSet<Scope>>) -> MutexGuard<'_, HashSet<Scope>> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn full() -> Problem {
+    Problem::unavailable("More results arrive than can be stored right now. Try again.")
+}

@@ -1,0 +1,173 @@
+//! The documents of one session, and the actors that this process writes with in them.
+
+use std::collections::HashMap;
+
+use firemode_domain::document::{
+    ActorId, ChangeHash, Entry, Limits, Prepared, Provenance, RecordedChange, Refusal, SessionDocument,
+    VectorClock, WriterContext, time_ordered_actor,
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::changes::{self, ReadUpTo, StoredChange};
+use crate::{Executor, StorageError};
+
+/// A session's documents.
+#[derive(Debug, Default)]
+pub struct WarmSession {
+    /// What is on record.
+    pub record: WarmDocument,
+    /// The same with all late work, against which further late work is checked. Only a completed session has one.
+    pub with_late: WarmDocument,
+}
+
+impl WarmSession {
+    pub(super) fn is_loaded(&self) -> bool {
+        self.record.read_up_to.is_some()
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.record.document.memory_bytes_estimate() + self.with_late.document.memory_bytes_estimate()
+    }
+}
+
+/// One document, how far it has been read, and the actors that this process writes with in it.
+#[derive(Debug, Default)]
+pub struct WarmDocument {
+    document: SessionDocument,
+    read_up_to: Option<ReadUpTo>,
+    /// By user and device.
+    actors: HashMap<(Uuid, String), ActorId>,
+    /// New ones for what was prepared last; they count once that is adopted.
+    new_actors: HashMap<(Uuid, String), ActorId>,
+}
+
+/// Which changes a document is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Those on record.
+    Record,
+    /// Those, and all late ones, whatever was decided on them.
+    WithLate,
+}
+
+/// What a client sent.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Changes and operations.
+    pub entries: Vec<Entry>,
+    /// What the client had seen.
+    pub seen: Option<VectorClock>,
+    /// Who sends it.
+    pub user_id: Uuid,
+}
+
+impl WarmDocument {
+    /// The document as it is.
+    pub fn document(&self) -> &SessionDocument {
+        &self.document
+    }
+
+    /// How far it has been read, if it is loaded.
+    pub fn read_up_to(&self) -> Option<&ReadUpTo> {
+        self.read_up_to.as_ref()
+    }
+
+    /// Takes in what the database has and this document has not.
+    ///
+    /// # Errors
+    /// The database does not answer, and the document stays as it was; or the work panicked, and the document is empty, to be
+    /// loaded anew.
+    pub async fn refresh(
+        &mut self,
+        on: &impl Executor,
+        organisation_id: Uuid,
+        session_id: Uuid,
+        extent: Extent,
+    ) -> Result<(), StorageError> {
+        let since = self.read_up_to.as_ref();
+        let (rows, up_to) = match extent {
+            Extent::Record => changes::read(on, organisation_id, session_id, since).await?,
+            Extent::WithLate => changes::read_with_late(on, organisation_id, session_id, since).await?,
+        };
+        if rows.is_empty() {
+            self.read_up_to = Some(up_to);
+            return Ok(());
+        }
+        self.work(move |warm| warm.catch_up(rows, up_to)).await?
+    }
+
+    /// Takes in rows that were read from the database, all there were up to a point. May take long.
+    ///
+    /// # Errors
+    /// A row does not read as what was written; the document stays as it was.
+    pub fn catch_up(&mut self, rows: Vec<StoredChange>, up_to: ReadUpTo) -> Result<(), StorageError> {
+        let mut unseen = rows.into_iter().map(recorded).collect::<Result<Vec<_>, _>>()?;
+        unseen.retain(|change| !self.document.contains(&change.hash));
+        if !unseen.is_empty() {
+            self.document.integrate(unseen);
+        }
+        self.read_up_to = Some(up_to);
+        Ok(())
+    }
+
+    /// Checks what a client sent and works out what to store. The document stays as it is. May take long.
+    ///
+    /// # Errors
+    /// The refusal is for the client.
+    pub fn prepare(&mut self, submission: Submission, limits: &Limits) -> Result<Prepared, Refusal> {
+        let Submission { entries, seen, user_id } = submission;
+        let (actors, new_actors) = (&self.actors, &mut self.new_actors);
+        new_actors.clear();
+        let mut device_actor = |device: &str| {
+            let key = (user_id, device.to_owned());
+            let fresh = || time_ordered_actor(Uuid::now_v7());
+            actors.get(&key).unwrap_or_else(|| new_actors.entry(key).or_insert_with(fresh)).clone()
+        };
+        let mut writer = WriterContext { user_id, device_actor: &mut device_actor };
+        self.document.prepare(entries, seen.as_ref(), &mut writer, limits)
+    }
+
+    /// Takes in what was prepared last, but for some changes that stay apart. That comes before the commit, so that the next
+    /// request can be prepared on top of it: the document must be dropped if the commit does not happen. May take long.
+    pub fn adopt(&mut self, prepared: &Prepared, received_at: OffsetDateTime, apart: &[Vec<u8>]) {
+        let is_apart = |change: &RecordedChange| apart.iter().any(|hash| hash == change.hash.as_ref());
+        let adopted = prepared.recorded(received_at).filter(|change| !is_apart(change));
+        self.actors.extend(self.new_actors.drain());
+        self.document.integrate(adopted);
+    }
+
+    /// Looks at the document on a thread for such work.
+    ///
+    /// # Errors
+    /// The work panicked; the document is then empty, to be loaded anew.
+    pub async fn look<T: Send + 'static>(
+        &mut self,
+        look: impl FnOnce(&SessionDocument) -> T + Send + 'static,
+    ) -> Result<T, StorageError> {
+        self.work(move |warm| look(&warm.document)).await
+    }
+
+    /// Works where it holds nobody up. Until it is done, and for good if it panics, an empty document stands in its place.
+    async fn work<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> T + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let mut taken = std::mem::take(self);
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work(&mut taken);
+            (taken, result)
+        });
+        let (warm, result) =
+            done.await.map_err(|error| StorageError::Damaged(format!("a session document: {error}")))?;
+        *self = warm;
+        Ok(result)
+    }
+}
+
+fn recorded(row: StoredChange) -> Result<RecordedChange, StorageError> {
+    let hash = ChangeHash::try_from(row.hash.as_slice())
+        .map_err(|_| StorageError::Damaged("a change's hash does not have 32 bytes".to_owned()))?;
+    let provenance = Provenance { user_id: row.user_id, device: row.device, received_at: row.received_at };
+    Ok(RecordedChange { hash, bytes: row.bytes, provenance })
+}
