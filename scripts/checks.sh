@@ -21,7 +21,7 @@ run_checks() {
 check_scripts() {
     if have shellcheck; then
         step "shell scripts" shellcheck --external-sources --check-sourced \
-            run.sh .ci/run load/run_all_tests.sh tests/walkthrough/walkthrough.sh
+            run.sh .ci/run load/run_all_tests.sh load/large_sessions.sh tests/walkthrough/walkthrough.sh
     else
         say "shell scripts: skipped, shellcheck is not installed"
     fi

@@ -60,6 +60,15 @@ fn a_bundle_can_be_narrowed_and_refuses_to_be_too_large() {
     assert_eq!(assets("section=10"), [site.items[0].clone()]);
     assert_eq!(assets("section=10&section=9").len(), 2);
     assert_eq!(assets(&format!("asset_id={}", site.items[1])), [site.items[1].clone()]);
+    let items = |query: &str| {
+        let bundle = site.admin.get(&site.session(&format!("/offline_bundle{query}"))).expect(200);
+        bundle["data"]["items"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    let second = json!({"id": "spare", "asset_id": site.items[0]});
+    site.admin.post(&site.session("/items"), &json!({"items": [second, {"id": "of-no-asset"}]})).expect(201);
+    assert_eq!(items("").len(), 5);
+    assert_eq!(items("?section=10"), [site.items[0].clone(), "spare".to_owned()]);
+    assert_eq!(items(&format!("?asset_id={}", site.items[1])), [site.items[1].clone()]);
     site.admin.get(&site.session("/offline_bundle?section=x&part=1")).invalid(&["section", "part"]);
 
     let small = Stack::shared().beside(&[("FIREMODE__BUNDLE__BYTES_MAX", "1024")]);

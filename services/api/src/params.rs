@@ -72,6 +72,11 @@ impl Params {
         PageQuery { limit: self.optional("limit"), cursor: self.optional("cursor") }
     }
 
+    /// Notes what is wrong with a parameter beyond its form.
+    pub(crate) fn refuse(&mut self, name: &str, why: &str) {
+        self.problems.add(name, why);
+    }
+
     /// 422 with all that is wrong; a parameter that nobody asked for is wrong too.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         for name in self.given.keys() {

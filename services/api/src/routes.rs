@@ -65,7 +65,10 @@ routes! {
         get "/v1/buildings/{building_id}/assets" handlers::assets::list;
         get "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::get;
         get "/v1/tests/sessions" handlers::sessions::list;
+        get "/v1/tests/sessions/changes" handlers::feed::changes;
         get "/v1/tests/sessions/{session_id}" handlers::sessions::get;
+        get "/v1/tests/sessions/{session_id}/history" handlers::history::history;
+        get "/v1/tests/sessions/{session_id}/sync" handlers::sync::sync;
         get "/v1/tests/sessions/{session_id}/offline_bundle" handlers::bundle::offline_bundle, compressed;
         get "/v1/evidence/{evidence_id}" handlers::evidence::get;
         get "/v1/evidence/{evidence_id}/content" handlers::evidence::content;
@@ -76,6 +79,7 @@ routes! {
         patch "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::update;
         post "/v1/tests/sessions" handlers::sessions::create;
         patch "/v1/tests/sessions/{session_id}" handlers::sessions::update;
+        post "/v1/tests/sessions/{session_id}/items" handlers::items::add_items;
         post "/v1/tests/sessions/{session_id}/results" handlers::hot::results;
         post "/v1/evidence" handlers::hot::evidence;
         post "/v1/classify" handlers::hot::classify;

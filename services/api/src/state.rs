@@ -2,16 +2,20 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use firemode_domain::document::Limits;
 use firemode_runtime::settings::Settings;
-use firemode_storage::Database;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
+use firemode_storage::{Database, limits};
 use firemode_web::{AccessKey, CursorKey, InternalKey};
 
 use crate::app::ApiError;
 use crate::auth::passwords::Passwords;
 use crate::auth::revocations::Revocations;
 use crate::auth::vault::Vault;
+
+/// Documents as they were that are built at the same time, each up to the largest size of a document.
+const PAST_DOCUMENTS_MAX: usize = 2;
 
 /// What every request of the process shares.
 pub(crate) struct State {
@@ -26,6 +30,9 @@ pub(crate) struct State {
     pub(crate) vault: Vault,
     pub(crate) revocations: Revocations,
     pub(crate) readiness: Readiness,
+    /// Turns to build a document as it was.
+    pub(crate) past_documents: tokio::sync::Semaphore,
+    pub(crate) limits: Limits,
     /// Names this process among those that write changes.
     pub(crate) instance_id: uuid::Uuid,
 }
@@ -45,6 +52,8 @@ impl State {
             vault: Vault::new(&auth.pii_encryption_key).ok_or(ApiError::Keys)?,
             revocations: Revocations::new(auth.revocation_stale_milliseconds),
             readiness: Readiness::default(),
+            past_documents: tokio::sync::Semaphore::new(PAST_DOCUMENTS_MAX),
+            limits: limits::of_documents(&settings.ingest),
             instance_id: uuid::Uuid::new_v4(),
             database,
             settings,

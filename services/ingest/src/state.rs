@@ -4,7 +4,7 @@ use firemode_domain::document::Limits;
 use firemode_runtime::settings::Settings;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
-use firemode_storage::{Database, StorageError};
+use firemode_storage::{Database, StorageError, limits};
 use firemode_web::InternalKey;
 use uuid::Uuid;
 
@@ -36,12 +36,7 @@ impl State {
             documents: WarmDocuments::new(ingest.warm_sessions_max),
             queue,
             internal_key: InternalKey::new(&settings.auth.internal_jwt_secret_key),
-            limits: Limits {
-                request_entries_max: ingest.request_entries_max,
-                request_bytes_max: ingest.results_bytes_max,
-                change_bytes_max: ingest.change_bytes_max,
-                ..Limits::default()
-            },
+            limits: limits::of_documents(ingest),
             instance_id: Uuid::now_v7(),
             settings,
         };

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-pub use self::insert::{Arrival, insert, insert_all};
+pub use self::insert::{Arrival, insert, insert_all, received_at};
 pub use self::tails::{SessionTail, apart, read_tails};
 use crate::{Executor, StorageError, Transaction, sql};
 
@@ -151,37 +151,18 @@ pub async fn read(
     since: Option<&ReadUpTo>,
 ) -> Result<(Vec<StoredChange>, ReadUpTo), StorageError> {
     // Taken before the rows: whatever commits in between is read again next time, and nothing falls through.
-    let up_to: String =
-        sql::one(on, "select pg_snapshot_xmin(pg_current_snapshot())::text", &[]).await?.get(0);
-    let rows = match since {
-        None => {
-            on.rows(
-                "select c.hash, c.bytes, c.user_id, c.device, c.received_at from session_changes c
-                 where c.organisation_id = $1 and c.session_id = $2
-                   and not exists (select from late_changes l where l.organisation_id = c.organisation_id
-                                     and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
-                 order by c.received_at",
-                &[&organisation_id, &session_id],
-            )
-            .await?
-        }
-        Some(ReadUpTo(since)) => {
-            on.rows(
-                "select c.hash, c.bytes, c.user_id, c.device, c.received_at from session_changes c
-                 where c.organisation_id = $1 and c.session_id = $2 and c.xid >= $3::text::xid8
-                   and not exists (select from late_changes l where l.organisation_id = c.organisation_id
-                                     and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
-                 union all
-                 select c.hash, c.bytes, c.user_id, c.device, c.received_at from late_changes l
-                 join session_changes c using (organisation_id, session_id, hash)
-                 where l.organisation_id = $1 and l.session_id = $2 and l.state = 'accepted'
-                   and l.xid >= $3::text::xid8",
-                &[&organisation_id, &session_id, since],
-            )
-            .await?
-        }
-    };
-    Ok((rows.iter().map(stored).collect(), ReadUpTo(up_to)))
+    let up_to = read_up_to(on).await?;
+    let rows = crate::tails::read(on, organisation_id, &[(session_id, since.cloned())]).await?;
+    Ok((rows.into_iter().map(|(_, change)| change).collect(), up_to))
+}
+
+/// How far somebody has read who reads after this.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn read_up_to(on: &impl Executor) -> Result<ReadUpTo, StorageError> {
+    let row = sql::one(on, "select pg_snapshot_xmin(pg_current_snapshot())::text", &[]).await?;
+    Ok(ReadUpTo(row.get(0)))
 }
 
 /// Reads all changes of a session, late ones included: what further late work is checked against. Otherwise as [`read`].
@@ -194,18 +175,18 @@ pub async fn read_with_late(
     session_id: Uuid,
     since: Option<&ReadUpTo>,
 ) -> Result<(Vec<StoredChange>, ReadUpTo), StorageError> {
-    let up_to: String =
-        sql::one(on, "select pg_snapshot_xmin(pg_current_snapshot())::text", &[]).await?.get(0);
+    let up_to = read_up_to(on).await?;
     let since = since.map(|ReadUpTo(since)| since);
     let rows = on
         .rows(
             "select hash, bytes, user_id, device, received_at from session_changes
-             where organisation_id = $1 and session_id = $2 and ($3::text is null or xid >= $3::text::xid8)
+             where organisation_id = $1 and session_id = $2
+               and ($3::text is null or (xid >= $3::text::xid8 and xid < pg_snapshot_xmax(pg_current_snapshot())))
              order by received_at",
             &[&organisation_id, &session_id, &since],
         )
         .await?;
-    Ok((rows.iter().map(stored).collect(), ReadUpTo(up_to)))
+    Ok((rows.iter().map(stored).collect(), up_to))
 }
 
 /// Which operations of a user, named by device and id, stand with changes that are stored as late and not accepted.
@@ -232,7 +213,7 @@ pub async fn operations_apart(
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-fn stored(row: &Row) -> StoredChange {
+pub(crate) fn stored(row: &Row) -> StoredChange {
     StoredChange {
         hash: row.get(0),
         bytes: row.get(1),

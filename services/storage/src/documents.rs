@@ -4,6 +4,8 @@
 //! that they say what the database says; if it fails in between, is cancelled or panics, they are simply gone, and with them
 //! the Automerge actors that this process wrote with, so that no actor and sequence number can ever be used twice.
 
+mod additions;
+mod page;
 mod warm;
 
 use std::collections::HashMap;
@@ -14,6 +16,7 @@ use firemode_domain::document::SessionDocument;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
+pub use self::additions::{Additions, AdditionsRefusal};
 pub use self::warm::{Extent, Submission, WarmDocument, WarmSession};
 use crate::changes::ReadUpTo;
 use crate::{Executor, StorageError};

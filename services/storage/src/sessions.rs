@@ -73,7 +73,7 @@ pub struct SessionFilter {
     pub technician_id: Option<Uuid>,
 }
 
-const COLUMNS: &str = "id, building_id, name, status, technician_id, created_at, updated_at";
+pub(crate) const COLUMNS: &str = "id, building_id, name, status, technician_id, created_at, updated_at";
 
 /// Makes a session.
 ///
@@ -223,7 +223,7 @@ pub async fn earlier_of_building(
     rows.iter().map(read).collect()
 }
 
-fn read(row: &Row) -> Result<Session, StorageError> {
+pub(crate) fn read(row: &Row) -> Result<Session, StorageError> {
     Ok(Session {
         id: row.get(0),
         building_id: row.get(1),

@@ -3,9 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use firemode_storage::page::{Horizon, Walk};
+use firemode_storage::snapshot::Snapshot;
 use firemode_storage::{Executor, page};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -80,10 +82,7 @@ impl CursorKey {
         query: &PageQuery,
         scope: WalkScope<'_>,
     ) -> Result<Walk, Problem> {
-        let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
-        if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err(Problem::invalid_field("limit", "must be between 1 and 100"));
-        }
+        let limit = query.rows_max()?;
         let present = page::horizon(on).await?;
         let Some(cursor) = &query.cursor else {
             return Ok(Walk { horizon: present, after: None, limit });
@@ -97,54 +96,65 @@ impl CursorKey {
             let detail = "The cursor is from before the database was restored. Start again without one.";
             return Err(Problem::new(StatusCode::GONE, detail));
         };
-        let at = OffsetDateTime::from_unix_timestamp_nanos(content.sort_key)
-            .map_err(|_| Problem::bad_request("The cursor is damaged. Start again without one."))?;
-        let horizon = Horizon { snapshot: snapshot.clone(), ..present };
+        let snapshot = Snapshot::parse_compact(snapshot).ok_or_else(damaged)?;
+        let at = OffsetDateTime::from_unix_timestamp_nanos(content.sort_key).map_err(|_| damaged())?;
+        let horizon = Horizon { snapshot: snapshot.to_string(), ..present };
         Ok(Walk { horizon, after: Some((at, content.last_evaluated_id)), limit })
     }
 
     /// The cursor that goes on where a page ended.
     ///
     /// # Errors
-    /// None that can happen; serialising such a small value does not fail.
+    /// None that can happen: PostgreSQL's snapshots can be read, and such a small value can be serialised.
     pub fn next(
         &self,
         walk: &Walk,
         last: (OffsetDateTime, Uuid),
         scope: WalkScope<'_>,
     ) -> Result<String, Problem> {
+        let snapshot = compact(&walk.horizon.snapshot)?;
         let content = Content {
             last_evaluated_id: last.1,
             sort_key: last.0.unix_timestamp_nanos(),
-            vector_clock: BTreeMap::from([(walk.horizon.incarnation, walk.horizon.snapshot.clone())]),
+            vector_clock: BTreeMap::from([(walk.horizon.incarnation, snapshot)]),
             scope: self.scope_text(scope),
         };
-        let mut value = serde_json::to_value(&content).map_err(Problem::internal)?;
+        self.seal(&content)
+    }
+
+    fn read(&self, cursor: &str, scope: WalkScope<'_>) -> Option<Content> {
+        let content: Content = self.unseal(cursor)?;
+        (content.scope == self.scope_text(scope)).then_some(content)
+    }
+
+    /// A token that says this and cannot be changed.
+    pub(crate) fn seal(&self, content: &impl Serialize) -> Result<String, Problem> {
+        let mut value = serde_json::to_value(content).map_err(Problem::internal)?;
         let signature = self.signature(&value);
         value["mac"] = signature.into();
         Ok(URL_SAFE_NO_PAD.encode(value.to_string()))
     }
 
-    fn read(&self, cursor: &str, scope: WalkScope<'_>) -> Option<Content> {
-        if cursor.len() > CURSOR_BYTES_MAX {
+    /// What a token says, if it is one of ours.
+    pub(crate) fn unseal<T: DeserializeOwned>(&self, token: &str) -> Option<T> {
+        if token.len() > CURSOR_BYTES_MAX {
             return None;
         }
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let mut value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
         let claimed = value.as_object_mut()?.remove("mac")?;
         let claimed = URL_SAFE_NO_PAD.decode(claimed.as_str()?).ok()?;
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
         mac.update(value.to_string().as_bytes());
         mac.verify_slice(&claimed).ok()?;
-        let content: Content = serde_json::from_value(value).ok()?;
-        (content.scope == self.scope_text(scope)).then_some(content)
+        serde_json::from_value(value).ok()
     }
 
     fn signature(&self, value: &serde_json::Value) -> String {
         URL_SAFE_NO_PAD.encode(mac(&self.0, value.to_string().as_bytes()))
     }
 
-    fn scope_text(&self, scope: WalkScope<'_>) -> String {
+    pub(crate) fn scope_text(&self, scope: WalkScope<'_>) -> String {
         let mut hasher = Sha256::new();
         hasher.update(scope.organisation_id.as_bytes());
         for part in [scope.list, scope.filters] {
@@ -154,6 +164,30 @@ impl CursorKey {
         let hash: [u8; 32] = hasher.finalize().into();
         URL_SAFE_NO_PAD.encode(&hash[..12])
     }
+}
+
+impl PageQuery {
+    /// How many rows a page has at most.
+    ///
+    /// # Errors
+    /// 422 for a limit outside 1 to 100.
+    pub fn rows_max(&self) -> Result<i64, Problem> {
+        let limit = self.limit.unwrap_or(LIMIT_DEFAULT);
+        let is_allowed = (1..=LIMIT_MAX).contains(&limit);
+        is_allowed
+            .then_some(limit)
+            .ok_or_else(|| Problem::invalid_field("limit", "must be between 1 and 100"))
+    }
+}
+
+/// A snapshot as tokens carry it.
+pub(crate) fn compact(snapshot: &str) -> Result<String, Problem> {
+    let unreadable = || Problem::internal(format!("'{snapshot}' is no snapshot"));
+    Ok(Snapshot::parse(snapshot).ok_or_else(unreadable)?.compact())
+}
+
+fn damaged() -> Problem {
+    Problem::bad_request("The cursor is damaged. Start again without one.")
 }
 
 fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {

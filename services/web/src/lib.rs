@@ -5,6 +5,7 @@ mod body;
 mod conventions;
 mod cursor;
 mod drain;
+mod follow;
 mod idempotency;
 mod metrics;
 mod observed;
@@ -18,6 +19,7 @@ pub use conventions::{
 };
 pub use cursor::{CursorKey, PageQuery, WalkScope};
 pub use drain::{Drain, close_when_leaving};
+pub use follow::Follow;
 pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Key, Outcome, run_once};
 pub use metrics::{Metrics, whole};
 pub use problem::{FieldError, Problem, ProblemBody};

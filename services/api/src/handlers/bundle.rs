@@ -13,7 +13,7 @@ use firemode_storage::{ReadTransaction, buildings, rules, sessions};
 use firemode_web::{Problem, ProblemBody};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -61,12 +61,12 @@ struct Content {
 struct BundleData {
     building: BuildingView,
     assets: Vec<AssetView>,
-    /// The items of the document, as JSON.
+    /// The items of the document, as JSON; where assets were asked for, those of these assets. The document itself is whole.
     #[schema(schema_with = free_object)]
     items: Value,
     /// The rules that classify the assets.
     rules: Vec<RuleView>,
-    /// Items that failed in earlier sessions of the building.
+    /// Items that failed in earlier sessions of the building, of the same assets.
     prior_faults: Vec<PriorFault>,
 }
 
@@ -150,6 +150,28 @@ impl AssetFilter {
         (self.sections.is_empty() || self.sections.contains(&asset.section))
             && (self.ids.is_empty() || self.ids.contains(&asset.id))
     }
+
+    fn takes_all(&self) -> bool {
+        self.sections.is_empty() && self.ids.is_empty()
+    }
+}
+
+/// Assets whose items are asked for; none: all items.
+struct Wanted(Option<HashSet<String>>);
+
+impl Wanted {
+    fn of(filter: &AssetFilter, assets: &[Asset]) -> Self {
+        Self((!filter.takes_all()).then(|| assets.iter().map(|asset| asset.id.to_string()).collect()))
+    }
+
+    /// Keeps what is about one of these assets: an item is named by its asset or names it.
+    fn keep(&self, items: &mut Map<String, Value>) {
+        let Self(Some(assets)) = self else { return };
+        items.retain(|id, item| {
+            let asset_id = item.get("asset_id").and_then(Value::as_str);
+            assets.contains(id) || asset_id.is_some_and(|asset_id| assets.contains(asset_id))
+        });
+    }
 }
 
 async fn content(
@@ -164,11 +186,15 @@ async fn content(
     let mut assets = assets::active_of(tx, organisation_id, session.building_id, None).await?;
     assets.retain(|asset| filter.takes(asset));
     let rules = rules_for(rules::active(tx, organisation_id).await?, &assets)?;
-    let prior_faults = prior_faults(tx, state, organisation_id, session).await?;
+    let wanted = Wanted::of(filter, &assets);
+    let prior_faults = prior_faults(tx, state, organisation_id, session, &wanted).await?;
     let look =
         |document: &SessionDocument| (document.vector_clock(), document.save(), document.view().document);
     let (vector_clock, saved, mut view) = state.documents.read(tx, organisation_id, session.id, look).await?;
-    let items = view.get_mut("items").map(Value::take).unwrap_or_default();
+    let mut items = view.get_mut("items").map(Value::take).unwrap_or_default();
+    if let Value::Object(items) = &mut items {
+        wanted.keep(items);
+    }
     let data = BundleData {
         building: building.into(),
         assets: assets.into_iter().map(AssetView::from).collect(),
@@ -204,12 +230,15 @@ async fn prior_faults(
     state: &State,
     organisation_id: Uuid,
     session: &Session,
+    wanted: &Wanted,
 ) -> Result<Vec<PriorFault>, Problem> {
     let earlier = sessions::earlier_of_building(tx, organisation_id, session, EARLIER_SESSIONS_MAX).await?;
+    let ids: Vec<Uuid> = earlier.iter().map(|session| session.id).collect();
+    let look = |document: &SessionDocument| failed_items(document.view().document);
+    let failed = state.documents.read_many(tx, organisation_id, &ids, look).await?;
     let mut faults = Vec::new();
-    for earlier in earlier {
-        let look = |document: &SessionDocument| failed_items(document.view().document);
-        let failed = state.documents.read(tx, organisation_id, earlier.id, look).await?;
+    for (earlier, mut failed) in earlier.into_iter().zip(failed) {
+        wanted.keep(&mut failed);
         faults.extend(failed.into_iter().map(|(item_id, item)| PriorFault {
             session_id: earlier.id,
             session_created_at: earlier.created_at,

@@ -6,12 +6,16 @@ pub(crate) mod auth;
 pub(crate) mod buildings;
 pub(crate) mod bundle;
 pub(crate) mod evidence;
+pub(crate) mod feed;
 pub(crate) mod health;
+pub(crate) mod history;
 pub(crate) mod hot;
+pub(crate) mod items;
 pub(crate) mod metrics;
 pub(crate) mod root;
 pub(crate) mod session_view;
 pub(crate) mod sessions;
+pub(crate) mod sync;
 pub(crate) mod users;
 
 use std::borrow::Cow;
@@ -38,14 +42,29 @@ impl<T: serde::Serialize> List<T> {
     pub(crate) fn respond(self, request: &actix_web::HttpRequest) -> actix_web::HttpResponse {
         let mut response = actix_web::HttpResponse::Ok();
         if let Some(cursor) = &self.next_cursor {
-            let kept = request.query_string().split('&').filter(|pair| !pair.starts_with("cursor="));
-            let query: Vec<&str> = kept.filter(|pair| !pair.is_empty()).collect();
-            let joined = if query.is_empty() { String::new() } else { format!("{}&", query.join("&")) };
-            let link = format!("<{}?{joined}cursor={cursor}>; rel=\"next\"", request.path());
-            response.insert_header((actix_web::http::header::LINK, link));
+            response.insert_header(link_next(request, &["cursor"], cursor));
         }
         response.json(self)
     }
+}
+
+/// A `Link` to the next page: the same query with the cursor in the place of these parameters.
+pub(crate) fn link_next(
+    request: &actix_web::HttpRequest,
+    replaced: &[&str],
+    cursor: &str,
+) -> (actix_web::http::header::HeaderName, String) {
+    let is_kept =
+        |pair: &&str| !pair.is_empty() && !replaced.contains(&pair.split('=').next().unwrap_or_default());
+    let kept: Vec<&str> = request.query_string().split('&').filter(is_kept).collect();
+    let joined = if kept.is_empty() { String::new() } else { format!("{}&", kept.join("&")) };
+    let link = format!("<{}?{joined}cursor={cursor}>; rel=\"next\"", request.path());
+    (actix_web::http::header::LINK, link)
+}
+
+/// Bytes in lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Who acts, and for whom.

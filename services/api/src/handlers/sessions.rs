@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::etag;
+use crate::handlers::history::{clock_of, detail_at};
 use crate::handlers::session_view::{SessionDetail, SessionView, Summary};
 use crate::handlers::{List, act, logged};
 use crate::params::Params;
@@ -190,16 +191,20 @@ pub(crate) async fn list(
     let walk = state.cursor_key.walk(&tx, &page, scope).await?;
     let page = sessions::list(&tx, organisation_id, &filter, &walk).await?;
     let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
-    let mut data = Vec::with_capacity(page.rows.len());
-    for session in page.rows {
-        let summary = state.documents.read(&tx, organisation_id, session.id, Summary::of).await?;
-        data.push(SessionView::new(session, summary));
-    }
+    let ids: Vec<Uuid> = page.rows.iter().map(|session| session.id).collect();
+    let summaries = state.documents.read_many(&tx, organisation_id, &ids, Summary::of).await?;
+    let rows = page.rows.into_iter().zip(summaries);
+    let data = rows.map(|(session, summary)| SessionView::new(session, summary)).collect();
     Ok(List { data, next_cursor }.respond(&request))
 }
 
 /// Reads a test session with its merged document
-#[utoipa::path(get, path = "/v1/tests/sessions/{session_id}", tag = "sessions", params(("session_id" = Uuid, Path)),
+///
+/// With `at`, a vector clock: the document, its conflicts and held changes as a reader with that clock had seen them.
+#[utoipa::path(get, path = "/v1/tests/sessions/{session_id}", tag = "sessions",
+    params(("session_id" = Uuid, Path),
+           ("at" = Option<String>, Query,
+            description = "A vector clock of this session: a JSON object from actor to number, plain or in base64url.")),
     responses((status = 200, description = "The session; `ETag` names its state.", body = SessionDetail),
               (status = 304, description = "You have it already.")))]
 pub(crate) async fn get(
@@ -208,14 +213,24 @@ pub(crate) async fn get(
     principal: Principal,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    let mut params = Params::of(&request)?;
+    let at: Option<String> = params.optional("at");
+    params.finish()?;
+    let at = at.as_deref().map(clock_of).transpose()?;
     let organisation_id = principal.organisation_id;
+    if let Some(clock) = at {
+        return answer(&request, detail_at(&state, organisation_id, *id, &clock).await?);
+    }
     let tx = state.database.tenant(organisation_id).read().await?;
     let session = find(&tx, organisation_id, *id).await?;
     let late = changes::count_late(&tx, organisation_id, *id).await?;
     let look = move |document: &SessionDocument| SessionDetail::new(session, document, late);
-    let detail = state.documents.read(&tx, organisation_id, *id, look).await?;
+    answer(&request, state.documents.read(&tx, organisation_id, *id, look).await?)
+}
+
+fn answer(request: &HttpRequest, detail: SessionDetail) -> Result<HttpResponse, Problem> {
     let tag = detail.session.etag()?;
-    if etag::is_known(&request, &tag) {
+    if etag::is_known(request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
     }
     Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(detail))
@@ -331,7 +346,7 @@ pub(crate) async fn find(tx: &ReadTransaction, organisation_id: Uuid, id: Uuid) 
     sessions::find(tx, organisation_id, id, Hold::None).await?.ok_or_else(no_such_session)
 }
 
-fn no_such_session() -> Problem {
+pub(crate) fn no_such_session() -> Problem {
     Problem::not_found("test session")
 }
 

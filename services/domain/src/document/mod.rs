@@ -20,6 +20,7 @@
 //!
 //! There is no clock, no randomness and no I/O in this module.
 
+mod account;
 mod change;
 mod check;
 mod chunk;
@@ -34,14 +35,17 @@ mod mark;
 mod merge;
 mod merged;
 mod operation;
+mod past;
 mod pointer;
 mod prepare;
 mod refusal;
+mod room;
 mod session;
 mod unmerged;
 mod value;
 mod view;
 
+pub use account::{ChangeAccount, Standing, Touch, TouchAction};
 pub use change::{NewChange, Provenance, RecordedChange, SERVER_DEVICE};
 pub use chunk::split_changes;
 pub use clock::{ClockError, VectorClock};
@@ -51,6 +55,7 @@ pub use items::{ItemSeed, ItemsRefusal};
 pub use limits::Limits;
 pub use mark::Mark;
 pub use operation::{Entry, FieldError, Operation, OperationKind};
+pub use past::{PlaceInHistory, UnknownPast, covered_by};
 pub use prepare::{OperationId, Prepared, WriterContext};
 pub use refusal::{ChangeFault, Refusal};
 pub use session::{Quarantined, SessionDocument};

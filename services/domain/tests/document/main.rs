@@ -6,6 +6,7 @@ mod hostile;
 mod mark;
 mod merge_laws;
 mod operations;
+mod past;
 mod refusals;
 mod support;
 mod views;

@@ -3,12 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use firemode_domain::document::{Conflict, Held, Prepared, SessionDocument, VectorClock};
-use firemode_web::shapes::ResultsAnswer;
+use firemode_web::shapes::{ResultsAnswer, told_clock};
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-/// A clock of more actors than this is cut down to those that the request named.
-const CLOCK_ACTORS_MAX: usize = 256;
 
 /// The document after a request, as far as the answer tells it.
 #[derive(Debug)]
@@ -58,17 +55,11 @@ impl Interest {
     pub(super) fn look(&self, document: &SessionDocument, view: &View) -> Seen {
         let held = view.held.iter().filter(|held| self.changes.contains(&held.hash));
         Seen {
-            vector_clock: self.cut(&view.vector_clock),
+            vector_clock: told_clock(&view.vector_clock, |actor| self.actors.contains(actor)),
             heads: view.heads.clone(),
             held: held.cloned().collect(),
             conflicts: document.conflicts_touching(&self.touched),
         }
-    }
-
-    fn cut(&self, clock: &VectorClock) -> BTreeMap<String, u64> {
-        let is_small = clock.len() <= CLOCK_ACTORS_MAX;
-        let told = clock.iter().filter(|(actor, _)| is_small || self.actors.contains(*actor));
-        told.map(|(actor, seq)| (actor.to_owned(), seq)).collect()
     }
 }
 

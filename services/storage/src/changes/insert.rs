@@ -29,6 +29,14 @@ pub async fn insert(
 ) -> Result<OffsetDateTime, StorageError> {
     let arrival = |change: &NewChange| Arrival { origin: *origin, change: change.clone(), is_late: false };
     insert_all(tx, changes.iter().map(arrival).collect()).await?;
+    received_at(tx).await
+}
+
+/// When the changes that this transaction adds count as received: when it began.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn received_at(tx: &Transaction) -> Result<OffsetDateTime, StorageError> {
     Ok(sql::one(tx, "select now()", &[]).await?.get(0))
 }
 

@@ -34,10 +34,10 @@ impl WarmSession {
 /// One document, how far it has been read, and the actors that this process writes with in it.
 #[derive(Debug, Default)]
 pub struct WarmDocument {
-    document: SessionDocument,
-    read_up_to: Option<ReadUpTo>,
+    pub(super) document: SessionDocument,
+    pub(super) read_up_to: Option<ReadUpTo>,
     /// By user and device.
-    actors: HashMap<(Uuid, String), ActorId>,
+    pub(super) actors: HashMap<(Uuid, String), ActorId>,
     /// New ones for what was prepared last; they count once that is adopted.
     new_actors: HashMap<(Uuid, String), ActorId>,
 }
@@ -90,6 +90,15 @@ impl WarmDocument {
             Extent::Record => changes::read(on, organisation_id, session_id, since).await?,
             Extent::WithLate => changes::read_with_late(on, organisation_id, session_id, since).await?,
         };
+        self.take_in(rows, up_to).await
+    }
+
+    /// As [`Self::catch_up`], on a thread for such work.
+    pub(super) async fn take_in(
+        &mut self,
+        rows: Vec<StoredChange>,
+        up_to: ReadUpTo,
+    ) -> Result<(), StorageError> {
         if rows.is_empty() {
             self.read_up_to = Some(up_to);
             return Ok(());
@@ -149,7 +158,7 @@ impl WarmDocument {
     }
 
     /// Works where it holds nobody up. Until it is done, and for good if it panics, an empty document stands in its place.
-    async fn work<T: Send + 'static>(
+    pub(super) async fn work<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut Self) -> T + Send + 'static,
     ) -> Result<T, StorageError> {

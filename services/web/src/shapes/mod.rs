@@ -6,4 +6,4 @@ mod results;
 
 pub use classify::{ClassifyAnswer, ClassifyBody, FAULTS_MAX, FaultResult, FaultsAnswer, FaultsBody};
 pub use evidence::{EvidenceAnswer, EvidenceBody, EvidenceFields, EvidenceForm, EvidenceType};
-pub use results::{ResultEntry, ResultsAnswer, ResultsBody};
+pub use results::{ResultEntry, ResultsAnswer, ResultsBody, told_clock};

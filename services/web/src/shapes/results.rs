@@ -10,6 +10,16 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// A clock of more actors than this is told in parts.
+const CLOCK_ACTORS_MAX: usize = 256;
+
+/// The part of a clock that an answer tells: all of it, or where it is long the actors that the request named.
+pub fn told_clock(clock: &VectorClock, is_named: impl Fn(&str) -> bool) -> BTreeMap<String, u64> {
+    let is_small = clock.len() <= CLOCK_ACTORS_MAX;
+    let told = clock.iter().filter(|(actor, _)| is_small || is_named(actor));
+    told.map(|(actor, seq)| (actor.to_owned(), seq)).collect()
+}
+
 /// Results of a test session.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]

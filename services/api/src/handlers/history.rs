@@ -1,0 +1,183 @@
+//! Who changed what of a session, and the session as it was.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use firemode_domain::document::{
+    ActorId, ChangeHash, PlaceInHistory, Provenance, RecordedChange, SessionDocument, Standing, Touch,
+    VectorClock, covered_by,
+};
+use firemode_storage::StorageError;
+use firemode_storage::history::{self as stored, HistoryEntry, PlacedChange};
+use firemode_web::{Problem, ProblemBody, WalkScope};
+use serde::Serialize;
+use std::time::Duration;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::handlers::session_view::SessionDetail;
+use crate::handlers::sessions::find;
+use crate::handlers::{List, hex};
+use crate::params::Params;
+use crate::state::State;
+
+/// A request for a past document waits so long for those before it.
+const PAST_WAIT_SECONDS_MAX: u64 = 10;
+
+/// One change of a session's document.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HistoryView {
+    /// The change's hash, in hex.
+    hash: String,
+    /// Automerge actor, in hex.
+    actor: String,
+    /// The actor's number for it.
+    seq: i64,
+    /// Who brought it.
+    user_id: Uuid,
+    /// The device that a JSON operation named; null for a change that a device made itself.
+    device: Option<String>,
+    /// When it was received.
+    #[serde(with = "time::serde::rfc3339")]
+    received_at: OffsetDateTime,
+    /// When its author says that it was made.
+    #[serde(with = "time::serde::rfc3339::option")]
+    stated_at: Option<OffsetDateTime>,
+    /// What became of it; `apart` for late work that was not accepted.
+    standing: Standing,
+    /// `late`, `accepted` or `rejected` where it came after the completion.
+    late: Option<String>,
+    /// What it changed.
+    touched: Vec<Touch>,
+    /// True where it changed more places than are named here.
+    touched_more: bool,
+}
+
+/// Tells who changed what
+///
+/// Every change of the session's document, newest first, late work included.
+#[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/history", tag = "sessions",
+    params(("session_id" = Uuid, Path),
+           ("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
+           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before.")),
+    responses((status = 200, description = "One page.", body = List<HistoryView>),
+              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
+               content_type = "application/problem+json"),
+              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn history(
+    id: web::Path<Uuid>,
+    request: HttpRequest,
+    principal: Principal,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let mut params = Params::of(&request)?;
+    let page = params.page();
+    params.finish()?;
+    let organisation_id = principal.organisation_id;
+    let path = format!("/v1/tests/sessions/{id}/history");
+    let scope = WalkScope { organisation_id, list: &path, filters: "" };
+    let tx = state.database.tenant(organisation_id).read().await?;
+    find(&tx, organisation_id, *id).await?;
+    let walk = state.cursor_key.walk(&tx, &page, scope).await?;
+    let page = stored::list(&tx, organisation_id, *id, &walk).await?;
+    let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
+    let look = |document: &SessionDocument| {
+        page.rows.into_iter().map(|entry| tell(document, entry)).collect::<Result<Vec<_>, _>>()
+    };
+    let data = state.documents.read(&tx, organisation_id, *id, look).await??;
+    Ok(List { data, next_cursor }.respond(&request))
+}
+
+fn tell(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, Problem> {
+    let HistoryEntry { change, actor, seq, late_state, .. } = entry;
+    let account = document.account_of(&hash(&change.hash)?, &change.bytes);
+    Ok(HistoryView {
+        hash: hex(&change.hash),
+        actor: hex(&actor),
+        seq,
+        user_id: change.user_id,
+        device: change.device,
+        received_at: change.received_at,
+        stated_at: account.stated_at,
+        standing: account.standing,
+        late: late_state,
+        touched: account.touched,
+        touched_more: account.is_cut,
+    })
+}
+
+/// A clock from a query: JSON, or the same in base64url.
+///
+/// # Errors
+/// 422 naming `at`.
+pub(crate) fn clock_of(text: &str) -> Result<VectorClock, Problem> {
+    let invalid = |why: String| Problem::invalid_field("at", why);
+    let decoded;
+    let json = match text.starts_with('{') {
+        true => text.as_bytes(),
+        false => {
+            decoded = URL_SAFE_NO_PAD.decode(text.trim_end_matches('='));
+            let why = "must be a vector clock: a JSON object from actor to number, plain or in base64url";
+            decoded.as_deref().map_err(|_| invalid(why.to_owned()))?
+        }
+    };
+    serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))
+}
+
+/// The session with its document as a reader with this clock had seen it.
+///
+/// # Errors
+/// 404, 422 for a clock that names changes which are not on record, 503 where too many ask for the past.
+pub(crate) async fn detail_at(
+    state: &State,
+    organisation_id: Uuid,
+    id: Uuid,
+    clock: &VectorClock,
+) -> Result<SessionDetail, Problem> {
+    // Such a document is built for one request and thrown away, so only few of them may be built at a time. The turn comes
+    // first: who waits for it holds no connection.
+    let wait = Duration::from_secs(PAST_WAIT_SECONDS_MAX);
+    let turn = tokio::time::timeout(wait, state.past_documents.acquire()).await;
+    let _turn =
+        turn.map_err(|_| Problem::unavailable("Many requests look into the past at once. Try again."))?;
+    let tx = state.database.tenant(organisation_id).read().await?;
+    let session = find(&tx, organisation_id, id).await?;
+    let changes = stored::placed(&tx, organisation_id, id).await?;
+    drop(tx);
+    let places = changes.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+    let covered =
+        covered_by(clock, &places).map_err(|unknown| Problem::invalid_field("at", unknown.to_string()))?;
+    let records = changes.into_iter().zip(places).zip(covered).filter(|(_, is_covered)| *is_covered);
+    let records: Vec<RecordedChange> =
+        records.map(|((change, place), _)| recorded(change, place.hash)).collect();
+    let built = tokio::task::spawn_blocking(move || {
+        let mut document = SessionDocument::empty();
+        document.integrate(records);
+        SessionDetail::new(session, &document, 0)
+    });
+    built.await.map_err(Problem::internal)
+}
+
+fn place(change: &PlacedChange) -> Result<PlaceInHistory, Problem> {
+    Ok(PlaceInHistory {
+        hash: hash(&change.change.hash)?,
+        actor: ActorId::from(change.actor.as_slice()),
+        seq: u64::try_from(change.seq).map_err(Problem::internal)?,
+        deps: change.deps.iter().map(|dep| hash(dep)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn recorded(placed: PlacedChange, hash: ChangeHash) -> RecordedChange {
+    let change = placed.change;
+    let provenance =
+        Provenance { user_id: change.user_id, device: change.device, received_at: change.received_at };
+    RecordedChange { hash, bytes: change.bytes, provenance }
+}
+
+fn hash(bytes: &[u8]) -> Result<ChangeHash, Problem> {
+    let damaged = |_| StorageError::Damaged("a change's hash does not have 32 bytes".to_owned());
+    Ok(ChangeHash::try_from(bytes).map_err(damaged)?)
+}

@@ -1,0 +1,330 @@
+//! Items that somebody adds to a session.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use firemode_domain::document::{ItemSeed, ItemsRefusal, NewChange, SessionDocument};
+use firemode_domain::session::Intake;
+use firemode_storage::assets::{self, Asset};
+use firemode_storage::changes::{self, Arrival, Origin};
+use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, WarmDocument, WarmSession};
+use firemode_storage::sessions::{self, Hold, Session};
+use firemode_storage::{Transaction, audit};
+use firemode_web::shapes::told_clock;
+use firemode_web::{
+    Body, Key, Outcome, Problem, ProblemBody, Problems, RequestContext, read, run_once, validate,
+};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::docs::free_object;
+use crate::handlers::sessions::no_such_session;
+use crate::handlers::{act, check_metadata};
+use crate::state::State;
+
+/// Ids that the audit log names for one request; it always tells how many there are.
+const AUDITED_IDS_MAX: usize = 100;
+
+/// An item to be added. What is left out is taken from the asset.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"label": "Fire door 9", "location": "Level 3, stair 2", "data": {"rating": "-/120/30"}}))]
+pub(crate) struct NewItem {
+    /// The asset's id, or a new one, where left out.
+    #[garde(inner(length(bytes, min = 1, max = 256)))]
+    id: Option<String>,
+    /// An active asset of the session's building.
+    #[garde(skip)]
+    asset_id: Option<Uuid>,
+    #[garde(inner(length(chars, min = 1, max = 64)))]
+    item_code: Option<String>,
+    #[garde(inner(length(chars, min = 1, max = 200)))]
+    label: Option<String>,
+    #[garde(inner(length(chars, min = 1, max = 500)))]
+    location: Option<String>,
+    /// Free fields of yours: a JSON object.
+    #[garde(custom(check_metadata))]
+    #[schema(schema_with = free_object)]
+    data: Option<Value>,
+}
+
+/// Items to be added: all of them are, or none.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewItems {
+    #[garde(length(min = 1, max = 1_000), dive)]
+    #[schema(min_items = 1, max_items = 1_000)]
+    items: Vec<NewItem>,
+}
+
+/// The body as it is sent, read once it is known which of the two forms it has.
+#[derive(Debug, Deserialize, Validate)]
+#[serde(transparent)]
+pub(crate) struct AddItems(#[garde(skip)] Value);
+
+/// Several items, or one.
+#[derive(ToSchema)]
+#[schema(as = AddItems, example = json!({"items": [
+    {"label": "Fire door 9", "location": "Level 3, stair 2", "data": {"rating": "-/120/30"}},
+]}))]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the body to readers of the API's documentation")]
+pub(crate) enum AddItemsSchema {
+    /// Several.
+    Many(NewItems),
+    /// One.
+    One(NewItem),
+}
+
+/// What was added.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ItemsAdded {
+    session_id: Uuid,
+    /// The new items, in the order given.
+    items: Vec<AddedItem>,
+    /// Items of the document now.
+    item_count: usize,
+    /// The document's clock now. Of more than 256 actors only the one that wrote the items is told.
+    vector_clock: BTreeMap<String, u64>,
+    /// Hashes of the document's last changes.
+    heads: Vec<String>,
+    /// Items that are stored apart because the session is completed, until a manager decides.
+    late: usize,
+}
+
+/// An item that was added.
+#[derive(Debug, Serialize, ToSchema)]
+struct AddedItem {
+    /// Its key in the document's `items`.
+    id: String,
+    asset_id: Option<String>,
+}
+
+/// Adds items to a session
+///
+/// All of them, or none. For a completed session they are kept as late work until a manager decides.
+#[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/items", tag = "sessions", request_body = AddItemsSchema,
+    params(("session_id" = Uuid, Path),
+           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    responses((status = 201, description = "Added.", body = ItemsAdded),
+              (status = 409, description = "There is an item with such an id already, or the session is cancelled.",
+               body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn add_items(
+    session_id: web::Path<Uuid>,
+    body: Body<AddItems>,
+    key: Key,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let items = items_of(body.value.0)?;
+    let scope = key.scope(principal.organisation_id, principal.user_id);
+    let days = state.settings.idempotency.days;
+    let mut addition =
+        Addition { state: &state, principal: &principal, context, warm: None, is_ahead: false };
+    let outcome = run_once(
+        state.database.tenant(principal.organisation_id),
+        scope,
+        &body.fingerprint,
+        days,
+        async |tx| addition.run(tx, *session_id, items).await,
+    )
+    .await;
+    // A document that is ahead of a database whose commit may have failed is forgotten, and with it the actor that wrote.
+    if let Some((mut lease, documents)) = addition.warm
+        && (outcome.is_ok() || !addition.is_ahead)
+    {
+        lease.put_back(documents);
+    }
+    Ok(outcome?.respond())
+}
+
+/// The items of either form of the body. Errors name fields as they were sent.
+fn items_of(body: Value) -> Result<Items, Problem> {
+    let is_list = body.get("items").is_some();
+    let items = if is_list {
+        let list: NewItems = read(body)?;
+        validate(&list)?;
+        list.items
+    } else {
+        let item: NewItem = read(body)?;
+        validate(&item)?;
+        vec![item]
+    };
+    Ok(Items { items, is_list })
+}
+
+struct Items {
+    items: Vec<NewItem>,
+    is_list: bool,
+}
+
+impl Items {
+    /// How a client names a field of an item.
+    fn field(&self, index: usize, name: &str) -> String {
+        if self.is_list { format!("items[{index}].{name}") } else { name.to_owned() }
+    }
+}
+
+/// One request.
+struct Addition<'a> {
+    state: &'a State,
+    principal: &'a Principal,
+    context: RequestContext,
+    /// The session's documents, once they were taken.
+    warm: Option<(Lease<'a>, WarmSession)>,
+    /// True when they have what may not be committed.
+    is_ahead: bool,
+}
+
+impl Addition<'_> {
+    async fn run(&mut self, tx: &Transaction, id: Uuid, items: Items) -> Result<Outcome, Problem> {
+        let organisation_id = self.principal.organisation_id;
+        // Held before the documents are taken, as everybody does who needs both.
+        let session = sessions::find(tx, organisation_id, id, Hold::AgainstChange).await?;
+        let session = session.ok_or_else(no_such_session)?;
+        let is_late = match session.status.intake() {
+            Intake::Accept => false,
+            Intake::Late => true,
+            Intake::Refuse => {
+                return Err(Problem::conflict("The session is cancelled and takes no more items."));
+            }
+        };
+        let seeds = seeds(tx, organisation_id, &session, &items).await?;
+        let added: Vec<AddedItem> = seeds.iter().map(AddedItem::from).collect();
+        let changes = self.write(tx, id, seeds, &items, is_late).await?;
+        let answer = self.answer(id, added, &changes, is_late).await?;
+        let ids: Vec<&String> = answer.items.iter().map(|item| &item.id).take(AUDITED_IDS_MAX).collect();
+        let after = json!({"items": ids, "item_count": answer.items.len(), "late": answer.late, "heads": answer.heads});
+        let event =
+            act(self.principal, self.context, "session.add_items", ("session", id), None, Some(after));
+        audit::record(tx, &[event]).await?;
+        Outcome::new(StatusCode::CREATED, &answer)
+    }
+
+    /// Writes the items down as changes and stores those.
+    async fn write(
+        &mut self,
+        tx: &Transaction,
+        session_id: Uuid,
+        seeds: Vec<ItemSeed>,
+        items: &Items,
+        is_late: bool,
+    ) -> Result<Vec<NewChange>, Problem> {
+        let (organisation_id, user_id) = (self.principal.organisation_id, self.principal.user_id);
+        let mut lease = self
+            .state
+            .documents
+            .lease(organisation_id, session_id)
+            .await
+            .map_err(|busy| Problem::unavailable("The session is busy. Try again.").caused_by(busy))?;
+        let documents = lease.take();
+        let (_, documents) = self.warm.insert((lease, documents));
+        documents.record.refresh(tx, organisation_id, session_id, Extent::Record).await?;
+        documents.with_late = WarmDocument::default();
+        if is_late {
+            documents.with_late.refresh(tx, organisation_id, session_id, Extent::WithLate).await?;
+        }
+        let document = if is_late { &mut documents.with_late } else { &mut documents.record };
+        let received_at = changes::received_at(tx).await?;
+        let limits = self.state.limits.clone();
+        let additions = Additions { items: seeds, user_id, received_at, limits };
+        let written = document.add_items(additions, &mut self.is_ahead).await?;
+        let written = written.map_err(|refusal| refused(&refusal, items))?;
+        let origin = Origin { organisation_id, session_id, user_id, instance_id: self.state.instance_id };
+        let arrival =
+            |change| Arrival { origin, change: changes::NewChange::of(change, Vec::new()), is_late };
+        changes::insert_all(tx, written.iter().map(arrival).collect()).await?;
+        Ok(written)
+    }
+
+    async fn answer(
+        &mut self,
+        session_id: Uuid,
+        items: Vec<AddedItem>,
+        changes: &[NewChange],
+        is_late: bool,
+    ) -> Result<ItemsAdded, Problem> {
+        let writers: BTreeSet<String> = changes.iter().map(|change| change.actor.to_hex_string()).collect();
+        let look = move |document: &SessionDocument| {
+            let clock = told_clock(&document.vector_clock(), |actor| writers.contains(actor));
+            (clock, document.heads(), document.item_count())
+        };
+        let Some((_, documents)) = &mut self.warm else {
+            return Err(Problem::internal("the documents were not taken"));
+        };
+        let (vector_clock, heads, item_count) = documents.record.look(look).await?;
+        let late = if is_late { items.len() } else { 0 };
+        Ok(ItemsAdded { session_id, items, item_count, vector_clock, heads, late })
+    }
+}
+
+impl From<&ItemSeed> for AddedItem {
+    fn from(seed: &ItemSeed) -> Self {
+        Self { id: seed.item_id.clone(), asset_id: seed.asset_id.clone() }
+    }
+}
+
+/// The items as they are put into the document, completed from the assets that they name.
+async fn seeds(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    session: &Session,
+    items: &Items,
+) -> Result<Vec<ItemSeed>, Problem> {
+    let ids: Vec<Uuid> = items.items.iter().filter_map(|item| item.asset_id).collect();
+    let assets = assets::active_of(tx, organisation_id, session.building_id, Some(&ids)).await?;
+    let assets: HashMap<Uuid, Asset> = assets.into_iter().map(|asset| (asset.id, asset)).collect();
+    let mut problems = Problems::default();
+    let mut taken = HashSet::new();
+    let mut seeds = Vec::with_capacity(items.items.len());
+    for (index, item) in items.items.iter().enumerate() {
+        let asset = item.asset_id.and_then(|id| assets.get(&id));
+        if item.asset_id.is_some() && asset.is_none() {
+            problems.add(items.field(index, "asset_id"), "is not an active asset of the session's building");
+        }
+        let seed = seed(item, asset);
+        if !taken.insert(seed.item_id.clone()) {
+            problems.add(items.field(index, "id"), "is given to another item of this request too");
+        }
+        seeds.push(seed);
+    }
+    problems.into_result()?;
+    Ok(seeds)
+}
+
+fn seed(item: &NewItem, asset: Option<&Asset>) -> ItemSeed {
+    let asset_id = item.asset_id.map(|id| id.to_string());
+    let own_id = item.id.clone().or_else(|| asset_id.clone());
+    let field =
+        |own: &Option<String>, of: fn(&Asset) -> &String| own.clone().or_else(|| asset.map(of).cloned());
+    ItemSeed {
+        item_id: own_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
+        asset_id,
+        item_code: field(&item.item_code, |asset| &asset.item_code),
+        label: field(&item.label, |asset| &asset.label),
+        location: field(&item.location, |asset| &asset.location),
+        data: item.data.as_ref().and_then(Value::as_object).cloned(),
+    }
+}
+
+fn refused(refusal: &AdditionsRefusal, items: &Items) -> Problem {
+    match refusal {
+        AdditionsRefusal::Items(ItemsRefusal::Exists { index, item_id }) => Problem::conflict(format!(
+            "{}: the session has an item '{item_id}' already.",
+            items.field(*index, "id")
+        )),
+        AdditionsRefusal::Items(ItemsRefusal::InvalidId { index }) => {
+            Problem::invalid_field(items.field(*index, "id"), "must have 1 to 256 bytes")
+        }
+        AdditionsRefusal::Items(ItemsRefusal::TooDeep { index }) => {
+            Problem::invalid_field(items.field(*index, "data"), "is nested too deeply")
+        }
+        full => Problem::invalid_field(if items.is_list { "items" } else { "(body)" }, full.to_string()),
+    }
+}

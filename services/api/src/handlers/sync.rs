@@ -1,0 +1,183 @@
+//! The health of a session's synchronisation: nothing is stuck unseen.
+
+use actix_web::{HttpResponse, web};
+use firemode_domain::document::SessionDocument;
+use firemode_storage::history::{self, LateChange, Writer};
+use firemode_web::Problem;
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::handlers::hex;
+use crate::handlers::sessions::find;
+use crate::state::State;
+
+/// Rows of each kind that are told; the totals count all.
+const ROWS_MAX: usize = 1_000;
+
+/// What waits, what is set aside, what came late, and who was heard of last.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SyncView {
+    session_id: Uuid,
+    /// Changes that wait for others, longest first; at most 1,000 are named.
+    held: Vec<HeldView>,
+    held_total: usize,
+    /// Changes that would damage the document: kept, never merged.
+    quarantined: Vec<QuarantinedChange>,
+    quarantined_total: usize,
+    /// Changes that came after the completion, the last first.
+    late: Vec<LateView>,
+    late_total: i64,
+    /// Writers, the last heard of first.
+    writers: Vec<WriterView>,
+    writers_total: i64,
+}
+
+/// A change that waits.
+#[derive(Debug, Serialize, ToSchema)]
+struct HeldView {
+    /// Its hash, in hex.
+    hash: String,
+    /// Automerge actor, in hex.
+    actor: String,
+    /// The actor's number for it.
+    seq: u64,
+    /// Who brought it.
+    user_id: Uuid,
+    /// Since when it waits.
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
+    /// Hashes of the changes that are missing.
+    waits_for: Vec<String>,
+}
+
+/// A change that is set aside.
+#[derive(Debug, Serialize, ToSchema)]
+struct QuarantinedChange {
+    /// Its hash, in hex.
+    hash: String,
+    /// Who brought it.
+    user_id: Uuid,
+    /// The device that a JSON operation named.
+    device: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    received_at: OffsetDateTime,
+    /// What is wrong with it.
+    reason: String,
+}
+
+/// A change that came late.
+#[derive(Debug, Serialize, ToSchema)]
+struct LateView {
+    /// Its hash, in hex.
+    hash: String,
+    /// Who brought it.
+    user_id: Uuid,
+    /// The device that a JSON operation named.
+    device: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    received_at: OffsetDateTime,
+    /// `late`, `accepted` or `rejected`.
+    state: String,
+    /// Who decided on it.
+    decided_by: Option<Uuid>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    decided_at: Option<OffsetDateTime>,
+}
+
+/// Somebody who writes to the session.
+#[derive(Debug, Serialize, ToSchema)]
+struct WriterView {
+    /// Automerge actor, in hex.
+    actor: String,
+    /// The device that JSON operations named; null where the device makes its own changes.
+    device: Option<String>,
+    /// Who brought the last change.
+    user_id: Uuid,
+    /// The last change's number.
+    seq: i64,
+    /// When it came.
+    #[serde(with = "time::serde::rfc3339")]
+    last_seen_at: OffsetDateTime,
+}
+
+/// Tells how synchronisation goes
+///
+/// What waits for what and since when, what is set aside and why, what came late, and when each device was heard of last.
+#[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/sync", tag = "sessions",
+    params(("session_id" = Uuid, Path)),
+    responses((status = 200, description = "How it goes.", body = SyncView)))]
+pub(crate) async fn sync(
+    id: web::Path<Uuid>,
+    principal: Principal,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let organisation_id = principal.organisation_id;
+    let tx = state.database.tenant(organisation_id).read().await?;
+    find(&tx, organisation_id, *id).await?;
+    let look = |document: &SessionDocument| (document.held_since(), document.quarantined());
+    let (mut held, mut quarantined) = state.documents.read(&tx, organisation_id, *id, look).await?;
+    let rows_max = i64::try_from(ROWS_MAX).map_err(Problem::internal)?;
+    let (late, late_total) = history::late(&tx, organisation_id, *id, rows_max).await?;
+    let (writers, writers_total) = history::writers(&tx, organisation_id, *id, rows_max).await?;
+    let (held_total, quarantined_total) = (held.len(), quarantined.len());
+    held.sort_by_key(|(_, provenance)| provenance.received_at);
+    held.truncate(ROWS_MAX);
+    quarantined.sort_by_key(|change| change.provenance.received_at);
+    quarantined.truncate(ROWS_MAX);
+    let held = held.into_iter().map(|(held, provenance)| HeldView {
+        hash: held.hash,
+        actor: held.actor,
+        seq: held.seq,
+        user_id: provenance.user_id,
+        since: provenance.received_at,
+        waits_for: held.waits_for,
+    });
+    let quarantined = quarantined.into_iter().map(|change| QuarantinedChange {
+        hash: change.hash.to_string(),
+        user_id: change.provenance.user_id,
+        device: change.provenance.device,
+        received_at: change.provenance.received_at,
+        reason: change.fault.to_string(),
+    });
+    Ok(HttpResponse::Ok().json(SyncView {
+        session_id: *id,
+        held: held.collect(),
+        held_total,
+        quarantined: quarantined.collect(),
+        quarantined_total,
+        late: late.into_iter().map(LateView::from).collect(),
+        late_total,
+        writers: writers.into_iter().map(WriterView::from).collect(),
+        writers_total,
+    }))
+}
+
+impl From<LateChange> for LateView {
+    fn from(change: LateChange) -> Self {
+        let (decided_by, decided_at) = change.decided.unzip();
+        Self {
+            hash: hex(&change.hash),
+            user_id: change.user_id,
+            device: change.device,
+            received_at: change.received_at,
+            state: change.state,
+            decided_by,
+            decided_at,
+        }
+    }
+}
+
+impl From<Writer> for WriterView {
+    fn from(writer: Writer) -> Self {
+        Self {
+            actor: hex(&writer.actor),
+            device: writer.device,
+            user_id: writer.user_id,
+            seq: writer.seq,
+            last_seen_at: writer.received_at,
+        }
+    }
+}

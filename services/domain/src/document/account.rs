@@ -1,0 +1,268 @@
+//! What one change did, for people who read a session's history.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use automerge::legacy::{ElementId, Key, ObjectId, OpId, OpType};
+use automerge::{Automerge, ChangeHash, ExpandedChange, ObjId, ObjType, Prop, ReadDoc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::change::ParsedChange;
+use super::limits::Limits;
+use super::pointer::Pointer;
+use super::session::SessionDocument;
+use super::value::scalar_json;
+
+/// Places that an account names at most.
+const TOUCHES_MAX: usize = 100;
+
+/// A value of more keys and characters than this is left out of an account.
+const VALUE_SIZE_MAX: usize = 512;
+
+/// What a change did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangeAccount {
+    /// What became of it.
+    pub standing: Standing,
+    /// When its author says it was made; none where it does not say.
+    pub stated_at: Option<OffsetDateTime>,
+    /// What it changed, at most 100 places.
+    pub touched: Vec<Touch>,
+    /// True when it changed more places than are named.
+    pub is_cut: bool,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Part of the document.
+    Merged,
+    /// Waits for a change that it builds on.
+    Held,
+    /// Would damage the document, so it is kept beside it.
+    Quarantined,
+    /// Not part of the document's record.
+    Apart,
+}
+
+/// A place that a change touched.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Touch {
+    /// Where, as a JSON Pointer into the present document: of a list or a text its own path. None where the change builds on
+    /// one that is not here.
+    pub path: Option<String>,
+    /// What was done there.
+    pub action: TouchAction,
+    /// The new value, where it is small.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    pub value: Option<Value>,
+}
+
+/// What was done at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TouchAction {
+    /// A value was set.
+    Set,
+    /// A value was put into a list.
+    Insert,
+    /// A value was removed.
+    Delete,
+    /// A counter was moved; the value is by how much.
+    Increment,
+    /// A text was edited.
+    Edit,
+}
+
+impl SessionDocument {
+    /// Tells what a stored change did. Changes that are not merged are told as far as the document knows their places.
+    #[must_use]
+    pub fn account_of(&self, hash: &ChangeHash, bytes: &[u8]) -> ChangeAccount {
+        let standing = match () {
+            () if self.history.find(hash).is_some() => Standing::Merged,
+            () if self.unmerged.held.contains_key(hash) => Standing::Held,
+            () if self.contains(hash) => Standing::Quarantined,
+            () => Standing::Apart,
+        };
+        let nothing = ChangeAccount { standing, stated_at: None, touched: Vec::new(), is_cut: false };
+        let Ok(parsed) = ParsedChange::parse(bytes, &Limits::of_stored_changes()) else { return nothing };
+        let stated_at = Some(parsed.expanded.time).filter(|seconds| *seconds != 0);
+        let stated_at = stated_at.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+        // The document's own look-ups have panics for what nobody foresaw, and this is only for reading.
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            self.read(|document| Teller::new(document, &parsed.expanded).tell())
+        }));
+        let (touched, is_cut) = told.unwrap_or_default();
+        ChangeAccount { stated_at, touched, is_cut, ..nothing }
+    }
+}
+
+/// Goes through the operations of one change.
+struct Teller<'a> {
+    document: &'a Automerge,
+    change: &'a ExpandedChange,
+    /// Objects that this change makes: their kind, and the operations inside.
+    made: HashMap<OpId, (ObjType, Vec<usize>)>,
+    touched: Vec<Touch>,
+    is_cut: bool,
+}
+
+impl<'a> Teller<'a> {
+    fn new(document: &'a Automerge, change: &'a ExpandedChange) -> Self {
+        let mut made: HashMap<OpId, (ObjType, Vec<usize>)> = HashMap::new();
+        for (index, operation) in change.operations.iter().enumerate() {
+            if let ObjectId::Id(object) = &operation.obj
+                && let Some((_, inside)) = made.get_mut(object)
+            {
+                inside.push(index);
+            }
+            if let OpType::Make(kind) = operation.action {
+                made.insert(id_of(change, index), (kind, Vec::new()));
+            }
+        }
+        Self { document, change, made, touched: Vec::new(), is_cut: false }
+    }
+
+    fn tell(mut self) -> (Vec<Touch>, bool) {
+        let mut known: HashMap<&ObjectId, Option<(Pointer, ObjType)>> = HashMap::new();
+        for (index, operation) in self.change.operations.iter().enumerate() {
+            let is_inside = matches!(&operation.obj, ObjectId::Id(object) if self.made.contains_key(object));
+            if !is_inside {
+                let document = self.document;
+                let place =
+                    known.entry(&operation.obj).or_insert_with(|| object_at(document, &operation.obj));
+                self.tell_operation(index, place.as_ref());
+            }
+        }
+        (self.touched, self.is_cut)
+    }
+
+    fn tell_operation(&mut self, index: usize, object: Option<&(Pointer, ObjType)>) {
+        let operation = &self.change.operations[index];
+        let path = object.map(|(path, _)| match &operation.key {
+            Key::Map(key) => child(path, key),
+            Key::Seq(_) => path.clone(),
+        });
+        if matches!(object, Some((_, ObjType::Text))) {
+            let edit = Touch { path: text_of(path.as_ref()), action: TouchAction::Edit, value: None };
+            if self.touched.last() != Some(&edit) {
+                self.add(edit);
+            }
+            return;
+        }
+        let action = match &operation.action {
+            OpType::Delete => TouchAction::Delete,
+            OpType::Increment(_) => TouchAction::Increment,
+            _ if operation.insert => TouchAction::Insert,
+            _ => TouchAction::Set,
+        };
+        let mut room = VALUE_SIZE_MAX;
+        let value = self.value(index, &mut room);
+        // `/items` itself says little: its items are told one by one, as is what a large object holds.
+        let is_told_in_parts = value.is_none() || operation.obj == ObjectId::Root;
+        if is_told_in_parts
+            && let Some((ObjType::Map, inside)) = self.made.get(&id_of(self.change, index))
+            && !inside.is_empty()
+        {
+            let place = path.map(|path| (path, ObjType::Map));
+            for inner in inside.clone() {
+                self.tell_operation(inner, place.as_ref());
+            }
+            return;
+        }
+        let value = value.filter(|_| action != TouchAction::Delete);
+        self.add(Touch { path: text_of(path.as_ref()), action, value });
+    }
+
+    fn add(&mut self, touch: Touch) {
+        if self.touched.len() < TOUCHES_MAX {
+            self.touched.push(touch);
+        } else {
+            self.is_cut = true;
+        }
+    }
+
+    /// What an operation writes, if there is room for it. Objects have what this change put into them.
+    fn value(&self, index: usize, room: &mut usize) -> Option<Value> {
+        let value = match &self.change.operations[index].action {
+            OpType::Put(scalar) => scalar_json(scalar),
+            OpType::Increment(by) => Value::from(*by),
+            OpType::Make(kind) => {
+                return self.object(*kind, &self.made.get(&id_of(self.change, index))?.1, room);
+            }
+            _ => Value::Null,
+        };
+        let size = 1 + value.as_str().map_or(0, str::len);
+        *room = room.checked_sub(size)?;
+        Some(value)
+    }
+
+    fn object(&self, kind: ObjType, inside: &[usize], room: &mut usize) -> Option<Value> {
+        if !kind.is_sequence() {
+            let mut fields = Map::new();
+            for &index in inside {
+                if let Key::Map(key) = &self.change.operations[index].key {
+                    *room = room.checked_sub(key.len())?;
+                    fields.insert(key.to_string(), self.value(index, room)?);
+                }
+            }
+            return Some(Value::Object(fields));
+        }
+        // Each element stands behind the one that its insertion names.
+        let mut elements: Vec<(OpId, Value)> = Vec::new();
+        for &index in inside {
+            let operation = &self.change.operations[index];
+            let value = self.value(index, room)?;
+            let position = match &operation.key {
+                Key::Seq(ElementId::Id(before)) => {
+                    elements.iter().position(|(id, _)| id == before).map(|at| at + 1)
+                }
+                _ => Some(0),
+            };
+            if operation.insert
+                && let Some(position) = position
+            {
+                elements.insert(position, (id_of(self.change, index), value));
+            }
+        }
+        let values = elements.into_iter().map(|(_, value)| value);
+        Some(match kind {
+            ObjType::Text => {
+                values.filter_map(|value| value.as_str().map(str::to_owned)).collect::<String>().into()
+            }
+            _ => Value::Array(values.collect()),
+        })
+    }
+}
+
+fn id_of(change: &ExpandedChange, index: usize) -> OpId {
+    OpId::new(change.start_op.get() + index as u64, &change.actor_id)
+}
+
+fn child(path: &Pointer, key: &str) -> Pointer {
+    let mut path = path.clone();
+    path.push(key);
+    path
+}
+
+fn text_of(path: Option<&Pointer>) -> Option<String> {
+    path.map(Pointer::to_string)
+}
+
+/// Where an object stands in the document, and its kind.
+fn object_at(document: &Automerge, object: &ObjectId) -> Option<(Pointer, ObjType)> {
+    let id = match object {
+        ObjectId::Root => return Some((Pointer::default(), ObjType::Map)),
+        ObjectId::Id(id) => ObjId::Id(id.counter(), id.actor().clone(), 0),
+    };
+    let kind = document.object_type(&id).ok()?;
+    let segments = document.parents(&id).ok()?.path().into_iter().map(|(_, prop)| match prop {
+        Prop::Map(key) => key,
+        Prop::Seq(index) => index.to_string(),
+    });
+    Some((segments.collect(), kind))
+}

@@ -1,0 +1,107 @@
+//! Looking at many documents at once, as lists do: what is new of all of them comes in a few statements.
+
+use std::collections::HashMap;
+
+use firemode_domain::document::SessionDocument;
+use uuid::Uuid;
+
+use super::{Extent, WarmDocument, WarmDocuments};
+use crate::changes::{self, ReadUpTo, StoredChange};
+use crate::tails::{self, Tail};
+use crate::{Executor, StorageError};
+
+/// Bytes of changes that one statement reads at most, unless a single session has more.
+const TAILS_BYTES_MAX: i64 = 8 << 20;
+
+impl WarmDocuments {
+    /// Looks at the present documents of sessions, in their order. Otherwise as [`Self::read`].
+    ///
+    /// # Errors
+    /// The database does not answer, or looking at a document panicked.
+    pub async fn read_many<T: Send + 'static>(
+        &self,
+        on: &impl Executor,
+        organisation_id: Uuid,
+        session_ids: &[Uuid],
+        look: fn(&SessionDocument) -> T,
+    ) -> Result<Vec<T>, StorageError> {
+        let mut tails = Vec::with_capacity(session_ids.len());
+        for &id in session_ids {
+            // One lease at a time: nobody waits for this reader, and two readers not for each other.
+            let lease = self.lease(organisation_id, id).await?;
+            let since = lease.slot.as_ref().and_then(|session| session.record.read_up_to.clone());
+            tails.push((id, since));
+        }
+        let up_to = changes::read_up_to(on).await?;
+        let sizes = tails::sizes(on, organisation_id, &tails).await?;
+        let mut seen = Vec::with_capacity(tails.len());
+        for group in groups(&tails, &sizes) {
+            let mut unseen = HashMap::<Uuid, Vec<StoredChange>>::new();
+            for (id, change) in tails::read(on, organisation_id, group).await? {
+                unseen.entry(id).or_default().push(change);
+            }
+            for (id, since) in group {
+                let rows = unseen.remove(id).unwrap_or_default();
+                let mut lease = self.lease(organisation_id, *id).await?;
+                let mut session = lease.take();
+                let record = &mut session.record;
+                let taken = match record.follows(since.as_ref()) {
+                    true => record.take_in(rows, record.reached(since.as_ref(), &up_to)).await,
+                    false => record.refresh(on, organisation_id, *id, Extent::Record).await,
+                };
+                let looked = match taken {
+                    Ok(()) => record.look(look).await,
+                    Err(error) => Err(error),
+                };
+                lease.put_back(session);
+                seen.push(looked?);
+            }
+        }
+        Ok(seen)
+    }
+}
+
+/// Runs of sessions whose unseen changes fit into one statement.
+fn groups<'a>(tails: &'a [Tail], sizes: &HashMap<Uuid, i64>) -> Vec<&'a [Tail]> {
+    let mut groups = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (index, (id, _)) in tails.iter().enumerate() {
+        let size = sizes.get(id).copied().unwrap_or(0);
+        if index > start && bytes + size > TAILS_BYTES_MAX {
+            groups.push(&tails[start..index]);
+            (start, bytes) = (index, 0);
+        }
+        bytes += size;
+    }
+    groups.push(&tails[start..]);
+    groups
+}
+
+impl WarmDocument {
+    /// Is what was read from `since` on all that this document may lack? It may have been dropped since.
+    fn follows(&self, since: Option<&ReadUpTo>) -> bool {
+        since.is_none() || self.read_up_to.is_some()
+    }
+
+    /// How far this document is read once it has what was read from `since` on. Somebody else may have read further meanwhile.
+    fn reached(&self, since: Option<&ReadUpTo>, up_to: &ReadUpTo) -> ReadUpTo {
+        let further = self.read_up_to.as_ref().filter(|known| Some(*known) != since);
+        further.unwrap_or(up_to).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_keep_the_order_and_the_bound() {
+        let tails: Vec<Tail> = (0..5).map(|_| (Uuid::new_v4(), None)).collect();
+        let megabytes = [3, 4, 2, 9, 1];
+        let sizes = tails.iter().zip(megabytes).map(|((id, _), size)| (*id, size << 20)).collect();
+        let lengths: Vec<usize> = groups(&tails, &sizes).iter().map(|group| group.len()).collect();
+        assert_eq!(lengths, [2, 1, 1, 1]);
+        assert_eq!(groups(&tails, &sizes).concat(), tails);
+        assert_eq!(groups(&[], &HashMap::new()).concat(), []);
+    }
+}

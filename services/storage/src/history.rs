@@ -1,0 +1,213 @@
+//! Who changed what of a session's document, and when.
+
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::changes::{StoredChange, stored};
+use crate::page::{Page, Walk, in_walk};
+use crate::{Executor, StorageError};
+
+/// A change in a session's history.
+#[derive(Debug, Clone)]
+pub struct HistoryEntry {
+    /// The change.
+    pub change: StoredChange,
+    /// Automerge actor.
+    pub actor: Vec<u8>,
+    /// The actor's number for it.
+    pub seq: i64,
+    /// `late`, `accepted` or `rejected` for one that came after the completion.
+    pub late_state: Option<String>,
+    /// Its place among changes of the same moment: the first half of its hash.
+    place: Uuid,
+}
+
+/// One page of a session's history, late work included, newest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn list(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+    walk: &Walk,
+) -> Result<Page<HistoryEntry>, StorageError> {
+    let (at, place) = walk.key();
+    // What identifies a change in the order is 16 bytes of a SHA-256, which no two changes of a session share.
+    let rows = on
+        .rows(
+            concat!(
+                "with listed as (
+                     select hash, xid as created_xid, received_at as created_at,
+                            encode(substr(hash, 1, 16), 'hex')::uuid as id
+                     from session_changes where organisation_id = $1 and session_id = $7
+                 ), page as (
+                     select hash, id from listed where ",
+                in_walk!(),
+                " order by created_at desc, id desc limit $6
+                 )
+                 select c.hash, c.bytes, c.user_id, c.device, c.received_at, c.actor, c.seq, l.state, p.id
+                 from page p join session_changes c on c.session_id = $7 and c.hash = p.hash
+                 left join late_changes l on l.organisation_id = $1 and l.session_id = c.session_id and l.hash = c.hash
+                 where c.organisation_id = $1 order by c.received_at desc, p.id desc"
+            ),
+            &[
+                &organisation_id,
+                &walk.horizon.snapshot,
+                &walk.horizon.began_at,
+                &at,
+                &place,
+                &(walk.limit + 1),
+                &session_id,
+            ],
+        )
+        .await?;
+    let entries = rows.iter().map(entry).collect();
+    Ok(Page::cut(entries, walk, |entry: &HistoryEntry| (entry.change.received_at, entry.place)))
+}
+
+fn entry(row: &Row) -> HistoryEntry {
+    HistoryEntry {
+        change: stored(row),
+        actor: row.get(5),
+        seq: row.get(6),
+        late_state: row.get(7),
+        place: row.get(8),
+    }
+}
+
+/// A change with its place in the history.
+#[derive(Debug, Clone)]
+pub struct PlacedChange {
+    /// The change.
+    pub change: StoredChange,
+    /// Automerge actor.
+    pub actor: Vec<u8>,
+    /// The actor's number for it.
+    pub seq: i64,
+    /// Hashes of what it depends on.
+    pub deps: Vec<Vec<u8>>,
+}
+
+/// All changes of a session that are on record.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn placed(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+) -> Result<Vec<PlacedChange>, StorageError> {
+    let rows = on
+        .rows(
+            "select c.hash, c.bytes, c.user_id, c.device, c.received_at, c.actor, c.seq, c.deps from session_changes c
+             where c.organisation_id = $1 and c.session_id = $2
+               and not exists (select from late_changes l where l.organisation_id = c.organisation_id
+                                 and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
+             order by c.received_at",
+            &[&organisation_id, &session_id],
+        )
+        .await?;
+    let placed = |row: &Row| PlacedChange {
+        change: stored(row),
+        actor: row.get(5),
+        seq: row.get(6),
+        deps: row.get(7),
+    };
+    Ok(rows.iter().map(placed).collect())
+}
+
+/// A writer of a session's changes, and the last of them.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    /// Automerge actor.
+    pub actor: Vec<u8>,
+    /// The device that JSON operations named; none where the device makes its own changes.
+    pub device: Option<String>,
+    /// Who brought the last change.
+    pub user_id: Uuid,
+    /// The last number.
+    pub seq: i64,
+    /// When the last change came.
+    pub received_at: OffsetDateTime,
+}
+
+/// The writers of a session whose changes came last, late ones included, and how many there are in all.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn writers(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+    limit: i64,
+) -> Result<(Vec<Writer>, i64), StorageError> {
+    let rows = on
+        .rows(
+            "with last as (
+                 select distinct on (actor) actor, device, user_id, seq, received_at from session_changes
+                 where organisation_id = $1 and session_id = $2 order by actor, seq desc
+             )
+             select actor, device, user_id, seq, received_at, count(*) over () from last
+             order by received_at desc, actor limit $3",
+            &[&organisation_id, &session_id, &limit],
+        )
+        .await?;
+    let total = rows.first().map_or(0, |row| row.get(5));
+    let writer = |row: &Row| Writer {
+        actor: row.get(0),
+        device: row.get(1),
+        user_id: row.get(2),
+        seq: row.get(3),
+        received_at: row.get(4),
+    };
+    Ok((rows.iter().map(writer).collect(), total))
+}
+
+/// A change that came after a session's completion.
+#[derive(Debug, Clone)]
+pub struct LateChange {
+    /// SHA-256 of the change, 32 bytes.
+    pub hash: Vec<u8>,
+    /// Who brought it.
+    pub user_id: Uuid,
+    /// The device that a JSON operation named.
+    pub device: Option<String>,
+    /// When it came.
+    pub received_at: OffsetDateTime,
+    /// `late`, `accepted` or `rejected`.
+    pub state: String,
+    /// Who decided on it, and when.
+    pub decided: Option<(Uuid, OffsetDateTime)>,
+}
+
+/// The changes of a session that came late, the last first, and how many there are in all.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn late(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+    limit: i64,
+) -> Result<(Vec<LateChange>, i64), StorageError> {
+    let rows = on
+        .rows(
+            "select c.hash, c.user_id, c.device, c.received_at, l.state, l.decided_by, l.decided_at, count(*) over ()
+             from late_changes l join session_changes c using (organisation_id, session_id, hash)
+             where l.organisation_id = $1 and l.session_id = $2 order by c.received_at desc, c.hash limit $3",
+            &[&organisation_id, &session_id, &limit],
+        )
+        .await?;
+    let total = rows.first().map_or(0, |row| row.get(7));
+    let late = |row: &Row| LateChange {
+        hash: row.get(0),
+        user_id: row.get(1),
+        device: row.get(2),
+        received_at: row.get(3),
+        state: row.get(4),
+        decided: row.get::<_, Option<Uuid>>(5).zip(row.get(6)),
+    };
+    Ok((rows.iter().map(late).collect(), total))
+}

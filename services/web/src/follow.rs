@@ -1,0 +1,113 @@
+//! Tokens of those who follow what changes: a place in the history of transactions, and in the round that is being read.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use firemode_storage::Executor;
+use firemode_storage::feed::{Changed, Place};
+use firemode_storage::page::{self, Horizon};
+use firemode_storage::snapshot::Snapshot;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::cursor::compact;
+use crate::{CursorKey, Problem, WalkScope};
+
+/// What to read next: from a place up to a moment.
+#[derive(Debug, Clone)]
+pub struct Follow {
+    /// Where the reader is.
+    pub place: Place,
+    /// Where the round ends.
+    pub until: Horizon,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    last_evaluated_id: Option<Uuid>,
+    /// What of each writer the reader has seen: the database's incarnation and a snapshot; empty where it has seen nothing.
+    vector_clock: BTreeMap<Uuid, String>,
+    /// The incarnation, and the snapshot at which the round ends that is being read.
+    until: Option<(Uuid, String)>,
+    scope: String,
+}
+
+impl CursorKey {
+    /// What a token asks for; without one, everything there is.
+    ///
+    /// # Errors
+    /// 400 for a token that is not of this feed, 410 for one from before a restore.
+    pub async fn follow(
+        &self,
+        on: &impl Executor,
+        token: Option<&str>,
+        scope: WalkScope<'_>,
+    ) -> Result<Follow, Problem> {
+        let present = page::horizon(on).await?;
+        let Some(token) = token else {
+            return Ok(Follow { place: Place { seen: None, after: None }, until: present });
+        };
+        let content: Option<Content> = self.unseal(token);
+        let content =
+            content.filter(|content| content.scope == self.scope_text(scope)).ok_or_else(foreign)?;
+        let seen = match content.vector_clock.first_key_value() {
+            Some((incarnation, snapshot)) => Some(known(&present, *incarnation, snapshot)?),
+            None => None,
+        };
+        let until = match &content.until {
+            Some((incarnation, snapshot)) => {
+                Horizon { snapshot: known(&present, *incarnation, snapshot)?, ..present }
+            }
+            None => present,
+        };
+        Ok(Follow { place: Place { seen, after: content.last_evaluated_id }, until })
+    }
+
+    /// The token that goes on behind a page: within the round where it has more, else with what changes after it.
+    ///
+    /// # Errors
+    /// None that can happen: PostgreSQL's snapshots can be read, and such a small value can be serialised.
+    pub fn follow_on(
+        &self,
+        follow: &Follow,
+        page: &Changed,
+        scope: WalkScope<'_>,
+    ) -> Result<String, Problem> {
+        let (incarnation, until) = (follow.until.incarnation, compact(&follow.until.snapshot)?);
+        let scope = self.scope_text(scope);
+        let content = match page.sessions.last() {
+            Some(last) if page.has_more => {
+                let seen = follow.place.seen.as_deref().map(compact).transpose()?;
+                Content {
+                    last_evaluated_id: Some(last.id),
+                    vector_clock: seen.map(|seen| (incarnation, seen)).into_iter().collect(),
+                    until: Some((incarnation, until)),
+                    scope,
+                }
+            }
+            _ => Content {
+                last_evaluated_id: None,
+                vector_clock: BTreeMap::from([(incarnation, until)]),
+                until: None,
+                scope,
+            },
+        };
+        self.seal(&content)
+    }
+}
+
+/// A token's snapshot in PostgreSQL's own form, if it is of this database's present incarnation.
+fn known(present: &Horizon, incarnation: Uuid, snapshot: &str) -> Result<String, Problem> {
+    let snapshot = Snapshot::parse_compact(snapshot).ok_or_else(foreign)?;
+    // A database that was taken back to an earlier moment has not reached what the token has seen.
+    let is_ahead = Snapshot::parse(&present.snapshot).is_none_or(|now| snapshot.is_ahead_of(&now));
+    if incarnation != present.incarnation || is_ahead {
+        let detail = "The token is from before the database was restored. Start again without one.";
+        return Err(Problem::new(StatusCode::GONE, detail));
+    }
+    Ok(snapshot.to_string())
+}
+
+fn foreign() -> Problem {
+    Problem::bad_request("The token is not one of this feed. Start again without one.")
+}
