@@ -12,7 +12,8 @@ use crate::control::Ask;
 /// process and the API. Settings come from the environment; `firemode check` shows them.
 ///
 /// Exit codes: 0 after a requested stop, 78 for a configuration that does not work, 2 for a wrong command line, 3 where a
-/// command finds no FireMode running, 1 for any other failure.
+/// command finds no FireMode running, 65 for values that cannot be taken, 73 for an account that exists already, 1 for any
+/// other failure.
 #[derive(Debug, Parser)]
 #[command(name = "firemode", version, verbatim_doc_comment)]
 pub(crate) struct Cli {
@@ -42,6 +43,9 @@ pub(crate) enum Command {
     Seed,
     /// Print an access token of the demo organisation's admin, good for a day (not in production).
     Token,
+    /// Make an organisation and its first admin, where registration is closed.
+    #[command(subcommand)]
+    Admin(Admin),
     /// Write the database and the evidence into one file. FireMode may be running meanwhile.
     Backup {
         /// The file to write; it must not exist yet. It can be read by `tar`.
@@ -63,4 +67,25 @@ impl Command {
             _ => None,
         }
     }
+}
+
+/// What to do about admins.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(crate) enum Admin {
+    /// Make an organisation and its first admin. Without a password one is made, and printed once.
+    Create {
+        /// Name of the organisation.
+        #[arg(long)]
+        organisation: String,
+        /// Address that the admin signs in with.
+        #[arg(long)]
+        email: String,
+        /// Full name of the admin.
+        #[arg(long)]
+        name: String,
+        /// Take the password from the first line of a file; `-` is standard input. There is no option for the password itself:
+        /// other users of the machine can read a command line.
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+    },
 }

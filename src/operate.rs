@@ -1,13 +1,60 @@
 //! What a person runs by hand: each command says on standard output what it did.
 
 use std::future::Future;
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::path::{Path, PathBuf};
 
+use firemode_operator::admin::{self, AdminError, FirstAdmin};
 use firemode_operator::backup::{self, Contents};
 use firemode_operator::{demo, seed};
 use firemode_runtime::demo::{ADMIN_EMAIL, PASSWORD, TECHNICIAN_EMAIL};
 use firemode_runtime::settings::{Environ, Settings};
+
+use crate::cli::Admin;
+use crate::roles::Failure;
+
+/// Values that cannot be taken (`EX_DATAERR` of sysexits.h).
+const EXIT_INPUT: u8 = 65;
+
+/// An account that exists already (`EX_CANTCREAT` of sysexits.h).
+const EXIT_TAKEN: u8 = 73;
+
+/// Most bytes of a password's line that are read.
+const PASSWORD_LINE_BYTES_MAX: u64 = 4096;
+
+/// Makes an organisation and its first admin.
+pub(crate) fn admin(settings: &Settings, command: Admin) -> Result<(), Failure> {
+    let Admin::Create { organisation, email, name, password_file } = command;
+    let password = password_file.as_ref().map(read_password).transpose()?;
+    let admin = FirstAdmin { organisation, email, full_name: name, password };
+    let created = run(admin::create(settings, admin))?.map_err(|error| match &error {
+        AdminError::EmailTaken => Failure::new(EXIT_TAKEN, error),
+        _ if error.is_about_input() => Failure::new(EXIT_INPUT, error),
+        _ => error.into(),
+    })?;
+    let mut out = io::stdout();
+    writeln!(out, "Made organisation {} with admin {}.", created.organisation_id, created.user_id)?;
+    if let Some(password) = created.password {
+        writeln!(out, "Password, shown this once and stored nowhere: {password}")?;
+    }
+    Ok(())
+}
+
+/// The first line of a file, without its end.
+fn read_password(path: &PathBuf) -> Result<String, Failure> {
+    let source: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(io::stdin())
+    } else {
+        let file = std::fs::File::open(path);
+        Box::new(file.map_err(|error| {
+            anyhow::anyhow!("the password cannot be read from {}: {error}", path.display())
+        })?)
+    };
+    let mut line = String::new();
+    let read = BufReader::new(source.take(PASSWORD_LINE_BYTES_MAX)).read_line(&mut line);
+    read.map_err(|error| anyhow::anyhow!("the password cannot be read: {error}"))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
 
 /// Fills the demo organisation.
 pub(crate) fn seed(settings: &Settings, env: &Environ) -> anyhow::Result<()> {

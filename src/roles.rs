@@ -68,6 +68,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Migrate => migrate(&settings)?,
         Command::Seed => operate::seed(&settings, &env)?,
         Command::Token => operate::token(&settings)?,
+        Command::Admin(admin) => operate::admin(&settings, admin)?,
         Command::Backup { file } => operate::backup(&settings, &file)?,
         Command::Restore { file } => operate::restore(&settings, &file)?,
         Command::Check | Command::Openapi | Command::Ask(_) => {}

@@ -103,7 +103,7 @@ async fn register(api: Api, form_seconds: u64) -> Result<Account> {
     let account = json!({
         "organisation_name": format!("Load {id}"),
         "email": format!("load-{id}@example.com"),
-        "password": format!("load {id}"),
+        "password": format!("ladder {}", Uuid::new_v4()),
         "full_name": "Load Test",
     });
     let answer = fetch(api.post("/v1/auth/register").json(&account)).await?;

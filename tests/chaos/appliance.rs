@@ -125,7 +125,7 @@ impl Organisation {
     pub(crate) fn create(address: SocketAddr, sessions: usize) -> Self {
         let mut anyone = Client::new(address, None);
         let body = json!({ "organisation_name": "Chaos", "email": "chaos@example.org",
-                           "password": "correct horse battery staple", "full_name": "C. Haos" });
+                           "password": "seven red valves under the stair", "full_name": "C. Haos" });
         let registered = post(&mut anyone, "/v1/auth/register", &body);
         let token = text(&registered, "access_token");
         let mut admin = Client::new(address, Some(token.clone()));

@@ -34,7 +34,10 @@ fn a_new_organisation_has_its_first_user_as_admin() {
     assert_eq!(answer["expires_in"], 900);
 
     let signed_in = client.with_token(answer.text("/access_token"));
-    assert_eq!(signed_in.get("/v1/users/me").expect(200).json, answer["user"]);
+    let me = signed_in.get("/v1/users/me").expect(200);
+    for member in ["id", "email", "full_name", "role"] {
+        assert_eq!(me[member], answer["user"][member], "{member}");
+    }
     client.post("/v1/auth/register", &registration(&email)).problem(409, "FIRE-409");
     let sql = Stack::shared().sql();
     let stored: Vec<u8> =

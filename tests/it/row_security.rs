@@ -7,12 +7,14 @@ use serde_json::json;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use crate::sign_in::enrol;
+use crate::support::organisation::new_email;
 use crate::support::site::operation;
 use crate::support::stack::command;
 use crate::support::{Folder, Form, Organisation, Site, Sql, Stack, new_key};
 
 /// Tables that hold nothing of any tenant.
-const NO_TENANTS: [&str; 2] = ["database_incarnation", "refinery_schema_history"];
+const NO_TENANTS: [&str; 3] = ["database_incarnation", "refinery_schema_history", "sign_in_throttle"];
 
 /// What the database says to a row that a policy refuses.
 const REFUSED_BY_POLICY: &str = "42501";
@@ -65,6 +67,9 @@ fn with_everything() -> Organisation {
     site.send(&json!({"changes": [late]})).expect(200);
     let body = json!({"jti": Uuid::now_v7(), "user_id": site.organisation.user_id});
     site.admin.post("/v1/auth/revoke", &body).expect(204);
+    let invited = json!({"email": new_email(), "role": "technician"});
+    site.admin.post("/v1/users", &invited).expect(201);
+    enrol(&site.admin);
     // There is no route for rules of one's own yet.
     let rule = "insert into as1851_rules (id, organisation_id, rule_code, version, rule_schema, item_codes)
                 select gen_random_uuid(), $1, rule_code, '9.0.0', rule_schema, item_codes from as1851_rules

@@ -6,7 +6,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, web};
 use firemode_domain::role::Role;
-use firemode_web::{AccessClaims, Problem, TokenError};
+use firemode_web::{AccessClaims, Problem, RequestContext, TokenError};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -83,7 +83,7 @@ pub(crate) async fn check(
             }
         }
         Some(roles) if !is_scraper => {
-            let principal = authorize(&state, &request, roles).await?;
+            let principal = authorize(&state, &request, &pattern, roles).await?;
             request.extensions_mut().insert(principal);
         }
         _ => {}
@@ -91,10 +91,19 @@ pub(crate) async fn check(
     next.call(request).await
 }
 
-async fn authorize(state: &State, request: &ServiceRequest, roles: &[Role]) -> Result<Principal, Problem> {
+async fn authorize(
+    state: &State,
+    request: &ServiceRequest,
+    route: &str,
+    roles: &[Role],
+) -> Result<Principal, Problem> {
     let principal = authenticate(state, request).await?;
     if roles.contains(&principal.role) {
         return Ok(principal);
+    }
+    let context = request.extensions().get::<RequestContext>().copied();
+    if let Some(context) = context {
+        state.denials.record(&state.database, &principal, context, request.method(), route).await;
     }
     let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
     let detail = format!("A {} may not do this; it needs {}.", principal.role, names.join(" or "));

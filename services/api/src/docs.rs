@@ -14,7 +14,8 @@ use crate::routes::{Documented, TABLE};
 const SCHEME: &str = "bearer";
 
 /// Where the ids in paths come from.
-const IDS: [(&str, &str); 4] = [
+const IDS: [(&str, &str); 5] = [
+    ("user_id", "`id` of a user: `GET /v1/users`."),
     ("building_id", "`id` of a building: `GET /v1/buildings`."),
     ("asset_id", "`id` of an asset: `GET /v1/buildings/{building_id}/assets`."),
     ("session_id", "`id` of a test session: `GET /v1/tests/sessions`."),

@@ -10,6 +10,7 @@ mod maintenance;
 mod params;
 mod proxy;
 mod readiness;
+mod roles_table;
 mod routes;
 mod state;
 
@@ -17,3 +18,5 @@ pub use app::{ApiError, run};
 pub use auth::passwords::Passwords;
 pub use auth::vault::Vault;
 pub use docs::openapi;
+pub use handlers::auth::is_email;
+pub use roles_table::roles_table;

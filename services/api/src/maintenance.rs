@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use actix_web::web;
-use firemode_storage::{Purpose, StorageError, Transaction, idempotency, refresh_tokens, revocations};
+use firemode_storage::{
+    Purpose, StorageError, Transaction, account_tokens, idempotency, refresh_tokens, revocations, throttle,
+};
 
 use crate::state::{Ready, State};
 
@@ -28,6 +30,10 @@ async fn sweep(state: &State) -> Result<(), StorageError> {
     while full(in_transaction(state, idempotency::sweep).await?) {}
     while full(in_transaction(state, revocations::sweep).await?) {}
     while full(in_transaction(state, refresh_tokens::sweep).await?) {}
+    while full(in_transaction(state, account_tokens::sweep).await?) {}
+    let forget_seconds = state.settings.auth.sign_in_forget_seconds;
+    let forgotten = async |tx: &Transaction, limit| throttle::sweep(tx, forget_seconds, limit).await;
+    while full(in_transaction(state, forgotten).await?) {}
     Ok(())
 }
 

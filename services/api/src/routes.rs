@@ -55,11 +55,19 @@ routes! {
     Access::Public => {
         post "/v1/auth/register" handlers::auth::register;
         post "/v1/auth/login" handlers::auth::login;
-        post "/v1/auth/refresh" handlers::auth::refresh;
+        post "/v1/auth/refresh" handlers::tokens::refresh;
+        post "/v1/auth/accept-invitation" handlers::auth::accept_invitation;
+        post "/v1/auth/reset-password" handlers::auth::reset_password;
     }
     Access::Roles(ANYONE) => {
-        post "/v1/auth/logout" handlers::auth::logout;
-        get "/v1/users/me" handlers::users::me;
+        post "/v1/auth/logout" handlers::tokens::logout;
+        get "/v1/users/me" handlers::me::me;
+        patch "/v1/users/me" handlers::me::update_me;
+        get "/v1/users/me/audits" handlers::me::audits;
+        post "/v1/users/me/password" handlers::me::change_password;
+        post "/v1/users/me/totp" handlers::totp::begin;
+        delete "/v1/users/me/totp" handlers::totp::remove_own;
+        post "/v1/users/me/totp/confirm" handlers::totp::confirm;
         get "/v1/buildings" handlers::buildings::list;
         get "/v1/buildings/{building_id}" handlers::buildings::get;
         get "/v1/buildings/{building_id}/assets" handlers::assets::list;
@@ -97,8 +105,16 @@ routes! {
         get "/v1/audit" handlers::audit::list;
     }
     Access::Roles(ADMINS) => {
-        post "/v1/auth/revoke" handlers::auth::revoke;
-        post "/v1/auth/revoke-all" handlers::auth::revoke_all;
+        post "/v1/auth/revoke" handlers::tokens::revoke;
+        post "/v1/auth/revoke-all" handlers::tokens::revoke_all;
+        get "/v1/users" handlers::users::list;
+        post "/v1/users" handlers::invitations::invite;
+        get "/v1/users/{user_id}" handlers::users::get;
+        patch "/v1/users/{user_id}" handlers::users::update;
+        post "/v1/users/{user_id}/invitation" handlers::invitations::invite_again;
+        delete "/v1/users/{user_id}/invitation" handlers::invitations::withdraw;
+        post "/v1/users/{user_id}/password-reset" handlers::invitations::reset_password;
+        delete "/v1/users/{user_id}/totp" handlers::totp::remove_of_user;
     }
 }
 

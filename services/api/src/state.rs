@@ -10,8 +10,10 @@ use firemode_storage::{Database, limits};
 use firemode_web::{AccessKey, CursorKey, InternalKey};
 
 use crate::app::ApiError;
+use crate::auth::denials::Denials;
 use crate::auth::passwords::Passwords;
 use crate::auth::revocations::Revocations;
+use crate::auth::throttle::Throttle;
 use crate::auth::vault::Vault;
 
 /// Documents as they were that are built at the same time, each up to the largest size of a document.
@@ -29,6 +31,8 @@ pub(crate) struct State {
     pub(crate) passwords: Passwords,
     pub(crate) vault: Vault,
     pub(crate) revocations: Revocations,
+    pub(crate) throttle: Throttle,
+    pub(crate) denials: Denials,
     pub(crate) readiness: Readiness,
     /// Turns to build a document as it was.
     pub(crate) past_documents: tokio::sync::Semaphore,
@@ -51,6 +55,8 @@ impl State {
             passwords: Passwords::new(auth).ok_or(ApiError::Keys)?,
             vault: Vault::new(&auth.pii_encryption_key).ok_or(ApiError::Keys)?,
             revocations: Revocations::new(auth.revocation_stale_milliseconds),
+            throttle: Throttle::new(auth, settings.server.trusted_proxy_hops),
+            denials: Denials::default(),
             readiness: Readiness::default(),
             past_documents: tokio::sync::Semaphore::new(PAST_DOCUMENTS_MAX),
             limits: limits::of_documents(&settings.ingest),

@@ -5,5 +5,7 @@
 pub mod audit;
 pub mod classification;
 pub mod document;
+pub mod password;
 pub mod role;
 pub mod session;
+pub mod totp;

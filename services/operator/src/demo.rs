@@ -102,6 +102,7 @@ async fn add_users(tx: &Transaction, settings: &Settings) -> Result<(), DemoErro
             password_hash: &password_hash,
             full_name_encrypted: &full_name_encrypted,
             role,
+            has_joined: true,
         };
         users::insert(tx, &user).await?;
     }

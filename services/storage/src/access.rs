@@ -19,9 +19,11 @@ pub enum Purpose {
     SignIn,
     /// Finding whose a refresh token is. Reads refresh tokens.
     Renewal,
+    /// Finding whose an invitation or a password reset is. Reads one-time tokens.
+    Redeem,
     /// Reading the list of revoked tokens, which each process keeps for all tenants.
     Revocations,
-    /// Removing what has expired: idempotency keys, refresh tokens and revocations.
+    /// Removing what has expired: idempotency keys, refresh and one-time tokens, and revocations.
     Sweep,
     /// What an operator does to the whole database: migrations, backup and restore. Sees and writes everything.
     Operator,
@@ -47,6 +49,7 @@ impl Purpose {
         match self {
             Self::SignIn => "sign_in",
             Self::Renewal => "renewal",
+            Self::Redeem => "redeem",
             Self::Revocations => "revocations",
             Self::Sweep => "sweep",
             Self::Operator => "operator",

@@ -4,6 +4,7 @@
 //! begins with whose rows it may see ([`Access`]), and every statement names the organisation besides.
 
 mod access;
+pub mod account_tokens;
 pub mod assets;
 pub mod audit;
 pub mod buildings;
@@ -25,11 +26,13 @@ pub mod page;
 pub mod refresh_tokens;
 pub mod revocations;
 pub mod rules;
+pub mod second_factors;
 pub mod sessions;
 pub mod snapshot;
 mod spans;
 mod sql;
 mod tails;
+pub mod throttle;
 pub mod users;
 
 pub use access::{Access, Purpose};

@@ -45,14 +45,15 @@ pub struct NewRefreshToken<'a> {
     pub expires_at: OffsetDateTime,
 }
 
-/// Stores a token.
+/// Stores a token, and returns the time by the database's clock.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn insert(tx: &Transaction, token: &NewRefreshToken<'_>) -> Result<(), StorageError> {
-    tx.run(
+pub async fn insert(tx: &Transaction, token: &NewRefreshToken<'_>) -> Result<OffsetDateTime, StorageError> {
+    let row = sql::one(
+        tx,
         "insert into refresh_tokens (id, organisation_id, user_id, family_id, parent_id, token_hash, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+         values ($1, $2, $3, $4, $5, $6, $7) returning clock_timestamp()",
         &[
             &token.id,
             &token.organisation_id,
@@ -64,7 +65,7 @@ pub async fn insert(tx: &Transaction, token: &NewRefreshToken<'_>) -> Result<(),
         ],
     )
     .await?;
-    Ok(())
+    Ok(row.get(0))
 }
 
 /// Whose a token is, by its hash. This and the look-up of an address are the ones without an organisation: whoever renews a

@@ -130,6 +130,18 @@ impl Outcome {
         Ok(Self { status, body, replayed: false })
     }
 
+    /// Puts a secret in the place of the null at a JSON Pointer, after the answer was stored without it: a repeated answer
+    /// keeps the null.
+    #[must_use]
+    pub fn reveal(mut self, pointer: &str, secret: impl Into<Value>) -> Self {
+        if !self.replayed
+            && let Some(place) = self.body.pointer_mut(pointer)
+        {
+            *place = secret.into();
+        }
+        self
+    }
+
     /// The answer as HTTP.
     pub fn respond(self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);

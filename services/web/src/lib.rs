@@ -2,6 +2,7 @@
 //! strict JSON, idempotency keys, cursors and tokens.
 
 mod body;
+mod client_address;
 mod conventions;
 mod cursor;
 mod drain;
@@ -14,6 +15,7 @@ pub mod shapes;
 mod tokens;
 
 pub use body::{Body, Problems, parse, read, validate};
+pub use client_address::{client_address, network_of};
 pub use conventions::{
     KeepBody, RequestContext, TRANSACTION_ID, conventions, conventions_behind_api, not_found,
 };

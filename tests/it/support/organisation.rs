@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Client, Sql, Stack};
 
 /// The password of everybody in the tests.
-pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "seven red valves under the stair";
 
 /// An organisation, and its first user signed in.
 #[derive(Debug, Clone)]
@@ -44,7 +44,8 @@ impl Organisation {
         }
     }
 
-    /// Adds a user with a role and signs it in. There is no route for it yet, so the row is made in the database.
+    /// Adds a user with a role and signs it in. The row is made in the database: hashing a password for each of the many
+    /// members of the tests would take longer than the tests.
     pub(crate) fn member(&self, stack: &Stack, role: &str) -> Member {
         let (user_id, email) = (Uuid::now_v7(), new_email());
         add_user(&stack.sql(), self, user_id, &email, role);

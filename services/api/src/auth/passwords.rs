@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use firemode_domain::password::normalised;
 use firemode_runtime::settings::AuthSettings;
 use firemode_web::Problem;
 use tokio::sync::Semaphore;
@@ -64,7 +65,7 @@ impl Passwords {
     /// # Errors
     /// Too many are hashed already: 503.
     pub async fn hash(&self, password: &str) -> Result<String, Problem> {
-        let (argon2, password) = (self.argon2.clone(), password.to_owned());
+        let (argon2, password) = (self.argon2.clone(), normalised(password).into_owned());
         let workspaces = self.workspaces.clone();
         self.in_turn(move || hash(&argon2, password.as_bytes(), &workspaces))
             .await?
@@ -74,13 +75,23 @@ impl Passwords {
     /// Is this the password of an account? `None` stands for an account that is not there: never, in the same time.
     pub(crate) async fn check(&self, password: &str, hash: Option<&str>) -> Result<bool, Problem> {
         let known = hash.is_some();
-        let (password, hash) = (password.to_owned(), hash.unwrap_or(&self.nobody).to_owned());
+        let (password, hash) = (normalised(password).into_owned(), hash.unwrap_or(&self.nobody).to_owned());
         let workspaces = self.workspaces.clone();
         let matches = self
             .in_turn(move || matches(password.as_bytes(), &hash, &workspaces))
             .await?
             .map_err(Problem::internal)?;
         Ok(matches && known)
+    }
+
+    /// Is a stored hash cheaper than the costs that are configured now?
+    pub(crate) fn is_outdated(&self, hash: &str) -> bool {
+        let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+        let stored = PasswordHash::new(hash).ok().and_then(|hash| Params::try_from(&hash).ok());
+        stored.is_some_and(|stored| {
+            let ((memory, passes, lanes), wanted) = (costs(&stored), costs(self.argon2.params()));
+            memory < wanted.0 || passes < wanted.1 || lanes < wanted.2
+        })
     }
 
     async fn in_turn<T: Send + 'static>(

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_storage::audit::{self, AuditEntry, AuditFilter};
-use firemode_web::{Problem, ProblemBody, WalkScope};
+use firemode_web::{PageQuery, Problem, ProblemBody, WalkScope};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -94,13 +94,24 @@ pub(crate) async fn list(
         status: params.optional("status"),
     };
     params.finish()?;
+    respond(&request, &state, principal.organisation_id, "/v1/audit", &page, &filter).await
+}
+
+/// One page of an organisation's log, under the name of a list.
+pub(crate) async fn respond(
+    request: &HttpRequest,
+    state: &State,
+    organisation_id: Uuid,
+    list: &str,
+    page: &PageQuery,
+    filter: &AuditFilter,
+) -> Result<HttpResponse, Problem> {
     let filters = format!("{filter:?}");
-    let organisation_id = principal.organisation_id;
-    let scope = WalkScope { organisation_id, list: "/v1/audit", filters: &filters };
+    let scope = WalkScope { organisation_id, list, filters: &filters };
     let tx = state.database.tenant(organisation_id).read().await?;
-    let walk = state.cursor_key.walk(&tx, &page, scope).await?;
-    let page = audit::list(&tx, organisation_id, &filter, &walk).await?;
+    let walk = state.cursor_key.walk(&tx, page, scope).await?;
+    let page = audit::list(&tx, organisation_id, filter, &walk).await?;
     let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
     let data = page.rows.into_iter().map(AuditView::from).collect();
-    Ok(List { data, next_cursor }.respond(&request))
+    Ok(List { data, next_cursor }.respond(request))
 }

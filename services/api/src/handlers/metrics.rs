@@ -5,8 +5,9 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 use firemode_runtime::control::{Connection, ControlError};
 use firemode_web::{Metrics, whole};
-use metrics::{describe_gauge, gauge};
+use metrics::{describe_counter, describe_gauge, gauge};
 
+use crate::auth::throttle::SIGN_INS;
 use crate::state::{Ready, State};
 
 /// It answers from memory.
@@ -48,6 +49,7 @@ async fn children(state: &State) -> String {
 
 /// Says what the figures of this file are.
 pub(crate) fn describe() {
+    describe_counter!(SIGN_INS, "Sign-ins, by outcome.");
     describe_gauge!("firemode_revocations", "Entries of the list of revoked tokens that this process knows.");
     describe_gauge!("firemode_revocations_age_seconds", "Time since that list was last read.");
     describe_gauge!("firemode_serving", "1 while all routes are open; 0 while starting or stopping.");

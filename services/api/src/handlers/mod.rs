@@ -10,12 +10,16 @@ pub(crate) mod feed;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod hot;
+pub(crate) mod invitations;
 pub(crate) mod items;
+pub(crate) mod me;
 pub(crate) mod metrics;
 pub(crate) mod root;
 pub(crate) mod session_view;
 pub(crate) mod sessions;
 pub(crate) mod sync;
+pub(crate) mod tokens;
+pub(crate) mod totp;
 pub(crate) mod users;
 
 use std::borrow::Cow;

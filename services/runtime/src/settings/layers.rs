@@ -11,6 +11,7 @@ use super::{Environ, Problem, Settings, SettingsError};
 const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 const DEVELOPMENT: &str = include_str!("../../../../config/development.toml");
 const PRODUCTION: &str = include_str!("../../../../config/production.toml");
+const REPLIT: &str = include_str!("../../../../config/replit.toml");
 
 /// Well-known variables and the settings that they give; of two names for one setting the later line wins.
 const WELL_KNOWN: &[(&str, &str)] = &[
@@ -58,6 +59,9 @@ impl Layers {
         let mut builder = Config::builder()
             .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
             .add_source(File::from_str(profile, FileFormat::Toml));
+        if is_deployed_on_replit(env) {
+            builder = builder.add_source(File::from_str(REPLIT, FileFormat::Toml));
+        }
         if let Some(path) = set(env, "FIREMODE_CONFIG") {
             builder = builder.add_source(File::new(path, FileFormat::Toml));
         }
@@ -131,8 +135,12 @@ fn set<'a>(env: &'a Environ, variable: &str) -> Option<&'a str> {
 pub(super) fn is_production(env: &Environ) -> bool {
     match set(env, "FIREMODE_ENV") {
         Some(name) => name == "production",
-        None => set(env, "REPLIT_DEPLOYMENT") == Some("1"),
+        None => is_deployed_on_replit(env),
     }
+}
+
+fn is_deployed_on_replit(env: &Environ) -> bool {
+    set(env, "REPLIT_DEPLOYMENT") == Some("1")
 }
 
 type Builder = config::ConfigBuilder<config::builder::DefaultState>;

@@ -47,6 +47,7 @@ pub struct ServerSettings {
     pub json_bytes_max: usize,
     pub request_head_seconds_max: u64,
     pub keep_alive_seconds: u64,
+    pub trusted_proxy_hops: usize,
 }
 
 /// The hot-path process, and how the API talks to it.
@@ -100,6 +101,13 @@ pub struct AuthSettings {
     pub argon2_memory_cost: u32,
     pub argon2_parallelism: u32,
     pub password_hashes_at_once: usize,
+    pub invitation_hours: u32,
+    pub password_reset_hours: u32,
+    pub sign_in_failures_free: i32,
+    pub sign_in_network_failures_free: i32,
+    pub sign_in_delay_seconds_max: i32,
+    pub sign_in_forget_seconds: i32,
+    pub known_network_days: i32,
     pub revocation_poll_milliseconds: u64,
     pub revocation_stale_milliseconds: u64,
 }

@@ -20,11 +20,31 @@ const SECRET_BYTES_MIN: usize = 32;
 
 pub(super) fn problems(settings: &Settings, env: &Environ) -> Problems {
     let mut problems = ranges(settings);
+    problems.extend(sign_in(settings));
     problems.extend(keys(settings));
     problems.extend(places(settings, env));
     problems.extend(telemetry(settings));
     problems.sort();
     problems
+}
+
+fn sign_in(s: &Settings) -> Problems {
+    let whole = |name, value: i64, min: i64, max: i64| {
+        (!(min..=max).contains(&value)).then(|| (name, format!("{value} is outside {min} to {max}")))
+    };
+    let auth = &s.auth;
+    [
+        whole("auth.invitation_hours", auth.invitation_hours.into(), 1, 8760),
+        whole("auth.password_reset_hours", auth.password_reset_hours.into(), 1, 168),
+        whole("auth.sign_in_failures_free", auth.sign_in_failures_free.into(), 1, 100),
+        whole("auth.sign_in_network_failures_free", auth.sign_in_network_failures_free.into(), 1, 100_000),
+        whole("auth.sign_in_delay_seconds_max", auth.sign_in_delay_seconds_max.into(), 1, 3600),
+        whole("auth.sign_in_forget_seconds", auth.sign_in_forget_seconds.into(), 60, 30 * 86_400),
+        whole("auth.known_network_days", auth.known_network_days.into(), 0, 365),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn ranges(s: &Settings) -> Problems {
@@ -36,6 +56,7 @@ fn ranges(s: &Settings) -> Problems {
         whole("server.json_bytes_max", s.server.json_bytes_max as u64, 1024, 64 << 20),
         whole("server.request_head_seconds_max", s.server.request_head_seconds_max, 1, 300),
         whole("server.keep_alive_seconds", s.server.keep_alive_seconds, 1, 3600),
+        whole("server.trusted_proxy_hops", s.server.trusted_proxy_hops as u64, 0, 8),
         whole("ingest.workers", s.ingest.workers as u64, 1, 256),
         whole("ingest.results_bytes_max", s.ingest.results_bytes_max as u64, 1024, 64 << 20),
         whole("ingest.change_bytes_max", s.ingest.change_bytes_max as u64, 1024, 16 << 20),

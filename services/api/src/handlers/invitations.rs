@@ -1,0 +1,251 @@
+//! One-time tokens that an admin hands to a user: invitations and password resets.
+//!
+//! FireMode sends no mail, so the token stands in the admin's answer, once: what is stored for a repeated answer does not
+//! have it. Where the first answer was lost, a new token takes its place.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use firemode_domain::audit::truncate_to_microseconds;
+use firemode_domain::role::Role;
+use firemode_storage::account_tokens::{self, NewAccountToken, TokenKind};
+use firemode_storage::users::{self, NAMED_ELSEWHERE, NewUser, User};
+use firemode_storage::{Transaction, audit};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, run_once};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::auth::tokens::new_secret_token;
+use crate::handlers::act;
+use crate::handlers::auth::{check_email, email_taken};
+use crate::handlers::me::no_such_user;
+use crate::handlers::users::UserView;
+use crate::state::State;
+
+/// The fingerprint of a request without a body.
+const NO_BODY: [u8; 32] = [0; 32];
+
+/// A user to be invited.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Invite {
+    #[garde(custom(check_email))]
+    #[schema(example = "toni@example.com")]
+    email: String,
+    #[garde(skip)]
+    role: Role,
+    /// The user may give another when accepting.
+    #[garde(inner(length(chars, min = 1, max = 200)))]
+    #[schema(example = "Toni Technician")]
+    full_name: Option<String>,
+}
+
+/// A token that works once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OneTimeToken {
+    /// Hand it over on a way that only the user sees. Null in a repeated answer: no secret is stored.
+    token: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+}
+
+/// A user, and the token for its first password.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Invited {
+    #[serde(flatten)]
+    user: UserView,
+    invitation: OneTimeToken,
+}
+
+/// Invites a user
+///
+/// FireMode sends no mail: hand the token over yourself. The user sends it to `POST /v1/auth/accept-invitation` with a
+/// password.
+#[utoipa::path(post, path = "/v1/users", tag = "users", request_body = Invite,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe; a repeated answer has no token.")),
+    responses((status = 201, description = "Invited.", body = Invited),
+              (status = 409, description = "There is an account with this address.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn invite(
+    body: Body<Invite>,
+    key: Key,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let Invite { email, role, full_name } = body.value;
+    let email = email.to_lowercase();
+    // Nobody knows this password: until there is a chosen one, signing in fails as it does with a wrong one.
+    let password_hash = state.passwords.hash(&new_secret_token().0).await?;
+    let full_name_encrypted = state.vault.encrypt(&full_name.unwrap_or_default());
+    let (organisation_id, user_id) = (principal.organisation_id, Uuid::now_v7());
+    let new = NewUser {
+        id: user_id,
+        organisation_id,
+        email: &email,
+        password_hash: &password_hash,
+        full_name_encrypted: &full_name_encrypted,
+        role,
+        has_joined: false,
+    };
+    let (token, hash) = new_secret_token();
+    let scope = key.scope(organisation_id, principal.user_id);
+    let outcome = run_once(
+        state.database.tenant(organisation_id),
+        scope,
+        &body.fingerprint,
+        state.settings.idempotency.days,
+        async |tx| {
+            users::insert(tx, &new).await.map_err(email_taken)?;
+            let user = users::find(tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
+            let invitation = issue(tx, &state, &principal, &user, TokenKind::Invitation, &hash).await?;
+            let after = json!({"role": role});
+            let event = act(&principal, context, "user.invite", ("user", user_id), None, Some(after));
+            audit::record(tx, &[event]).await?;
+            Outcome::new(StatusCode::CREATED, &Invited { user: user.into(), invitation })
+        },
+    )
+    .await?;
+    Ok(outcome.reveal("/invitation/token", token).respond())
+}
+
+/// Issues an invitation anew
+///
+/// The token of before stops working.
+#[utoipa::path(post, path = "/v1/users/{user_id}/invitation", tag = "users",
+    params(("user_id" = Uuid, Path),
+           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe; a repeated answer has no token.")),
+    responses((status = 201, description = "The new token.", body = OneTimeToken),
+              (status = 409, description = "The user has joined already, or is disabled.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn invite_again(
+    id: web::Path<Uuid>,
+    key: Key,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    hand_out(&state, key, &principal, context, *id, TokenKind::Invitation).await
+}
+
+/// Withdraws an invitation
+///
+/// The account goes with it, and its address can be invited again.
+#[utoipa::path(delete, path = "/v1/users/{user_id}/invitation", tag = "users", params(("user_id" = Uuid, Path)),
+    responses((status = 204, description = "Withdrawn."),
+              (status = 409, description = "The user has joined already, or a test session names it.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn withdraw(
+    id: web::Path<Uuid>,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let organisation_id = principal.organisation_id;
+    let tx = state.database.tenant(organisation_id).transaction().await?;
+    users::find_for_update(&tx, organisation_id, *id).await?.ok_or_else(no_such_user)?;
+    account_tokens::withdraw_all(&tx, organisation_id, *id).await?;
+    let removed =
+        users::remove_invited(&tx, organisation_id, *id).await.map_err(|error| match error.constraint() {
+            Some(NAMED_ELSEWHERE) => Problem::conflict("A test session names this user. Disable it instead."),
+            _ => error.into(),
+        })?;
+    if !removed {
+        return Err(Problem::conflict("This user has joined already. Disable it instead."));
+    }
+    let event = act(&principal, context, "user.withdraw_invitation", ("user", *id), None, None);
+    audit::record(&tx, &[event]).await?;
+    tx.commit().await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Issues a token for a new password
+///
+/// For somebody who has lost theirs. FireMode sends no mail: hand the token over yourself, when you are sure who asks. The user
+/// sends it to `POST /v1/auth/reset-password`; until then the old password goes on working.
+#[utoipa::path(post, path = "/v1/users/{user_id}/password-reset", tag = "users",
+    params(("user_id" = Uuid, Path),
+           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe; a repeated answer has no token.")),
+    responses((status = 201, description = "The token.", body = OneTimeToken),
+              (status = 409, description = "The user has yet to accept an invitation, or is disabled.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn reset_password(
+    id: web::Path<Uuid>,
+    key: Key,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    hand_out(&state, key, &principal, context, *id, TokenKind::PasswordReset).await
+}
+
+async fn hand_out(
+    state: &State,
+    key: Key,
+    principal: &Principal,
+    context: RequestContext,
+    user_id: Uuid,
+    kind: TokenKind,
+) -> Result<HttpResponse, Problem> {
+    let organisation_id = principal.organisation_id;
+    let (token, hash) = new_secret_token();
+    let scope = key.scope(organisation_id, principal.user_id);
+    let (action, wants_joined) = match kind {
+        TokenKind::Invitation => ("user.invite_again", false),
+        TokenKind::PasswordReset => ("user.issue_password_reset", true),
+    };
+    let outcome = run_once(
+        state.database.tenant(organisation_id),
+        scope,
+        &NO_BODY,
+        state.settings.idempotency.days,
+        async |tx| {
+            let (user, _) =
+                users::find_for_update(tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
+            if !user.is_active {
+                return Err(Problem::conflict("This user is disabled. Enable it first."));
+            }
+            if user.joined_at.is_some() != wants_joined {
+                let detail =
+                    if wants_joined { "has yet to accept an invitation" } else { "has joined already" };
+                return Err(Problem::conflict(format!("This user {detail}.")));
+            }
+            let answer = issue(tx, state, principal, &user, kind, &hash).await?;
+            audit::record(tx, &[act(principal, context, action, ("user", user_id), None, None)]).await?;
+            Outcome::new(StatusCode::CREATED, &answer)
+        },
+    )
+    .await?;
+    Ok(outcome.reveal("/token", token).respond())
+}
+
+/// Stores a token's hash; the answer that may be stored too does not have the token.
+async fn issue(
+    tx: &Transaction,
+    state: &State,
+    principal: &Principal,
+    user: &User,
+    kind: TokenKind,
+    token_hash: &[u8],
+) -> Result<OneTimeToken, Problem> {
+    let auth = &state.settings.auth;
+    let hours = match kind {
+        TokenKind::Invitation => auth.invitation_hours,
+        TokenKind::PasswordReset => auth.password_reset_hours,
+    };
+    let expires_at = truncate_to_microseconds(OffsetDateTime::now_utc()) + Duration::hours(hours.into());
+    let new = NewAccountToken {
+        organisation_id: user.organisation_id,
+        user_id: user.id,
+        kind,
+        token_hash,
+        created_by: principal.user_id,
+        expires_at,
+    };
+    account_tokens::put(tx, &new).await?;
+    Ok(OneTimeToken { token: None, expires_at })
+}

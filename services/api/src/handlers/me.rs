@@ -1,0 +1,247 @@
+//! The signed-in user.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ETAG;
+use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_domain::password;
+use firemode_domain::role::Role;
+use firemode_storage::audit::AuditFilter;
+use firemode_storage::users::{self, ProfilePatch, User};
+use firemode_storage::{account_tokens, audit};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, run_once};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::auth::proof::confirm_password;
+use crate::auth::tokens::{end_all, issue};
+use crate::etag;
+use crate::handlers::audit::AuditView;
+use crate::handlers::auth::{check_length, check_password};
+use crate::handlers::{List, act};
+use crate::params::Params;
+use crate::state::State;
+
+/// Who has signed in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Profile {
+    pub(crate) id: Uuid,
+    #[schema(example = "ada@example.com")]
+    pub(crate) email: String,
+    /// Stored encrypted; shown to its owner alone.
+    #[schema(example = "Ada Example")]
+    pub(crate) full_name: String,
+    pub(crate) role: Role,
+}
+
+/// A user, to the user.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnProfile {
+    #[serde(flatten)]
+    profile: Profile,
+    /// Stored encrypted; shown to its owner alone.
+    #[schema(example = "+61 2 5550 0100")]
+    phone: Option<String>,
+    /// Does signing in ask for a code?
+    has_second_factor: bool,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+}
+
+/// New values; what is left out stays.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"phone": "+61 2 5550 0100"}))]
+pub(crate) struct UpdateProfile {
+    #[garde(inner(length(chars, min = 1, max = 200)))]
+    #[schema(example = "Ada Example")]
+    full_name: Option<String>,
+    /// An empty one takes it away.
+    #[garde(inner(length(chars, max = 50)))]
+    #[schema(example = "+61 2 5550 0100")]
+    phone: Option<String>,
+}
+
+/// The present password and the next.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangePassword {
+    #[garde(length(bytes, min = 1, max = password::BYTES_MAX))]
+    #[schema(format = Password)]
+    current_password: String,
+    /// 15 to 256 characters; what is guessed first is refused.
+    #[garde(custom(check_length))]
+    #[schema(format = Password, min_length = 15, max_length = 256)]
+    new_password: String,
+}
+
+/// Tokens that take the place of all others.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewTokens {
+    /// Null in a repeated answer: no secret is stored.
+    access_token: Option<String>,
+    /// Null in a repeated answer.
+    refresh_token: Option<String>,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Life of the access token, in seconds.
+    #[schema(example = 900)]
+    expires_in: u32,
+}
+
+impl OwnProfile {
+    fn of(state: &State, user: User) -> Result<Self, Problem> {
+        let full_name = state.vault.decrypt(&user.full_name_encrypted)?;
+        let phone = user.phone_encrypted.as_deref().map(|phone| state.vault.decrypt(phone)).transpose()?;
+        Ok(Self {
+            profile: Profile { id: user.id, email: user.email, full_name, role: user.role },
+            phone,
+            has_second_factor: user.has_second_factor,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        })
+    }
+
+    fn respond(self) -> HttpResponse {
+        HttpResponse::Ok().insert_header((ETAG, etag::of_time(self.updated_at))).json(self)
+    }
+}
+
+/// Who am I?
+#[utoipa::path(get, path = "/v1/users/me", tag = "users",
+    responses((status = 200, description = "The signed-in user; `ETag` names the state.", body = OwnProfile)))]
+pub(crate) async fn me(principal: Principal, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let tx = state.database.tenant(principal.organisation_id).read().await?;
+    let user = users::find(&tx, principal.organisation_id, principal.user_id).await?;
+    Ok(OwnProfile::of(&state, user.ok_or_else(no_such_user)?)?.respond())
+}
+
+/// Changes one's own profile
+#[utoipa::path(patch, path = "/v1/users/me", tag = "users", request_body = UpdateProfile,
+    params(("If-Match" = Option<String>, Header, description = "`ETag` of the state that you read.")),
+    responses((status = 200, description = "Changed.", body = OwnProfile),
+              (status = 412, description = "It has changed since you read it.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn update_me(
+    body: Body<UpdateProfile>,
+    request: HttpRequest,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let (organisation_id, user_id) = (principal.organisation_id, principal.user_id);
+    let UpdateProfile { full_name, phone } = body.value;
+    let encrypt = |text: String| state.vault.encrypt(&text);
+    // What was changed, and not to what: names are no matter for a log that is kept for ever.
+    let changed = json!({"full_name": full_name.is_some(), "phone": phone.is_some()});
+    let patch = ProfilePatch {
+        full_name_encrypted: full_name.map(encrypt),
+        phone_encrypted: phone.map(|phone| Some(phone).filter(|phone| !phone.is_empty()).map(encrypt)),
+    };
+    let tx = state.database.tenant(organisation_id).transaction().await?;
+    let (before, _) =
+        users::find_for_update(&tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
+    etag::check_if_match(&request, &etag::of_time(before.updated_at))?;
+    users::update_profile(&tx, organisation_id, user_id, &patch).await?;
+    let event = act(&principal, context, "user.update_profile", ("user", user_id), None, Some(changed));
+    audit::record(&tx, &[event]).await?;
+    let after = users::find(&tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
+    let profile = OwnProfile::of(&state, after)?;
+    tx.commit().await?;
+    Ok(profile.respond())
+}
+
+/// One's own history, newest first
+#[utoipa::path(get, path = "/v1/users/me/audits", tag = "users",
+    params(("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
+           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+           ("action" = Option<String>, Query, description = "One action.", example = "auth.login"),
+           ("status" = Option<String>, Query, description = "`success` or `failure`.")),
+    responses((status = 200, description = "One page of what the caller did.", body = List<AuditView>),
+              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
+               content_type = "application/problem+json"),
+              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn audits(
+    request: HttpRequest,
+    principal: Principal,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let mut params = Params::of(&request)?;
+    let page = params.page();
+    let filter = AuditFilter {
+        user_id: Some(principal.user_id),
+        action: params.optional("action"),
+        status: params.optional("status"),
+        ..AuditFilter::default()
+    };
+    params.finish()?;
+    let list = "/v1/users/me/audits";
+    crate::handlers::audit::respond(&request, &state, principal.organisation_id, list, &page, &filter).await
+}
+
+/// Changes one's own password
+///
+/// Ends every session, this one included, and gives new tokens.
+#[utoipa::path(post, path = "/v1/users/me/password", tag = "users", request_body = ChangePassword,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    responses((status = 200, description = "Changed.", body = NewTokens),
+              (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.",
+               body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn change_password(
+    body: Body<ChangePassword>,
+    key: Key,
+    request: HttpRequest,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let ChangePassword { current_password, new_password } = body.value;
+    let proven =
+        confirm_password(&state, &request, context, &principal, &current_password, "current_password")
+            .await?;
+    let full_name = state.vault.decrypt(&proven.full_name_encrypted)?;
+    check_password("new_password", &new_password, &[&proven.email, &full_name, &proven.organisation_name])?;
+    let password_hash = state.passwords.hash(&new_password).await?;
+    let (organisation_id, user_id) = (principal.organisation_id, principal.user_id);
+    let scope = key.scope(organisation_id, user_id);
+    let mut made = None;
+    let outcome = run_once(
+        state.database.tenant(organisation_id),
+        scope,
+        &body.fingerprint,
+        state.settings.idempotency.days,
+        async |tx| {
+            let (user, _) =
+                users::find_for_update(tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
+            if user.password_changed_at != proven.password_changed_at {
+                return Err(Problem::invalid_field("current_password", "is not your password any more"));
+            }
+            users::set_password(tx, organisation_id, user_id, &password_hash).await?;
+            account_tokens::withdraw_all(tx, organisation_id, user_id).await?;
+            let entry = end_all(tx, organisation_id, user_id, true).await?;
+            let tokens = issue(tx, &state, &user, Uuid::now_v7(), None).await?;
+            let event = act(&principal, context, "user.change_password", ("user", user_id), None, None);
+            audit::record(tx, &[event]).await?;
+            let (token_type, expires_in) = (tokens.token_type, tokens.expires_in);
+            made = Some((entry, tokens));
+            let stored = NewTokens { access_token: None, refresh_token: None, token_type, expires_in };
+            Outcome::new(StatusCode::OK, &stored)
+        },
+    )
+    .await?;
+    let Some((entry, tokens)) = made else { return Ok(outcome.respond()) };
+    state.revocations.add(entry);
+    let outcome = outcome.reveal("/access_token", tokens.access_token);
+    Ok(outcome.reveal("/refresh_token", tokens.refresh_token).respond())
+}
+
+pub(crate) fn no_such_user() -> Problem {
+    Problem::not_found("user")
+}

@@ -1,0 +1,171 @@
+//! Renewing tokens, and ending them.
+
+use actix_web::{HttpResponse, web};
+use firemode_storage::revocations::{self, Entry, Revocation};
+use firemode_storage::{Purpose, Transaction, audit, refresh_tokens, users};
+use firemode_web::{Body, Problem, RequestContext};
+use garde::Validate;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::auth::tokens::{Tokens, end_all, hash, issue, longest_life};
+use crate::handlers::act;
+use crate::state::State;
+
+/// A refresh token to exchange.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Refresh {
+    #[garde(length(bytes, min = 1, max = 200))]
+    refresh_token: String,
+}
+
+/// What to end besides the access token.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({}))]
+pub(crate) struct Logout {
+    /// Ends the whole family of tokens of this login.
+    #[garde(inner(length(bytes, min = 1, max = 200)))]
+    refresh_token: Option<String>,
+}
+
+/// An access token to put on the revocation list.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Revoke {
+    /// `jti` of the token.
+    #[garde(skip)]
+    jti: Uuid,
+    /// Whose token it is.
+    #[garde(skip)]
+    user_id: Uuid,
+}
+
+/// A user whose every token is to end.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({}))]
+pub(crate) struct RevokeAll {
+    /// Oneself, where left out.
+    #[garde(skip)]
+    user_id: Option<Uuid>,
+}
+
+/// Exchanges a refresh token for new tokens
+///
+/// The old one works until the new one has been used once, so that a lost answer does no harm. After that, using the old one
+/// again is taken for theft and ends every token of that login.
+#[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", request_body = Refresh,
+    responses((status = 200, description = "New tokens.", body = Tokens),
+              (status = 401, description = "The refresh token does not work (any more).", body = firemode_web::ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn refresh(body: Body<Refresh>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let refused = || Problem::unauthorized("The refresh token does not work any more. Sign in again.");
+    let hash = hash(&body.value.refresh_token);
+    let organisation_id = {
+        let tx = state.database.across_tenants(Purpose::Renewal).read().await?;
+        refresh_tokens::organisation_of(&tx, &hash).await?.ok_or_else(refused)?
+    };
+    let tx = state.database.tenant(organisation_id).transaction().await?;
+    let token = refresh_tokens::find_for_use(&tx, organisation_id, &hash).await?.ok_or_else(refused)?;
+    if token.revoked || token.successor_used {
+        refresh_tokens::revoke_family(&tx, token.organisation_id, token.family_id).await?;
+        tx.commit().await?;
+        return Err(refused());
+    }
+    let user =
+        users::find_for_share(&tx, token.organisation_id, token.user_id).await?.filter(|user| user.is_active);
+    let user = user.filter(|_| token.expires_at > OffsetDateTime::now_utc()).ok_or_else(refused)?;
+    refresh_tokens::mark_used(&tx, &token).await?;
+    let tokens = issue(&tx, &state, &user, token.family_id, Some(token.id)).await?;
+    tx.commit().await?;
+    Ok(HttpResponse::Ok().json(tokens))
+}
+
+/// Signs out
+///
+/// Ends this access token, and with `refresh_token` also what could renew it.
+#[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", request_body = Logout,
+    responses((status = 204, description = "Signed out.")))]
+pub(crate) async fn logout(
+    body: Body<Logout>,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
+    if let Some(refresh_token) = &body.value.refresh_token
+        && let Some(token) =
+            refresh_tokens::find_for_use(&tx, principal.organisation_id, &hash(refresh_token)).await?
+        && token.user_id == principal.user_id
+    {
+        refresh_tokens::revoke_family(&tx, token.organisation_id, token.family_id).await?;
+    }
+    let entry = end_token(&tx, &principal, principal.user_id, principal.claims.jti).await?;
+    let event = act(&principal, context, "auth.logout", ("user", principal.user_id), None, None);
+    audit::record(&tx, &[event]).await?;
+    tx.commit().await?;
+    state.revocations.add(entry);
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Revokes one access token of the organisation
+#[utoipa::path(post, path = "/v1/auth/revoke", tag = "auth", request_body = Revoke,
+    responses((status = 204, description = "It is on the revocation list."),
+              (status = 404, description = "There is no such user.", body = firemode_web::ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn revoke(
+    body: Body<Revoke>,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let Revoke { jti, user_id } = body.value;
+    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
+    let user = users::find(&tx, principal.organisation_id, user_id).await?;
+    let user = user.ok_or_else(|| Problem::not_found("user"))?;
+    let entry = end_token(&tx, &principal, user.id, jti).await?;
+    let event = act(&principal, context, "auth.revoke", ("token", jti), None, None);
+    audit::record(&tx, &[event]).await?;
+    tx.commit().await?;
+    state.revocations.add(entry);
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Ends every token of a user
+#[utoipa::path(post, path = "/v1/auth/revoke-all", tag = "auth", request_body = RevokeAll,
+    responses((status = 204, description = "The user has to sign in again everywhere."),
+              (status = 404, description = "There is no such user.", body = firemode_web::ProblemBody,
+               content_type = "application/problem+json")))]
+pub(crate) async fn revoke_all(
+    body: Body<RevokeAll>,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let user_id = body.value.user_id.unwrap_or(principal.user_id);
+    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
+    let user = users::find(&tx, principal.organisation_id, user_id).await?;
+    let user = user.ok_or_else(|| Problem::not_found("user"))?;
+    let entry = end_all(&tx, principal.organisation_id, user.id, true).await?;
+    let event = act(&principal, context, "auth.revoke_all", ("user", user.id), None, None);
+    audit::record(&tx, &[event]).await?;
+    tx.commit().await?;
+    state.revocations.add(entry);
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn end_token(
+    tx: &Transaction,
+    principal: &Principal,
+    user_id: Uuid,
+    jti: Uuid,
+) -> Result<Entry, Problem> {
+    let expires_at = longest_life();
+    revocations::revoke_token(tx, principal.organisation_id, user_id, jti, expires_at).await?;
+    Ok(Entry { revocation: Revocation::Token { user_id, jti }, expires_at })
+}

@@ -1,0 +1,203 @@
+//! The second factor: codes of an authenticator app (RFC 6238).
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_domain::audit::AuditStatus;
+use firemode_domain::password;
+use firemode_storage::{audit, second_factors, users};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, run_once};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::auth::proof::confirm_password;
+use crate::auth::second_factor::{new_recovery_codes, new_secret, take_code};
+use crate::handlers::act;
+use crate::handlers::me::no_such_user;
+use crate::state::State;
+
+/// The caller's password, so that a stolen access token is not enough.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Password {
+    #[garde(length(bytes, min = 1, max = password::BYTES_MAX))]
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// What the app shows.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Code {
+    #[garde(length(bytes, min = 6, max = 10))]
+    #[schema(example = "123456")]
+    code: String,
+}
+
+/// What an app needs; shown once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewTotp {
+    /// To be typed, in base32. Null in a repeated answer: no secret is stored.
+    #[schema(example = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")]
+    secret: Option<String>,
+    /// To be shown as a QR code. Null in a repeated answer.
+    otpauth_uri: Option<String>,
+}
+
+/// Codes for the day on which the app is lost; shown once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecoveryCodes {
+    /// Each signs in once, in the place of a code of the app. Null in a repeated answer: no secret is stored.
+    recovery_codes: Option<Vec<String>>,
+}
+
+/// Begins to set up a second factor
+///
+/// Nothing is asked for at sign-ins until a first code has confirmed that the app has the secret.
+#[utoipa::path(post, path = "/v1/users/me/totp", tag = "users", request_body = Password,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    responses((status = 201, description = "The secret for the app.", body = NewTotp),
+              (status = 409, description = "There is one already. Remove it first.", body = ProblemBody,
+               content_type = "application/problem+json"),
+              (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.",
+               body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn begin(
+    body: Body<Password>,
+    key: Key,
+    request: HttpRequest,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let password = &body.value.password;
+    let user = confirm_password(&state, &request, context, &principal, password, "password").await?;
+    let secret = new_secret()?;
+    let secret_encrypted = state.vault.encrypt(&secret.base32());
+    let scope = key.scope(user.organisation_id, user.id);
+    let outcome = run_once(
+        state.database.tenant(user.organisation_id),
+        scope,
+        &body.fingerprint,
+        state.settings.idempotency.days,
+        async |tx| {
+            if !second_factors::begin(tx, user.organisation_id, user.id, &secret_encrypted).await? {
+                return Err(Problem::conflict("This account has a second factor. Remove it first."));
+            }
+            let event = act(&principal, context, "user.begin_totp", ("user", user.id), None, None);
+            audit::record(tx, &[event]).await?;
+            Outcome::new(StatusCode::CREATED, &NewTotp { secret: None, otpauth_uri: None })
+        },
+    )
+    .await?;
+    let outcome = outcome.reveal("/otpauth_uri", secret.uri(&user.email));
+    Ok(outcome.reveal("/secret", secret.base32()).respond())
+}
+
+/// Confirms the second factor with a first code
+///
+/// From here on every sign-in asks for a code. The recovery codes are shown this once: keep them.
+#[utoipa::path(post, path = "/v1/users/me/totp/confirm", tag = "users", request_body = Code,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    responses((status = 200, description = "Confirmed.", body = RecoveryCodes),
+              (status = 409, description = "There is nothing to confirm.", body = ProblemBody,
+               content_type = "application/problem+json"),
+              (status = 429, description = "Too many wrong codes. Wait as long as Retry-After says.",
+               body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn confirm(
+    body: Body<Code>,
+    key: Key,
+    request: HttpRequest,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let organisation_id = principal.organisation_id;
+    let tx = state.database.tenant(principal.organisation_id).read().await?;
+    let user = users::find(&tx, organisation_id, principal.user_id).await?.ok_or_else(no_such_user)?;
+    let origin = state.throttle.origin(&request, &user.email);
+    state.throttle.check(&tx, &origin).await?;
+    drop(tx);
+    let scope = key.scope(organisation_id, user.id);
+    let (mut codes, mut is_wrong) = (Vec::new(), false);
+    let outcome = run_once(
+        state.database.tenant(organisation_id),
+        scope,
+        &body.fingerprint,
+        state.settings.idempotency.days,
+        async |tx| {
+            let factor = second_factors::find_for_use(tx, organisation_id, user.id).await?;
+            let factor = factor.filter(|factor| !factor.is_confirmed).ok_or_else(|| {
+                Problem::conflict("There is nothing to confirm: begin a second factor first.")
+            })?;
+            if !take_code(tx, &state.vault, &user, &factor, &body.value.code).await? {
+                is_wrong = true;
+                return Err(Problem::invalid_field("code", "is not what the app shows now"));
+            }
+            codes = new_recovery_codes(tx, &user).await?;
+            let event = act(&principal, context, "user.confirm_totp", ("user", user.id), None, None);
+            audit::record(tx, &[event]).await?;
+            Outcome::new(StatusCode::OK, &RecoveryCodes { recovery_codes: None })
+        },
+    )
+    .await;
+    if is_wrong {
+        let tx = state.database.tenant(principal.organisation_id).transaction().await?;
+        state.throttle.failed(&tx, &origin).await?;
+        let mut event = act(&principal, context, "user.confirm_totp", ("user", user.id), None, None);
+        event.status = AuditStatus::Failure;
+        audit::record(&tx, &[event]).await?;
+        tx.commit().await?;
+    }
+    Ok(outcome?.reveal("/recovery_codes", codes).respond())
+}
+
+/// Removes one's own second factor
+#[utoipa::path(delete, path = "/v1/users/me/totp", tag = "users", request_body = Password,
+    responses((status = 204, description = "Removed; sign-ins ask for the password alone."),
+              (status = 404, description = "There is none.", body = ProblemBody,
+               content_type = "application/problem+json"),
+              (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.",
+               body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn remove_own(
+    body: Body<Password>,
+    request: HttpRequest,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let password = &body.value.password;
+    confirm_password(&state, &request, context, &principal, password, "password").await?;
+    remove(&state, &principal, context, principal.user_id).await
+}
+
+/// Removes the second factor of a user
+///
+/// For somebody who has lost both the app and the recovery codes.
+#[utoipa::path(delete, path = "/v1/users/{user_id}/totp", tag = "users", params(("user_id" = Uuid, Path)),
+    responses((status = 204, description = "Removed; sign-ins ask for the password alone.")))]
+pub(crate) async fn remove_of_user(
+    id: web::Path<Uuid>,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    remove(&state, &principal, context, *id).await
+}
+
+async fn remove(
+    state: &State,
+    principal: &Principal,
+    context: RequestContext,
+    user_id: Uuid,
+) -> Result<HttpResponse, Problem> {
+    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
+    if !second_factors::remove(&tx, principal.organisation_id, user_id).await? {
+        return Err(Problem::not_found("second factor"));
+    }
+    let event = act(principal, context, "user.remove_totp", ("user", user_id), None, None);
+    audit::record(&tx, &[event]).await?;
+    tx.commit().await?;
+    Ok(HttpResponse::NoContent().finish())
+}

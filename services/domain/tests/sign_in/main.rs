@@ -1,0 +1,4 @@
+//! Passwords and one-time codes.
+
+mod password;
+mod totp;

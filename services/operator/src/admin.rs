@@ -1,0 +1,153 @@
+//! An organisation with its first admin, made by whoever runs the appliance: production keeps registration closed.
+
+use std::borrow::Cow;
+
+use data_encoding::BASE32_NOPAD;
+use firemode_api::{Passwords, Vault};
+use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
+use firemode_domain::password::{self, Weakness};
+use firemode_domain::role::Role;
+use firemode_runtime::settings::Settings;
+use firemode_storage::users::{self, EMAIL_TAKEN, NewUser};
+use firemode_storage::{Database, StorageError, audit, demo};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Random bytes of a password that is made here: 160 bits, 32 characters.
+const PASSWORD_BYTES: usize = 20;
+
+/// Most characters of a name.
+const NAME_CHARACTERS_MAX: usize = 200;
+
+/// Whom to make.
+#[derive(Debug, Clone)]
+pub struct FirstAdmin {
+    /// Name of the organisation, 1 to 200 characters.
+    pub organisation: String,
+    /// Address to sign in with.
+    pub email: String,
+    /// Full name, 1 to 200 characters.
+    pub full_name: String,
+    /// None to have one made.
+    pub password: Option<String>,
+}
+
+/// What was made.
+#[derive(Debug, Clone)]
+pub struct Created {
+    /// The organisation.
+    pub organisation_id: Uuid,
+    /// The admin.
+    pub user_id: Uuid,
+    /// The password, where it was made here. It is stored nowhere.
+    pub password: Option<String>,
+}
+
+/// Why nobody was made.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// An address has one account in the whole database.
+    #[error("there is an account with this email address; nothing was changed")]
+    EmailTaken,
+    /// A name is empty or too long.
+    #[error("{0} must have 1 to 200 characters")]
+    Name(&'static str),
+    /// That is no address.
+    #[error("'{0}' is not an email address")]
+    Email(String),
+    /// It would be guessed.
+    #[error("the password {0}")]
+    Weak(#[from] Weakness),
+    /// The database is not there, or not as it should be.
+    #[error("the database fails; is FireMode running, with this FIREMODE_DATA_DIR or DATABASE_URL?")]
+    Database(#[from] StorageError),
+    /// The database has no schema yet.
+    #[error("the database is not migrated yet; start FireMode first, or run `firemode migrate`")]
+    NotMigrated,
+    /// A key or the source of randomness does not work.
+    #[error("auth.pii_encryption_key, the costs of passwords, or the system's randomness do not work")]
+    Keys,
+}
+
+impl AdminError {
+    /// Is it what was asked for that does not work, and not the appliance?
+    pub fn is_about_input(&self) -> bool {
+        matches!(self, Self::Name(_) | Self::Email(_) | Self::Weak(_))
+    }
+}
+
+/// Makes an organisation and its admin, who can sign in at once.
+///
+/// # Errors
+/// [`AdminError`]; nothing was changed then.
+pub async fn create(settings: &Settings, admin: FirstAdmin) -> Result<Created, AdminError> {
+    let FirstAdmin { organisation, email, full_name, password } = admin;
+    check_name("the organisation", &organisation)?;
+    check_name("the name", &full_name)?;
+    let email = email.to_lowercase();
+    if !firemode_api::is_email(&email) {
+        return Err(AdminError::Email(email));
+    }
+    let (password, generated) = match password {
+        Some(password) => (password, None),
+        None => {
+            let password = random_password()?;
+            (password.clone(), Some(password))
+        }
+    };
+    password::check(&password, &[&email, &full_name, &organisation])?;
+    let passwords = Passwords::new(&settings.auth).ok_or(AdminError::Keys)?;
+    let vault = Vault::new(&settings.auth.pii_encryption_key).ok_or(AdminError::Keys)?;
+    let password_hash = passwords.hash(&password).await.map_err(|_| AdminError::Keys)?;
+    let (organisation_id, user_id) = (Uuid::now_v7(), Uuid::now_v7());
+    let new = NewUser {
+        id: user_id,
+        organisation_id,
+        email: &email,
+        password_hash: &password_hash,
+        full_name_encrypted: &vault.encrypt(&full_name),
+        role: Role::Admin,
+        has_joined: true,
+    };
+    let database = Database::new(settings, 1)?;
+    if !demo::is_migrated(&database.without_tenant().read().await?).await? {
+        return Err(AdminError::NotMigrated);
+    }
+    let tx = database.tenant(organisation_id).transaction().await?;
+    users::insert_organisation(&tx, organisation_id, &organisation).await?;
+    users::insert(&tx, &new).await.map_err(|error| match error.constraint() {
+        Some(EMAIL_TAKEN) => AdminError::EmailTaken,
+        _ => error.into(),
+    })?;
+    audit::record(&tx, &[made(organisation_id, user_id)]).await?;
+    tx.commit().await?;
+    Ok(Created { organisation_id, user_id, password: generated })
+}
+
+fn check_name(what: &'static str, name: &str) -> Result<(), AdminError> {
+    let is_right = (1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()) && !name.contains('\0');
+    if is_right { Ok(()) } else { Err(AdminError::Name(what)) }
+}
+
+fn random_password() -> Result<String, AdminError> {
+    let mut bytes = [0; PASSWORD_BYTES];
+    getrandom::fill(&mut bytes).map_err(|_| AdminError::Keys)?;
+    Ok(BASE32_NOPAD.encode(&bytes).to_lowercase())
+}
+
+/// By the system: whoever runs the appliance has no account.
+fn made(organisation_id: Uuid, user_id: Uuid) -> AuditEvent {
+    AuditEvent {
+        id: Uuid::now_v7(),
+        organisation_id,
+        actor_user_id: None,
+        action: Cow::Borrowed("admin.create"),
+        resource_type: Cow::Borrowed("user"),
+        resource_id: Some(user_id.to_string()),
+        status: AuditStatus::Success,
+        before: None,
+        after: None,
+        transaction_id: Uuid::now_v7(),
+        at: truncate_to_microseconds(OffsetDateTime::now_utc()),
+    }
+}
