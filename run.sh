@@ -15,6 +15,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/checks.sh
 # shellcheck source=scripts/fuzz.sh
 . scripts/fuzz.sh
+# shellcheck source=scripts/fuzz_api.sh
+. scripts/fuzz_api.sh
 
 usage() {
     cat <<'HELP'
@@ -27,6 +29,9 @@ Usage: ./run.sh [COMMAND]
   test_load     Load tests against a stack of their own, or FIREMODE_BASE_URL; --short for a minute (load/README.md).
   fuzz TARGET [SECONDS]
                 Look for inputs that break the session document (CONTRIBUTING.md, Fuzzing).
+  fuzz_api [OPTION...]
+                Send a running FireMode, which may be thrown away, what its OpenAPI document allows and what it does not
+                (docs/security.md); options are those of schemathesis.
   walkthrough   Walk through the API of a running FireMode, as a technician's device would use it.
   seed          Fill the demo organisation of a running FireMode, so that there is something to see.
   token         Print an access token of the demo organisation's admin.
@@ -105,7 +110,7 @@ test_all() {
 }
 
 main() {
-    if (($# > 1)) && [[ $1 != @(test_load|fuzz|backup|restore) ]]; then
+    if (($# > 1)) && [[ $1 != @(test_load|fuzz|fuzz_api|backup|restore) ]]; then
         usage >&2
         exit 2
     fi
@@ -118,6 +123,7 @@ main() {
         test) test_all ;;
         test_load) exec load/run_all_tests.sh "${@:2}" ;;
         fuzz) fuzz "${@:2}" ;;
+        fuzz_api) fuzz_api "${@:2}" ;;
         walkthrough) walk_through ;;
         *)
             say "unknown command: $1" >&2

@@ -4,6 +4,7 @@
 //! their own.
 #![expect(clippy::unwrap_used, reason = "in a test, what is not there ends the test")]
 
+mod access;
 mod assets;
 mod audit;
 mod auth;
@@ -24,6 +25,7 @@ mod history;
 mod idempotency;
 mod items;
 mod late;
+mod limits;
 mod lists;
 mod migrations;
 mod openapi;

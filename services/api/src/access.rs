@@ -1,6 +1,6 @@
 //! Who may call what: decided in one place, from the table of routes.
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
@@ -21,6 +21,8 @@ pub(crate) enum Access {
     Always,
     /// No token.
     Public,
+    /// The documentation: no token where it is public, else that of an admin.
+    Docs,
     /// The metrics token, at any time, or the token of an admin.
     Metrics,
     /// A token with one of these roles.
@@ -31,7 +33,7 @@ impl Access {
     /// The roles that may call the route, where it asks for one.
     pub(crate) fn roles(self) -> Option<&'static [Role]> {
         match self {
-            Self::Always | Self::Public => None,
+            Self::Always | Self::Public | Self::Docs => None,
             Self::Metrics => Some(&[Role::Admin]),
             Self::Roles(roles) => Some(roles),
         }
@@ -63,32 +65,45 @@ impl FromRequest for Principal {
 pub(crate) async fn check(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let Some(pattern) = request.match_pattern() else { return next.call(request).await };
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
+    match admit(&request).await {
+        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_left_body),
+        // An answer, and no error: the layers around this one add their headers to it.
+        Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
+    }
+}
+
+async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
+    let Some(pattern) = request.match_pattern() else { return Ok(()) };
     let route = routes::find(request.method(), &pattern).map_err(Problem::method_not_allowed)?;
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
-        return Err(Problem::internal("the application has no state").into());
+        return Err(Problem::internal("the application has no state"));
     };
-    let is_scraper = route == Access::Metrics && has_metrics_token(&state, &request);
-    let is_open = route == Access::Always || is_scraper;
+    let is_scraper = route == Access::Metrics && has_metrics_token(&state, request);
+    let is_public_page = route == Access::Docs && state.settings.server.docs_public;
+    let is_open = route == Access::Always || is_scraper || is_public_page;
     if !is_open && state.readiness.get() == Ready::Starting {
         let detail = "The appliance is starting. Try again in a moment.";
-        return Err(Problem::unavailable(detail).reason("STARTING").into());
+        return Err(Problem::unavailable(detail).reason("STARTING"));
     }
     match route.roles() {
         // Health shows more to an admin, so a token that is there is looked at; one that is not good counts as none.
         None if route == Access::Always => {
-            if let Ok(principal) = authenticate(&state, &request).await {
+            if let Ok(principal) = authenticate(&state, request).await {
                 request.extensions_mut().insert(principal);
             }
         }
+        None if route == Access::Docs && !is_public_page => {
+            let principal = authorize(&state, request, &pattern, &[Role::Admin]).await?;
+            request.extensions_mut().insert(principal);
+        }
         Some(roles) if !is_scraper => {
-            let principal = authorize(&state, &request, &pattern, roles).await?;
+            let principal = authorize(&state, request, &pattern, roles).await?;
             request.extensions_mut().insert(principal);
         }
         _ => {}
     }
-    next.call(request).await
+    Ok(())
 }
 
 async fn authorize(

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
+use actix_web::http::header::STRICT_TRANSPORT_SECURITY;
+use actix_web::middleware::{Condition, DefaultHeaders, NormalizePath, TrailingSlash, from_fn};
 use actix_web::{App, HttpServer, web};
 use firemode_runtime::listener::{self, ListenError};
 use firemode_runtime::notify::{Notifier, READY, STOPPING};
+use firemode_runtime::open_files;
 use firemode_runtime::settings::Settings;
 use firemode_storage::StorageError;
 use firemode_web::{Drain, Metrics, close_when_leaving, conventions, not_found};
 
 use crate::state::{Ready, State};
-use crate::{access, handlers, maintenance, proxy, readiness, routes};
+use crate::{access, handlers, limits, maintenance, proxy, readiness, routes};
 
 /// Threads of one worker for work that would hold up its requests: passwords and documents.
 const BLOCKING_THREADS: usize = 8;
@@ -45,7 +47,8 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
     let address = listener.local_addr()?;
     let server_settings = settings.server.clone();
     let supervisor_settings = settings.supervisor.clone();
-    let drain = Drain::default();
+    open_files::make_room_for(server_settings.connections_max);
+    let drain = Drain::new(&server_settings);
     let state = web::Data::new(State::new(settings)?);
     let metrics = Metrics::of_process();
     handlers::metrics::describe();
@@ -59,6 +62,8 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
     if listener::is_successor() {
         readiness::wait_until_serving(&state).await;
     }
+    let has_cors = state.settings.cors.origins().next().is_some();
+    let https_only_seconds = server_settings.https_only_seconds;
     let (app_state, app_drain) = (state.clone(), drain.clone());
     let server = HttpServer::new(move || {
         App::new()
@@ -69,13 +74,19 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
             .app_data(web::PayloadConfig::new(app_state.settings.server.json_bytes_max))
             .configure(routes::register)
             .default_service(web::route().to(not_found))
+            .wrap(from_fn(limits::count_user))
             .wrap(from_fn(access::check))
+            .wrap(from_fn(limits::slow_body::bound_body))
+            .wrap(from_fn(limits::admit))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
+            .wrap(Condition::new(has_cors, limits::cors::cors(&app_state.settings.cors)))
             .wrap(from_fn(conventions))
+            .wrap(Condition::new(https_only_seconds > 0, https_only(https_only_seconds)))
             .wrap(from_fn(close_when_leaving))
     })
     .on_connect(drain.count())
     .workers(server_settings.workers)
+    .max_connections(server_settings.connections_max.div_ceil(server_settings.workers))
     .worker_max_blocking_threads(BLOCKING_THREADS)
     .keep_alive(Duration::from_secs(server_settings.keep_alive_seconds))
     .client_request_timeout(Duration::from_secs(server_settings.request_head_seconds_max))
@@ -97,4 +108,9 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
     }
     background.iter().for_each(actix_web::rt::task::JoinHandle::abort);
     Ok(())
+}
+
+/// Tells browsers to use HTTPS alone. What terminates TLS stands before this server.
+fn https_only(seconds: u64) -> DefaultHeaders {
+    DefaultHeaders::new().add((STRICT_TRANSPORT_SECURITY, format!("max-age={seconds}; includeSubDomains")))
 }

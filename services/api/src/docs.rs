@@ -1,5 +1,6 @@
 //! The OpenAPI document, made from the code.
 
+use actix_web::http::Method;
 use firemode_web::ProblemBody;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::Operation;
@@ -12,6 +13,12 @@ use crate::access::Access;
 use crate::routes::{Documented, TABLE};
 
 const SCHEME: &str = "bearer";
+
+/// The extension that lists who may call a route.
+const ROLES: &str = "x-roles";
+
+/// Stands in that list for everybody.
+const PUBLIC: &str = "public";
 
 /// Where the ids in paths come from.
 const IDS: [(&str, &str); 5] = [
@@ -46,7 +53,7 @@ pub fn openapi() -> OpenApi {
             _ => &mut item.delete,
         };
         if let Some(operation) = operation {
-            add_common(operation, *access, path);
+            add_common(operation, method, *access, path);
         }
     }
     document
@@ -81,7 +88,7 @@ fn open_extended(components: &mut Components) {
 }
 
 /// The errors that any route with this access can give, and the padlock.
-fn add_common(operation: &mut Operation, access: Access, path: &str) {
+fn add_common(operation: &mut Operation, method: &Method, access: Access, path: &str) {
     // A handler's name alone is not unique; with its noun it is.
     if let (Some(tags), Some(name)) = (&operation.tags, &operation.operation_id) {
         operation.operation_id = Some(format!("{}_{name}", tags.concat()));
@@ -93,9 +100,19 @@ fn add_common(operation: &mut Operation, access: Access, path: &str) {
             parameter.description.get_or_insert_with(|| (*source).to_owned());
         }
     }
+    let roles: Vec<&str> =
+        access.roles().map_or_else(|| vec![PUBLIC], |roles| roles.iter().map(|role| role.as_str()).collect());
+    operation.extensions.get_or_insert_default().insert(ROLES.to_owned(), roles.into());
     let mut errors = vec![("500", "The request failed here; it was logged under its transaction id.")];
     if access != Access::Always {
         errors.push(("503", "The appliance is starting, or a part of it is not there. Retry."));
+    }
+    if access != Access::Always {
+        errors.push(("429", "Too many requests; `Retry-After` says when to come again."));
+    }
+    if access == Access::Docs {
+        errors.push(("401", "Where the documentation is not public: no access token of an admin."));
+        errors.push(("403", "Where the documentation is not public: the caller is no admin."));
     }
     if let Some(roles) = access.roles() {
         let scopes: [&str; 0] = [];
@@ -104,6 +121,15 @@ fn add_common(operation: &mut Operation, access: Access, path: &str) {
         if roles.len() < 4 {
             errors.push(("403", "The role of the caller may not do this."));
         }
+    }
+    if *method == Method::POST && access.roles().is_some() {
+        errors.push(("409", "The first request with this Idempotency-Key is still running. Retry."));
+    }
+    if *method == Method::PATCH || *method == Method::DELETE {
+        errors.push((
+            "412",
+            "It has changed since it was read: the tag of `If-Match` is not its tag any more.",
+        ));
     }
     if path.contains('{') {
         errors.push(("404", "There is no such thing, or it is another tenant's."));
@@ -115,6 +141,7 @@ fn add_common(operation: &mut Operation, access: Access, path: &str) {
     if operation.request_body.is_some() {
         errors.push(("400", "The body is not JSON, or a header is not valid."));
         errors.push(("413", "The body is larger than this route accepts."));
+        errors.push(("408", "The body took too long to arrive."));
         errors.push(("415", "The body is of a type that this route does not take."));
     }
     for (status, description) in errors {

@@ -119,22 +119,24 @@ fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
 
 /// What the client is told. The request may have been taken or not, so only a retry under the same key is safe.
 fn failure(error: &SendRequestError) -> Problem {
+    let body = match error {
+        SendRequestError::Body(body) => body.downcast_ref::<PayloadError>(),
+        _ => None,
+    };
     let problem = match error {
         SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => {
             let detail = "The ingest process did not answer in time. Send the request again with the same \
                           Idempotency-Key.";
             Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).retry_after(1)
         }
-        SendRequestError::Body(body) if is_client_fault(body.as_ref()) => {
-            Problem::bad_request("The body broke off before its end.")
-        }
-        _ => Problem::unavailable(
-            "The ingest process is not there right now. Send the request again with the same Idempotency-Key.",
+        _ => body.map_or_else(
+            || {
+                Problem::unavailable(
+                    "The ingest process is not there right now. Send the request again with the same Idempotency-Key.",
+                )
+            },
+            Problem::of_body,
         ),
     };
     problem.caused_by(error)
-}
-
-fn is_client_fault(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.is::<PayloadError>()
 }

@@ -45,6 +45,8 @@ routes! {
         get "/health" handlers::health::health;
         get "/health/live" handlers::health::live;
         get "/health/ready" handlers::health::ready;
+    }
+    Access::Docs => {
         get "/openapi.json" handlers::root::openapi_json;
         get "/docs" handlers::root::docs;
         get "/docs/{file}" handlers::root::docs_file;

@@ -15,6 +15,7 @@ use crate::auth::passwords::Passwords;
 use crate::auth::revocations::Revocations;
 use crate::auth::throttle::Throttle;
 use crate::auth::vault::Vault;
+use crate::limits::rate::RateLimits;
 
 /// Documents as they were that are built at the same time, each up to the largest size of a document.
 const PAST_DOCUMENTS_MAX: usize = 2;
@@ -37,6 +38,8 @@ pub(crate) struct State {
     /// Turns to build a document as it was.
     pub(crate) past_documents: tokio::sync::Semaphore,
     pub(crate) limits: Limits,
+    /// None where they are switched off.
+    pub(crate) rate_limits: Option<RateLimits>,
     /// Names this process among those that write changes.
     pub(crate) instance_id: uuid::Uuid,
 }
@@ -60,6 +63,7 @@ impl State {
             readiness: Readiness::default(),
             past_documents: tokio::sync::Semaphore::new(PAST_DOCUMENTS_MAX),
             limits: limits::of_documents(&settings.ingest),
+            rate_limits: RateLimits::new(&settings.rate_limit),
             instance_id: uuid::Uuid::new_v4(),
             database,
             settings,

@@ -8,6 +8,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer, Resource};
 use firemode_runtime::listener::{self, ListenError};
 use firemode_runtime::notify::{Notifier, READY, STOPPING};
+use firemode_runtime::open_files;
 use firemode_runtime::settings::Settings;
 use firemode_storage::StorageError;
 use firemode_web::{Drain, Metrics, Problem, close_when_leaving, conventions_behind_api, not_found};
@@ -51,7 +52,8 @@ pub async fn run(settings: Settings) -> Result<(), IngestError> {
     let metrics = Metrics::of_process();
     figures::describe();
     let upkeep = actix_web::rt::spawn(metrics.clone().keep_up());
-    let drain = Drain::default();
+    open_files::make_room_for(settings.server.connections_max);
+    let drain = Drain::new(&settings.server);
     let (app_state, app_drain) = (state.clone(), drain.clone());
     let server = HttpServer::new(move || {
         let state = app_state.clone();
@@ -66,6 +68,7 @@ pub async fn run(settings: Settings) -> Result<(), IngestError> {
     })
     .on_connect(drain.count())
     .workers(settings.ingest.workers)
+    .max_connections(settings.server.connections_max.div_ceil(settings.ingest.workers))
     .worker_max_blocking_threads(BLOCKING_THREADS)
     .keep_alive(Duration::from_secs(settings.server.keep_alive_seconds))
     .client_request_timeout(Duration::from_secs(settings.server.request_head_seconds_max))

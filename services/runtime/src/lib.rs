@@ -6,6 +6,7 @@ pub mod demo;
 pub mod listener;
 pub mod memory;
 pub mod notify;
+pub mod open_files;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

@@ -49,6 +49,16 @@ impl Transaction {
         self.0.is_open = false;
         Ok(())
     }
+
+    /// Undoes what was done, and waits until it is: what it held is free then. Without it, that happens some time after.
+    ///
+    /// # Errors
+    /// The connection broke, which undoes it too.
+    pub async fn rollback(mut self) -> Result<(), StorageError> {
+        traced("rollback", self.0.client.batch_execute("rollback")).await?;
+        self.0.is_open = false;
+        Ok(())
+    }
 }
 
 impl Connection {

@@ -56,8 +56,10 @@ where
                 let detail = "The body must be JSON, with Content-Type: application/json.";
                 return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
             }
-            let bytes =
-                bytes.await.map_err(|error| Problem::of_status(error.as_response_error().status_code()))?;
+            let bytes = bytes.await.map_err(|error| {
+                let broken_off = || Problem::of_status(error.as_response_error().status_code());
+                error.as_error().map_or_else(broken_off, Problem::of_body)
+            })?;
             let value = parse(&bytes)?;
             validate(&value)?;
             Ok(Self { value, fingerprint: Sha256::digest(&bytes).into() })

@@ -3,8 +3,10 @@
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use tracing::Instrument as _;
@@ -12,6 +14,7 @@ use uuid::Uuid;
 
 use crate::Problem;
 use crate::observed::Observed;
+use crate::security;
 
 /// The header with the request's id, on every answer.
 pub const TRANSACTION_ID: HeaderName = HeaderName::from_static("x-transaction-id");
@@ -121,8 +124,21 @@ fn with_problem_body(
         Some(error) => problem_of(error),
         None => Problem::of_status(status),
     };
-    let rendered = problem.render(transaction_id, path);
+    let mut rendered = problem.render(transaction_id, path);
+    keep_headers(response.headers(), rendered.headers_mut());
+    if response.response().head().connection_type() == ConnectionType::Close {
+        rendered.head_mut().set_connection_type(ConnectionType::Close);
+    }
     (response.into_response(rendered), problem.cause().map(str::to_owned))
+}
+
+/// Headers that say nothing about the body stay: a browser has to be allowed to read the problem, too.
+fn keep_headers(old: &HeaderMap, new: &mut HeaderMap) {
+    let mut set: Vec<HeaderName> = new.keys().cloned().collect();
+    set.extend([CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING]);
+    for (name, value) in old.iter().filter(|(name, _)| !set.contains(name)) {
+        new.append(name.clone(), value.clone());
+    }
 }
 
 fn problem_of(error: &Error) -> Problem {
@@ -140,15 +156,5 @@ fn common_headers(headers: &mut HeaderMap, transaction_id: Uuid) {
     if let Ok(value) = HeaderValue::from_str(&transaction_id.to_string()) {
         headers.insert(TRANSACTION_ID, value);
     }
-    for (name, value) in [
-        ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
-        ("x-frame-options", "DENY"),
-        ("cache-control", "no-store"),
-    ] {
-        let name = HeaderName::from_static(name);
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-    }
+    security::add(headers);
 }

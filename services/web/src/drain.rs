@@ -14,9 +14,12 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Extensions, ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
+use actix_web::rt::net::TcpStream;
 use actix_web::{Error, web};
-use firemode_runtime::settings::SupervisorSettings;
+use firemode_runtime::settings::{ServerSettings, SupervisorSettings};
 use firemode_runtime::shutdown::{self, Leave};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpUserTimeout;
 use tokio::time::{Instant, sleep};
 
 /// How often open connections are counted.
@@ -26,17 +29,26 @@ const POLL: Duration = Duration::from_millis(20);
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// The open connections of a server, and whether it is leaving.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Drain(Arc<State>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     leaving: AtomicBool,
     connections: AtomicUsize,
+    /// With more than these open, none is kept for a next request.
+    kept_max: usize,
+    stalled_max: Duration,
 }
 
 /// Counts one connection for as long as it is open.
 struct Counted(Arc<State>);
+
+impl State {
+    fn lets_none_wait(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) || self.connections.load(Ordering::Acquire) > self.kept_max
+    }
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
@@ -45,10 +57,23 @@ impl Drop for Counted {
 }
 
 impl Drain {
+    /// For a server with these bounds on its connections.
+    pub fn new(settings: &ServerSettings) -> Self {
+        Self(Arc::new(State {
+            leaving: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            kept_max: settings.connections_max / 4 * 3,
+            stalled_max: Duration::from_secs(settings.stalled_seconds_max),
+        }))
+    }
+
     /// For `HttpServer::on_connect`.
     pub fn count(&self) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static {
         let state = self.0.clone();
-        move |_, extensions| {
+        move |stream, extensions| {
+            if let Some(stream) = stream.downcast_ref::<TcpStream>() {
+                drop_when_stalled(stream, state.stalled_max);
+            }
             state.connections.fetch_add(1, Ordering::AcqRel);
             extensions.insert(Arc::new(Counted(state.clone())));
         }
@@ -92,7 +117,17 @@ impl Drain {
     }
 }
 
-/// The middleware that says `Connection: close` once the [`Drain`] in the application's data has begun.
+/// A client that acknowledges nothing, or reads nothing of its answer, for so long loses the connection: the kernel sees to
+/// it (tcp(7), TCP_USER_TIMEOUT), because the framework waits for ever for a client that does not read.
+fn drop_when_stalled(stream: &TcpStream, after: Duration) {
+    let milliseconds = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = setsockopt(stream, TcpUserTimeout, &milliseconds) {
+        tracing::debug!(%error, "a connection has no bound on how long its client may stall");
+    }
+}
+
+/// The middleware that says `Connection: close` once the [`Drain`] in the application's data has begun, and while so many
+/// connections are open that none can be spared for waiting.
 ///
 /// # Errors
 /// Those of the service within.
@@ -102,7 +137,7 @@ pub async fn close_when_leaving(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let drain = request.app_data::<web::Data<Drain>>().cloned();
     let mut response = next.call(request).await?;
-    if drain.is_some_and(|drain| drain.0.leaving.load(Ordering::Acquire)) {
+    if drain.is_some_and(|drain| drain.0.lets_none_wait()) {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     Ok(response)

@@ -200,7 +200,16 @@ where
     {
         return Ok(outcome);
     }
-    let outcome = act(&tx).await?;
+    let outcome = match act(&tx).await {
+        Ok(outcome) => outcome,
+        Err(problem) => {
+            // The key is free before the client hears of it: it may send the next request under it at once.
+            if let Err(error) = tx.rollback().await {
+                tracing::debug!(%error, "a transaction was not rolled back by hand");
+            }
+            return Err(problem);
+        }
+    };
     if let Some(scope) = &scope {
         idempotency::store(&tx, &[(scope, outcome.stored(fingerprint))], days).await?;
     }

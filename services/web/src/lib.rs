@@ -11,6 +11,7 @@ mod idempotency;
 mod metrics;
 mod observed;
 mod problem;
+mod security;
 pub mod shapes;
 mod tokens;
 

@@ -1,7 +1,8 @@
 //! Errors as clients see them: `application/problem+json` (RFC 9457) with members of our own.
 
-use std::fmt;
+use std::{fmt, io};
 
+use actix_web::error::PayloadError;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
@@ -96,6 +97,17 @@ impl Problem {
             _ => "The request was refused.",
         };
         Self::new(status, detail)
+    }
+
+    /// A body that did not arrive whole: 408 where its time was over, 413 where it was too large, else 400.
+    pub fn of_body(error: &PayloadError) -> Self {
+        match error {
+            PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Self::of_status(StatusCode::REQUEST_TIMEOUT)
+            }
+            PayloadError::Overflow => Self::of_status(StatusCode::PAYLOAD_TOO_LARGE),
+            _ => Self::bad_request("The body broke off before its end."),
+        }
     }
 
     /// 400: the request cannot be read.

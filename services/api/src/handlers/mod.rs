@@ -24,10 +24,10 @@ pub(crate) mod users;
 
 use std::borrow::Cow;
 
-use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
+use firemode_domain::audit::{AuditEvent, AuditStatus, canonical_json, truncate_to_microseconds};
 use firemode_storage::users::User;
 use firemode_web::{Problem, RequestContext};
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -120,10 +120,13 @@ pub(crate) fn logged(value: &impl serde::Serialize) -> Result<Option<Value>, Pro
     serde_json::to_value(value).map(Some).map_err(Problem::internal)
 }
 
-/// A customer's free fields: a JSON object, or nothing.
+/// A customer's free fields: a JSON object that the audit log can hold some levels further in, or nothing.
 pub(crate) fn check_metadata(value: &Option<Value>, _: &()) -> garde::Result {
     match value {
-        None | Some(Value::Object(_)) => Ok(()),
+        None => Ok(()),
+        Some(Value::Object(_)) => canonical_json(&json!([[[[value]]]]))
+            .map(drop)
+            .map_err(|error| garde::Error::new(format!("cannot be kept on record: {error}"))),
         Some(_) => Err(garde::Error::new("must be a JSON object")),
     }
 }

@@ -1,11 +1,26 @@
 //! The first page, and the documentation.
 
+use std::borrow::Cow;
+use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use firemode_web::Problem;
+use futures_util::stream;
 use utoipa_swagger_ui::Config;
+
+use crate::state::State;
+
+const PIECE_BYTES: usize = 16 << 10;
+
+/// The files change with a release alone.
+const SHARED: &str = "public, max-age=3600";
+const PRIVATE: &str = "private, max-age=3600";
+
+/// The page runs its own scripts, styles what it has drawn, and asks this server alone.
+const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                    font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Made once: it is the same for every caller.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| crate::docs::openapi().to_json().unwrap_or_default());
@@ -29,7 +44,9 @@ pub(crate) async fn index() -> HttpResponse {
 #[utoipa::path(get, path = "/openapi.json", tag = "service",
     responses((status = 200, description = "OpenAPI 3.1.", content_type = "application/json")))]
 pub(crate) async fn openapi_json() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(DOCUMENT.as_str())
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/json");
+    in_pieces(response, DOCUMENT.as_bytes())
 }
 
 /// Interactive documentation
@@ -42,7 +59,10 @@ pub(crate) async fn docs() -> HttpResponse {
 /// A file of the interactive documentation
 #[utoipa::path(get, path = "/docs/{file}", tag = "service", params(("file" = String, Path, example = "index.html")),
     responses((status = 200, description = "A page, a style sheet or a script.", content_type = "text/html")))]
-pub(crate) async fn docs_file(file: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn docs_file(
+    file: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
     static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
         Arc::new(Config::from("/openapi.json").persist_authorization(true).try_it_out_enabled(true))
     });
@@ -52,6 +72,18 @@ pub(crate) async fn docs_file(file: web::Path<String>) -> Result<HttpResponse, P
     if file.gzpipped {
         response.insert_header(("Content-Encoding", "gzip"));
     }
-    response.insert_header((CACHE_CONTROL, "public, max-age=3600"));
-    Ok(response.content_type(file.content_type).body(file.bytes.into_owned()))
+    response.insert_header((CACHE_CONTROL, if state.settings.server.docs_public { SHARED } else { PRIVATE }));
+    response.insert_header((CONTENT_SECURITY_POLICY, PAGE));
+    response.content_type(file.content_type);
+    Ok(match file.bytes {
+        Cow::Borrowed(bytes) => in_pieces(response, bytes),
+        Cow::Owned(bytes) => response.body(bytes),
+    })
+}
+
+/// Answers with what is in the binary, a piece at a time as the client takes it: given whole, each client that does not read
+/// would hold a copy of all of it.
+fn in_pieces(mut response: HttpResponseBuilder, bytes: &'static [u8]) -> HttpResponse {
+    let pieces = bytes.chunks(PIECE_BYTES).map(|piece| Ok::<_, Infallible>(web::Bytes::from_static(piece)));
+    response.no_chunking(bytes.len() as u64).streaming(stream::iter(pieces))
 }

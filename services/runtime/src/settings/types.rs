@@ -19,6 +19,8 @@ pub struct Settings {
     pub results: ResultsSettings,
     pub database: DatabaseSettings,
     pub auth: AuthSettings,
+    pub rate_limit: RateLimitSettings,
+    pub cors: CorsSettings,
     pub idempotency: IdempotencySettings,
     pub evidence: EvidenceSettings,
     pub bundle: BundleSettings,
@@ -45,6 +47,14 @@ pub struct ServerSettings {
     pub port: u16,
     pub workers: usize,
     pub json_bytes_max: usize,
+    pub target_bytes_max: usize,
+    pub header_bytes_max: usize,
+    pub body_seconds_max: u64,
+    pub body_bytes_per_second_min: u64,
+    pub stalled_seconds_max: u64,
+    pub connections_max: usize,
+    pub docs_public: bool,
+    pub https_only_seconds: u64,
     pub request_head_seconds_max: u64,
     pub keep_alive_seconds: u64,
     pub trusted_proxy_hops: usize,
@@ -110,6 +120,28 @@ pub struct AuthSettings {
     pub known_network_days: i32,
     pub revocation_poll_milliseconds: u64,
     pub revocation_stale_milliseconds: u64,
+}
+
+/// How many requests a caller may send.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimitSettings {
+    pub enabled: bool,
+    pub address_burst: u32,
+    pub address_per_minute: u32,
+    pub auth_burst: u32,
+    pub auth_per_minute: u32,
+    pub user_burst: u32,
+    pub user_per_minute: u32,
+    pub callers_max: usize,
+}
+
+/// Which web pages of other origins may call.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorsSettings {
+    pub allowed_origins: String,
+    pub preflight_seconds: usize,
 }
 
 /// How long idempotency keys are remembered.
@@ -239,6 +271,13 @@ impl ServerSettings {
     /// `host:port` to bind.
     pub fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+}
+
+impl CorsSettings {
+    /// The origins, one by one; none where nothing is configured.
+    pub fn origins(&self) -> impl Iterator<Item = &str> {
+        self.allowed_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty())
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn problems(settings: &Settings, env: &Environ) -> Problems {
     problems.extend(keys(settings));
     problems.extend(places(settings, env));
     problems.extend(telemetry(settings));
+    problems.extend(origins(settings));
     problems.sort();
     problems
 }
@@ -54,6 +55,13 @@ fn ranges(s: &Settings) -> Problems {
     [
         whole("server.workers", s.server.workers as u64, 1, 256),
         whole("server.json_bytes_max", s.server.json_bytes_max as u64, 1024, 64 << 20),
+        whole("server.target_bytes_max", s.server.target_bytes_max as u64, 1024, 60_000),
+        whole("server.header_bytes_max", s.server.header_bytes_max as u64, 8192, 120_000),
+        whole("server.body_seconds_max", s.server.body_seconds_max, 1, 3600),
+        whole("server.body_bytes_per_second_min", s.server.body_bytes_per_second_min, 1, 1 << 20),
+        whole("server.stalled_seconds_max", s.server.stalled_seconds_max, 1, 3600),
+        whole("server.connections_max", s.server.connections_max as u64, 64, 1 << 20),
+        whole("server.https_only_seconds", s.server.https_only_seconds, 0, 63_072_000),
         whole("server.request_head_seconds_max", s.server.request_head_seconds_max, 1, 300),
         whole("server.keep_alive_seconds", s.server.keep_alive_seconds, 1, 3600),
         whole("server.trusted_proxy_hops", s.server.trusted_proxy_hops as u64, 0, 8),
@@ -87,6 +95,14 @@ fn ranges(s: &Settings) -> Problems {
         whole("auth.password_hashes_at_once", s.auth.password_hashes_at_once as u64, 1, 64),
         whole("auth.revocation_poll_milliseconds", s.auth.revocation_poll_milliseconds, 50, 10_000),
         whole("auth.revocation_stale_milliseconds", s.auth.revocation_stale_milliseconds, 500, 60_000),
+        whole("rate_limit.address_burst", s.rate_limit.address_burst.into(), 1, 1 << 20),
+        whole("rate_limit.address_per_minute", s.rate_limit.address_per_minute.into(), 1, 1 << 24),
+        whole("rate_limit.auth_burst", s.rate_limit.auth_burst.into(), 1, 1 << 20),
+        whole("rate_limit.auth_per_minute", s.rate_limit.auth_per_minute.into(), 1, 1 << 24),
+        whole("rate_limit.user_burst", s.rate_limit.user_burst.into(), 1, 1 << 20),
+        whole("rate_limit.user_per_minute", s.rate_limit.user_per_minute.into(), 1, 1 << 24),
+        whole("rate_limit.callers_max", s.rate_limit.callers_max as u64, 64, 1 << 24),
+        whole("cors.preflight_seconds", s.cors.preflight_seconds as u64, 0, 86_400),
         whole("idempotency.days", s.idempotency.days.into(), 1, 3650),
         whole("bundle.bytes_max", s.bundle.bytes_max as u64, 1024, 1 << 30),
         whole("bundle.expires_hours", s.bundle.expires_hours.into(), 1, 8760),
@@ -195,6 +211,23 @@ fn places(s: &Settings, env: &Environ) -> Problems {
         problems.push(("environment", "is neither development nor production".to_owned()));
     }
     problems
+}
+
+/// A browser sends an origin as scheme and host alone, and what differs by a slash never matches.
+fn origins(s: &Settings) -> Problems {
+    let is_origin = |origin: &str| {
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        host.is_some_and(|host| {
+            !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b))
+        })
+    };
+    let wrong = s.cors.origins().find(|origin| !is_origin(origin));
+    let told = |origin: &str| {
+        let message =
+            format!("'{origin}' is not an origin like https://app.example.com (no path, no slash, no *)");
+        ("cors.allowed_origins", message)
+    };
+    wrong.map(told).into_iter().collect()
 }
 
 fn telemetry(s: &Settings) -> Problems {

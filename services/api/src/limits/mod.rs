@@ -1,0 +1,111 @@
+//! The walls before the work: sizes of heads, times of bodies, numbers of requests.
+
+pub(crate) mod cors;
+pub(crate) mod rate;
+mod slots;
+pub(crate) mod slow_body;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _, web};
+use firemode_runtime::settings::ServerSettings;
+use firemode_web::{Problem, client_address, network_of};
+
+use crate::access::{Access, Principal};
+use crate::routes;
+use crate::state::State;
+use rate::{Exhausted, RateLimits, Standing};
+
+/// What is signed in and out of, each time with a password's hash or a token of one's own.
+const AUTH: &str = "/v1/auth/";
+
+/// Refuses heads that are too large and addresses that ask too often, before anything else is done for them.
+pub(crate) async fn admit<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+        return next.call(request).await.map(ServiceResponse::map_into_left_body);
+    };
+    if let Err(problem) = check_head(&request, &state.settings.server) {
+        return Ok(request.error_response(problem).map_into_right_body());
+    }
+    let taken = state.rate_limits.as_ref().and_then(|limits| take_by_address(&request, &state, limits));
+    serve(taken, request, next).await
+}
+
+/// Refuses users that ask too often. It stands behind the access check, which says who asks.
+pub(crate) async fn count_user<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let user_id = request.extensions().get::<Principal>().map(|principal| principal.user_id);
+    let taken = request.app_data::<web::Data<State>>().and_then(|state| {
+        let limits = state.rate_limits.as_ref()?;
+        let is_counted = access_of(&request) != Some(Access::Always);
+        user_id.filter(|_| is_counted).map(|user_id| limits.user.take(user_id))
+    });
+    serve(taken, request, next).await
+}
+
+async fn serve<B: MessageBody>(
+    taken: Option<Result<Standing, Exhausted>>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let (mut response, standing) = match taken {
+        Some(Err(exhausted)) => {
+            let problem = too_many(exhausted.retry_after_seconds);
+            (request.error_response(problem).map_into_right_body(), Some(exhausted.standing))
+        }
+        Some(Ok(standing)) => (next.call(request).await?.map_into_left_body(), Some(standing)),
+        None => (next.call(request).await?.map_into_left_body(), None),
+    };
+    if let Some(standing) = standing {
+        standing.tell(response.headers_mut());
+    }
+    Ok(response)
+}
+
+fn too_many(retry_after_seconds: u32) -> Problem {
+    let detail = format!("Too many requests. Send this one again in {retry_after_seconds} s.");
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(retry_after_seconds)
+}
+
+fn take_by_address(
+    request: &ServiceRequest,
+    state: &State,
+    limits: &RateLimits,
+) -> Option<Result<Standing, Exhausted>> {
+    if access_of(request) == Some(Access::Always) {
+        return None;
+    }
+    let network = network_of(client_address(request.head(), state.settings.server.trusted_proxy_hops));
+    let standing = match limits.address.take(network) {
+        Ok(_) if request.path().starts_with(AUTH) => limits.auth.take(network),
+        taken => taken,
+    };
+    Some(standing)
+}
+
+fn access_of(request: &ServiceRequest) -> Option<Access> {
+    let pattern = request.match_pattern()?;
+    routes::find(request.method(), &pattern).ok()
+}
+
+fn check_head(request: &ServiceRequest, settings: &ServerSettings) -> Result<(), Problem> {
+    let target_bytes = request.path().len() + request.query_string().len();
+    if target_bytes > settings.target_bytes_max {
+        let detail = format!("The address is longer than {} bytes.", settings.target_bytes_max);
+        return Err(Problem::new(StatusCode::URI_TOO_LONG, detail));
+    }
+    let header_bytes: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if header_bytes > settings.header_bytes_max {
+        let detail = format!("The headers are longer than {} bytes.", settings.header_bytes_max);
+        return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! A tenant with one of everything, requests that would work on it, and callers of every kind.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::organisation::{PASSWORD, new_email};
+use crate::support::{Answer, Client, Form, Site, Stack, new_key};
+
+const ROLES: [&str; 4] = ["admin", "manager", "technician", "auditor"];
+
+/// A tenant of its own.
+pub(super) struct World {
+    site: Site,
+    evidence_id: String,
+    members: Vec<Member>,
+    document: Value,
+}
+
+/// A user with a role.
+struct Member {
+    role: &'static str,
+    user_id: Uuid,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let stack = Stack::shared();
+        let site = Site::new();
+        let photo = Form::photo(&site.session_id, format!("\u{fffd} {}", new_key()).as_bytes());
+        let evidence_id = photo.upload(&site.admin).expect(201).text("/evidence_id");
+        let member = |role| Member { role, user_id: site.organisation.member(stack, role).user_id };
+        let members = ROLES.map(member).into();
+        let document = stack.client().get("/openapi.json").expect(200).json;
+        Self { evidence_id, members, document, site }
+    }
+
+    /// A client of a user with this role, with a token that nobody else uses: the routes under test end some.
+    pub(super) fn member(&self, role: &str) -> Client {
+        let member = self.members.iter().find(|member| member.role == role).unwrap();
+        Stack::shared().client().with_token(sign(&self.claims(member), Algorithm::HS256, &secret("jwt")))
+    }
+
+    /// Clients whose token is none that holds, by what is wrong with it.
+    pub(super) fn strangers_to_all(&self) -> Vec<(&'static str, Client)> {
+        let admin = &self.members[0];
+        let forged = |change: fn(&mut Value)| {
+            let mut claims = self.claims(admin);
+            change(&mut claims);
+            sign(&claims, Algorithm::HS256, &secret("jwt"))
+        };
+        let good = forged(|_| {});
+        let tokens = [
+            ("empty", String::new()),
+            ("garbage", "garbage".to_owned()),
+            ("three dots", "a.b.c".to_owned()),
+            ("cut off", good[..good.len() - 1].to_owned()),
+            ("changed in its claims", with_other_claims(&good)),
+            ("unsigned", unsigned(&good)),
+            ("signed by another", sign(&self.claims(admin), Algorithm::HS256, &new_key())),
+            ("signed in another way", sign(&self.claims(admin), Algorithm::HS512, &secret("jwt"))),
+            ("oversized", format!("{good}{}", "x".repeat(5_000))),
+            ("expired", forged(|claims| claims["exp"] = 1_700_000_000.into())),
+            ("not valid yet", forged(|claims| claims["nbf"] = 4_000_000_000_i64.into())),
+            ("of another issuer", forged(|claims| claims["iss"] = "somebody".into())),
+            ("for another audience", forged(|claims| claims["aud"] = "firemode-ingest".into())),
+            ("internal", self.internal(admin)),
+            ("revoked", self.revoked(admin)),
+            ("of a user whose tokens were ended", self.ended()),
+        ];
+        tokens.map(|(kind, token)| (kind, Stack::shared().client().with_token(token))).into()
+    }
+
+    /// Sends a request that would work on this tenant's objects.
+    pub(super) fn send(&self, method: &str, path: &str, client: &Client) -> Answer {
+        let address = self.address(path);
+        let request = client.request(method, &address).key(&new_key());
+        match path {
+            "/v1/evidence" if method == "POST" => Form::photo(&self.site.session_id, b"x").upload(client),
+            _ => match self.body(method, path) {
+                Some(body) => request.json(&body).send(),
+                None => request.send(),
+            },
+        }
+    }
+
+    /// Does such a request name an object in its body?
+    pub(super) fn names_an_object(&self, method: &str, path: &str) -> bool {
+        let body = self.body(method, path).map(|body| body.to_string()).unwrap_or_default();
+        path == "/v1/evidence" || self.ids().iter().any(|id| body.contains(id))
+    }
+
+    /// Is anything of this tenant in an answer? What a request has named itself may come back in its problem.
+    pub(super) fn shows_anything(&self, answer: &Answer) -> bool {
+        let mut body = answer.json.clone();
+        if answer.status >= 400 {
+            for member in ["instance", "detail", "message", "errors"] {
+                body[member] = Value::Null;
+            }
+        }
+        let text = if body.is_null() {
+            String::from_utf8_lossy(&answer.body).into_owned()
+        } else {
+            body.to_string()
+        };
+        self.ids().iter().any(|id| text.contains(id))
+    }
+
+    /// What the tenant's admin sees of it.
+    pub(super) fn state(&self) -> Value {
+        let admin = self.member("admin");
+        let paths = [
+            "/v1/buildings/{building_id}",
+            "/v1/buildings/{building_id}/assets",
+            "/v1/evidence/{evidence_id}",
+            "/v1/users/me",
+        ];
+        let read = |path: &str| admin.get(&self.address(path)).expect(200).json;
+        let mut session = read("/v1/tests/sessions/{session_id}");
+        // New with each reading, by contract.
+        session["actor_id"] = Value::Null;
+        json!([paths.map(read), session])
+    }
+
+    fn ids(&self) -> Vec<String> {
+        let site = &self.site;
+        let users = self.members.iter().map(|member| member.user_id.to_string());
+        let own = [&site.building_id, &site.session_id, &self.evidence_id].map(Clone::clone);
+        own.into_iter().chain(site.items.iter().cloned()).chain(users).collect()
+    }
+
+    fn address(&self, path: &str) -> String {
+        let segment = |segment: &str| match segment {
+            "{building_id}" => self.site.building_id.clone(),
+            "{asset_id}" => self.site.items[0].clone(),
+            "{session_id}" => self.site.session_id.clone(),
+            "{evidence_id}" => self.evidence_id.clone(),
+            "{user_id}" => self.members[3].user_id.to_string(),
+            "{file}" => "index.html".to_owned(),
+            _ if segment.starts_with('{') => {
+                panic!("{path}: tests/it/access/world.rs has to say which object of a tenant {segment} is")
+            }
+            _ => segment.to_owned(),
+        };
+        path.split('/').map(segment).collect::<Vec<_>>().join("/")
+    }
+
+    /// What the document gives as an example, where that needs nothing that a reader has to make first.
+    fn body(&self, method: &str, path: &str) -> Option<Value> {
+        let organisation = &self.site.organisation;
+        let own = match (method, path) {
+            ("POST", "/v1/auth/register") => {
+                let (name, email) = (new_key(), new_email());
+                json!({"organisation_name": name, "email": email, "password": PASSWORD, "full_name": "Ada"})
+            }
+            ("POST", "/v1/auth/login") => json!({"email": organisation.email, "password": PASSWORD}),
+            ("POST", "/v1/auth/refresh") => json!({"refresh_token": organisation.refresh_token}),
+            ("POST", "/v1/auth/revoke") => json!({"jti": Uuid::new_v4(), "user_id": self.members[3].user_id}),
+            ("POST", "/v1/auth/revoke-all") => json!({"user_id": self.members[3].user_id}),
+            ("POST", "/v1/tests/sessions") => json!({"building_id": self.site.building_id}),
+            _ => return self.example(method, path),
+        };
+        Some(own)
+    }
+
+    fn example(&self, method: &str, path: &str) -> Option<Value> {
+        let body = &self.document["paths"][path][method.to_lowercase()]["requestBody"];
+        let schema = &body["content"]["application/json"]["schema"];
+        let reference = schema["$ref"].as_str()?.strip_prefix('#')?;
+        let example = &self.document.pointer(reference)?["example"];
+        // A body whose fields are all optional needs no example.
+        Some(if example.is_null() { json!({}) } else { example.clone() })
+    }
+
+    fn claims(&self, member: &Member) -> Value {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        json!({
+            "iss": "firemode", "aud": "firemode-api", "sub": member.user_id, "org": self.site.organisation.id,
+            "role": member.role, "jti": Uuid::new_v4(), "iat": now.as_secs_f64(), "nbf": now.as_secs(),
+            "exp": now.as_secs() + 600,
+        })
+    }
+
+    /// What the API would hand to the ingest process.
+    fn internal(&self, member: &Member) -> String {
+        let mut claims = self.claims(member);
+        claims["aud"] = "firemode-ingest".into();
+        claims["access_jti"] = claims["jti"].clone();
+        claims["access_iat"] = claims["iat"].clone();
+        claims["transaction_id"] = Uuid::now_v7().to_string().into();
+        sign(&claims, Algorithm::HS256, &secret("internal_jwt"))
+    }
+
+    fn revoked(&self, member: &Member) -> String {
+        let claims = self.claims(member);
+        let body = json!({"jti": claims["jti"], "user_id": member.user_id});
+        self.site.admin.post("/v1/auth/revoke", &body).expect(204);
+        sign(&claims, Algorithm::HS256, &secret("jwt"))
+    }
+
+    /// A token of a user whose every token was ended after it was made.
+    fn ended(&self) -> String {
+        let auditor = &self.members[3];
+        let token = sign(&self.claims(auditor), Algorithm::HS256, &secret("jwt"));
+        self.site.admin.post("/v1/auth/revoke-all", &json!({"user_id": auditor.user_id})).expect(204);
+        token
+    }
+}
+
+/// The key that development has made for itself.
+fn secret(name: &str) -> String {
+    let path = Stack::shared().folder().path().join(format!("secrets/{name}_secret_key"));
+    fs::read_to_string(path).unwrap()
+}
+
+fn sign(claims: &Value, algorithm: Algorithm, secret: &str) -> String {
+    jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(secret.as_bytes()))
+        .unwrap()
+}
+
+/// The same token as an admin of whatever organisation, under the old signature.
+fn with_other_claims(token: &str) -> String {
+    let parts: Vec<&str> = token.split('.').collect();
+    let claims = URL_SAFE_NO_PAD.decode(parts[1]).unwrap();
+    let mut claims: Value = serde_json::from_slice(&claims).unwrap();
+    claims["org"] = Uuid::new_v4().to_string().into();
+    format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims.to_string()), parts[2])
+}
+
+/// The same claims under `alg: none`.
+fn unsigned(token: &str) -> String {
+    let claims = token.split('.').nth(1).unwrap();
+    format!("{}.{claims}.", URL_SAFE_NO_PAD.encode(json!({"alg": "none", "typ": "JWT"}).to_string()))
+}
