@@ -12,8 +12,8 @@ use crate::control::Ask;
 /// process and the API. Settings come from the environment; `firemode check` shows them.
 ///
 /// Exit codes: 0 after a requested stop, 78 for a configuration that does not work, 2 for a wrong command line, 3 where a
-/// command finds no FireMode running, 65 for values that cannot be taken, 73 for an account that exists already, 1 for any
-/// other failure.
+/// command finds no FireMode running, 4 for a receipt that is not genuine, 65 for values that cannot be taken, 73 for an
+/// account that exists already, 1 for any other failure.
 #[derive(Debug, Parser)]
 #[command(name = "firemode", version, verbatim_doc_comment)]
 pub(crate) struct Cli {
@@ -46,6 +46,11 @@ pub(crate) enum Command {
     /// Make an organisation and its first admin, where registration is closed.
     #[command(subcommand)]
     Admin(Admin),
+    /// Check receipts.
+    Receipt {
+        #[command(subcommand)]
+        act: ReceiptAct,
+    },
     /// Write the database and the evidence into one file. FireMode may be running meanwhile.
     Backup {
         /// The file to write; it must not exist yet. It can be read by `tar`.
@@ -55,6 +60,23 @@ pub(crate) enum Command {
     Restore {
         /// A file that `firemode backup` wrote.
         file: PathBuf,
+    },
+}
+
+/// What is to be done with a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(crate) enum ReceiptAct {
+    /// Print what a receipt says if FireMode has signed it; exit code 4 if it has not. Needs no network with keys in a file.
+    Verify {
+        /// A file with the receipt, or with the whole answer that it came in; `-` for standard input.
+        file: PathBuf,
+        /// The public keys, as `GET /v1/receipts/keys` gives them: a file, or a URL. Those of this machine's configuration
+        /// where left out.
+        #[arg(long)]
+        keys: Option<String>,
+        /// Check also that the receipt is for this file: the evidence itself, or the body of a request with results.
+        #[arg(long)]
+        content: Option<PathBuf>,
     },
 }
 

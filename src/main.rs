@@ -3,6 +3,7 @@
 mod cli;
 mod control;
 mod operate;
+mod receipt;
 mod roles;
 
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
 use firemode_runtime::telemetry;
 
 use crate::cli::Command;
-use crate::{control, operate};
+use crate::{control, operate, receipt};
 
 /// The configuration does not work (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIGURATION: u8 = 78;
@@ -49,6 +49,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Check => return check(&env),
         Command::Openapi => return openapi(),
         Command::Ask(ask) => return control::run(ask, &env),
+        Command::Receipt { act } => return receipt::run(&act, &env),
         // Said before anything else that may be wrong with a production's configuration.
         Command::Seed | Command::Token if Settings::asks_for_production(&env) => {
             return Err(DemoError::Production.into());
@@ -71,7 +72,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Admin(admin) => operate::admin(&settings, admin)?,
         Command::Backup { file } => operate::backup(&settings, &file)?,
         Command::Restore { file } => operate::restore(&settings, &file)?,
-        Command::Check | Command::Openapi | Command::Ask(_) => {}
+        Command::Check | Command::Openapi | Command::Ask(_) | Command::Receipt { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

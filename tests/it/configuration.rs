@@ -8,6 +8,9 @@ use crate::support::stack::command;
 /// A key that is long enough, and its URL-safe base64 a Fernet key.
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
+/// Another one, to sign with.
+const RECEIPT_KEY: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=";
+
 fn run(role: &str, env: &[(&str, &str)]) -> Output {
     let folder = Folder::new();
     command(folder.path()).arg(role).envs(env.iter().copied()).output().unwrap()
@@ -99,6 +102,7 @@ fn production_needs_secrets_of_its_own_and_places_that_last() {
         "auth.jwt_secret_key",
         "auth.internal_jwt_secret_key",
         "auth.pii_encryption_key",
+        "receipts.signing_key",
         "database.url",
         "evidence.url",
     ] {
@@ -113,6 +117,7 @@ fn production_needs_secrets_of_its_own_and_places_that_last() {
         ("JWT_SECRET_KEY", "kV3n1cQ9yZr5mT8uHs2wXb7dLf4gPj6a"),
         ("INTERNAL_JWT_SECRET_KEY", "Wq8zR2tYx5mN7vB4kJ9hG3fD6sA1pLoe"),
         ("PII_ENCRYPTION_KEY", KEY),
+        ("RECEIPT_SIGNING_KEY", RECEIPT_KEY),
     ];
     let output = run("check", &good);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -121,6 +126,8 @@ fn production_needs_secrets_of_its_own_and_places_that_last() {
         ("JWT_SECRET_KEY", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
         ("JWT_SECRET_KEY", "Wq8zR2tYx5mN7vB4kJ9hG3fD6sA1pLoe"),
         ("PII_ENCRYPTION_KEY", ""),
+        ("RECEIPT_SIGNING_KEY", ""),
+        ("RECEIPT_SIGNING_KEY", KEY),
         ("FIREMODE__DISK_IS_DURABLE", "false"),
     ] {
         refused("check", &[good.as_slice(), &[(name, value)]].concat());

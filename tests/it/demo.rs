@@ -143,6 +143,7 @@ fn production_locks_the_demo_users_of_a_database_that_comes_from_development() {
         ("JWT_SECRET_KEY", "kV3n1cQ9yZr5mT8uHs2wXb7dLf4gPj6a"),
         ("INTERNAL_JWT_SECRET_KEY", "Wq8zR2tYx5mN7vB4kJ9hG3fD6sA1pLoe"),
         ("PII_ENCRYPTION_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
+        ("RECEIPT_SIGNING_KEY", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="),
     ];
     let output = run(stack.folder().path(), "migrate", &production);
     assert!(output.status.success(), "{}", said(&output));

@@ -32,7 +32,7 @@ fn a_photograph_is_kept_and_comes_back_as_it_was() {
     let hash = sha256_hex(&bytes);
     let wanted = json!({
         "evidence_id": evidence_id, "hash": hash, "size": bytes.len(), "content_type": "image/jpeg",
-        "status": "verified",
+        "status": "verified", "receipt": answer["receipt"],
     });
     assert_eq!(answer.json, wanted);
 
@@ -48,6 +48,8 @@ fn a_photograph_is_kept_and_comes_back_as_it_was() {
     assert_eq!(content.header("content-type"), "image/jpeg");
     assert_eq!(content.header("etag"), format!("\"{hash}\""));
     assert!(content.header("content-disposition").starts_with("attachment"));
+    assert_eq!(content.header("x-content-type-options"), "nosniff");
+    assert!(content.header("content-security-policy").starts_with("sandbox"));
     let verification = site.admin.get(&format!("{path}/verify")).expect(200);
     assert_eq!(verification["verified"], true);
     assert_eq!(verification["actual_hash"], hash);

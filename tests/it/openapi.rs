@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::support::stack::command;
-use crate::support::{Folder, Site, Stack, new_key};
+use crate::support::{Folder, Form, Site, Stack, new_key};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -100,6 +100,8 @@ fn every_operation_has_a_name_of_its_own_a_summary_and_its_errors() {
 fn the_examples_of_bodies_work_when_tried() {
     let document = document();
     let site = Site::new();
+    let form = Form::photo(&site.session_id, b"a door");
+    let evidence_id = form.upload(&site.admin).expect(201).text("/evidence_id");
     let mut tried = 0;
     for (method, path, operation) in operations(&document) {
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
@@ -117,7 +119,8 @@ fn the_examples_of_bodies_work_when_tried() {
         let address = path
             .replace("{building_id}", &site.building_id)
             .replace("{asset_id}", &site.items[0])
-            .replace("{session_id}", &site.session_id);
+            .replace("{session_id}", &site.session_id)
+            .replace("{evidence_id}", &evidence_id);
         // Signing out is among them, so each is tried by somebody new.
         let caller = site.organisation.member(Stack::shared(), "admin").client;
         let answer = caller.request(&method.to_uppercase(), &address).key(&new_key()).json(&example).send();

@@ -28,8 +28,8 @@ pub enum ApiError {
     #[error("{0}")]
     Storage(#[from] StorageError),
     /// A key does not work.
-    #[error("auth.pii_encryption_key holds no usable key")]
-    Keys,
+    #[error("{0} holds no usable key")]
+    Keys(&'static str),
     /// The server itself failed.
     #[error("the server failed: {0}")]
     Server(#[from] std::io::Error),

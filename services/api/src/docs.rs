@@ -21,11 +21,12 @@ const ROLES: &str = "x-roles";
 const PUBLIC: &str = "public";
 
 /// Where the ids in paths come from.
-const IDS: [(&str, &str); 5] = [
+const IDS: [(&str, &str); 6] = [
     ("user_id", "`id` of a user: `GET /v1/users`."),
     ("building_id", "`id` of a building: `GET /v1/buildings`."),
     ("asset_id", "`id` of an asset: `GET /v1/buildings/{building_id}/assets`."),
     ("session_id", "`id` of a test session: `GET /v1/tests/sessions`."),
+    ("upload_id", "`id` of the answer to `POST /v1/evidence/uploads`; its `Location` ends with it."),
     ("evidence_id", "`evidence_id` of the answer to `POST /v1/evidence`."),
 ];
 
@@ -50,6 +51,7 @@ pub fn openapi() -> OpenApi {
             "GET" => &mut item.get,
             "POST" => &mut item.post,
             "PATCH" => &mut item.patch,
+            "OPTIONS" => &mut item.options,
             _ => &mut item.delete,
         };
         if let Some(operation) = operation {

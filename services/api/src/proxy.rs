@@ -5,14 +5,15 @@ use std::time::Duration;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION,
+    RETRY_AFTER,
 };
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use awc::error::{ConnectError, SendRequestError};
 use awc::{Client, ClientResponse};
 use firemode_runtime::settings::{IngestSettings, Settings};
 use firemode_runtime::telemetry::TraceContext;
-use firemode_web::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, RequestContext, TRANSACTION_ID};
+use firemode_web::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, RequestContext, TRANSACTION_ID, tus};
 use time::OffsetDateTime;
 use tracing::{Instrument as _, Span, field};
 
@@ -20,10 +21,36 @@ use crate::access::Principal;
 use crate::state::State;
 
 /// What a client may say to the ingest process; everything else stays here, so that nothing can be smuggled in.
-const REQUEST_HEADERS: [HeaderName; 4] = [ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, IDEMPOTENCY_KEY];
+const REQUEST_HEADERS: [HeaderName; 9] = [
+    ACCEPT,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    IDEMPOTENCY_KEY,
+    HeaderName::from_static(tus::TUS_RESUMABLE),
+    HeaderName::from_static(tus::UPLOAD_LENGTH),
+    HeaderName::from_static(tus::UPLOAD_OFFSET),
+    HeaderName::from_static(tus::UPLOAD_METADATA),
+    HeaderName::from_static(tus::UPLOAD_CHECKSUM),
+];
 
 /// What the ingest process may say to a client.
-const RESPONSE_HEADERS: [HeaderName; 4] = [CONTENT_LENGTH, CONTENT_TYPE, IDEMPOTENT_REPLAYED, RETRY_AFTER];
+const RESPONSE_HEADERS: [HeaderName; 12] = [
+    CACHE_CONTROL,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    IDEMPOTENT_REPLAYED,
+    LOCATION,
+    RETRY_AFTER,
+    HeaderName::from_static(tus::TUS_RESUMABLE),
+    HeaderName::from_static(tus::UPLOAD_LENGTH),
+    HeaderName::from_static(tus::UPLOAD_OFFSET),
+    HeaderName::from_static(tus::UPLOAD_EXPIRES),
+    HeaderName::from_static(tus::EVIDENCE_ID),
+    HeaderName::from_static(tus::EVIDENCE_RECEIPT),
+];
+
+/// Requests below this path bring files, over links of any speed.
+const FILES: &str = "/v1/evidence";
 
 /// Connections that one worker keeps to the ingest process; further requests wait for one.
 const CONNECTIONS_MAX: usize = 512;
@@ -65,6 +92,9 @@ pub(crate) async fn forward(
         .insert_header((AUTHORIZATION, format!("Bearer {token}")))
         .insert_header((TRANSACTION_ID, transaction_id.to_string()));
     copy(&REQUEST_HEADERS, request.headers(), outgoing.headers_mut());
+    if request.uri().path().starts_with(FILES) {
+        outgoing = outgoing.timeout(Duration::from_secs(state.settings.evidence.upload_seconds_max));
+    }
     let span = span(request);
     let trace = request.extensions().get::<TraceContext>().cloned().unwrap_or_default().or_of(&span);
     for header in trace.headers() {
@@ -78,6 +108,10 @@ pub(crate) async fn forward(
         if let Some(value) = answer.headers().get(name) {
             response.insert_header((name.clone(), value.clone()));
         }
+    }
+    if answer.status() == StatusCode::NO_CONTENT {
+        // A streamed body would end with a last chunk, which the next answer on the connection would seem to begin with.
+        return Ok(response.finish());
     }
     Ok(response.streaming(answer))
 }

@@ -26,7 +26,7 @@ macro_rules! routes {
 
         /// Tells the server what serves what.
         pub(crate) fn register(server: &mut ServiceConfig) {
-            $($(server.route($path, web::$method().to($($handler)::+)$(.wrap($wrap()))?);)+)+
+            $($(server.route($path, web::method(routes!(@method $method)).to($($handler)::+)$(.wrap($wrap()))?);)+)+
         }
 
         #[derive(OpenApi)]
@@ -37,6 +37,7 @@ macro_rules! routes {
     (@method post) => { Method::POST };
     (@method patch) => { Method::PATCH };
     (@method delete) => { Method::DELETE };
+    (@method options) => { Method::OPTIONS };
 }
 
 routes! {
@@ -60,6 +61,8 @@ routes! {
         post "/v1/auth/refresh" handlers::tokens::refresh;
         post "/v1/auth/accept-invitation" handlers::auth::accept_invitation;
         post "/v1/auth/reset-password" handlers::auth::reset_password;
+        get "/v1/receipts/keys" handlers::receipts::keys;
+        options "/v1/evidence/uploads" handlers::uploads::options;
     }
     Access::Roles(ANYONE) => {
         post "/v1/auth/logout" handlers::tokens::logout;
@@ -80,8 +83,9 @@ routes! {
         get "/v1/tests/sessions/{session_id}/history" handlers::history::history;
         get "/v1/tests/sessions/{session_id}/sync" handlers::sync::sync;
         get "/v1/tests/sessions/{session_id}/offline_bundle" handlers::bundle::offline_bundle, compressed;
+        get "/v1/tests/sessions/{session_id}/evidence" handlers::evidence::list;
         get "/v1/evidence/{evidence_id}" handlers::evidence::get;
-        get "/v1/evidence/{evidence_id}/content" handlers::evidence::content;
+        get "/v1/evidence/{evidence_id}/content" handlers::evidence_content::content;
         get "/v1/evidence/{evidence_id}/verify" handlers::evidence::verify;
     }
     Access::Roles(WORKERS) => {
@@ -92,6 +96,11 @@ routes! {
         post "/v1/tests/sessions/{session_id}/items" handlers::items::add_items;
         post "/v1/tests/sessions/{session_id}/results" handlers::hot::results;
         post "/v1/evidence" handlers::hot::evidence;
+        post "/v1/evidence/uploads" handlers::uploads::create;
+        get "/v1/evidence/uploads/{upload_id}" handlers::uploads::show;
+        patch "/v1/evidence/uploads/{upload_id}" handlers::uploads::append;
+        delete "/v1/evidence/uploads/{upload_id}" handlers::uploads::terminate;
+        post "/v1/evidence/{evidence_id}/flag" handlers::evidence::flag;
         post "/v1/classify" handlers::hot::classify;
         post "/v1/rules/classify_faults" handlers::hot::classify_faults;
     }
@@ -100,6 +109,7 @@ routes! {
         patch "/v1/buildings/{building_id}" handlers::buildings::update;
         delete "/v1/buildings/{building_id}" handlers::buildings::deactivate;
         delete "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::deactivate;
+        post "/v1/evidence/{evidence_id}/unflag" handlers::evidence::unflag;
         post "/v1/tests/sessions/{session_id}/late/accept" handlers::sessions::accept_late;
         post "/v1/tests/sessions/{session_id}/late/reject" handlers::sessions::reject_late;
     }

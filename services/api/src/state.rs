@@ -7,7 +7,7 @@ use firemode_runtime::settings::Settings;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_storage::{Database, limits};
-use firemode_web::{AccessKey, CursorKey, InternalKey};
+use firemode_web::{AccessKey, CursorKey, InternalKey, ReceiptKeys};
 
 use crate::app::ApiError;
 use crate::auth::denials::Denials;
@@ -29,6 +29,7 @@ pub(crate) struct State {
     pub(crate) access_key: AccessKey,
     pub(crate) internal_key: InternalKey,
     pub(crate) cursor_key: CursorKey,
+    pub(crate) receipt_keys: ReceiptKeys,
     pub(crate) passwords: Passwords,
     pub(crate) vault: Vault,
     pub(crate) revocations: Revocations,
@@ -50,13 +51,15 @@ impl State {
         // The ingest process has the other half of the appliance's budget.
         let database = Database::new(&settings, settings.database.pool_size / 2)?;
         Ok(Self {
-            evidence: EvidenceStore::open(&settings)?,
+            evidence: EvidenceStore::open(&settings, &database)?,
             documents: WarmDocuments::new(settings.ingest.warm_sessions_max),
             access_key: AccessKey::new(&auth.jwt_secret_key),
             internal_key: InternalKey::new(&auth.internal_jwt_secret_key),
             cursor_key: CursorKey::derive(&auth.jwt_secret_key),
-            passwords: Passwords::new(auth).ok_or(ApiError::Keys)?,
-            vault: Vault::new(&auth.pii_encryption_key).ok_or(ApiError::Keys)?,
+            receipt_keys: ReceiptKeys::new(&settings.receipts.signing_key)
+                .ok_or(ApiError::Keys("receipts.signing_key"))?,
+            passwords: Passwords::new(auth).ok_or(ApiError::Keys("auth"))?,
+            vault: Vault::new(&auth.pii_encryption_key).ok_or(ApiError::Keys("auth.pii_encryption_key"))?,
             revocations: Revocations::new(auth.revocation_stale_milliseconds),
             throttle: Throttle::new(auth, settings.server.trusted_proxy_hops),
             denials: Denials::default(),

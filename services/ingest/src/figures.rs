@@ -22,7 +22,7 @@ pub(crate) fn describe() {
     describe_gauge!("firemode_documents_warm_bytes", "Memory that those documents take, in bytes.");
     describe_gauge!(
         "firemode_documents_requests",
-        "Requests that work on a session or wait behind others on the same one."
+        "Batches that work on a session or wait behind others on the same one."
     );
     describe_gauge!("firemode_results_queued", "Requests for results that wait for their commit.");
     describe_counter!("firemode_results_batches_total", "Batches of results.");

@@ -12,5 +12,6 @@ mod memory;
 mod results;
 mod server;
 mod state;
+mod uploads;
 
 pub use server::{IngestError, run};

@@ -15,7 +15,7 @@ use firemode_web::{Drain, Metrics, Problem, close_when_leaving, conventions_behi
 use serde_json::json;
 
 use crate::state::State;
-use crate::{classify, evidence, figures, memory, results};
+use crate::{classify, evidence, figures, memory, results, uploads};
 
 /// Threads of one worker for work that would hold up its requests: merging, hashing, files.
 const BLOCKING_THREADS: usize = 8;
@@ -32,6 +32,9 @@ pub enum IngestError {
     /// A setting of the database or of the evidence store does not work.
     #[error("{0}")]
     Storage(#[from] StorageError),
+    /// A key does not work.
+    #[error("receipts.signing_key holds no usable key")]
+    Keys,
     /// The server itself failed.
     #[error("the server failed: {0}")]
     Server(#[from] std::io::Error),
@@ -53,6 +56,7 @@ pub async fn run(settings: Settings) -> Result<(), IngestError> {
     figures::describe();
     let upkeep = actix_web::rt::spawn(metrics.clone().keep_up());
     open_files::make_room_for(settings.server.connections_max);
+    let sweeper = actix_web::rt::spawn(evidence::incoming::sweep_now_and_then(state.clone()));
     let drain = Drain::new(&settings.server);
     let (app_state, app_drain) = (state.clone(), drain.clone());
     let server = HttpServer::new(move || {
@@ -86,6 +90,7 @@ pub async fn run(settings: Settings) -> Result<(), IngestError> {
         ended = running => ended.map_err(std::io::Error::other)??,
     }
     upkeep.abort();
+    sweeper.abort();
     Ok(())
 }
 
@@ -104,6 +109,14 @@ fn routes(server: &mut ServiceConfig, state: web::Data<State>) {
             limited("/v1/tests/sessions/{session_id}/results", results_bytes_max).post(results::submit),
         ))
         .service(posted(limited("/v1/evidence", evidence::JSON_BYTES_MAX).post(evidence::upload)))
+        .service(posted(web::resource("/v1/evidence/uploads").post(uploads::create)))
+        .service(
+            web::resource("/v1/evidence/uploads/{upload_id}")
+                .get(uploads::show)
+                .patch(uploads::append)
+                .delete(uploads::terminate)
+                .default_service(web::to(|| only(Method::PATCH))),
+        )
         .service(posted(limited("/v1/classify", CLASSIFY_BYTES_MAX).post(classify::one)))
         .service(posted(limited("/v1/rules/classify_faults", CLASSIFY_BYTES_MAX).post(classify::many)));
 }

@@ -4,11 +4,12 @@ use firemode_domain::document::Limits;
 use firemode_runtime::settings::Settings;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
-use firemode_storage::{Database, StorageError, limits};
-use firemode_web::InternalKey;
+use firemode_storage::{Database, limits};
+use firemode_web::{InternalKey, ReceiptKeys};
 use uuid::Uuid;
 
 use crate::results::{Lanes, Queue};
+use crate::server::IngestError;
 
 /// What every request of the process shares.
 pub(crate) struct State {
@@ -18,6 +19,7 @@ pub(crate) struct State {
     pub(crate) documents: WarmDocuments,
     pub(crate) queue: Queue,
     pub(crate) internal_key: InternalKey,
+    pub(crate) receipt_keys: ReceiptKeys,
     pub(crate) limits: Limits,
     /// Names this process among those that write changes.
     pub(crate) instance_id: Uuid,
@@ -25,17 +27,19 @@ pub(crate) struct State {
 
 impl State {
     /// With the queue's other ends, which have to be run.
-    pub(crate) fn new(settings: Settings) -> Result<(Self, Lanes), StorageError> {
+    pub(crate) fn new(settings: Settings) -> Result<(Self, Lanes), IngestError> {
         let (queue, lanes) = Queue::new(&settings.results);
         let ingest = &settings.ingest;
         // The API has the other half of the appliance's budget.
         let connections_max = (settings.database.pool_size / 2).max(1);
+        let database = Database::new(&settings, connections_max)?;
         let state = Self {
-            database: Database::new(&settings, connections_max)?,
-            evidence_store: EvidenceStore::open(&settings)?,
+            evidence_store: EvidenceStore::open(&settings, &database)?,
+            database,
             documents: WarmDocuments::new(ingest.warm_sessions_max),
             queue,
             internal_key: InternalKey::new(&settings.auth.internal_jwt_secret_key),
+            receipt_keys: ReceiptKeys::new(&settings.receipts.signing_key).ok_or(IngestError::Keys)?,
             limits: limits::of_documents(ingest),
             instance_id: Uuid::now_v7(),
             settings,

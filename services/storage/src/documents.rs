@@ -182,7 +182,8 @@ impl Lease<'_> {
     }
 
     /// Puts documents back that say what the database says, for the next request.
-    pub fn put_back(&mut self, session: WarmSession) {
+    pub fn put_back(&mut self, mut session: WarmSession) {
+        session.measure();
         *self.slot = Some(session).filter(WarmSession::is_loaded);
     }
 }

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::page::{Page, Walk, in_walk};
 use crate::{Executor, StorageError, Transaction, sql};
 
 /// A piece of evidence.
@@ -28,12 +29,34 @@ pub struct Evidence {
     pub metadata: Value,
     /// `verified` or `flagged`.
     pub status: String,
+    /// Why it is to be reviewed, where it is flagged.
+    pub flag: Option<Flag>,
     /// Who uploaded it.
     pub uploaded_by: Uuid,
     /// When.
     pub created_at: OffsetDateTime,
     /// Where the store keeps the bytes.
     pub storage_key: String,
+}
+
+/// A wish that somebody look at a piece of evidence.
+#[derive(Debug, Clone)]
+pub struct Flag {
+    /// Why.
+    pub reason: String,
+    /// Whose wish.
+    pub by: Uuid,
+    /// Since when.
+    pub at: OffsetDateTime,
+}
+
+/// Which evidence of a session is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct EvidenceFilter {
+    /// Of this item.
+    pub item_id: Option<String>,
+    /// With this status.
+    pub status: Option<String>,
 }
 
 /// Evidence to be made.
@@ -84,7 +107,7 @@ pub async fn insert_blob(
     Ok(row.get(0))
 }
 
-/// Makes a piece of evidence.
+/// Makes a piece of evidence; says when that was.
 ///
 /// # Errors
 /// [`ID_TAKEN`] as constraint, or the database does not answer.
@@ -92,11 +115,12 @@ pub async fn insert(
     tx: &Transaction,
     organisation_id: Uuid,
     evidence: &NewEvidence<'_>,
-) -> Result<(), StorageError> {
-    tx.run(
+) -> Result<OffsetDateTime, StorageError> {
+    let row = sql::one(
+        tx,
         "insert into evidence (organisation_id, id, session_id, item_id, evidence_type, sha256, content_type, metadata,
                                uploaded_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning created_at",
         &[
             &organisation_id,
             &evidence.id,
@@ -110,8 +134,12 @@ pub async fn insert(
         ],
     )
     .await?;
-    Ok(())
+    Ok(row.get(0))
 }
+
+const COLUMNS: &str =
+    "id, session_id, item_id, evidence_type, sha256, size_bytes, content_type, metadata, status,
+    flag_reason, flagged_by, flagged_at, uploaded_by, e.created_at, storage_key";
 
 /// Finds a piece of evidence of the organisation.
 ///
@@ -122,19 +150,98 @@ pub async fn find(
     organisation_id: Uuid,
     id: Uuid,
 ) -> Result<Option<Evidence>, StorageError> {
-    let row = sql::optional(
-        on,
-        "select e.id, e.session_id, e.item_id, e.evidence_type, e.sha256, b.size_bytes, e.content_type, e.metadata,
-                e.status, e.uploaded_by, e.created_at, b.storage_key
-         from evidence e join evidence_blobs b using (organisation_id, sha256)
-         where e.organisation_id = $1 and e.id = $2",
-        &[&organisation_id, &id],
+    find_held(on, organisation_id, id, "").await
+}
+
+/// The same, held alone until the transaction ends, to change it.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn find_to_change(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    id: Uuid,
+) -> Result<Option<Evidence>, StorageError> {
+    find_held(tx, organisation_id, id, "for update of e").await
+}
+
+async fn find_held(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    id: Uuid,
+    hold: &str,
+) -> Result<Option<Evidence>, StorageError> {
+    let sql = format!(
+        "select {COLUMNS} from evidence e join evidence_blobs b using (organisation_id, sha256)
+         where organisation_id = $1 and id = $2 {hold}"
+    );
+    Ok(sql::optional(on, &sql, &[&organisation_id, &id]).await?.as_ref().map(read))
+}
+
+/// One page of a session's evidence, newest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn list(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+    filter: &EvidenceFilter,
+    walk: &Walk,
+) -> Result<Page<Evidence>, StorageError> {
+    let (at, id) = walk.key();
+    let rows = on
+        .rows(
+            &format!(
+                "select {COLUMNS} from
+                     (select * from evidence where organisation_id = $1 and {}
+                      and session_id = $7 and ($8::text is null or item_id = $8) and ($9::text is null or status = $9)
+                      order by created_at desc, id desc limit $6) e
+                 join evidence_blobs b using (organisation_id, sha256)
+                 order by e.created_at desc, id desc",
+                in_walk!()
+            ),
+            &[
+                &organisation_id,
+                &walk.horizon.snapshot,
+                &walk.horizon.began_at,
+                &at,
+                &id,
+                &(walk.limit + 1),
+                &session_id,
+                &filter.item_id,
+                &filter.status,
+            ],
+        )
+        .await?;
+    let evidence = rows.iter().map(read).collect();
+    Ok(Page::cut(evidence, walk, |evidence: &Evidence| (evidence.created_at, evidence.id)))
+}
+
+/// Flags a piece of evidence for review, or takes the flag off it.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn set_flag(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    id: Uuid,
+    flag: Option<(&str, Uuid)>,
+) -> Result<(), StorageError> {
+    let (reason, by) = flag.unzip();
+    tx.run(
+        "update evidence set flag_reason = $3, flagged_by = $4,
+             status = case when $3::text is null then 'verified' else 'flagged' end,
+             flagged_at = case when $3::text is null then null else now() end
+         where organisation_id = $1 and id = $2",
+        &[&organisation_id, &id, &reason, &by],
     )
     .await?;
-    Ok(row.as_ref().map(read))
+    Ok(())
 }
 
 fn read(row: &Row) -> Evidence {
+    let flag = || Some(Flag { reason: row.get::<_, Option<_>>(9)?, by: row.get(10), at: row.get(11) });
     Evidence {
         id: row.get(0),
         session_id: row.get(1),
@@ -145,8 +252,9 @@ fn read(row: &Row) -> Evidence {
         content_type: row.get(6),
         metadata: row.get(7),
         status: row.get(8),
-        uploaded_by: row.get(9),
-        created_at: row.get(10),
-        storage_key: row.get(11),
+        flag: flag(),
+        uploaded_by: row.get(12),
+        created_at: row.get(13),
+        storage_key: row.get(14),
     }
 }

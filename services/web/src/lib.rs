@@ -11,9 +11,11 @@ mod idempotency;
 mod metrics;
 mod observed;
 mod problem;
+mod receipts;
 mod security;
 pub mod shapes;
 mod tokens;
+pub mod tus;
 
 pub use body::{Body, Problems, parse, read, validate};
 pub use client_address::{client_address, network_of};
@@ -26,6 +28,7 @@ pub use follow::Follow;
 pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Key, Outcome, run_once};
 pub use metrics::{Metrics, whole};
 pub use problem::{FieldError, Problem, ProblemBody};
+pub use receipts::{Receipt, ReceiptError, ReceiptKey, ReceiptKeySet, ReceiptKeys, ReceiptSubject};
 pub use tokens::{
     AccessClaims, AccessKey, INTERNAL_TOKEN_SECONDS, InternalClaims, InternalKey, TokenError, at, seconds_of,
 };

@@ -9,8 +9,10 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::sign_in::enrol;
 use crate::support::organisation::{PASSWORD, new_email};
 use crate::support::{Answer, Client, Form, Site, Stack, new_key};
+use crate::uploads::{metadata, open_with};
 
 const ROLES: [&str; 4] = ["admin", "manager", "technician", "auditor"];
 
@@ -34,7 +36,11 @@ impl World {
         let site = Site::new();
         let photo = Form::photo(&site.session_id, format!("\u{fffd} {}", new_key()).as_bytes());
         let evidence_id = photo.upload(&site.admin).expect(201).text("/evidence_id");
-        let member = |role| Member { role, user_id: site.organisation.member(stack, role).user_id };
+        let member = |role| {
+            let member = site.organisation.member(stack, role);
+            enrol(&member.client);
+            Member { role, user_id: member.user_id }
+        };
         let members = ROLES.map(member).into();
         let document = stack.client().get("/openapi.json").expect(200).json;
         Self { evidence_id, members, document, site }
@@ -78,10 +84,17 @@ impl World {
 
     /// Sends a request that would work on this tenant's objects.
     pub(super) fn send(&self, method: &str, path: &str, client: &Client) -> Answer {
-        let address = self.address(path);
+        let address = self.address(path, client);
         let request = client.request(method, &address).key(&new_key());
         match path {
             "/v1/evidence" if method == "POST" => Form::photo(&self.site.session_id, b"x").upload(client),
+            "/v1/evidence/uploads/{upload_id}" => {
+                let request = request.header("tus-resumable", "1.0.0").header("upload-offset", "0");
+                match method {
+                    "PATCH" => request.body("application/offset+octet-stream", b"abc").send(),
+                    _ => request.send(),
+                }
+            }
             _ => match self.body(method, path) {
                 Some(body) => request.json(&body).send(),
                 None => request.send(),
@@ -120,7 +133,7 @@ impl World {
             "/v1/evidence/{evidence_id}",
             "/v1/users/me",
         ];
-        let read = |path: &str| admin.get(&self.address(path)).expect(200).json;
+        let read = |path: &str| admin.get(&self.address(path, &admin)).expect(200).json;
         let mut session = read("/v1/tests/sessions/{session_id}");
         // New with each reading, by contract.
         session["actor_id"] = Value::Null;
@@ -134,12 +147,21 @@ impl World {
         own.into_iter().chain(site.items.iter().cloned()).chain(users).collect()
     }
 
-    fn address(&self, path: &str) -> String {
+    /// An upload, which is nobody's but the user's who opened it; for a caller who cannot open one here, the admin's.
+    fn upload_of(&self, client: &Client) -> String {
+        let open = |client| open_with(client, 3, &metadata(&self.site, b"abc", &[]));
+        let opened = open(client);
+        let opened = if opened.status == 201 { opened } else { open(&self.site.admin).expect(201) };
+        opened.header("location").rsplit('/').next().unwrap().to_owned()
+    }
+
+    fn address(&self, path: &str, client: &Client) -> String {
         let segment = |segment: &str| match segment {
             "{building_id}" => self.site.building_id.clone(),
             "{asset_id}" => self.site.items[0].clone(),
             "{session_id}" => self.site.session_id.clone(),
             "{evidence_id}" => self.evidence_id.clone(),
+            "{upload_id}" => self.upload_of(client),
             "{user_id}" => self.members[3].user_id.to_string(),
             "{file}" => "index.html".to_owned(),
             _ if segment.starts_with('{') => {

@@ -1,22 +1,22 @@
-//! Reading evidence back.
+//! What is known of evidence, and its review. Its bytes are in `evidence_content`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, RANGE,
-};
 use actix_web::{HttpRequest, HttpResponse, web};
-use firemode_storage::evidence::{self, Evidence};
-use firemode_web::Problem;
-use serde::Serialize;
-use serde_json::Value;
-use std::ops::Range;
+use firemode_storage::audit;
+use firemode_storage::evidence::{self, Evidence, EvidenceFilter, Flag};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope, run_once};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::str::FromStr;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::docs::free_object;
-use crate::etag;
+use crate::handlers::{List, act, sessions};
+use crate::params::Params;
 use crate::state::State;
 
 /// A piece of evidence.
@@ -39,9 +39,31 @@ pub(crate) struct EvidenceView {
     /// `verified` or `flagged`.
     #[schema(example = "verified")]
     status: String,
+    /// Why somebody is to look at it, where it is flagged.
+    flag: Option<FlagView>,
     uploaded_by: Uuid,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+}
+
+/// A wish that somebody look at a piece of evidence.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FlagView {
+    #[schema(example = "The photograph shows another door.")]
+    reason: String,
+    flagged_by: Uuid,
+    #[serde(with = "time::serde::rfc3339")]
+    flagged_at: OffsetDateTime,
+}
+
+/// Why evidence is to be reviewed, or is in order after all.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "The photograph shows another door."}))]
+pub(crate) struct FlagEvidence {
+    /// For whoever reads it later, in the audit log too.
+    #[garde(length(chars, min = 1, max = 1000))]
+    reason: String,
 }
 
 /// What hashing the stored bytes gave.
@@ -58,6 +80,12 @@ pub(crate) struct Verification {
     verified_at: OffsetDateTime,
 }
 
+impl From<Flag> for FlagView {
+    fn from(flag: Flag) -> Self {
+        Self { reason: flag.reason, flagged_by: flag.by, flagged_at: flag.at }
+    }
+}
+
 impl From<Evidence> for EvidenceView {
     fn from(evidence: Evidence) -> Self {
         Self {
@@ -70,6 +98,7 @@ impl From<Evidence> for EvidenceView {
             content_type: evidence.content_type,
             metadata: evidence.metadata,
             status: evidence.status,
+            flag: evidence.flag.map(FlagView::from),
             uploaded_by: evidence.uploaded_by,
             created_at: evidence.created_at,
         }
@@ -88,53 +117,128 @@ pub(crate) async fn get(
     Ok(HttpResponse::Ok().json(EvidenceView::from(evidence)))
 }
 
-/// Reads the bytes of a piece of evidence
-#[utoipa::path(get, path = "/v1/evidence/{evidence_id}/content", tag = "evidence",
-    params(("evidence_id" = Uuid, Path),
-           ("Range" = Option<String>, Header, description = "One range of bytes.", example = "bytes=0-1023")),
-    responses((status = 200, description = "All bytes.", content_type = "application/octet-stream"),
-              (status = 206, description = "The bytes of the range.", content_type = "application/octet-stream"),
-              (status = 304, description = "You have them already."),
-              (status = 416, description = "The range lies outside the content.", body = firemode_web::ProblemBody,
+/// Lists the evidence of a test session, newest first
+#[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/evidence", tag = "evidence",
+    params(("session_id" = Uuid, Path),
+           ("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
+           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+           ("item_id" = Option<String>, Query, description = "Evidence of one item."),
+           ("status" = Option<String>, Query, description = "`verified` or `flagged`.")),
+    responses((status = 200, description = "One page.", body = List<EvidenceView>),
+              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
+               content_type = "application/problem+json"),
+              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
                content_type = "application/problem+json")))]
-pub(crate) async fn content(
-    id: web::Path<Uuid>,
+pub(crate) async fn list(
+    session_id: web::Path<Uuid>,
     request: HttpRequest,
     principal: Principal,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let evidence = find(&state, &principal, *id).await?;
-    let size = u64::try_from(evidence.size_bytes).unwrap_or_default();
-    let tag = format!("\"{}\"", hex(&evidence.sha256));
-    if etag::is_known(&request, &tag) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
-    }
-    let range = match request.headers().get(RANGE).and_then(|value| value.to_str().ok()) {
-        Some(text) => parse_range(text, size)?,
-        None => None,
+    let mut params = Params::of(&request)?;
+    let page = params.page();
+    let status: Option<Status> = params.optional("status");
+    let filter = EvidenceFilter {
+        item_id: params.optional("item_id"),
+        status: status.map(|status| status.0.to_owned()),
     };
-    let stream = state.evidence.read(&evidence.storage_key, range.clone()).await?;
-    let mut response = match &range {
-        Some(range) => {
-            let mut response = HttpResponse::build(StatusCode::PARTIAL_CONTENT);
-            let span = format!("bytes {}-{}/{size}", range.start, range.end - 1);
-            response.insert_header((CONTENT_RANGE, span));
-            response
+    params.finish()?;
+    let organisation_id = principal.organisation_id;
+    let tx = state.database.tenant(organisation_id).read().await?;
+    sessions::find(&tx, organisation_id, *session_id).await?;
+    let filters = format!("{session_id} {filter:?}");
+    let scope =
+        WalkScope { organisation_id, list: "/v1/tests/sessions/{session_id}/evidence", filters: &filters };
+    let walk = state.cursor_key.walk(&tx, &page, scope).await?;
+    let page = evidence::list(&tx, organisation_id, *session_id, &filter, &walk).await?;
+    let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
+    let data = page.rows.into_iter().map(EvidenceView::from).collect();
+    Ok(List { data, next_cursor }.respond(&request))
+}
+
+/// A status as a query names it.
+struct Status(&'static str);
+
+impl FromStr for Status {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "verified" => Ok(Self("verified")),
+            "flagged" => Ok(Self("flagged")),
+            _ => Err("is neither verified nor flagged"),
         }
-        None => HttpResponse::Ok(),
-    };
-    let length = range.map_or(size, |range| range.end - range.start);
-    // What somebody uploaded is never shown inside a page of ours.
-    let disposition = format!("attachment; filename=\"{}\"", evidence.id);
-    Ok(response
-        .insert_header((ETAG, tag))
-        .insert_header((ACCEPT_RANGES, "bytes"))
-        .insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"))
-        .insert_header((CONTENT_DISPOSITION, disposition))
-        .insert_header((CONTENT_LENGTH, length))
-        .content_type(evidence.content_type)
-        .no_chunking(length)
-        .streaming(stream))
+    }
+}
+
+/// Flags a piece of evidence for review
+///
+/// A flag that is there stays as it is.
+#[utoipa::path(post, path = "/v1/evidence/{evidence_id}/flag", tag = "evidence", request_body = FlagEvidence,
+    params(("evidence_id" = Uuid, Path),
+           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    responses((status = 200, description = "Flagged.", body = EvidenceView)))]
+pub(crate) async fn flag(
+    id: web::Path<Uuid>,
+    body: Body<FlagEvidence>,
+    key: Key,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    review(*id, &body, true, key, &principal, context, &state).await
+}
+
+/// Takes the flag off a piece of evidence after review
+///
+/// Who flagged it, and why, stays in the audit log.
+#[utoipa::path(post, path = "/v1/evidence/{evidence_id}/unflag", tag = "evidence", request_body = FlagEvidence,
+    params(("evidence_id" = Uuid, Path),
+           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    responses((status = 200, description = "Not flagged any more.", body = EvidenceView)))]
+pub(crate) async fn unflag(
+    id: web::Path<Uuid>,
+    body: Body<FlagEvidence>,
+    key: Key,
+    principal: Principal,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    review(*id, &body, false, key, &principal, context, &state).await
+}
+
+async fn review(
+    id: Uuid,
+    body: &Body<FlagEvidence>,
+    is_to_be_flagged: bool,
+    key: Key,
+    principal: &Principal,
+    context: RequestContext,
+    state: &State,
+) -> Result<HttpResponse, Problem> {
+    let (organisation_id, user_id) = (principal.organisation_id, principal.user_id);
+    let scope = key.scope(organisation_id, user_id);
+    let days = state.settings.idempotency.days;
+    let reason = body.value.reason.as_str();
+    let outcome =
+        run_once(state.database.tenant(organisation_id), scope, &body.fingerprint, days, async |tx| {
+            let before =
+                evidence::find_to_change(tx, organisation_id, id).await?.ok_or_else(no_such_evidence)?;
+            if before.flag.is_some() == is_to_be_flagged {
+                return Outcome::new(StatusCode::OK, &EvidenceView::from(before));
+            }
+            evidence::set_flag(tx, organisation_id, id, is_to_be_flagged.then_some((reason, user_id)))
+                .await?;
+            let after = evidence::find(tx, organisation_id, id).await?.ok_or_else(no_such_evidence)?;
+            let action = if is_to_be_flagged { "evidence.flag" } else { "evidence.unflag" };
+            let (was, is) =
+                (json!({"status": before.status}), json!({"status": after.status, "reason": reason}));
+            let event = act(principal, context, action, ("evidence", id), Some(was), Some(is));
+            audit::record(tx, &[event]).await?;
+            Outcome::new(StatusCode::OK, &EvidenceView::from(after))
+        })
+        .await?;
+    Ok(outcome.respond())
 }
 
 /// Hashes the stored bytes anew
@@ -162,51 +266,16 @@ pub(crate) async fn verify(
     }))
 }
 
-async fn find(state: &State, principal: &Principal, id: Uuid) -> Result<Evidence, Problem> {
+pub(crate) async fn find(state: &State, principal: &Principal, id: Uuid) -> Result<Evidence, Problem> {
     let tx = state.database.tenant(principal.organisation_id).read().await?;
     let evidence = evidence::find(&tx, principal.organisation_id, id).await?;
-    evidence.ok_or_else(|| Problem::not_found("evidence"))
+    evidence.ok_or_else(no_such_evidence)
 }
 
-/// One range of RFC 9110, 14.1.2. A header of another form or with several ranges is ignored, as the RFC allows: all bytes.
-fn parse_range(text: &str, size: u64) -> Result<Option<Range<u64>>, Problem> {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|spec| spec.split_once('-')) else {
-        return Ok(None);
-    };
-    let range = match (first.trim().parse::<u64>(), last.trim().parse::<u64>()) {
-        (Ok(start), Ok(last)) if last >= start => start..last.saturating_add(1).min(size),
-        (Ok(start), Err(_)) if last.trim().is_empty() => start..size,
-        (Err(_), Ok(suffix)) if first.trim().is_empty() => size.saturating_sub(suffix)..size,
-        _ => return Ok(None),
-    };
-    if range.start < range.end {
-        Ok(Some(range))
-    } else {
-        Err(Problem::of_status(StatusCode::RANGE_NOT_SATISFIABLE))
-    }
+fn no_such_evidence() -> Problem {
+    Problem::not_found("evidence")
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_read_as_rfc_9110_says() {
-        let read = |text| parse_range(text, 10).map_err(|problem| problem.status().as_u16());
-        assert_eq!(read("bytes=0-0"), Ok(Some(0..1)));
-        assert_eq!(read("bytes=2-99"), Ok(Some(2..10)));
-        assert_eq!(read("bytes=4-"), Ok(Some(4..10)));
-        assert_eq!(read("bytes=-3"), Ok(Some(7..10)));
-        assert_eq!(read("bytes=-30"), Ok(Some(0..10)));
-        assert_eq!(read("bytes=10-"), Err(416));
-        assert_eq!(read("bytes=-0"), Err(416));
-        assert_eq!(read("bytes=3-2"), Ok(None));
-        assert_eq!(read("lines=1-2"), Ok(None));
-        assert_eq!(read("bytes=0-1,3-4"), Ok(None));
-        assert_eq!(parse_range("bytes=0-", 0).map_err(|problem| problem.status().as_u16()), Err(416));
-    }
 }

@@ -5,27 +5,26 @@ use firemode_web::shapes::{
     ClassifyAnswer, ClassifyBody, EvidenceAnswer, EvidenceForm, FaultsAnswer, FaultsBody, ResultsAnswer,
     ResultsBody,
 };
-use firemode_web::{Problem, ProblemBody, RequestContext};
+use firemode_web::{Problem, ProblemBody};
 
-use crate::access::Principal;
-use crate::proxy;
-use crate::state::State;
-
+/// Makes a handler that hands its request to the ingest process.
 macro_rules! proxied {
     ($(#[$attributes:meta])* $name:ident) => {
         $(#[$attributes])*
         pub(crate) async fn $name(
             request: HttpRequest,
             payload: web::Payload,
-            principal: Principal,
-            context: RequestContext,
-            state: web::Data<State>,
+            principal: $crate::access::Principal,
+            context: firemode_web::RequestContext,
+            state: web::Data<$crate::state::State>,
             client: web::Data<awc::Client>,
         ) -> Result<HttpResponse, Problem> {
-            proxy::forward(&request, payload, &principal, context, &state, &client).await
+            $crate::proxy::forward(&request, payload, &principal, context, &state, &client).await
         }
     };
 }
+
+pub(crate) use proxied;
 
 proxied! {
     /// Takes results

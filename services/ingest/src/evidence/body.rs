@@ -10,7 +10,8 @@ use firemode_web::{Problem, parse};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::{Received, discard, fields, sniff};
+use super::incoming::{begin, discard};
+use super::{Received, fields, sniff};
 use crate::caller::Caller;
 use crate::state::State;
 
@@ -35,9 +36,9 @@ pub(super) async fn receive(
         .await
         .map_err(|error| Problem::of_status(error.as_response_error().status_code()))?;
     let (fields, content) = decode(&bytes)?;
-    let mut upload = state.evidence_store.begin(caller.organisation_id).await?;
+    let mut upload = begin(state, caller.organisation_id).await?;
     if let Err(error) = upload.write(&content).await {
-        discard(upload).await;
+        discard(state, caller.organisation_id, upload).await;
         return Err(error.into());
     }
     let content_type = sniff::media_type(&content[..content.len().min(sniff::HEAD_BYTES)]);

@@ -14,7 +14,7 @@ pub(super) const METADATA_BYTES_MAX: usize = 64 << 10;
 pub(super) const FILE: &str = "file";
 
 /// The fields of a form, besides the file, with the largest size of each in bytes.
-pub(super) const TEXTS: [(&str, usize); 6] = [
+pub(crate) const TEXTS: [(&str, usize); 6] = [
     ("sha256_hash", 64),
     ("session_id", 64),
     ("item_id", 512),
@@ -26,7 +26,7 @@ pub(super) const TEXTS: [(&str, usize); 6] = [
 const METADATA: &str = "metadata";
 
 /// Reads the texts of a form: 422 naming what is missing or not valid.
-pub(super) fn from_form(texts: BTreeMap<String, String>, has_file: bool) -> Result<EvidenceFields, Problem> {
+pub(crate) fn from_form(texts: BTreeMap<String, String>, has_file: bool) -> Result<EvidenceFields, Problem> {
     let mut problems = Problems::default();
     if !has_file {
         problems.add(FILE, "is required");

@@ -12,7 +12,8 @@ use firemode_web::Problem;
 use futures_util::TryStreamExt as _;
 
 use super::fields::{self, FILE, TEXTS};
-use super::{Received, check_session, discard, sniff};
+use super::incoming::{begin, discard};
+use super::{Received, check_session, sniff};
 use crate::caller::Caller;
 use crate::state::State;
 
@@ -50,15 +51,20 @@ pub(super) async fn receive(
     match (result, form.file) {
         (Err(problem), file) => {
             if let Some(file) = file {
-                discard(file.upload).await;
+                discard(state, caller.organisation_id, file.upload).await;
             }
             Err(problem)
         }
-        (Ok(()), file) => complete(form.texts, file).await,
+        (Ok(()), file) => complete(state, caller, form.texts, file).await,
     }
 }
 
-async fn complete(texts: BTreeMap<String, String>, file: Option<File>) -> Result<Received, Problem> {
+async fn complete(
+    state: &State,
+    caller: &Caller,
+    texts: BTreeMap<String, String>,
+    file: Option<File>,
+) -> Result<Received, Problem> {
     let file_sha256 = file.as_ref().map_or([0; 32], |file| file.upload.sha256());
     let fingerprint = fields::fingerprint(&texts, &file_sha256);
     match (fields::from_form(texts, file.is_some()), file) {
@@ -68,7 +74,7 @@ async fn complete(texts: BTreeMap<String, String>, file: Option<File>) -> Result
         (Ok(_), None) => Err(Problem::invalid_field(FILE, "is required")),
         (Err(problem), file) => {
             if let Some(file) = file {
-                discard(file.upload).await;
+                discard(state, caller.organisation_id, file.upload).await;
             }
             Err(problem)
         }
@@ -106,7 +112,7 @@ impl Form {
     async fn read_file(&mut self, state: &State, caller: &Caller, mut part: Field) -> Result<(), Problem> {
         self.check_session_if_known(state, caller).await?;
         let bytes_max = state.settings.ingest.evidence_bytes_max;
-        let upload = state.evidence_store.begin(caller.organisation_id).await?;
+        let upload = begin(state, caller.organisation_id).await?;
         let File { upload, head } =
             self.file.insert(File { upload, head: Vec::with_capacity(sniff::HEAD_BYTES) });
         while let Some(bytes) = part.try_next().await.map_err(broken)? {
@@ -134,7 +140,7 @@ fn twice(name: &str) -> Problem {
     Problem::invalid_field(name, "is there twice")
 }
 
-fn too_large(bytes_max: u64) -> Problem {
+pub(crate) fn too_large(bytes_max: u64) -> Problem {
     let detail = format!("An evidence file may have {bytes_max} bytes at most.");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }

@@ -10,9 +10,11 @@ use firemode_storage::{StorageError, Transaction, audit};
 use firemode_web::shapes::{EvidenceAnswer, EvidenceFields};
 use firemode_web::{Outcome, Problem, run_once};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Received, check_session, discard};
+use super::incoming::{claim, discard, remove};
+use super::{Received, check_session};
 use crate::caller::Caller;
 use crate::state::State;
 
@@ -25,32 +27,16 @@ pub(super) async fn keep(
 ) -> Result<Outcome, Problem> {
     let Received { fields, upload, content_type, fingerprint } = received;
     if let Err(problem) = check(state, caller, &fields, &upload.sha256(), upload.size_bytes()).await {
-        discard(upload).await;
+        discard(state, caller.organisation_id, upload).await;
         return Err(problem);
     }
     let bytes = upload.complete().await?;
-    let keeping = Keeping { caller, fields: &fields, bytes: &bytes, content_type };
-    let mut kept_under = None;
-    let days = state.settings.idempotency.days;
-    let result =
-        run_once(state.database.tenant(caller.organisation_id), scope, &fingerprint, days, async |tx| {
-            let (answer, storage_key) = keeping.record(tx).await?;
-            kept_under = Some(storage_key);
-            Outcome::new(StatusCode::CREATED, &answer)
-        })
-        .await;
-    // Known to be unreferenced: the same bytes are kept under another key, the answer is a repeated one, or the transaction
-    // ended before its commit. After a commit of unknown outcome the bytes stay.
-    if kept_under.as_ref() != Some(&bytes.key)
-        && let Err(error) = state.evidence_store.remove(&bytes.key).await
-    {
-        tracing::warn!(%error, key = bytes.key, "bytes that nothing refers to could not be removed");
-    }
-    result
+    let keeping = Keeping { state, caller, fields: &fields, bytes: &bytes, content_type };
+    keeping.commit(scope, &fingerprint, async |_, _| Ok(())).await
 }
 
 /// Checks that need no transaction, before the bytes are made durable.
-async fn check(
+pub(crate) async fn check(
     state: &State,
     caller: &Caller,
     fields: &EvidenceFields,
@@ -70,37 +56,68 @@ async fn check(
 }
 
 /// Evidence whose bytes are durable.
-struct Keeping<'a> {
-    caller: &'a Caller,
-    fields: &'a EvidenceFields,
-    bytes: &'a StoredBytes,
-    content_type: &'static str,
+pub(crate) struct Keeping<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) caller: &'a Caller,
+    pub(crate) fields: &'a EvidenceFields,
+    pub(crate) bytes: &'a StoredBytes,
+    pub(crate) content_type: &'static str,
 }
 
 impl Keeping<'_> {
+    /// Makes the rows in one transaction, together with what else belongs to it.
+    pub(crate) async fn commit<A>(
+        &self,
+        scope: Option<Scope>,
+        fingerprint: &[u8],
+        and: A,
+    ) -> Result<Outcome, Problem>
+    where
+        A: AsyncFnOnce(&Transaction, &EvidenceAnswer) -> Result<(), Problem>,
+    {
+        let mut kept_under = None;
+        let days = self.state.settings.idempotency.days;
+        let result = run_once(
+            self.state.database.tenant(self.caller.organisation_id),
+            scope,
+            fingerprint,
+            days,
+            async |tx| {
+                let (answer, storage_key) = self.record(tx).await?;
+                and(tx, &answer).await?;
+                kept_under = Some(storage_key);
+                Outcome::new(StatusCode::CREATED, &answer)
+            },
+        )
+        .await;
+        // Known to be unreferenced: the same bytes are kept under another key, the answer is a repeated one, or the transaction
+        // ended before its commit. After a commit of unknown outcome the bytes stay, and their lease tells the sweeper.
+        if kept_under.as_ref() != Some(&self.bytes.key) {
+            remove(self.state, self.caller.organisation_id, std::slice::from_ref(&self.bytes.key)).await;
+        }
+        result
+    }
+
     /// Makes the rows, and says under which key the bytes are kept.
     async fn record(&self, tx: &Transaction) -> Result<(EvidenceAnswer, String), Problem> {
         let organisation_id = self.caller.organisation_id;
         check_session(tx, organisation_id, self.fields.session_id, Hold::AgainstChange).await?;
         self.caller.check_token(tx).await?;
         let StoredBytes { key, sha256, size_bytes } = self.bytes;
-        let size_bytes_signed = i64::try_from(*size_bytes).map_err(Problem::internal)?;
+        let size_bytes = i64::try_from(*size_bytes).map_err(Problem::internal)?;
         // First of all: uploads of the same bytes wait for each other here, so that the second one finds what the first made.
-        let storage_key = evidence::insert_blob(tx, organisation_id, sha256, size_bytes_signed, key).await?;
+        let storage_key = evidence::insert_blob(tx, organisation_id, sha256, size_bytes, key).await?;
+        if storage_key == *key {
+            claim(tx, organisation_id, key).await?;
+        }
         if let Some(evidence_id) = self.fields.evidence_id
             && let Some(known) = evidence::find(tx, organisation_id, evidence_id).await?
         {
             return Ok((self.known(known)?, storage_key));
         }
         let id = self.fields.evidence_id.unwrap_or_else(Uuid::now_v7);
-        self.insert(tx, id).await?;
-        let answer = EvidenceAnswer {
-            evidence_id: id,
-            hash: hex(sha256),
-            size: *size_bytes,
-            content_type: self.content_type.to_owned(),
-            status: "verified".to_owned(),
-        };
+        let created_at = self.insert(tx, id).await?;
+        let answer = self.answer(id, self.content_type.to_owned(), "verified".to_owned(), created_at)?;
         self.audit(tx, &answer).await?;
         Ok((answer, storage_key))
     }
@@ -110,16 +127,24 @@ impl Keeping<'_> {
         if known.sha256 != self.bytes.sha256 || known.session_id != self.fields.session_id {
             return Err(id_taken());
         }
-        Ok(EvidenceAnswer {
-            evidence_id: known.id,
-            hash: hex(&known.sha256),
-            size: self.bytes.size_bytes,
-            content_type: known.content_type,
-            status: known.status,
-        })
+        self.answer(known.id, known.content_type, known.status, known.created_at)
     }
 
-    async fn insert(&self, tx: &Transaction, id: Uuid) -> Result<(), Problem> {
+    fn answer(
+        &self,
+        evidence_id: Uuid,
+        content_type: String,
+        status: String,
+        created_at: OffsetDateTime,
+    ) -> Result<EvidenceAnswer, Problem> {
+        let (hash, size) = (hex(&self.bytes.sha256), self.bytes.size_bytes);
+        let of = (self.caller.organisation_id, self.fields.session_id);
+        let receipt = self.state.receipt_keys.evidence(of, evidence_id, (&hash, size), created_at);
+        let receipt = receipt.map_err(Problem::internal)?;
+        Ok(EvidenceAnswer { evidence_id, hash, size, content_type, status, receipt })
+    }
+
+    async fn insert(&self, tx: &Transaction, id: Uuid) -> Result<OffsetDateTime, Problem> {
         let metadata = Value::Object(self.fields.metadata.clone().unwrap_or_default());
         let evidence = NewEvidence {
             id,

@@ -1,10 +1,11 @@
 //! `POST /v1/evidence`: read and hash, make durable, commit, answer.
 
 mod body;
-mod fields;
-mod form;
-mod keep;
-mod sniff;
+pub(crate) mod fields;
+pub(crate) mod form;
+pub(crate) mod incoming;
+pub(crate) mod keep;
+pub(crate) mod sniff;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
@@ -56,7 +57,7 @@ pub(crate) async fn upload(
 }
 
 /// Is the session there, and does it take evidence? A completed one does: proof may come after the result.
-async fn check_session(
+pub(crate) async fn check_session(
     on: &impl Executor,
     organisation_id: Uuid,
     session_id: Uuid,
@@ -69,12 +70,5 @@ async fn check_session(
             Err(Problem::conflict("The session is cancelled and takes no more evidence."))
         }
         Some(_) => Ok(()),
-    }
-}
-
-/// Gives up bytes that were received. That this fails is no reason to answer anything else: nothing refers to them.
-async fn discard(upload: Upload) {
-    if let Err(error) = upload.abort().await {
-        tracing::warn!(%error, "an upload that was given up could not be removed");
     }
 }

@@ -1,10 +1,10 @@
 //! Media types by the first bytes: what a client says of its file is not relied on.
 
 /// As many first bytes as are looked at.
-pub(super) const HEAD_BYTES: usize = 16;
+pub(crate) const HEAD_BYTES: usize = 16;
 
 /// The media type of a file that begins so.
-pub(super) fn media_type(head: &[u8]) -> &'static str {
+pub(crate) fn media_type(head: &[u8]) -> &'static str {
     match head {
         [0xff, 0xd8, 0xff, ..] => "image/jpeg",
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "image/png",

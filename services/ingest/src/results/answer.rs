@@ -102,6 +102,7 @@ impl Seen {
             held: self.held,
             late: 0,
             conflicts: self.conflicts,
+            receipt: String::new(),
             processed_at: OffsetDateTime::now_utc(),
         }
     }

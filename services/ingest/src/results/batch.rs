@@ -11,7 +11,7 @@ use firemode_storage::sessions::{self, Held, HeldSession};
 use firemode_storage::{StorageError, Transaction, audit, revocations};
 use firemode_web::{Outcome, Problem};
 use time::OffsetDateTime;
-use tokio::try_join;
+use tokio::{join, try_join};
 use uuid::Uuid;
 
 use super::merge::{Context, Merged, Share, Work};
@@ -197,8 +197,12 @@ impl<'a> Batch<'a> {
 
     /// Merges all of it on a thread for such work.
     async fn merge(&self, shares: Vec<Share>, received_at: OffsetDateTime) -> Result<Vec<Merged>, Failure> {
-        let context =
-            Context { received_at, limits: self.state.limits.clone(), instance_id: self.state.instance_id };
+        let context = Context {
+            received_at,
+            limits: self.state.limits.clone(),
+            instance_id: self.state.instance_id,
+            receipt_keys: self.state.receipt_keys.clone(),
+        };
         let merging = move || shares.into_iter().map(|share| share.merge(&context)).collect();
         let merged = tokio::task::spawn_blocking(merging).await;
         merged.map_err(|error| Failure::Of(Problem::internal(format!("a session document: {error}"))))?
@@ -220,7 +224,10 @@ impl<'a> Batch<'a> {
             changes::insert_all(tx, arrivals).await
         };
         let days = self.state.settings.idempotency.days;
-        try_join!(changes, audit::record(tx, &events), idempotency::store(tx, &answers, days))?;
+        let (changes, events, stored) =
+            join!(changes, audit::record(tx, &events), idempotency::store(tx, &answers, days));
+        // Once one of them has failed the others fail too, and say no more than that. Only changes can contradict what is stored.
+        changes.and(events).and(stored)?;
         Ok(!answers.is_empty())
     }
 

@@ -11,7 +11,7 @@ use firemode_storage::documents::{Extent, Submission, WarmSession};
 use firemode_storage::sessions::HeldSession;
 use firemode_storage::{StorageError, Transaction};
 use firemode_web::shapes::ResultsAnswer;
-use firemode_web::{Outcome, Problem};
+use firemode_web::{Outcome, Problem, ReceiptKeys};
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -52,6 +52,7 @@ pub(super) struct Context {
     pub(super) received_at: OffsetDateTime,
     pub(super) limits: Limits,
     pub(super) instance_id: Uuid,
+    pub(super) receipt_keys: ReceiptKeys,
 }
 
 /// A session after its share of the batch: its documents are ahead of the database until the commit.
@@ -155,18 +156,38 @@ impl Share {
         let interest = Interest::of(&prepared, request.submission.seen.as_ref());
         let seen = interest.look(self.documents.record.document(), view);
         let is_late = self.is_late();
-        let answer = if is_late {
+        let mut answer = if is_late {
             seen.late_answer(self.session.id, &prepared)
         } else {
             let apart = rows.iter().filter(|row| self.apart.contains(&row.hash)).count();
             seen.answer(self.session.id, &prepared, apart, late_operations)
         };
+        answer.receipt = context.receipt(&request, &prepared, &answer)?;
         let (organisation_id, session_id) = self.session.key();
         let user_id = request.caller.user_id;
         let origin = Origin { organisation_id, session_id, user_id, instance_id: context.instance_id };
         let event = (!rows.is_empty()).then(|| event(&request, &prepared, &answer, activates));
         let arrivals = rows.into_iter().map(|change| Arrival { origin, change, is_late }).collect();
         Ok(Taken { arrivals, event, outcome: Outcome::new(StatusCode::OK, &answer)? })
+    }
+}
+
+impl Context {
+    fn receipt(
+        &self,
+        request: &Request,
+        prepared: &Prepared,
+        answer: &ResultsAnswer,
+    ) -> Result<String, Problem> {
+        let changes = prepared.changes.iter().map(|change| change.hash.to_string()).collect();
+        let receipt = self.receipt_keys.results(
+            request.session(),
+            &request.fingerprint,
+            changes,
+            &answer.heads,
+            answer.processed_at,
+        );
+        receipt.map_err(Problem::internal)
     }
 }
 

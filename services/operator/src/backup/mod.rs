@@ -18,8 +18,10 @@ mod write;
 use std::io;
 use std::path::PathBuf;
 
-use firemode_storage::StorageError;
+use firemode_runtime::settings::Settings;
 use firemode_storage::dump::RestoreError;
+use firemode_storage::evidence_store::EvidenceStore;
+use firemode_storage::{Database, StorageError};
 use firemode_supervisor::SupervisorError;
 
 pub use archive::ArchiveError;
@@ -85,4 +87,11 @@ pub enum BackupError {
 fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> BackupError {
     let path = path.into();
     move |source| BackupError::Io { path, source }
+}
+
+/// Connections that evidence in the database is read and written over.
+const CONNECTIONS_MAX: usize = 2;
+
+fn open_store(settings: &Settings) -> Result<EvidenceStore, StorageError> {
+    EvidenceStore::open(settings, &Database::new(settings, CONNECTIONS_MAX)?)
 }

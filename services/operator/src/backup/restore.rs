@@ -14,7 +14,7 @@ use futures_util::TryStreamExt as _;
 
 use super::archive::{self, Member, Reader, Verified};
 use super::manifest::Manifest;
-use super::{ArchiveError, BackupError, Contents, at};
+use super::{ArchiveError, BackupError, Contents, at, open_store};
 
 /// The folder in the data folder where a restore is made before it takes its place.
 const STAGE: &str = "restoring";
@@ -51,19 +51,20 @@ async fn restore_staged(
     verified: &Verified,
     file: &Path,
 ) -> Result<Contents, BackupError> {
-    refuse_full_store(staged).await?;
     let server = TemporaryPostgres::start(staged)?;
+    refuse_full_store(staged).await?;
     let contents = fill(staged, verified, file).await?;
     drop(server);
     Ok(contents)
 }
 
 async fn refuse_full_store(settings: &Settings) -> Result<(), BackupError> {
-    if EvidenceStore::open(settings)?.is_empty().await? {
+    if open_store(settings)?.is_empty().await? {
         return Ok(());
     }
-    let folder = settings.evidence.url.strip_prefix("file://").map(PathBuf::from);
-    Err(BackupError::NotEmpty(folder.unwrap_or_else(|| settings.data_dir.join("evidence"))))
+    let url = &settings.evidence.url;
+    let place = if url.is_empty() { settings.data_dir.join("evidence") } else { PathBuf::from(url) };
+    Err(BackupError::NotEmpty(place))
 }
 
 /// Fills an empty database and an empty store. Rows are committed when everything else is in its place.
@@ -71,7 +72,7 @@ async fn fill(settings: &Settings, verified: &Verified, file: &Path) -> Result<C
     let manifest = &verified.manifest;
     let mut contents = Contents { bytes: verified.bytes, ..Contents::default() };
     let database = Restoration::begin(settings, manifest.schema_version, &manifest.tables).await?;
-    let store = EvidenceStore::open(settings)?;
+    let store = open_store(settings)?;
     let mut kept = Vec::new();
     let filled = put_members(settings, manifest, file, &database, &store, &mut kept, &mut contents).await;
     let committed = match filled {
@@ -127,7 +128,7 @@ fn unknown(name: &str) -> ArchiveError {
 }
 
 async fn put_evidence(store: &EvidenceStore, key: &str, member: &mut Member<'_>) -> Result<(), BackupError> {
-    let mut upload = store.begin_at(key.to_owned()).await?;
+    let mut upload = store.begin_at(key.to_owned())?;
     let mut chunks = std::pin::pin!(member.chunks());
     while let Some(chunk) = chunks.try_next().await.map_err(ArchiveError::from)? {
         upload.write(&chunk).await?;

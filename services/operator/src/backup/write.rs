@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 use super::archive::{self, StreamError, Writer};
 use super::manifest::{FORMAT, Manifest};
-use super::{ArchiveError, BackupError, Contents, at};
+use super::{ArchiveError, BackupError, Contents, at, open_store};
 
 /// Writes the database and the evidence into a file that is not there yet.
 ///
@@ -90,7 +90,7 @@ async fn write_draft(settings: &Settings, draft: &Path) -> Result<Contents, Back
     }
     let mut contents = Contents { tables: manifest.tables.len(), ..Contents::default() };
     contents.secrets = add_secrets(&mut writer, &settings.data_dir.join("secrets"))?;
-    let store = EvidenceStore::open(settings)?;
+    let store = open_store(settings)?;
     let mut blobs = std::pin::pin!(snapshot.blobs().await?);
     while let Some(blob) = blobs.try_next().await? {
         add_evidence(&mut writer, &store, &blob).await?;

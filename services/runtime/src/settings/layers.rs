@@ -26,6 +26,7 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("INTERNAL_JWT_SECRET_KEY", "auth.internal_jwt_secret_key"),
     ("FERNET_KEY", "auth.pii_encryption_key"),
     ("PII_ENCRYPTION_KEY", "auth.pii_encryption_key"),
+    ("RECEIPT_SIGNING_KEY", "receipts.signing_key"),
     ("JWT_EXPIRES_IN_SECONDS", "auth.access_token_seconds"),
     ("ARGON2_TIME_COST", "auth.argon2_time_cost"),
     ("ARGON2_MEMORY_COST", "auth.argon2_memory_cost"),
@@ -36,8 +37,13 @@ const WELL_KNOWN: &[(&str, &str)] = &[
 ];
 
 /// Settings whose value is never printed.
-const SECRET: &[&str] =
-    &["auth.jwt_secret_key", "auth.internal_jwt_secret_key", "auth.pii_encryption_key", "metrics.token"];
+const SECRET: &[&str] = &[
+    "auth.jwt_secret_key",
+    "auth.internal_jwt_secret_key",
+    "auth.pii_encryption_key",
+    "receipts.signing_key",
+    "metrics.token",
+];
 
 /// The merged layers, and the defaults to compare them with.
 pub(super) struct Layers {

@@ -3,6 +3,7 @@
 //! `config/default.toml` documents each one. [`Settings::load`] merges the layers, reports *all* problems at once and
 //! gives a value that needs no further checks.
 
+mod evidence_place;
 mod layers;
 mod secrets;
 mod types;
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
+pub use evidence_place::{EvidencePlace, ObjectPlace};
 pub use secrets::{SecretsError, ensure_development_secrets};
 pub use types::*;
 

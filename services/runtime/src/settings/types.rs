@@ -23,6 +23,7 @@ pub struct Settings {
     pub cors: CorsSettings,
     pub idempotency: IdempotencySettings,
     pub evidence: EvidenceSettings,
+    pub receipts: ReceiptSettings,
     pub bundle: BundleSettings,
     pub supervisor: SupervisorSettings,
     pub postgres: PostgresSettings,
@@ -156,6 +157,16 @@ pub struct IdempotencySettings {
 #[serde(deny_unknown_fields)]
 pub struct EvidenceSettings {
     pub url: String,
+    pub upload_seconds_max: u64,
+    pub upload_hours_max: u32,
+    pub uploads_open_max: u32,
+}
+
+/// What signs receipts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptSettings {
+    pub signing_key: SecretString,
 }
 
 /// Bounds of the offline bundle.
@@ -239,12 +250,13 @@ impl Settings {
         use secrecy::ExposeSecret;
         let auth = &self.auth;
         let keys = [&auth.jwt_secret_key, &auth.internal_jwt_secret_key, &self.database.url];
-        let fernet_keys = auth.pii_encryption_key.expose_secret().split(',').map(str::to_owned);
+        let lists = [&auth.pii_encryption_key, &self.receipts.signing_key];
+        let listed = lists.into_iter().flat_map(|keys| keys.expose_secret().split(',')).map(str::to_owned);
         let password = self.database.url.expose_secret().split_once("://").and_then(|(_, rest)| {
             let (credentials, _) = rest.rsplit_once('@')?;
             Some(credentials.split_once(':')?.1.to_owned())
         });
-        keys.iter().map(|key| key.expose_secret().to_owned()).chain(fernet_keys).chain(password).collect()
+        keys.iter().map(|key| key.expose_secret().to_owned()).chain(listed).chain(password).collect()
     }
 
     /// True where no database URL is set, so that the appliance runs its own PostgreSQL.

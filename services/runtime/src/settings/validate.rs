@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Environ, Settings};
+use super::{Environ, EvidencePlace, Settings};
 
 type Problems = Vec<(&'static str, String)>;
 
@@ -103,6 +103,9 @@ fn ranges(s: &Settings) -> Problems {
         whole("rate_limit.user_per_minute", s.rate_limit.user_per_minute.into(), 1, 1 << 24),
         whole("rate_limit.callers_max", s.rate_limit.callers_max as u64, 64, 1 << 24),
         whole("cors.preflight_seconds", s.cors.preflight_seconds as u64, 0, 86_400),
+        whole("evidence.upload_hours_max", s.evidence.upload_hours_max.into(), 1, 24 * 30),
+        whole("evidence.uploads_open_max", s.evidence.uploads_open_max.into(), 1, 100_000),
+        whole("evidence.upload_seconds_max", s.evidence.upload_seconds_max, 10, 86_400),
         whole("idempotency.days", s.idempotency.days.into(), 1, 3650),
         whole("bundle.bytes_max", s.bundle.bytes_max as u64, 1024, 1 << 30),
         whole("bundle.expires_hours", s.bundle.expires_hours.into(), 1, 8760),
@@ -146,7 +149,17 @@ fn keys(s: &Settings) -> Problems {
         let message = "is the same as auth.jwt_secret_key; the two must differ, or a client could forge internal tokens";
         problems.push(("auth.internal_jwt_secret_key", message.to_owned()));
     }
-    problems.extend(fernet_keys(&s.auth.pii_encryption_key, s.is_production()));
+    for (name, keys) in [
+        ("auth.pii_encryption_key", &s.auth.pii_encryption_key),
+        ("receipts.signing_key", &s.receipts.signing_key),
+    ] {
+        problems.extend(listed_keys(name, keys, s.is_production()));
+    }
+    let (personal, receipts) = (&s.auth.pii_encryption_key, &s.receipts.signing_key);
+    if !personal.expose_secret().is_empty() && personal.expose_secret() == receipts.expose_secret() {
+        let message = "is the same as auth.pii_encryption_key; a key is good for one thing only";
+        problems.push(("receipts.signing_key", message.to_owned()));
+    }
     problems
 }
 
@@ -171,9 +184,9 @@ fn is_placeholder(key: &str) -> bool {
     same_character || PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }
 
-fn fernet_keys(keys: &SecretString, production: bool) -> Option<(&'static str, String)> {
+/// Keys of 32 bytes, separated by commas: those that encrypt personal data, and those that sign receipts.
+fn listed_keys(name: &'static str, keys: &SecretString, production: bool) -> Option<(&'static str, String)> {
     let keys = keys.expose_secret();
-    let name = "auth.pii_encryption_key";
     let make_one = "make one with `openssl rand -base64 32 | tr +/ -_`";
     if keys.is_empty() {
         return production.then(|| (name, format!("is not set; production needs one: {make_one}")));
@@ -191,14 +204,15 @@ fn places(s: &Settings, env: &Environ) -> Problems {
                        set DATABASE_URL, or disk_is_durable = true where the disk outlives restarts";
         problems.push(("database.url", message.to_owned()));
     }
-    if s.evidence.url.is_empty() || s.evidence.url.starts_with("file://") {
-        if !lasting {
-            let message = "keeps evidence on this machine's disk, which production does not trust; \
-                           set disk_is_durable = true where the disk outlives restarts";
+    match EvidencePlace::parse(&s.evidence.url, &s.data_dir) {
+        Ok(EvidencePlace::Folder(_)) if !lasting => {
+            let message = "keeps evidence on this machine's disk, which production does not trust; set it to postgres:, \
+                           s3://bucket/prefix or gs://bucket/prefix, or disk_is_durable = true where the disk outlives \
+                           restarts";
             problems.push(("evidence.url", message.to_owned()));
         }
-    } else {
-        problems.push(("evidence.url", "is not of the form file:///absolute/path".to_owned()));
+        Ok(_) => {}
+        Err(message) => problems.push(("evidence.url", message)),
     }
     let url = s.database.url.expose_secret();
     if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {

@@ -19,6 +19,14 @@ pub struct WarmSession {
     pub record: WarmDocument,
     /// The same with all late work, against which further late work is checked. Only a completed session has one.
     pub with_late: WarmDocument,
+    measured: Measured,
+}
+
+/// What the documents took when that was last worked out.
+#[derive(Debug, Default)]
+struct Measured {
+    change_count: usize,
+    memory_bytes: usize,
 }
 
 impl WarmSession {
@@ -26,8 +34,20 @@ impl WarmSession {
         self.record.read_up_to.is_some()
     }
 
+    /// Works out anew what they take where they have grown or shrunk by a sixteenth: it means a look at every change.
+    pub(super) fn measure(&mut self) {
+        let documents = [&self.record.document, &self.with_late.document];
+        let change_count: usize = documents.iter().map(|document| document.change_count()).sum();
+        let measured = self.measured.change_count;
+        if self.measured.memory_bytes == 0 || change_count.abs_diff(measured) * 16 > measured {
+            let memory_bytes = documents.iter().map(|document| document.memory_bytes_estimate()).sum();
+            self.measured = Measured { change_count, memory_bytes };
+        }
+    }
+
+    /// What they took when that was last worked out.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.record.document.memory_bytes_estimate() + self.with_late.document.memory_bytes_estimate()
+        self.measured.memory_bytes
     }
 }
 

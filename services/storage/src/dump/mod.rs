@@ -21,6 +21,10 @@ pub use restoration::{LoadError, Restoration, RestoreError};
 /// Tables that a restored database makes by itself: what was migrated, and which cluster it lives in.
 const MADE_ANEW: &[&str] = &["refinery_schema_history", "database_incarnation"];
 
+/// Tables that no dump has: work in progress, which clients begin anew, and bytes of evidence, which go the way of all evidence.
+const LEFT_OUT: &[&str] =
+    &["evidence_chunks", "evidence_leases", "evidence_uploads", "evidence_upload_parts"];
+
 /// A table and those of its columns that are copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
@@ -102,7 +106,7 @@ impl Snapshot {
                  where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r'
                    and c.relname <> all ($1)
                  order by c.relname",
-                &[&MADE_ANEW],
+                &[&[MADE_ANEW, LEFT_OUT].concat()],
             )
             .await?;
         let read = |row: &tokio_postgres::Row| {

@@ -3,7 +3,9 @@
 mod classify;
 mod evidence;
 mod results;
+mod uploads;
 
 pub use classify::{ClassifyAnswer, ClassifyBody, FAULTS_MAX, FaultResult, FaultsAnswer, FaultsBody};
 pub use evidence::{EvidenceAnswer, EvidenceBody, EvidenceFields, EvidenceForm, EvidenceType};
 pub use results::{ResultEntry, ResultsAnswer, ResultsBody, told_clock};
+pub use uploads::UploadAnswer;

@@ -79,6 +79,9 @@ pub struct ResultsAnswer {
     pub late: usize,
     /// Places with more than one value among those that this request touched.
     pub conflicts: Vec<Conflict>,
+    /// Signed by FireMode: keep it, and the device's copy of the request may go. `GET /v1/receipts/keys` tells how to check it.
+    #[schema(example = "eyJhbGciOiJFZERTQSIs...")]
+    pub receipt: String,
     /// When the request was processed.
     #[serde(with = "time::serde::rfc3339")]
     pub processed_at: OffsetDateTime,

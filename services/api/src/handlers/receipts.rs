@@ -1,0 +1,16 @@
+//! Receipts.
+
+use actix_web::{HttpResponse, web};
+use firemode_web::ReceiptKeySet;
+
+use crate::state::State;
+
+/// Tells the public keys that receipts are checked with
+///
+/// A receipt is a JSON Web Signature (EdDSA). Keep these keys beside it, and it can be checked without FireMode: with
+/// `firemode receipt verify`, or with any JOSE library.
+#[utoipa::path(get, path = "/v1/receipts/keys", tag = "evidence",
+    responses((status = 200, description = "A JSON Web Key Set.", body = ReceiptKeySet)))]
+pub(crate) async fn keys(state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok().json(state.receipt_keys.public())
+}

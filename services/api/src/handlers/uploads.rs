@@ -1,0 +1,98 @@
+//! Resumable uploads (tus 1.0.0): documented here, served by the ingest process.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_web::shapes::UploadAnswer;
+use firemode_web::tus::{
+    CHECKSUM_ALGORITHMS, EXTENSIONS, TUS_CHECKSUM_ALGORITHM, TUS_EXTENSION, TUS_MAX_SIZE, TUS_RESUMABLE,
+    TUS_VERSION, VERSION,
+};
+use firemode_web::{Problem, ProblemBody};
+
+use crate::handlers::hot::proxied;
+use crate::state::State;
+
+/// Tells what resumable uploads can do here
+///
+/// Uploads speak tus 1.0.0 (<https://tus.io>) with creation, expiration, checksum and termination, so any tus client works:
+/// give it this address, an `Authorization` header, and the fields of `POST /v1/evidence` as metadata.
+#[utoipa::path(options, path = "/v1/evidence/uploads", tag = "evidence",
+    responses((status = 204, description = "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size`, `Tus-Checksum-Algorithm`.")))]
+pub(crate) async fn options(state: web::Data<State>) -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((TUS_RESUMABLE, VERSION))
+        .insert_header((TUS_VERSION, VERSION))
+        .insert_header((TUS_EXTENSION, EXTENSIONS))
+        .insert_header((TUS_MAX_SIZE, state.settings.ingest.evidence_bytes_max))
+        .insert_header((TUS_CHECKSUM_ALGORITHM, CHECKSUM_ALGORITHMS))
+        .finish()
+}
+
+proxied! {
+    /// Opens a resumable upload
+    #[utoipa::path(post, path = "/v1/evidence/uploads", tag = "evidence", operation_id = "create_upload",
+        params(("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0"),
+               ("Upload-Length" = u64, Header, description = "How long the file is, in bytes."),
+               ("Upload-Metadata" = String, Header,
+                description = "The fields of `POST /v1/evidence` but the file, as `name base64,name base64`, and `filename`.",
+                example = "sha256_hash ZTNiMGM0NDI...,session_id MDFhMWZjNDg...,evidence_type cGhvdG8="),
+               ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+        responses((status = 201, description = "Opened; `Location` is its address.", body = UploadAnswer),
+                  (status = 400, description = "A header is missing or cannot be read.", body = ProblemBody,
+                   content_type = "application/problem+json"),
+                  (status = 404, description = "There is no such test session.", body = ProblemBody,
+                   content_type = "application/problem+json"),
+                  (status = 409, description = "The session is cancelled, or you have too many uploads open.",
+                   body = ProblemBody, content_type = "application/problem+json"),
+                  (status = 412, description = "Another version of tus.", body = ProblemBody,
+                   content_type = "application/problem+json"),
+                  (status = 413, description = "The file is larger than `Tus-Max-Size`.", body = ProblemBody,
+                   content_type = "application/problem+json")))]
+    create
+}
+
+proxied! {
+    /// Tells how far a resumable upload is
+    ///
+    /// Clients ask with HEAD, and read `Upload-Offset`. Once it is complete, `Evidence-Id` and `Evidence-Receipt` are there.
+    #[utoipa::path(get, path = "/v1/evidence/uploads/{upload_id}", tag = "evidence", operation_id = "show_upload",
+        params(("upload_id" = Uuid, Path)),
+        responses((status = 200, description = "Where it stands.", body = UploadAnswer)))]
+    show
+}
+
+proxied! {
+    /// Takes the next bytes of a resumable upload
+    ///
+    /// They are durable before the answer. What arrives of a request that breaks off counts too, unless it has a checksum.
+    /// With the last byte the file's hash is checked, and the upload becomes evidence.
+    #[utoipa::path(patch, path = "/v1/evidence/uploads/{upload_id}", tag = "evidence", operation_id = "append_upload",
+        request_body(content((Vec<u8> = "application/offset+octet-stream"))),
+        params(("upload_id" = Uuid, Path),
+               ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0"),
+               ("Upload-Offset" = u64, Header, description = "Where in the file the bytes belong."),
+               ("Upload-Checksum" = Option<String>, Header, description = "`sha1` or `sha256`, and the hash in base64.")),
+        responses((status = 204, description = "Taken. `Upload-Offset` tells how far it is; with the last byte, `Evidence-Id` \
+                                                and `Evidence-Receipt` are there."),
+                  (status = 409, description = "The upload stands elsewhere, or the session is cancelled.",
+                   body = ProblemBody, content_type = "application/problem+json"),
+                  (status = 412, description = "Another version of tus.", body = ProblemBody,
+                   content_type = "application/problem+json"),
+                  (status = 460, description = "The bytes do not have the checksum.", body = ProblemBody,
+                   content_type = "application/problem+json"),
+                  (status = 504, description = "The ingest process did not answer in time. Ask with HEAD and go on.",
+                   body = ProblemBody, content_type = "application/problem+json")))]
+    append
+}
+
+proxied! {
+    /// Ends a resumable upload
+    ///
+    /// Evidence that it has become stays.
+    #[utoipa::path(delete, path = "/v1/evidence/uploads/{upload_id}", tag = "evidence", operation_id = "end_upload",
+        params(("upload_id" = Uuid, Path),
+               ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0")),
+        responses((status = 204, description = "Ended."),
+                  (status = 412, description = "Another version of tus.", body = ProblemBody,
+                   content_type = "application/problem+json")))]
+    terminate
+}

@@ -1,0 +1,127 @@
+//! From the parts of an upload to a piece of evidence.
+
+use firemode_storage::evidence_store::StoredBytes;
+use firemode_storage::evidence_uploads::{self, ResumableUpload};
+use firemode_storage::{StorageError, Transaction};
+use firemode_web::Problem;
+use firemode_web::shapes::EvidenceFields;
+use futures_util::TryStreamExt as _;
+
+use super::{conflict, fields_of, no_such_upload};
+use crate::caller::Caller;
+use crate::evidence::incoming::{begin, discard, remove};
+use crate::evidence::keep::{Keeping, check};
+use crate::evidence::sniff;
+use crate::state::State;
+
+/// The whole file, in one place.
+struct Assembled {
+    bytes: StoredBytes,
+    content_type: &'static str,
+}
+
+/// Makes an upload a piece of evidence: with the last of its bytes, which become part of it in the same transaction. So an
+/// upload whose offset is its length has become evidence, whatever is killed.
+pub(super) async fn upload(
+    state: &State,
+    caller: &Caller,
+    mut upload: ResumableUpload,
+    last: Vec<StoredBytes>,
+    head: Vec<u8>,
+) -> Result<ResumableUpload, Problem> {
+    let fields = fields_of(upload.fields.clone())?;
+    let last_keys: Vec<String> = last.iter().map(|part| part.key.clone()).collect();
+    let assembled = assemble(state, caller, &upload, last, head).await;
+    let result = match assembled {
+        Ok(assembled) => keep(state, caller, &upload, &fields, assembled, &last_keys).await,
+        Err(problem) => Err(problem),
+    };
+    match result {
+        Ok((answer, unused)) => {
+            remove(state, caller.organisation_id, &unused).await;
+            upload.offset_bytes = upload.length_bytes;
+            upload.answer = Some(answer);
+            Ok(upload)
+        }
+        Err(problem) => {
+            // After a wrong hash nothing of it is of use: the client begins anew.
+            if problem.error_code() == "FIRE-422-HASH-MISMATCH" {
+                super::remove(state, caller, upload.id).await?;
+            }
+            Err(problem)
+        }
+    }
+}
+
+/// Copies the parts to one place, hashing them on the way. A file that came in one part is there already.
+async fn assemble(
+    state: &State,
+    caller: &Caller,
+    upload: &ResumableUpload,
+    mut last: Vec<StoredBytes>,
+    head: Vec<u8>,
+) -> Result<Assembled, Problem> {
+    if upload.part_count == 0
+        && last.len() == 1
+        && let Some(bytes) = last.pop()
+    {
+        return Ok(Assembled { bytes, content_type: sniff::media_type(&head) });
+    }
+    let tx = state.database.tenant(caller.organisation_id).read().await?;
+    let mut keys = evidence_uploads::parts(&tx, caller.organisation_id, upload.id).await?;
+    drop(tx);
+    keys.extend(last.into_iter().map(|part| part.key));
+    let mut whole = begin(state, caller.organisation_id).await?;
+    let mut head = Vec::with_capacity(sniff::HEAD_BYTES);
+    let copied = async {
+        for key in &keys {
+            let mut bytes = state.evidence_store.read(key, None).await?;
+            while let Some(bytes) = bytes.try_next().await? {
+                let missing = sniff::HEAD_BYTES - head.len();
+                head.extend(bytes.iter().take(missing));
+                whole.write(&bytes).await?;
+            }
+        }
+        Ok::<_, StorageError>(())
+    };
+    if let Err(error) = copied.await {
+        discard(state, caller.organisation_id, whole).await;
+        return Err(error.into());
+    }
+    let bytes = whole.complete().await?;
+    Ok(Assembled { bytes, content_type: sniff::media_type(&head) })
+}
+
+/// Keeps the file. Gives the answer, and what is not needed any more.
+async fn keep(
+    state: &State,
+    caller: &Caller,
+    upload: &ResumableUpload,
+    fields: &EvidenceFields,
+    Assembled { bytes, content_type }: Assembled,
+    last_keys: &[String],
+) -> Result<(serde_json::Value, Vec<String>), Problem> {
+    let organisation_id = caller.organisation_id;
+    if let Err(problem) = check(state, caller, fields, &bytes.sha256, bytes.size_bytes).await {
+        remove(state, organisation_id, &[last_keys, std::slice::from_ref(&bytes.key)].concat()).await;
+        return Err(problem);
+    }
+    let mut unused: Vec<String> = last_keys.iter().filter(|key| **key != bytes.key).cloned().collect();
+    let keeping = Keeping { state, caller, fields, bytes: &bytes, content_type };
+    let outcome = keeping
+        .commit(None, &[], async |tx, answer| {
+            check_offset(tx, caller, upload).await?;
+            let answer = serde_json::to_value(answer).map_err(Problem::internal)?;
+            unused.extend(evidence_uploads::finish(tx, organisation_id, upload.id, &answer).await?);
+            Ok(())
+        })
+        .await?;
+    Ok((outcome.body, unused))
+}
+
+/// Another request for the same upload may have been faster.
+async fn check_offset(tx: &Transaction, caller: &Caller, upload: &ResumableUpload) -> Result<(), Problem> {
+    let owner = (caller.organisation_id, caller.user_id);
+    let now = evidence_uploads::find_to_change(tx, owner, upload.id).await?.ok_or_else(no_such_upload)?;
+    if now.offset_bytes == upload.offset_bytes { Ok(()) } else { Err(conflict(now.offset_bytes)) }
+}

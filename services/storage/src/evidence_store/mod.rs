@@ -1,0 +1,131 @@
+//! The bytes of evidence: in a folder, an object store, or the database.
+
+mod objects;
+mod rows;
+mod sidecar;
+mod upload;
+
+use firemode_runtime::settings::{EvidencePlace, Settings};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use self::objects::Objects;
+use self::rows::Chunks;
+pub use self::upload::Upload;
+use crate::{Database, StorageError};
+
+/// Where evidence is kept.
+#[derive(Debug, Clone)]
+pub struct EvidenceStore(Backend);
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Objects(Objects),
+    Rows(Database),
+}
+
+/// Bytes that are in the store for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBytes {
+    /// Where they are.
+    pub key: String,
+    /// SHA-256 of them.
+    pub sha256: [u8; 32],
+    /// How many.
+    pub size_bytes: u64,
+}
+
+impl EvidenceStore {
+    /// Opens the store that the settings name, making its folder where it is one.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the environment lacks what the store needs.
+    pub fn open(settings: &Settings, database: &Database) -> Result<Self, StorageError> {
+        let place = EvidencePlace::parse(&settings.evidence.url, &settings.data_dir);
+        let place = place.map_err(|why| StorageError::Unavailable(format!("evidence.url {why}")))?;
+        let backend = match place {
+            EvidencePlace::Folder(folder) => Backend::Objects(Objects::folder(folder)?),
+            EvidencePlace::Database => Backend::Rows(database.clone()),
+            EvidencePlace::S3 { objects, endpoint, region } => {
+                Backend::Objects(Objects::s3(&objects, endpoint.as_deref(), region.as_deref())?)
+            }
+            EvidencePlace::Gcs { objects, is_replit } => Backend::Objects(Objects::gcs(&objects, is_replit)?),
+        };
+        Ok(Self(backend))
+    }
+
+    /// A key for new bytes of a tenant that nothing else has.
+    pub fn new_key(organisation_id: Uuid) -> String {
+        format!("{organisation_id}/{}", Uuid::now_v7())
+    }
+
+    /// Begins an upload under a new key, or under the key that restored rows know it by.
+    ///
+    /// # Errors
+    /// It is no key of ours.
+    pub fn begin_at(&self, key: String) -> Result<Upload, StorageError> {
+        Ok(match &self.0 {
+            Backend::Objects(objects) => Upload::to_objects(objects.clone(), key),
+            Backend::Rows(database) => Upload::to_rows(Chunks::new(database.clone(), &key)?, key),
+        })
+    }
+
+    /// Is there nothing in it?
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn is_empty(&self) -> Result<bool, StorageError> {
+        match &self.0 {
+            Backend::Objects(objects) => Ok(objects.store.list(None).try_next().await?.is_none()),
+            Backend::Rows(database) => rows::is_empty(database).await,
+        }
+    }
+
+    /// Removes bytes that no row refers to, and what a crash left of them. Nothing happens where there are none.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn remove(&self, key: &str) -> Result<(), StorageError> {
+        match &self.0 {
+            Backend::Objects(objects) => objects.remove(key).await,
+            Backend::Rows(database) => Chunks::new(database.clone(), key)?.remove().await,
+        }
+    }
+
+    /// Streams bytes, all of them or those of a range (end exclusive).
+    ///
+    /// # Errors
+    /// They are not there, or the store does not answer.
+    pub async fn read(
+        &self,
+        key: &str,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<BoxStream<'static, Result<bytes::Bytes, StorageError>>, StorageError> {
+        match &self.0 {
+            Backend::Objects(objects) => {
+                let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
+                let result = objects.store.get_opts(&Path::from(key), options).await?;
+                Ok(result.into_stream().map_err(StorageError::from).boxed())
+            }
+            Backend::Rows(database) => Chunks::new(database.clone(), key)?.read(range).await,
+        }
+    }
+
+    /// Hashes the stored bytes anew.
+    ///
+    /// # Errors
+    /// They are not there, or the store does not answer.
+    pub async fn hash(&self, key: &str) -> Result<StoredBytes, StorageError> {
+        let mut stream = self.read(key, None).await?;
+        let (mut hasher, mut size_bytes) = (Sha256::new(), 0);
+        while let Some(chunk) = stream.try_next().await? {
+            hasher.update(&chunk);
+            size_bytes += chunk.len() as u64;
+        }
+        Ok(StoredBytes { key: key.to_owned(), sha256: hasher.finalize().into(), size_bytes })
+    }
+}

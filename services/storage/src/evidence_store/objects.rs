@@ -1,0 +1,119 @@
+//! Evidence in folders and object stores.
+
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use firemode_runtime::settings::ObjectPlace;
+use object_store::aws::AmazonS3Builder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
+
+use super::sidecar::Sidecar;
+use crate::StorageError;
+
+/// One request to a store may take so long, and all tries of one together.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+const RETRIES_MAX: usize = 3;
+
+/// A folder's parts may be small; other stores want at least 5 MiB in every part but the last.
+const FOLDER_PART_BYTES: usize = 1 << 20;
+const REMOTE_PART_BYTES: usize = 5 << 20;
+
+/// Files, or objects.
+#[derive(Debug, Clone)]
+pub(super) struct Objects {
+    pub(super) store: Arc<dyn ObjectStore>,
+    /// What one upload collects in memory before it sends it.
+    pub(super) part_bytes: usize,
+    folder: Option<PathBuf>,
+}
+
+impl Objects {
+    /// A folder, made where it is missing.
+    pub(super) fn folder(folder: PathBuf) -> Result<Self, StorageError> {
+        let io = |source| object_store::Error::Generic { store: "file", source: Box::new(source) };
+        std::fs::create_dir_all(&folder).map_err(io)?;
+        // Without fsync an acknowledged upload could be gone after a power cut.
+        let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true).with_automatic_cleanup(true);
+        Ok(Self { store: Arc::new(store), part_bytes: FOLDER_PART_BYTES, folder: Some(folder) })
+    }
+
+    /// A bucket that speaks S3; keys and secrets come from the usual variables (`AWS_ACCESS_KEY_ID` and so on).
+    pub(super) fn s3(
+        place: &ObjectPlace,
+        endpoint: Option<&str>,
+        region: Option<&str>,
+    ) -> Result<Self, StorageError> {
+        let mut builder = AmazonS3Builder::from_env()
+            .with_bucket_name(&place.bucket)
+            .with_client_options(client(endpoint.is_some_and(|url| url.starts_with("http://"))))
+            .with_retry(retry());
+        if let Some(endpoint) = endpoint {
+            builder = builder.with_endpoint(endpoint);
+        }
+        if let Some(region) = region {
+            builder = builder.with_region(region);
+        }
+        Ok(Self::remote(builder.build()?, place))
+    }
+
+    /// A bucket of Google's; credentials come from the usual variables (`GOOGLE_APPLICATION_CREDENTIALS` and so on), or from
+    /// Replit's sidecar.
+    pub(super) fn gcs(place: &ObjectPlace, is_replit: bool) -> Result<Self, StorageError> {
+        let mut builder = GoogleCloudStorageBuilder::from_env()
+            .with_bucket_name(&place.bucket)
+            .with_client_options(client(false))
+            .with_retry(retry());
+        if is_replit {
+            builder = builder.with_credentials(Arc::new(Sidecar::of_replit()?));
+        }
+        Ok(Self::remote(builder.build()?, place))
+    }
+
+    fn remote(store: impl ObjectStore, place: &ObjectPlace) -> Self {
+        let store: Arc<dyn ObjectStore> = match place.prefix.as_str() {
+            "" => Arc::new(store),
+            prefix => Arc::new(PrefixStore::new(store, prefix)),
+        };
+        Self { store, part_bytes: REMOTE_PART_BYTES, folder: None }
+    }
+
+    /// Removes an object, and what a crash left of it; one that is not there is removed already.
+    pub(super) async fn remove(&self, key: &str) -> Result<(), StorageError> {
+        match self.store.delete(&Path::from(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(folder) = &self.folder {
+            remove_drafts(&folder.join(key)).await;
+        }
+        Ok(())
+    }
+}
+
+/// A file is written under its name with `#` and a number, and gets its name when it is complete.
+async fn remove_drafts(path: &FilePath) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let beginning = format!("{}#", name.to_string_lossy());
+    let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        if entry.file_name().to_string_lossy().starts_with(&beginning)
+            && let Err(error) = tokio::fs::remove_file(entry.path()).await
+        {
+            tracing::warn!(%error, "a part of a broken upload could not be removed");
+        }
+    }
+}
+
+fn client(is_http: bool) -> ClientOptions {
+    ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_allow_http(is_http)
+}
+
+fn retry() -> RetryConfig {
+    RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() }
+}

@@ -1,0 +1,214 @@
+//! Resumable uploads: what is known of them, and their parts. The bytes of each part lie in the evidence store.
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::evidence_store::StoredBytes;
+use crate::{Executor, StorageError, Transaction, evidence_leases, sql};
+
+/// A resumable upload.
+#[derive(Debug, Clone)]
+pub struct ResumableUpload {
+    /// Its id.
+    pub id: Uuid,
+    /// What is said about the file, as it was sent.
+    pub fields: Value,
+    /// How many bytes the file has.
+    pub length_bytes: u64,
+    /// How many of them are durable.
+    pub offset_bytes: u64,
+    /// In how many parts.
+    pub part_count: i32,
+    /// What the client is told of the evidence, once the upload is complete.
+    pub answer: Option<Value>,
+    /// When it is removed.
+    pub expires_at: OffsetDateTime,
+}
+
+const COLUMNS: &str = "id, fields, length_bytes, offset_bytes, part_count, answer, expires_at";
+
+/// Makes an upload; nothing where the user has `open_max` of them open already.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn insert(
+    tx: &Transaction,
+    (organisation_id, user_id): (Uuid, Uuid),
+    fields: &Value,
+    length_bytes: u64,
+    hours: u32,
+    open_max: u32,
+) -> Result<Option<ResumableUpload>, StorageError> {
+    let length_bytes = i64::try_from(length_bytes).unwrap_or(i64::MAX);
+    let row = sql::optional(
+        tx,
+        &format!(
+            "insert into evidence_uploads (organisation_id, id, user_id, fields, length_bytes, expires_at)
+             select $1, $2, $3, $4, $5, now() + make_interval(hours => $6)
+             where (select count(*) from evidence_uploads
+                    where organisation_id = $1 and user_id = $3 and answer is null and expires_at > now()) < $7
+             returning {COLUMNS}"
+        ),
+        &[
+            &organisation_id,
+            &Uuid::now_v7(),
+            &user_id,
+            &fields,
+            &length_bytes,
+            &i32::try_from(hours).unwrap_or(i32::MAX),
+            &i64::from(open_max),
+        ],
+    )
+    .await?;
+    Ok(row.as_ref().map(read))
+}
+
+/// Finds an upload of the user that has not expired.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn find(
+    on: &impl Executor,
+    owner: (Uuid, Uuid),
+    id: Uuid,
+) -> Result<Option<ResumableUpload>, StorageError> {
+    find_held(on, owner, id, "").await
+}
+
+/// The same, held alone until the transaction ends.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn find_to_change(
+    tx: &Transaction,
+    owner: (Uuid, Uuid),
+    id: Uuid,
+) -> Result<Option<ResumableUpload>, StorageError> {
+    find_held(tx, owner, id, "for update").await
+}
+
+async fn find_held(
+    on: &impl Executor,
+    (organisation_id, user_id): (Uuid, Uuid),
+    id: Uuid,
+    hold: &str,
+) -> Result<Option<ResumableUpload>, StorageError> {
+    let sql = format!(
+        "select {COLUMNS} from evidence_uploads
+         where organisation_id = $1 and user_id = $2 and id = $3 and expires_at > now() {hold}"
+    );
+    Ok(sql::optional(on, &sql, &[&organisation_id, &user_id, &id]).await?.as_ref().map(read))
+}
+
+/// Adds a part behind those that are there.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn append(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    id: Uuid,
+    part: &StoredBytes,
+) -> Result<(), StorageError> {
+    let size_bytes = i64::try_from(part.size_bytes).unwrap_or(i64::MAX);
+    tx.run(
+        "with upload as (
+             update evidence_uploads set offset_bytes = offset_bytes + $3, part_count = part_count + 1
+             where organisation_id = $1 and id = $2 returning offset_bytes)
+         insert into evidence_upload_parts (organisation_id, upload_id, start_bytes, size_bytes, storage_key)
+         select $1, $2, offset_bytes - $3, $3, $4 from upload",
+        &[&organisation_id, &id, &size_bytes, &part.key],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Where the parts of an upload are, in their order.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn parts(on: &impl Executor, organisation_id: Uuid, id: Uuid) -> Result<Vec<String>, StorageError> {
+    let rows = on
+        .rows(
+            "select storage_key from evidence_upload_parts where organisation_id = $1 and upload_id = $2
+             order by start_bytes",
+            &[&organisation_id, &id],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Notes that an upload has become a piece of evidence; its parts are given up. Returns where they are.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn finish(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    id: Uuid,
+    answer: &Value,
+) -> Result<Vec<String>, StorageError> {
+    tx.run(
+        "update evidence_uploads set offset_bytes = length_bytes, answer = $3
+         where organisation_id = $1 and id = $2",
+        &[&organisation_id, &id, &answer],
+    )
+    .await?;
+    give_up_parts(tx, organisation_id, id).await
+}
+
+/// Removes an upload; its parts are given up. Returns where they are.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn remove(tx: &Transaction, organisation_id: Uuid, id: Uuid) -> Result<Vec<String>, StorageError> {
+    let parts = give_up_parts(tx, organisation_id, id).await?;
+    tx.run("delete from evidence_uploads where organisation_id = $1 and id = $2", &[&organisation_id, &id])
+        .await?;
+    Ok(parts)
+}
+
+/// Finds and holds one upload of any tenant that has expired.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn find_expired(tx: &Transaction) -> Result<Option<(Uuid, Uuid)>, StorageError> {
+    let row = sql::optional(
+        tx,
+        "select organisation_id, id from evidence_uploads where expires_at <= now()
+         order by expires_at limit 1 for update skip locked",
+        &[],
+    )
+    .await?;
+    Ok(row.map(|row| (row.get(0), row.get(1))))
+}
+
+async fn give_up_parts(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    id: Uuid,
+) -> Result<Vec<String>, StorageError> {
+    let rows = tx
+        .rows(
+            "delete from evidence_upload_parts where organisation_id = $1 and upload_id = $2 returning storage_key",
+            &[&organisation_id, &id],
+        )
+        .await?;
+    let keys: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    evidence_leases::give_up(tx, organisation_id, &keys).await?;
+    Ok(keys)
+}
+
+fn read(row: &Row) -> ResumableUpload {
+    ResumableUpload {
+        id: row.get(0),
+        fields: row.get(1),
+        length_bytes: row.get::<_, i64>(2).unsigned_abs(),
+        offset_bytes: row.get::<_, i64>(3).unsigned_abs(),
+        part_count: row.get(4),
+        answer: row.get(5),
+        expires_at: row.get(6),
+    }
+}
