@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::control::Ask;
 
@@ -51,6 +51,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         act: ReceiptAct,
     },
+    /// Make keys, and see which are in use.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Write the database and the evidence into one file. FireMode may be running meanwhile.
     Backup {
         /// The file to write; it must not exist yet. It can be read by `tar`.
@@ -78,6 +81,50 @@ pub(crate) enum ReceiptAct {
         #[arg(long)]
         content: Option<PathBuf>,
     },
+}
+
+/// What is done with keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Print new random keys as lines for the environment. Nothing else keeps them.
+    New {
+        /// Which ones.
+        #[arg(default_value = "all")]
+        which: KeyKind,
+    },
+    /// Print the ids of the keys that are set, and how much personal data is under which. Leaves with 1 where some is under
+    /// none of them.
+    Status,
+}
+
+/// What a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyKind {
+    /// Signs access tokens.
+    Jwt,
+    /// Signs the tokens between the processes.
+    Internal,
+    /// Encrypts personal data.
+    Pii,
+    /// Signs receipts.
+    Receipts,
+    /// One of each.
+    All,
+}
+
+impl KeyKind {
+    /// The variables that take such keys.
+    pub(crate) fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Jwt => &["JWT_SECRET_KEY"],
+            Self::Internal => &["INTERNAL_JWT_SECRET_KEY"],
+            Self::Pii => &["PII_ENCRYPTION_KEY"],
+            Self::Receipts => &["RECEIPT_SIGNING_KEY"],
+            Self::All => {
+                &["JWT_SECRET_KEY", "INTERNAL_JWT_SECRET_KEY", "PII_ENCRYPTION_KEY", "RECEIPT_SIGNING_KEY"]
+            }
+        }
+    }
 }
 
 impl Command {

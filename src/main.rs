@@ -2,6 +2,7 @@
 
 mod cli;
 mod control;
+mod keys;
 mod operate;
 mod receipt;
 mod roles;

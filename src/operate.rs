@@ -115,6 +115,7 @@ fn say(what: &str, contents: &Contents) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run<T>(work: impl Future<Output = T>) -> io::Result<T> {
+/// Runs what is asynchronous to its end.
+pub(crate) fn run<T>(work: impl Future<Output = T>) -> io::Result<T> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
 }

@@ -3,12 +3,13 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use firemode_api::KeysError;
 use firemode_operator::demo::{self, DemoError};
 use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
 use firemode_runtime::telemetry;
 
-use crate::cli::Command;
-use crate::{control, operate, receipt};
+use crate::cli::{Command, KeysCommand};
+use crate::{control, keys, operate, receipt};
 
 /// The configuration does not work (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIGURATION: u8 = 78;
@@ -48,6 +49,10 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Check => return check(&env),
         Command::Openapi => return openapi(),
+        Command::Keys(KeysCommand::New { which }) => {
+            keys::new(which)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Ask(ask) => return control::run(ask, &env),
         Command::Receipt { act } => return receipt::run(&act, &env),
         // Said before anything else that may be wrong with a production's configuration.
@@ -62,6 +67,10 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         ensure_development_secrets(&mut settings).map_err(configuration)?;
     }
     let _telemetry = telemetry::start(&settings, command.traced_as()).map_err(configuration)?;
+    if command == Command::Supervise {
+        let warnings = Settings::warnings(&env);
+        warnings.iter().for_each(|warning| tracing::warn!(setting = warning.setting, "{}", warning.message));
+    }
     match command {
         Command::Supervise => return supervise(settings),
         Command::Api => actix(firemode_api::run(settings))?,
@@ -72,7 +81,12 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Admin(admin) => operate::admin(&settings, admin)?,
         Command::Backup { file } => operate::backup(&settings, &file)?,
         Command::Restore { file } => operate::restore(&settings, &file)?,
-        Command::Check | Command::Openapi | Command::Ask(_) | Command::Receipt { .. } => {}
+        Command::Keys(KeysCommand::Status) => return keys::status(&settings).map_err(Failure::from),
+        Command::Check
+        | Command::Openapi
+        | Command::Keys(KeysCommand::New { .. })
+        | Command::Ask(_)
+        | Command::Receipt { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -91,6 +105,9 @@ fn check(env: &Environ) -> Result<ExitCode, Failure> {
     let text = Settings::describe(env).map_err(configuration)?;
     std::io::stdout().write_all(text.as_bytes())?;
     Settings::load(env).map_err(configuration)?;
+    for warning in Settings::warnings(env) {
+        writeln!(std::io::stderr(), "warning: {}: {}", warning.setting, warning.message)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -115,6 +132,10 @@ fn migrate(settings: &Settings) -> Result<(), Failure> {
              ordinary role that owns the database (see docs/deployment.md)"
         );
     }
+    runtime.block_on(firemode_api::check_at_start(settings)).map_err(|error| match error {
+        KeysError::Storage(_) => Failure::from(error),
+        KeysError::Missing { .. } | KeysError::Unusable => configuration(error),
+    })?;
     if settings.is_production() {
         let locked = runtime.block_on(demo::close(settings))?;
         if locked > 0 {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::organisation::{PASSWORD, new_email};
-use crate::support::{Answer, Client, Organisation, Stack, base64, eventually, new_key};
+use crate::support::{Answer, Client, Organisation, Stack, base64, new_key};
 
 fn registration(email: &str) -> Value {
     json!({"organisation_name": "Example Fire", "email": email, "password": PASSWORD, "full_name": "Ada Example"})
@@ -142,21 +142,6 @@ fn one_organisation_cannot_end_the_tokens_of_another() {
     let body = json!({"jti": claims(ours.admin.token())["jti"], "user_id": ours.user_id});
     ours.admin.post("/v1/auth/revoke", &body).expect(204);
     ours.admin.post("/v1/classify", &fault).problem(401, "FIRE-401-REVOKED");
-}
-
-#[test]
-fn another_appliance_on_the_same_database_learns_of_a_revocation() {
-    let stack = Stack::shared();
-    let secret = std::fs::read_to_string(stack.folder().path().join("secrets/jwt_secret_key")).unwrap();
-    let beside = stack.beside(&[("JWT_SECRET_KEY", secret.trim())]);
-    let organisation = Organisation::register(stack);
-    let there = beside.client().with_token(organisation.admin.token());
-    there.get("/v1/buildings").expect(200);
-    organisation.admin.post("/v1/auth/logout", &json!({})).expect(204);
-    eventually("the other appliance refuses the token", || {
-        (there.get("/v1/buildings").status == 401).then_some(())
-    });
-    there.get("/v1/buildings").problem(401, "FIRE-401-REVOKED");
 }
 
 #[test]

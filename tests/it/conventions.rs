@@ -186,6 +186,44 @@ fn a_token_that_is_not_good_is_401_on_both_sides_of_the_proxy() {
 }
 
 #[test]
+fn nothing_that_a_client_sends_passes_for_the_word_of_the_api() {
+    let stack = Stack::shared();
+    let (organisation, victim) = (Organisation::register(stack), Organisation::register(stack));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    // As good as the API's own: somebody has got hold of the key, and is still outside.
+    let claims = json!({
+        "iss": "firemode", "aud": "firemode-ingest", "sub": victim.user_id, "org": victim.id, "role": "admin",
+        "access_jti": Uuid::new_v4(), "access_iat": now, "transaction_id": Uuid::new_v4(), "nbf": now, "exp": now + 60,
+    });
+    let key = EncodingKey::from_secret(stack.folder().secret("internal_jwt_secret_key").as_bytes());
+    let internal = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
+    let fault = json!({"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low"});
+    let classify = |client: &Client, headers: &[(&str, &str)]| {
+        let request = client.request("POST", "/v1/classify").key(&new_key()).json(&fault);
+        headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send()
+    };
+    let bearer = format!("Bearer {internal}");
+    classify(&stack.client().with_token(&internal), &[]).problem(401, "FIRE-401");
+    // Two of them, in either order: whatever stands before the API may have looked at the other.
+    classify(&organisation.admin, &[("authorization", &bearer)]).problem(401, "FIRE-401");
+    classify(
+        &stack.client().with_token(&internal),
+        &[("Authorization", &format!("Bearer {}", organisation.admin.token()))],
+    )
+    .problem(401, "FIRE-401");
+    for headers in [
+        [("proxy-authorization", bearer.as_str()), ("x-internal-authorization", &bearer)],
+        [("X-Firemode-Organisation", "00000000-0000-0000-0000-000000000002"), ("x-user-id", "1")],
+        [("connection", "authorization, x-transaction-id, content-type"), ("AUTHORIZATION-", &bearer)],
+        [("connection", "close, Authorization"), ("x-forwarded-authorization", &bearer)],
+    ] {
+        classify(&organisation.admin, &headers).expect(200);
+    }
+    let done = |client: &Client| client.get("/v1/audit?action=fault.classify").expect(200).data().len();
+    assert_eq!((done(&organisation.admin), done(&victim.admin)), (4, 0));
+}
+
+#[test]
 fn a_role_may_do_what_the_table_says_and_no_more() {
     let stack = Stack::shared();
     let organisation = Organisation::register(stack);

@@ -137,12 +137,14 @@ fn there_is_no_demo_in_production() {
 fn production_locks_the_demo_users_of_a_database_that_comes_from_development() {
     let stack = Stack::start(&[]);
     sign_in(&stack);
+    // The key of the personal data that is there comes along.
+    let pii = stack.folder().secret("pii_encryption_key");
     let production = [
         ("FIREMODE_ENV", "production"),
         ("FIREMODE__DISK_IS_DURABLE", "true"),
         ("JWT_SECRET_KEY", "kV3n1cQ9yZr5mT8uHs2wXb7dLf4gPj6a"),
         ("INTERNAL_JWT_SECRET_KEY", "Wq8zR2tYx5mN7vB4kJ9hG3fD6sA1pLoe"),
-        ("PII_ENCRYPTION_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
+        ("PII_ENCRYPTION_KEY", &pii),
         ("RECEIPT_SIGNING_KEY", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="),
     ];
     let output = run(stack.folder().path(), "migrate", &production);

@@ -153,8 +153,7 @@ fn of_many_requests_at_once_under_one_key_one_acts_and_the_others_wait_or_repeat
 #[test]
 fn a_request_whose_key_another_instance_works_on_is_told_to_wait() {
     let stack = Stack::shared();
-    let secret = std::fs::read_to_string(stack.folder().path().join("secrets/jwt_secret_key")).unwrap();
-    let beside = stack.beside(&[("JWT_SECRET_KEY", secret.trim())]);
+    let beside = stack.beside(&[]);
     let site = Site::new();
     let there = beside.client().with_token(site.admin.token());
     let (key, body) = (new_key(), note(&site, "once"));

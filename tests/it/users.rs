@@ -145,8 +145,7 @@ fn admins_list_the_users_of_their_organisation_and_no_others() {
 #[test]
 fn a_disabled_user_is_out_at_once_everywhere() {
     let stack = Stack::shared();
-    let secret = std::fs::read_to_string(stack.folder().path().join("secrets/jwt_secret_key")).unwrap();
-    let beside = stack.beside(&[("JWT_SECRET_KEY", secret.trim())]);
+    let beside = stack.beside(&[]);
     let organisation = Organisation::register(stack);
     let invited = invite(&organisation, "technician");
     let joined = accept(&invited.text("/invitation/token"), PASSWORD).expect(200);

@@ -9,10 +9,11 @@ use firemode_domain::role::Role;
 use firemode_web::{AccessClaims, Problem, RequestContext, TokenError};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::routes;
-use crate::state::{Ready, State};
+use crate::state::State;
 
 /// What a route asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +83,7 @@ async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     let is_scraper = route == Access::Metrics && has_metrics_token(&state, request);
     let is_public_page = route == Access::Docs && state.settings.server.docs_public;
     let is_open = route == Access::Always || is_scraper || is_public_page;
-    if !is_open && state.readiness.get() == Ready::Starting {
+    if !is_open && !state.readiness.has_opened() {
         let detail = "The appliance is starting. Try again in a moment.";
         return Err(Problem::unavailable(detail).reason("STARTING"));
     }
@@ -132,7 +133,9 @@ fn has_metrics_token(state: &State, request: &ServiceRequest) -> bool {
 }
 
 fn bearer(request: &ServiceRequest) -> Option<&str> {
-    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    // Of two, whatever stands before us may have looked at the other.
+    let (header, None) = (headers.next()?.to_str().ok()?, headers.next()) else { return None };
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -141,7 +144,7 @@ async fn authenticate(state: &State, request: &ServiceRequest) -> Result<Princip
     let token = bearer(request).ok_or_else(|| {
         Problem::unauthorized("This route needs an access token: Authorization: Bearer <token>.")
     })?;
-    let claims = state.access_key.verify(token).map_err(|error| match error {
+    let claims = state.access_key.verify(token, OffsetDateTime::now_utc()).map_err(|error| match error {
         TokenError::Expired => {
             Problem::unauthorized("The access token has expired. Refresh it.").reason("EXPIRED")
         }

@@ -52,10 +52,12 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
     let state = web::Data::new(State::new(settings)?);
     let metrics = Metrics::of_process();
     handlers::metrics::describe();
+    crate::auth::reencryption::describe();
     let background = [
         actix_web::rt::spawn(metrics.clone().keep_up()),
         actix_web::rt::spawn(readiness::open_when_migrated(state.clone())),
         actix_web::rt::spawn(crate::auth::revocations::keep_fresh(state.clone())),
+        actix_web::rt::spawn(crate::auth::reencryption::keep_current(state.clone())),
         actix_web::rt::spawn(maintenance::sweep_now_and_then(state.clone())),
     ];
 

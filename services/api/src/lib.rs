@@ -16,8 +16,9 @@ mod routes;
 mod state;
 
 pub use app::{ApiError, run};
+pub use auth::keys::{KeysError, Usage, check_at_start, usage};
 pub use auth::passwords::Passwords;
-pub use auth::vault::Vault;
+pub use auth::vault::{Renewal, Vault};
 pub use docs::openapi;
 pub use handlers::auth::is_email;
 pub use roles_table::roles_table;

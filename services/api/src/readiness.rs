@@ -8,6 +8,7 @@ use firemode_storage::migrations;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::auth::keys;
 use crate::proxy;
 use crate::state::{Ready, State};
 
@@ -16,6 +17,7 @@ const LATENCY_MAX: Duration = Duration::from_millis(10);
 
 const DATABASE_SECONDS_MAX: u64 = 1;
 const INGEST_SECONDS_MAX: u64 = 2;
+const KEYS_PAUSE_SECONDS: u64 = 1;
 const SUPERVISOR_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// The answer of `/health/ready`.
@@ -122,8 +124,21 @@ pub(crate) async fn open_when_migrated(state: web::Data<State>) {
     while !matches!(migrations::compatible(&state.database).await, Ok(true)) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    wait_for_keys(&state).await;
     state.readiness.set(Ready::Serving);
     tracing::info!("the database is migrated: all routes are open");
+}
+
+/// Waits until the keys of personal data fit the database. Under a supervisor they do: `firemode migrate` has looked.
+async fn wait_for_keys(state: &State) {
+    let mut told = false;
+    while let Err(error) = keys::check(&state.database, &state.vault, false).await {
+        if !told {
+            tracing::error!(%error, "no route is opened before the keys of personal data fit the database");
+        }
+        told = true;
+        tokio::time::sleep(Duration::from_secs(KEYS_PAUSE_SECONDS)).await;
+    }
 }
 
 /// Waits until a request of any kind would be served.

@@ -1,18 +1,17 @@
 //! What every request of the process shares.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use firemode_domain::document::Limits;
 use firemode_runtime::settings::Settings;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_storage::{Database, limits};
-use firemode_web::{AccessKey, CursorKey, InternalKey, ReceiptKeys};
+use firemode_web::{AccessKey, CursorKey, InternalKey, ReceiptKeys, Revocations};
 
 use crate::app::ApiError;
 use crate::auth::denials::Denials;
 use crate::auth::passwords::Passwords;
-use crate::auth::revocations::Revocations;
 use crate::auth::throttle::Throttle;
 use crate::auth::vault::Vault;
 use crate::limits::rate::RateLimits;
@@ -53,9 +52,9 @@ impl State {
         Ok(Self {
             evidence: EvidenceStore::open(&settings, &database)?,
             documents: WarmDocuments::new(settings.ingest.warm_sessions_max),
-            access_key: AccessKey::new(&auth.jwt_secret_key),
-            internal_key: InternalKey::new(&auth.internal_jwt_secret_key),
-            cursor_key: CursorKey::derive(&auth.jwt_secret_key),
+            access_key: AccessKey::new(&auth.jwt_secret_key, &auth.jwt_keys_accepted()),
+            internal_key: InternalKey::new(&auth.internal_jwt_secret_key, &auth.internal_jwt_keys_accepted()),
+            cursor_key: CursorKey::derive(&auth.jwt_secret_key, &auth.jwt_keys_accepted()),
             receipt_keys: ReceiptKeys::new(&settings.receipts.signing_key)
                 .ok_or(ApiError::Keys("receipts.signing_key"))?,
             passwords: Passwords::new(auth).ok_or(ApiError::Keys("auth"))?,
@@ -88,11 +87,14 @@ pub(crate) enum Ready {
 
 /// [`Ready`] for many threads.
 #[derive(Debug, Default)]
-pub(crate) struct Readiness(AtomicU8);
+pub(crate) struct Readiness {
+    present: AtomicU8,
+    has_opened: AtomicBool,
+}
 
 impl Readiness {
     pub(crate) fn get(&self) -> Ready {
-        match self.0.load(Ordering::Acquire) {
+        match self.present.load(Ordering::Acquire) {
             0 => Ready::Starting,
             1 => Ready::Serving,
             _ => Ready::Stopping,
@@ -100,6 +102,12 @@ impl Readiness {
     }
 
     pub(crate) fn set(&self, ready: Ready) {
-        self.0.fetch_max(ready as u8, Ordering::AcqRel);
+        self.has_opened.fetch_or(ready == Ready::Serving, Ordering::AcqRel);
+        self.present.fetch_max(ready as u8, Ordering::AcqRel);
+    }
+
+    /// Was everything served at some time? A process that stops before that opens nothing on its way out.
+    pub(crate) fn has_opened(&self) -> bool {
+        self.has_opened.load(Ordering::Acquire)
     }
 }

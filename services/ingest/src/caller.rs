@@ -36,7 +36,10 @@ impl Caller {
         let refused = || Problem::unauthorized("This process takes requests from the API only.");
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(refused)?;
-        let claims = state.internal_key.verify(token).map_err(|error| refused().caused_by(error))?;
+        let claims = state
+            .internal_key
+            .verify(token, OffsetDateTime::now_utc())
+            .map_err(|error| refused().caused_by(error))?;
         if claims.role == Role::Auditor {
             return Err(Problem::forbidden("An auditor may read, but brings nothing."));
         }

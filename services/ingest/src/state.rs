@@ -38,7 +38,10 @@ impl State {
             database,
             documents: WarmDocuments::new(ingest.warm_sessions_max),
             queue,
-            internal_key: InternalKey::new(&settings.auth.internal_jwt_secret_key),
+            internal_key: InternalKey::new(
+                &settings.auth.internal_jwt_secret_key,
+                &settings.auth.internal_jwt_keys_accepted(),
+            ),
             receipt_keys: ReceiptKeys::new(&settings.receipts.signing_key).ok_or(IngestError::Keys)?,
             limits: limits::of_documents(ingest),
             instance_id: Uuid::now_v7(),

@@ -84,7 +84,7 @@ pub async fn token(settings: &Settings) -> Result<String, DemoError> {
 
 /// An access token of a demo user.
 pub(crate) fn issue(settings: &Settings, user_id: Uuid, role: Role) -> Result<String, DemoError> {
-    let key = AccessKey::new(&settings.auth.jwt_secret_key);
+    let key = AccessKey::new(&settings.auth.jwt_secret_key, &[]);
     let issued = key.issue(user_id, ORGANISATION_ID, role, OffsetDateTime::now_utc(), TOKEN_SECONDS);
     issued.map(|(token, _)| token).map_err(|_| DemoError::Keys)
 }

@@ -25,6 +25,8 @@ pub enum Purpose {
     Revocations,
     /// Removing what has expired: idempotency keys, refresh and one-time tokens, and revocations.
     Sweep,
+    /// Looking at what is encrypted under which key, and encrypting it again. Reads and changes users.
+    PersonalData,
     /// What an operator does to the whole database: migrations, backup and restore. Sees and writes everything.
     Operator,
 }
@@ -52,6 +54,7 @@ impl Purpose {
             Self::Redeem => "redeem",
             Self::Revocations => "revocations",
             Self::Sweep => "sweep",
+            Self::PersonalData => "personal_data",
             Self::Operator => "operator",
         }
     }

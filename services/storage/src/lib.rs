@@ -25,6 +25,7 @@ pub mod idempotency;
 pub mod limits;
 pub mod migrations;
 pub mod page;
+pub mod personal_data;
 pub mod refresh_tokens;
 pub mod revocations;
 pub mod rules;

@@ -46,9 +46,9 @@ pub struct WalkScope<'a> {
     pub filters: &'a str,
 }
 
-/// Signs and reads cursors.
+/// Signs and reads cursors. The first key signs, all read.
 #[derive(Clone)]
-pub struct CursorKey([u8; 32]);
+pub struct CursorKey(Vec<[u8; 32]>);
 
 impl std::fmt::Debug for CursorKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -67,9 +67,11 @@ struct Content {
 }
 
 impl CursorKey {
-    /// A key of its own, derived from the secret that signs access tokens, so that all instances share it.
-    pub fn derive(secret: &SecretString) -> Self {
-        Self(mac(secret.expose_secret().as_bytes(), b"firemode cursor v1"))
+    /// Keys of their own, derived from the secrets of access tokens, so that all instances share them, and a walk outlives
+    /// the replacement of the first.
+    pub fn derive(secret: &SecretString, accepted: &[SecretString]) -> Self {
+        let key = |secret: &SecretString| mac(secret.expose_secret().as_bytes(), b"firemode cursor v1");
+        Self(std::iter::once(secret).chain(accepted).map(key).collect())
     }
 
     /// The place in a list that a query asks for: the beginning of a new walk, or where a cursor left off.
@@ -144,14 +146,18 @@ impl CursorKey {
         let mut value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
         let claimed = value.as_object_mut()?.remove("mac")?;
         let claimed = URL_SAFE_NO_PAD.decode(claimed.as_str()?).ok()?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
-        mac.update(value.to_string().as_bytes());
-        mac.verify_slice(&claimed).ok()?;
+        let text = value.to_string();
+        let signed_by = |key: &[u8; 32]| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+            mac.update(text.as_bytes());
+            mac.verify_slice(&claimed).is_ok()
+        };
+        self.0.iter().any(signed_by).then_some(())?;
         serde_json::from_value(value).ok()
     }
 
     fn signature(&self, value: &serde_json::Value) -> String {
-        URL_SAFE_NO_PAD.encode(mac(&self.0, value.to_string().as_bytes()))
+        URL_SAFE_NO_PAD.encode(mac(&self.0[0], value.to_string().as_bytes()))
     }
 
     pub(crate) fn scope_text(&self, scope: WalkScope<'_>) -> String {

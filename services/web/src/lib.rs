@@ -8,10 +8,12 @@ mod cursor;
 mod drain;
 mod follow;
 mod idempotency;
+pub mod jws;
 mod metrics;
 mod observed;
 mod problem;
 mod receipts;
+mod revocations;
 mod security;
 pub mod shapes;
 mod tokens;
@@ -29,6 +31,8 @@ pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Key, Outcome, run_on
 pub use metrics::{Metrics, whole};
 pub use problem::{FieldError, Problem, ProblemBody};
 pub use receipts::{Receipt, ReceiptError, ReceiptKey, ReceiptKeySet, ReceiptKeys, ReceiptSubject};
+pub use revocations::{RevocationFigures, Revocations};
 pub use tokens::{
-    AccessClaims, AccessKey, INTERNAL_TOKEN_SECONDS, InternalClaims, InternalKey, TokenError, at, seconds_of,
+    ACCESS_TOKEN_SECONDS_MAX, AccessClaims, AccessKey, INTERNAL_TOKEN_SECONDS, InternalClaims, InternalKey,
+    LEEWAY_SECONDS, TokenError, at, seconds_of,
 };

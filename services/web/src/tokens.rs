@@ -1,25 +1,27 @@
 //! The tokens that say who asks: access tokens of clients, and the internal ones that the API hands to the ingest process.
 
 use firemode_domain::role::Role;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::jws::{self, SigningKey, SigningKeys};
+
 const ISSUER: &str = "firemode";
 const ACCESS_AUDIENCE: &str = "firemode-api";
 const INTERNAL_AUDIENCE: &str = "firemode-ingest";
 
-/// Life of an internal token, in seconds.
+/// Life of an internal token, in seconds; a longer one is refused.
 pub const INTERNAL_TOKEN_SECONDS: i64 = 60;
 
-/// Clocks of two machines may differ by this much.
-const LEEWAY_SECONDS: u64 = 5;
+/// Longest life of an access token, in seconds. Entries of the revocation list are kept a little longer than this, so a
+/// token that lived longer would come back to life.
+pub const ACCESS_TOKEN_SECONDS_MAX: i64 = 86_400;
 
-/// Longest token that is looked at.
-const TOKEN_BYTES_MAX: usize = 4096;
+/// Clocks of two machines may differ by this much.
+pub const LEEWAY_SECONDS: i64 = 5;
 
 /// The token is not one of ours, or not any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -74,30 +76,23 @@ pub struct InternalClaims {
 }
 
 /// Makes and reads access tokens.
-#[derive(Clone)]
-pub struct AccessKey(Key);
+#[derive(Debug, Clone)]
+pub struct AccessKey(SigningKeys);
 
 /// Makes and reads internal tokens.
-#[derive(Clone)]
-pub struct InternalKey(Key);
-
-#[derive(Clone)]
-struct Key {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-    validation: Validation,
-}
+#[derive(Debug, Clone)]
+pub struct InternalKey(SigningKeys);
 
 impl AccessKey {
-    /// HS256 over the secret's UTF-8 bytes.
-    pub fn new(secret: &SecretString) -> Self {
-        Self(Key::new(secret, ACCESS_AUDIENCE))
+    /// HS256 over the secrets' UTF-8 bytes; the first signs, the others are accepted while a key is being replaced.
+    pub fn new(secret: &SecretString, accepted: &[SecretString]) -> Self {
+        Self(signing_keys(secret, accepted))
     }
 
     /// Makes a token for a user, with a new `jti`.
     ///
     /// # Errors
-    /// The key cannot sign; it was checked at the start.
+    /// The claims cannot be written, which does not happen.
     pub fn issue(
         &self,
         user_id: Uuid,
@@ -117,35 +112,44 @@ impl AccessKey {
             nbf: now.unix_timestamp(),
             exp: now.unix_timestamp() + life_seconds,
         };
-        Ok((self.0.sign(&claims)?, claims))
+        Ok((seal(&self.0, &claims)?, claims))
     }
 
-    /// Reads a token.
+    /// Reads a token at a time.
     ///
     /// # Errors
     /// See [`TokenError`].
-    pub fn verify(&self, token: &str) -> Result<AccessClaims, TokenError> {
-        self.0.verify(token)
+    pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<AccessClaims, TokenError> {
+        let claims: AccessClaims = open(&self.0, token)?;
+        let is_ours = claims.iss == ISSUER && claims.aud == ACCESS_AUDIENCE;
+        let life_seconds = claims.exp as f64 - claims.iat;
+        // The revocation of all tokens of a user compares `iat`: one from the future would outlive it.
+        let is_issued = claims.iat <= seconds_of(now) + LEEWAY_SECONDS as f64;
+        if !is_ours || !is_issued || life_seconds > ACCESS_TOKEN_SECONDS_MAX as f64 {
+            return Err(TokenError::Invalid);
+        }
+        check_times(claims.nbf, claims.exp, now)?;
+        Ok(claims)
     }
 }
 
 impl InternalKey {
-    /// HS256 over the secret's UTF-8 bytes.
-    pub fn new(secret: &SecretString) -> Self {
-        Self(Key::new(secret, INTERNAL_AUDIENCE))
+    /// HS256 over the secrets' UTF-8 bytes; the first signs, the others are accepted while a key is being replaced.
+    pub fn new(secret: &SecretString, accepted: &[SecretString]) -> Self {
+        Self(signing_keys(secret, accepted))
     }
 
     /// Makes a token that carries on what an access token said.
     ///
     /// # Errors
-    /// The key cannot sign; it was checked at the start.
+    /// The claims cannot be written, which does not happen.
     pub fn issue(
         &self,
         access: &AccessClaims,
         transaction_id: Uuid,
         now: OffsetDateTime,
     ) -> Result<String, TokenError> {
-        self.0.sign(&InternalClaims {
+        let claims = InternalClaims {
             iss: ISSUER.to_owned(),
             aud: INTERNAL_AUDIENCE.to_owned(),
             sub: access.sub,
@@ -156,63 +160,46 @@ impl InternalKey {
             transaction_id,
             nbf: now.unix_timestamp(),
             exp: now.unix_timestamp() + INTERNAL_TOKEN_SECONDS,
-        })
+        };
+        seal(&self.0, &claims)
     }
 
-    /// Reads a token.
+    /// Reads a token at a time.
     ///
     /// # Errors
     /// See [`TokenError`].
-    pub fn verify(&self, token: &str) -> Result<InternalClaims, TokenError> {
-        self.0.verify(token)
-    }
-}
-
-impl std::fmt::Debug for AccessKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AccessKey")
-    }
-}
-
-impl std::fmt::Debug for InternalKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("InternalKey")
-    }
-}
-
-impl Key {
-    fn new(secret: &SecretString, audience: &str) -> Self {
-        let bytes = secret.expose_secret().as_bytes();
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = LEEWAY_SECONDS;
-        validation.validate_nbf = true;
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
-        Self {
-            encoding: EncodingKey::from_secret(bytes),
-            decoding: DecodingKey::from_secret(bytes),
-            validation,
-        }
-    }
-
-    fn sign(&self, claims: &impl Serialize) -> Result<String, TokenError> {
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding)
-            .map_err(|_| TokenError::Invalid)
-    }
-
-    fn verify<T: DeserializeOwned>(&self, token: &str) -> Result<T, TokenError> {
-        if token.len() > TOKEN_BYTES_MAX {
+    pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<InternalClaims, TokenError> {
+        let claims: InternalClaims = open(&self.0, token)?;
+        let is_ours = claims.iss == ISSUER && claims.aud == INTERNAL_AUDIENCE;
+        if !is_ours || claims.exp.saturating_sub(claims.nbf) > INTERNAL_TOKEN_SECONDS {
             return Err(TokenError::Invalid);
         }
-        match jsonwebtoken::decode(token, &self.decoding, &self.validation) {
-            Ok(data) => Ok(data.claims),
-            Err(error) if matches!(error.kind(), jsonwebtoken::errors::ErrorKind::ExpiredSignature) => {
-                Err(TokenError::Expired)
-            }
-            Err(_) => Err(TokenError::Invalid),
-        }
+        check_times(claims.nbf, claims.exp, now)?;
+        Ok(claims)
     }
+}
+
+fn signing_keys(secret: &SecretString, accepted: &[SecretString]) -> SigningKeys {
+    let key = |secret: &SecretString| SigningKey::new(secret.expose_secret().as_bytes());
+    SigningKeys::new(key(secret), accepted.iter().map(key))
+}
+
+fn seal(keys: &SigningKeys, claims: &impl Serialize) -> Result<String, TokenError> {
+    Ok(keys.seal(&serde_json::to_vec(claims).map_err(|_| TokenError::Invalid)?))
+}
+
+fn open<T: DeserializeOwned>(keys: &SigningKeys, token: &str) -> Result<T, TokenError> {
+    let payload = keys.open(token).ok_or(TokenError::Invalid)?;
+    jws::unique_names(&payload).ok_or(TokenError::Invalid)?;
+    serde_json::from_slice(&payload).map_err(|_| TokenError::Invalid)
+}
+
+fn check_times(nbf: i64, exp: i64, now: OffsetDateTime) -> Result<(), TokenError> {
+    let now = now.unix_timestamp();
+    if nbf > now + LEEWAY_SECONDS {
+        return Err(TokenError::Invalid);
+    }
+    if exp <= now - LEEWAY_SECONDS { Err(TokenError::Expired) } else { Ok(()) }
 }
 
 /// A time as a token says it.

@@ -29,10 +29,15 @@ pub(crate) struct Member {
 impl Organisation {
     /// Registers one under a name that nobody else has.
     pub(crate) fn register(stack: &Stack) -> Self {
+        Self::register_named(stack, "Ada Example")
+    }
+
+    /// The same, with the full name of its first user.
+    pub(crate) fn register_named(stack: &Stack, full_name: &str) -> Self {
         let email = new_email();
         let body = json!({
             "organisation_name": format!("Organisation of {email}"), "email": email, "password": PASSWORD,
-            "full_name": "Ada Example",
+            "full_name": full_name,
         });
         let answer = stack.client().post("/v1/auth/register", &body).expect(201);
         Self {

@@ -37,6 +37,14 @@ const GUARD: &str = r#"
     rm -rf "$2"
 "#;
 
+/// Secrets that development makes: the variable that sets one, and the name of its file.
+const SECRETS: [(&str, &str); 4] = [
+    ("JWT_SECRET_KEY", "jwt_secret_key"),
+    ("INTERNAL_JWT_SECRET_KEY", "internal_jwt_secret_key"),
+    ("PII_ENCRYPTION_KEY", "pii_encryption_key"),
+    ("RECEIPT_SIGNING_KEY", "receipt_signing_key"),
+];
+
 /// A data folder, removed with its last user.
 #[derive(Debug, Clone)]
 pub(crate) struct Folder(Arc<TempDir>);
@@ -61,6 +69,12 @@ impl Folder {
 
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// A secret that development made in it: `jwt_secret_key`.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        let path = self.path().join("secrets").join(name);
+        std::fs::read_to_string(path).expect("development has made its secrets").trim().to_owned()
     }
 
     /// The URL of the database that a stack runs in it.
@@ -88,10 +102,12 @@ impl Stack {
         stack
     }
 
-    /// One more appliance on the database of this one, ready: several share one database in production.
+    /// One more appliance on the database of this one, ready: several share one database, and its keys, in production.
     pub(crate) fn beside(&self, env: &[(&str, &str)]) -> Self {
         let url = self.folder.database_url();
-        Self::start(&[&[("DATABASE_URL", url.as_str())], env].concat())
+        let secrets = SECRETS.map(|(variable, name)| (variable, self.folder.secret(name)));
+        let shared = secrets.each_ref().map(|(variable, secret)| (*variable, secret.as_str()));
+        Self::start(&[&[("DATABASE_URL", url.as_str())], shared.as_slice(), env].concat())
     }
 
     /// A stack whose public port is bound, and nothing more is known of it.

@@ -6,7 +6,7 @@ use firemode_storage::refresh_tokens::{self, NewRefreshToken};
 use firemode_storage::revocations::{self, Entry, Revocation};
 use firemode_storage::users::User;
 use firemode_storage::{Transaction, audit};
-use firemode_web::{Problem, RequestContext};
+use firemode_web::{ACCESS_TOKEN_SECONDS_MAX, LEEWAY_SECONDS, Problem, RequestContext};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
@@ -109,9 +109,9 @@ pub(crate) async fn end_all(
     Ok(Entry { revocation: Revocation::UserBefore { user_id, not_before }, expires_at })
 }
 
-/// A day covers every life of an access token that the settings allow.
+/// When the last access token that works now has expired, whoever made it and whatever the clocks of two machines say.
 pub(crate) fn longest_life() -> OffsetDateTime {
-    OffsetDateTime::now_utc() + Duration::days(1)
+    OffsetDateTime::now_utc() + Duration::seconds(ACCESS_TOKEN_SECONDS_MAX + 2 * LEEWAY_SECONDS)
 }
 
 /// A token that is a secret by itself, and the hash that is stored of it. 244 random bits: nobody guesses it, so a plain hash

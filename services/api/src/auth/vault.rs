@@ -1,41 +1,121 @@
 //! Personal data at rest: Fernet with several keys, of which the first encrypts and all decrypt.
 
-use fernet::{Fernet, MultiFernet};
+use actix_web::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use fernet::Fernet;
+use firemode_web::Problem;
+use firemode_web::jws::key_id;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use firemode_web::Problem;
+/// What a key's check token says.
+const CHECK_TEXT: &str = "firemode personal data";
+
+/// The crate refuses tokens from the future, for messages that must be fresh. Stored data has no such need, and an instance
+/// whose clock is ahead must not make it unreadable for the others.
+const ANY_TIME: u64 = u64::MAX / 2;
 
 /// Encrypts and decrypts personal data.
-pub struct Vault(MultiFernet);
+pub struct Vault {
+    first: Key,
+    others: Vec<Key>,
+}
+
+struct Key {
+    id: String,
+    fernet: Fernet,
+}
+
+/// What a token is under, and what it becomes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// The first key: it stays.
+    Current,
+    /// Another of the keys: this is the same text under the first.
+    Renewed(Vec<u8>),
+    /// None of the keys.
+    Unreadable,
+}
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Vault")
+        f.debug_list().entries(self.key_ids()).finish()
     }
 }
 
 impl Vault {
-    /// `None` where a key is not one; the settings were checked for that.
+    /// `None` where there is no key, or one is not a key; the settings were checked for that.
     pub fn new(keys: &SecretString) -> Option<Self> {
-        let keys: Option<Vec<Fernet>> =
-            keys.expose_secret().split(',').map(|key| Fernet::new(key.trim())).collect();
-        keys.filter(|keys| !keys.is_empty()).map(|keys| Self(MultiFernet::new(keys)))
+        let mut keys = keys.expose_secret().split(',').map(|key| Key::new(key.trim()));
+        let first = keys.next()??;
+        Some(Self { first, others: keys.collect::<Option<_>>()? })
+    }
+
+    /// The ids of the keys, the first one's first.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys().map(|key| key.id.as_str())
     }
 
     /// The token of a text, under the first key.
     #[must_use]
     pub fn encrypt(&self, text: &str) -> Vec<u8> {
-        self.0.encrypt(text.as_bytes()).into_bytes()
+        self.first.fernet.encrypt(text.as_bytes()).into_bytes()
     }
 
+    /// The text of a token.
+    ///
     /// # Errors
-    /// None of the keys made this token: 500, with a hint in the log.
-    pub(crate) fn decrypt(&self, token: &[u8]) -> Result<String, Problem> {
-        let text = std::str::from_utf8(token).ok();
-        text.and_then(|text| self.0.decrypt(text).ok())
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .ok_or_else(|| {
-                Problem::internal("no key in PII_ENCRYPTION_KEY decrypts the stored personal data")
-            })
+    /// None of the keys made it: 503, and the log says what is missing.
+    pub fn decrypt(&self, token: &[u8]) -> Result<String, Problem> {
+        let text = self.keys().find_map(|key| key.open(token));
+        text.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
+            let detail = "Personal data cannot be read right now. The operator has to look after its keys.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+                .reason("KEYS")
+                .caused_by("no key in PII_ENCRYPTION_KEY decrypts the stored personal data")
+        })
+    }
+
+    /// The id of the key that a token is under, if it is one of these.
+    pub fn key_of(&self, token: &[u8]) -> Option<&str> {
+        self.keys().find(|key| key.open(token).is_some()).map(|key| key.id.as_str())
+    }
+
+    /// The same text under the first key.
+    pub fn renew(&self, token: &[u8]) -> Renewal {
+        if self.first.open(token).is_some() {
+            return Renewal::Current;
+        }
+        match self.others.iter().find_map(|key| key.open(token)) {
+            Some(text) => Renewal::Renewed(self.first.fernet.encrypt(&text).into_bytes()),
+            None => Renewal::Unreadable,
+        }
+    }
+
+    /// A token by which the first key can be told later.
+    pub(crate) fn check_token(&self) -> Vec<u8> {
+        self.encrypt(CHECK_TEXT)
+    }
+
+    /// Is a key of this id here, and did it make this check token?
+    pub(crate) fn has(&self, id: &str, check_token: &[u8]) -> bool {
+        let is_the_one =
+            |key: &Key| key.id == id && key.open(check_token).as_deref() == Some(CHECK_TEXT.as_bytes());
+        self.keys().any(is_the_one)
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl Key {
+    fn new(key: &str) -> Option<Self> {
+        let id = key_id(&URL_SAFE.decode(key).ok()?);
+        Some(Self { id, fernet: Fernet::new(key)? })
+    }
+
+    fn open(&self, token: &[u8]) -> Option<Vec<u8>> {
+        self.fernet.decrypt_at_time(std::str::from_utf8(token).ok()?, None, ANY_TIME).ok()
     }
 }

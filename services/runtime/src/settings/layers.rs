@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
 
-use super::{Environ, Problem, Settings, SettingsError};
+use super::{Environ, Problem, Settings, SettingsError, secret_file};
 
 const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 const DEVELOPMENT: &str = include_str!("../../../../config/development.toml");
@@ -23,7 +23,9 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("DATABASE_POOL_SIZE", "database.pool_size"),
     ("JWT_SECRET", "auth.jwt_secret_key"),
     ("JWT_SECRET_KEY", "auth.jwt_secret_key"),
+    ("JWT_ACCEPTED_KEYS", "auth.jwt_accepted_keys"),
     ("INTERNAL_JWT_SECRET_KEY", "auth.internal_jwt_secret_key"),
+    ("INTERNAL_JWT_ACCEPTED_KEYS", "auth.internal_jwt_accepted_keys"),
     ("FERNET_KEY", "auth.pii_encryption_key"),
     ("PII_ENCRYPTION_KEY", "auth.pii_encryption_key"),
     ("RECEIPT_SIGNING_KEY", "receipts.signing_key"),
@@ -39,18 +41,25 @@ const WELL_KNOWN: &[(&str, &str)] = &[
 /// Settings whose value is never printed.
 const SECRET: &[&str] = &[
     "auth.jwt_secret_key",
+    "auth.jwt_accepted_keys",
     "auth.internal_jwt_secret_key",
+    "auth.internal_jwt_accepted_keys",
     "auth.pii_encryption_key",
     "receipts.signing_key",
     "metrics.token",
 ];
+
+/// Holds a password.
+const DATABASE_URL: &str = "database.url";
 
 /// The merged layers, and the defaults to compare them with.
 pub(super) struct Layers {
     merged: Config,
     defaults: BTreeMap<String, ValueKind>,
     /// Setting → the variable that gave it.
-    variables: BTreeMap<&'static str, &'static str>,
+    variables: BTreeMap<&'static str, String>,
+    /// Files with secrets that could not be used.
+    problems: Vec<Problem>,
 }
 
 impl Layers {
@@ -80,26 +89,40 @@ impl Layers {
         for &(variable, key) in WELL_KNOWN {
             if let Some(value) = set(env, variable) {
                 builder = override_with(builder, key, value)?;
-                variables.insert(key, variable);
+                variables.insert(key, variable.to_owned());
+            }
+        }
+        let mut problems = Vec::new();
+        for SecretFile { key, variable, path, is_alone } in secret_files(env) {
+            // While no key is being replaced there is none to accept besides, and the file may be there all the same.
+            let may_be_empty = key.ends_with("accepted_keys");
+            match secret_file::read(&path, may_be_empty) {
+                _ if !is_alone => problems.push(Problem {
+                    setting: format!("{key} ({variable})"),
+                    message: "is set beside the variable without _FILE; set one of the two".to_owned(),
+                }),
+                Ok(value) => {
+                    builder = override_with(builder, key, &value)?;
+                    variables.insert(key, variable);
+                }
+                Err(message) => problems.push(Problem { setting: format!("{key} ({variable})"), message }),
             }
         }
         let merged = builder.build().map_err(one_problem)?;
-        Ok(Self { merged, defaults, variables })
+        Ok(Self { merged, defaults, variables, problems })
     }
 
     /// The settings as their types; every unknown name and wrong type is reported.
     pub(super) fn typed(&self) -> Result<Settings, SettingsError> {
-        let problems: Vec<Problem> = self
-            .values()
-            .iter()
-            .filter_map(|(key, value)| {
-                let message = match self.defaults.get(key) {
-                    None => Some("no such setting; config/default.toml lists them all".to_owned()),
-                    Some(default) => type_problem(default, value),
-                };
-                message.map(|message| Problem { setting: self.label(key), message })
-            })
-            .collect();
+        let values = self.values();
+        let mistaken = values.iter().filter_map(|(key, value)| {
+            let message = match self.defaults.get(key) {
+                None => Some("no such setting; config/default.toml lists them all".to_owned()),
+                Some(default) => type_problem(default, value),
+            };
+            message.map(|message| Problem { setting: self.label(key), message })
+        });
+        let problems: Vec<Problem> = self.problems.iter().cloned().chain(mistaken).collect();
         if !problems.is_empty() {
             return Err(SettingsError { problems });
         }
@@ -131,6 +154,36 @@ impl Layers {
     fn values(&self) -> BTreeMap<String, ValueKind> {
         flatten(&self.merged.collect().expect("a built configuration can be read"))
     }
+}
+
+/// A file that a variable names as the place of a secret.
+struct SecretFile {
+    key: &'static str,
+    /// The variable, `_FILE` included.
+    variable: String,
+    path: PathBuf,
+    /// Is the secret given by no other variable too?
+    is_alone: bool,
+}
+
+/// Each well-known variable of a secret may end in `_FILE` and then names a file that holds it.
+fn secret_files(env: &Environ) -> impl Iterator<Item = SecretFile> {
+    let is_secret = |key: &str| SECRET.contains(&key) || key == DATABASE_URL;
+    WELL_KNOWN.iter().filter(move |(_, key)| is_secret(key)).filter_map(|&(variable, key)| {
+        let is_alone = set(env, variable).is_none();
+        let variable = format!("{variable}_FILE");
+        let path = PathBuf::from(set(env, &variable)?);
+        Some(SecretFile { key, variable, path, is_alone })
+    })
+}
+
+/// Files with secrets that others than their owner can read or change.
+pub(super) fn open_secret_files(env: &Environ) -> Vec<Problem> {
+    let warn = |file: SecretFile| {
+        let message = secret_file::openness(&file.path)?;
+        Some(Problem { setting: format!("{} ({})", file.key, file.variable), message })
+    };
+    secret_files(env).filter_map(warn).collect()
 }
 
 /// A variable's value; an empty one counts as not set.
@@ -187,7 +240,7 @@ fn masked(key: &str, value: &str) -> String {
         "(empty)".to_owned()
     } else if SECRET.contains(&key) {
         "********".to_owned()
-    } else if key == "database.url" {
+    } else if key == DATABASE_URL {
         mask_password(value)
     } else {
         value.to_owned()

@@ -4,7 +4,9 @@
 //! gives a value that needs no further checks.
 
 mod evidence_place;
+mod keys;
 mod layers;
+mod secret_file;
 mod secrets;
 mod types;
 mod validate;
@@ -14,7 +16,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use evidence_place::{EvidencePlace, ObjectPlace};
-pub use secrets::{SecretsError, ensure_development_secrets};
+pub use secrets::{SecretsError, ensure_development_secrets, random_key};
 pub use types::*;
 
 use layers::Layers;
@@ -48,7 +50,7 @@ impl fmt::Display for SettingsError {
 impl Settings {
     /// Merges defaults, profile, the file named by `FIREMODE_CONFIG` and the environment, and checks the result.
     ///
-    /// Reads that file and nothing else; secrets that development makes for itself are added by
+    /// Reads that file, those that variables ending in `_FILE` name for secrets, and nothing else; secrets that development makes for itself are added by
     /// [`ensure_development_secrets`].
     ///
     /// # Errors
@@ -66,6 +68,12 @@ impl Settings {
                 .collect();
             Err(SettingsError { problems })
         }
+    }
+
+    /// What works, but had better be changed: files with secrets that others can read.
+    #[must_use]
+    pub fn warnings(env: &Environ) -> Vec<Problem> {
+        layers::open_secret_files(env)
     }
 
     /// Does this environment ask for production? Known even where the rest of the configuration does not work.

@@ -67,7 +67,10 @@ fn read_or_make(folder: &Path, path: &Path) -> io::Result<SecretString> {
 }
 
 /// 32 random bytes in URL-safe base64: a Fernet key, and long enough to sign with.
-fn random_key() -> io::Result<String> {
+///
+/// # Errors
+/// The system gives no random bytes.
+pub fn random_key() -> io::Result<String> {
     let mut bytes = [0; 32];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(URL_SAFE.encode(bytes))

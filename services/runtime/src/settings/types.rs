@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 /// All settings, checked.
@@ -103,7 +103,9 @@ pub struct DatabaseSettings {
 #[serde(deny_unknown_fields)]
 pub struct AuthSettings {
     pub jwt_secret_key: SecretString,
+    pub jwt_accepted_keys: SecretString,
     pub internal_jwt_secret_key: SecretString,
+    pub internal_jwt_accepted_keys: SecretString,
     pub pii_encryption_key: SecretString,
     pub access_token_seconds: u32,
     pub refresh_token_days: u32,
@@ -121,6 +123,9 @@ pub struct AuthSettings {
     pub known_network_days: i32,
     pub revocation_poll_milliseconds: u64,
     pub revocation_stale_milliseconds: u64,
+    pub reencryption_batch_rows: u32,
+    pub reencryption_pause_milliseconds: u64,
+    pub reencryption_interval_seconds: u64,
 }
 
 /// How many requests a caller may send.
@@ -247,23 +252,50 @@ impl Settings {
 
     /// Every text in the settings that must not be printed.
     pub fn secret_texts(&self) -> Vec<String> {
-        use secrecy::ExposeSecret;
         let auth = &self.auth;
-        let keys = [&auth.jwt_secret_key, &auth.internal_jwt_secret_key, &self.database.url];
-        let lists = [&auth.pii_encryption_key, &self.receipts.signing_key];
-        let listed = lists.into_iter().flat_map(|keys| keys.expose_secret().split(',')).map(str::to_owned);
+        let single =
+            [&auth.jwt_secret_key, &auth.internal_jwt_secret_key, &self.database.url, &self.metrics.token];
+        let lists = [
+            &auth.jwt_accepted_keys,
+            &auth.internal_jwt_accepted_keys,
+            &auth.pii_encryption_key,
+            &self.receipts.signing_key,
+        ];
+        let listed = lists.into_iter().flat_map(keys_of).map(|key| key.expose_secret().to_owned());
         let password = self.database.url.expose_secret().split_once("://").and_then(|(_, rest)| {
             let (credentials, _) = rest.rsplit_once('@')?;
             Some(credentials.split_once(':')?.1.to_owned())
         });
-        keys.iter().map(|key| key.expose_secret().to_owned()).chain(listed).chain(password).collect()
+        single.iter().map(|key| key.expose_secret().to_owned()).chain(listed).chain(password).collect()
     }
 
     /// True where no database URL is set, so that the appliance runs its own PostgreSQL.
     pub fn uses_embedded_database(&self) -> bool {
-        use secrecy::ExposeSecret;
         self.database.url.expose_secret().is_empty()
     }
+}
+
+impl AuthSettings {
+    /// Keys besides `jwt_secret_key` whose access tokens are taken.
+    pub fn jwt_keys_accepted(&self) -> Vec<SecretString> {
+        keys_of(&self.jwt_accepted_keys)
+    }
+
+    /// Keys besides `internal_jwt_secret_key` whose internal tokens are taken.
+    pub fn internal_jwt_keys_accepted(&self) -> Vec<SecretString> {
+        keys_of(&self.internal_jwt_accepted_keys)
+    }
+
+    /// Fernet keys for personal data: the first encrypts, all decrypt.
+    pub fn pii_keys(&self) -> Vec<SecretString> {
+        keys_of(&self.pii_encryption_key)
+    }
+}
+
+/// Keys between commas, without the white space around them.
+pub(super) fn keys_of(list: &SecretString) -> Vec<SecretString> {
+    let keys = list.expose_secret().split(',').map(str::trim);
+    keys.filter(|key| !key.is_empty()).map(SecretString::from).collect()
 }
 
 impl SupervisorSettings {

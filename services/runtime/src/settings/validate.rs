@@ -1,27 +1,19 @@
 //! What values are refused, and why.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret as _;
 
+use super::keys::{self, is_placeholder};
 use super::{Environ, EvidencePlace, Settings};
 
-type Problems = Vec<(&'static str, String)>;
-
-/// Words that mark a secret as an example that somebody copied.
-const PLACEHOLDERS: &[&str] =
-    &["change-me", "changeme", "change_me", "secret", "password", "example", "placeholder"];
+pub(super) type Problems = Vec<(&'static str, String)>;
 
 /// A metrics token opens nothing but figures, but to the whole world.
 const METRICS_TOKEN_BYTES_MIN: usize = 16;
 
-/// HS256 wants a key as long as its hash (RFC 7518, 3.2).
-const SECRET_BYTES_MIN: usize = 32;
-
 pub(super) fn problems(settings: &Settings, env: &Environ) -> Problems {
     let mut problems = ranges(settings);
     problems.extend(sign_in(settings));
-    problems.extend(keys(settings));
+    problems.extend(keys::problems(settings));
     problems.extend(places(settings, env));
     problems.extend(telemetry(settings));
     problems.extend(origins(settings));
@@ -106,6 +98,9 @@ fn ranges(s: &Settings) -> Problems {
         whole("evidence.upload_hours_max", s.evidence.upload_hours_max.into(), 1, 24 * 30),
         whole("evidence.uploads_open_max", s.evidence.uploads_open_max.into(), 1, 100_000),
         whole("evidence.upload_seconds_max", s.evidence.upload_seconds_max, 10, 86_400),
+        whole("auth.reencryption_batch_rows", s.auth.reencryption_batch_rows.into(), 1, 10_000),
+        whole("auth.reencryption_pause_milliseconds", s.auth.reencryption_pause_milliseconds, 0, 60_000),
+        whole("auth.reencryption_interval_seconds", s.auth.reencryption_interval_seconds, 1, 86_400),
         whole("idempotency.days", s.idempotency.days.into(), 1, 3650),
         whole("bundle.bytes_max", s.bundle.bytes_max as u64, 1024, 1 << 30),
         whole("bundle.expires_hours", s.bundle.expires_hours.into(), 1, 8760),
@@ -137,63 +132,6 @@ fn ranges(s: &Settings) -> Problems {
 fn memory_bound(name: &'static str, bytes: u64) -> Option<(&'static str, String)> {
     let usable = bytes == 0 || ((64 << 20)..=(1 << 40)).contains(&bytes);
     (!usable).then(|| (name, format!("{bytes} is neither 0 nor within {} to {}", 64 << 20, 1_u64 << 40)))
-}
-
-fn keys(s: &Settings) -> Problems {
-    let (jwt, internal) = (&s.auth.jwt_secret_key, &s.auth.internal_jwt_secret_key);
-    let mut problems = Problems::new();
-    problems.extend(signing_key("auth.jwt_secret_key", jwt, s.is_production()));
-    problems.extend(signing_key("auth.internal_jwt_secret_key", internal, s.is_production()));
-    let both_set = !jwt.expose_secret().is_empty();
-    if both_set && jwt.expose_secret() == internal.expose_secret() {
-        let message = "is the same as auth.jwt_secret_key; the two must differ, or a client could forge internal tokens";
-        problems.push(("auth.internal_jwt_secret_key", message.to_owned()));
-    }
-    for (name, keys) in [
-        ("auth.pii_encryption_key", &s.auth.pii_encryption_key),
-        ("receipts.signing_key", &s.receipts.signing_key),
-    ] {
-        problems.extend(listed_keys(name, keys, s.is_production()));
-    }
-    let (personal, receipts) = (&s.auth.pii_encryption_key, &s.receipts.signing_key);
-    if !personal.expose_secret().is_empty() && personal.expose_secret() == receipts.expose_secret() {
-        let message = "is the same as auth.pii_encryption_key; a key is good for one thing only";
-        problems.push(("receipts.signing_key", message.to_owned()));
-    }
-    problems
-}
-
-fn signing_key(name: &'static str, key: &SecretString, production: bool) -> Option<(&'static str, String)> {
-    let key = key.expose_secret();
-    let message = if key.is_empty() {
-        production
-            .then_some("is not set; production needs one, for example from `openssl rand -base64 32`")?
-    } else if key.len() < SECRET_BYTES_MIN {
-        "is shorter than 32 bytes; make one with `openssl rand -base64 32`"
-    } else if production && is_placeholder(key) {
-        "looks like an example; make one with `openssl rand -base64 32`"
-    } else {
-        return None;
-    };
-    Some((name, message.to_owned()))
-}
-
-fn is_placeholder(key: &str) -> bool {
-    let lower = key.to_lowercase();
-    let same_character = key.chars().all(|c| key.starts_with(c));
-    same_character || PLACEHOLDERS.iter().any(|word| lower.contains(word))
-}
-
-/// Keys of 32 bytes, separated by commas: those that encrypt personal data, and those that sign receipts.
-fn listed_keys(name: &'static str, keys: &SecretString, production: bool) -> Option<(&'static str, String)> {
-    let keys = keys.expose_secret();
-    let make_one = "make one with `openssl rand -base64 32 | tr +/ -_`";
-    if keys.is_empty() {
-        return production.then(|| (name, format!("is not set; production needs one: {make_one}")));
-    }
-    let is_key = |key: &str| URL_SAFE.decode(key.trim()).is_ok_and(|bytes| bytes.len() == 32);
-    (!keys.split(',').all(is_key))
-        .then(|| (name, format!("has a key that is not 32 bytes in URL-safe base64; {make_one}")))
 }
 
 fn places(s: &Settings, env: &Environ) -> Problems {

@@ -1,0 +1,173 @@
+//! Brings personal data under the present key, batch by batch, while more than one key is configured.
+//!
+//! All instances take part: whoever gets the lock does the next batch and notes in the same transaction how far it came, so a
+//! process may end at any point and another one goes on. A value is replaced only where it still is what was read.
+
+use std::time::Duration;
+
+use actix_web::web;
+use firemode_storage::personal_data::{self, COLUMNS, Cell, Column, Reencryption};
+use firemode_storage::{Purpose, StorageError, Transaction};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use time::OffsetDateTime;
+
+use crate::auth::vault::{Renewal, Vault};
+use crate::state::{Ready, State};
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// There is more to do.
+    More,
+    /// Nothing, for now.
+    Idle,
+}
+
+/// Says what the figures of this file are.
+pub(crate) fn describe() {
+    describe_counter!("firemode_personal_data_reencrypted_total", "Values that this process re-encrypted.");
+    describe_gauge!(
+        "firemode_personal_data_unreadable",
+        "Values that the last whole look found under none of the keys."
+    );
+}
+
+/// Works until there is nothing left under another key, and looks again now and then: an instance that has not been
+/// restarted yet may still write with the key of before.
+pub(crate) async fn keep_current(state: web::Data<State>) {
+    if state.vault.key_ids().count() < 2 {
+        return;
+    }
+    let auth = &state.settings.auth;
+    let pause = Duration::from_millis(auth.reencryption_pause_milliseconds);
+    // The row of the last run says when it ended; asking is cheap.
+    let rest = Duration::from_secs(auth.reencryption_interval_seconds.min(10));
+    let mut failing = false;
+    loop {
+        let step = match state.readiness.get() {
+            Ready::Serving => step(&state).await,
+            _ => Ok(Step::Idle),
+        };
+        if let Err(error) = &step
+            && !failing
+        {
+            tracing::warn!(%error, "personal data is not re-encrypted for now; it is tried again");
+        }
+        failing = step.is_err();
+        let is_busy = matches!(step, Ok(Step::More)) || state.readiness.get() == Ready::Starting;
+        tokio::time::sleep(if is_busy { pause } else { rest }).await;
+    }
+}
+
+async fn step(state: &State) -> Result<Step, StorageError> {
+    let tx = state.database.across_tenants(Purpose::PersonalData).transaction().await?;
+    if !personal_data::try_lock(&tx).await? {
+        return Ok(Step::More);
+    }
+    let own = state.vault.key_ids().next().unwrap_or_default();
+    let known = personal_data::known_keys(&tx).await?;
+    if known.first().is_none_or(|newest| newest.id != own) {
+        return Ok(Step::Idle);
+    }
+    let last = personal_data::reencryption(&tx).await?.filter(|last| last.key_id == own);
+    let Some(progress) = due(&tx, last, own, state.settings.auth.reencryption_interval_seconds).await? else {
+        return Ok(Step::Idle);
+    };
+    let rows_max = i64::from(state.settings.auth.reencryption_batch_rows);
+    let (progress, replaced) = batch(&tx, &state.vault, progress, rows_max).await?;
+    personal_data::keep(&tx, &progress).await?;
+    if is_clean(&progress) {
+        let others: Vec<&str> = known.iter().skip(1).map(|key| key.id.as_str()).collect();
+        personal_data::retire(&tx, &others).await?;
+    }
+    tx.commit().await?;
+    counter!("firemode_personal_data_reencrypted_total").increment(replaced);
+    report(&progress);
+    Ok(Step::More)
+}
+
+/// The run to go on with, a new one where it is time for it, or nothing.
+async fn due(
+    tx: &Transaction,
+    last: Option<Reencryption>,
+    key_id: &str,
+    interval_seconds: u64,
+) -> Result<Option<Reencryption>, StorageError> {
+    let Some(last) = last else {
+        tracing::info!(key_id, "re-encryption of personal data begins");
+        return personal_data::begin(tx, key_id).await.map(Some);
+    };
+    let Some(ended_at) = last.ended_at else { return Ok(Some(last)) };
+    // A run that replaced something is followed by one that makes sure.
+    let rests_until = ended_at + Duration::from_secs(interval_seconds);
+    let rests = last.rows_reencrypted == 0 && OffsetDateTime::now_utc() < rests_until;
+    if rests { Ok(None) } else { personal_data::begin(tx, key_id).await.map(Some) }
+}
+
+/// The next rows of the present column, and where that leaves the run.
+async fn batch(
+    tx: &Transaction,
+    vault: &Vault,
+    mut progress: Reencryption,
+    rows_max: i64,
+) -> Result<(Reencryption, u64), StorageError> {
+    let column = usize::try_from(progress.column_index).ok().and_then(|index| COLUMNS.get(index));
+    let Some(column) = column else {
+        progress.ended_at = Some(OffsetDateTime::now_utc());
+        return Ok((progress, 0));
+    };
+    let cells = personal_data::cells_after(tx, *column, progress.after_id, rows_max).await?;
+    let mut replaced = 0;
+    for cell in &cells {
+        match renew(tx, vault, *column, cell).await? {
+            Renewal::Current => {}
+            Renewal::Renewed(_) => replaced += 1,
+            Renewal::Unreadable => progress.rows_unreadable += 1,
+        }
+    }
+    progress.rows_reencrypted += replaced;
+    progress.after_id = cells.last().map(|cell| cell.id);
+    if cells.is_empty() {
+        progress.column_index += 1;
+    }
+    Ok((progress, replaced.unsigned_abs()))
+}
+
+async fn renew(
+    tx: &Transaction,
+    vault: &Vault,
+    column: Column,
+    cell: &Cell,
+) -> Result<Renewal, StorageError> {
+    let renewal = vault.renew(&cell.token);
+    if let Renewal::Renewed(token) = &renewal {
+        // Where somebody has just changed it, the next run looks again.
+        personal_data::replace(tx, column, cell, token).await?;
+    }
+    Ok(renewal)
+}
+
+/// A whole run found nothing under any other key.
+fn is_clean(progress: &Reencryption) -> bool {
+    progress.ended_at.is_some() && progress.rows_reencrypted == 0 && progress.rows_unreadable == 0
+}
+
+fn report(progress: &Reencryption) {
+    if progress.ended_at.is_none() {
+        return;
+    }
+    let Reencryption { key_id, rows_reencrypted, rows_unreadable, .. } = progress;
+    gauge!("firemode_personal_data_unreadable").set(*rows_unreadable as f64);
+    if *rows_unreadable > 0 {
+        tracing::error!(
+            key_id,
+            rows_reencrypted,
+            rows_unreadable,
+            "personal data is under a key that is not in PII_ENCRYPTION_KEY; add the key"
+        );
+    } else if *rows_reencrypted > 0 {
+        tracing::info!(key_id, rows_reencrypted, "personal data was re-encrypted; one more look makes sure");
+    } else {
+        tracing::info!(key_id, "all personal data is under this key; the others may be removed");
+    }
+}

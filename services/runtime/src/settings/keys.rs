@@ -1,0 +1,120 @@
+//! Which keys are refused, and why.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::Settings;
+use super::types::keys_of;
+use super::validate::Problems;
+
+/// Words that mark a secret as an example that somebody copied.
+const PLACEHOLDERS: &[&str] =
+    &["change-me", "changeme", "change_me", "secret", "password", "example", "placeholder"];
+
+/// HS256 wants a key as long as its hash (RFC 7518, 3.2).
+const SECRET_BYTES_MIN: usize = 32;
+
+/// Random keys have far more different characters (or bytes) than this: 32 hexadecimal digits have 14.
+const VARIETY_MIN: usize = 10;
+
+const JWT: &str = "auth.jwt_secret_key";
+const JWT_ACCEPTED: &str = "auth.jwt_accepted_keys";
+const INTERNAL: &str = "auth.internal_jwt_secret_key";
+const INTERNAL_ACCEPTED: &str = "auth.internal_jwt_accepted_keys";
+const PII: &str = "auth.pii_encryption_key";
+const RECEIPTS: &str = "receipts.signing_key";
+
+pub(super) fn problems(settings: &Settings) -> Problems {
+    let (auth, production) = (&settings.auth, settings.is_production());
+    let mut problems = Problems::new();
+    for (name, key) in [(JWT, &auth.jwt_secret_key), (INTERNAL, &auth.internal_jwt_secret_key)] {
+        if !key.expose_secret().is_empty() {
+            problems.extend(signing_key(name, key, production));
+        } else if production {
+            let message = "is not set; production needs one: `firemode keys new` makes them";
+            problems.push((name, message.to_owned()));
+        }
+    }
+    let accepted =
+        [(JWT_ACCEPTED, auth.jwt_keys_accepted()), (INTERNAL_ACCEPTED, auth.internal_jwt_keys_accepted())];
+    for (name, keys) in &accepted {
+        problems.extend(keys.iter().find_map(|key| signing_key(name, key, production)));
+    }
+    problems.extend(listed_keys(PII, &auth.pii_encryption_key, "pii", production));
+    problems.extend(listed_keys(RECEIPTS, &settings.receipts.signing_key, "receipts", production));
+    problems.extend(repeated(settings));
+    problems
+}
+
+/// Looks like an example that somebody copied?
+pub(super) fn is_placeholder(key: &str) -> bool {
+    let lower = key.to_lowercase();
+    let same_character = key.chars().all(|c| key.starts_with(c));
+    same_character || PLACEHOLDERS.iter().any(|word| lower.contains(word))
+}
+
+fn signing_key(name: &'static str, key: &SecretString, production: bool) -> Option<(&'static str, String)> {
+    let key = key.expose_secret();
+    let fault = if key.len() < SECRET_BYTES_MIN {
+        "has a key that is shorter than 32 bytes"
+    } else if production && is_placeholder(key) {
+        "has a key that looks like an example"
+    } else if production && variety(key.as_bytes()) < VARIETY_MIN {
+        "has a key of too few different characters to be random"
+    } else {
+        return None;
+    };
+    Some((name, format!("{fault}; make one with `firemode keys new`")))
+}
+
+/// Keys of 32 bytes, separated by commas: those that encrypt personal data, and those that sign receipts.
+fn listed_keys(
+    name: &'static str,
+    list: &SecretString,
+    kind: &str,
+    production: bool,
+) -> Option<(&'static str, String)> {
+    let list = list.expose_secret();
+    let make_one = format!("make one with `firemode keys new {kind}`");
+    if list.is_empty() {
+        return production.then(|| (name, format!("is not set; production needs one: {make_one}")));
+    }
+    let keys: Option<Vec<Vec<u8>>> = list.split(',').map(bytes_of).collect();
+    let fault = match keys {
+        None => "has a key that is not 32 bytes in URL-safe base64",
+        Some(keys) if production && keys.iter().any(|key| variety(key) < VARIETY_MIN) => {
+            "has a key of too few different bytes to be random"
+        }
+        Some(_) => return None,
+    };
+    Some((name, format!("{fault}; {make_one}")))
+}
+
+fn bytes_of(key: &str) -> Option<Vec<u8>> {
+    URL_SAFE.decode(key.trim()).ok().filter(|bytes| bytes.len() == 32)
+}
+
+/// No key may serve two ends: a client could forge internal tokens, and who leaks one would leak the other.
+fn repeated(settings: &Settings) -> Option<(&'static str, String)> {
+    let auth = &settings.auth;
+    let named = |name, keys: Vec<SecretString>| keys.into_iter().map(move |key| (name, key));
+    let all = named(JWT, vec![auth.jwt_secret_key.clone()])
+        .chain(named(JWT_ACCEPTED, auth.jwt_keys_accepted()))
+        .chain(named(INTERNAL, vec![auth.internal_jwt_secret_key.clone()]))
+        .chain(named(INTERNAL_ACCEPTED, auth.internal_jwt_keys_accepted()))
+        .chain(named(PII, keys_of(&auth.pii_encryption_key)))
+        .chain(named(RECEIPTS, keys_of(&settings.receipts.signing_key)));
+    let mut seen = BTreeSet::new();
+    let message =
+        "has a key that is set elsewhere too; all keys must differ: make one with `firemode keys new`";
+    all.filter(|(_, key)| !key.expose_secret().is_empty())
+        .find(|(_, key)| !seen.insert(key.expose_secret().to_owned()))
+        .map(|(name, _)| (name, message.to_owned()))
+}
+
+fn variety(key: &[u8]) -> usize {
+    key.iter().collect::<BTreeSet<_>>().len()
+}

@@ -1,0 +1,128 @@
+//! Revoked tokens, in memory and never far behind the database.
+
+use std::collections::HashMap;
+use std::sync::RwLock;
+use std::time::{Duration, Instant};
+
+use firemode_storage::revocations::{self, Entry, Revocation};
+use firemode_storage::{Database, Purpose, StorageError};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{AccessClaims, at};
+
+/// The revocation list as this process knows it.
+#[derive(Debug)]
+pub struct Revocations {
+    stale_after: Duration,
+    known: RwLock<Known>,
+}
+
+/// What the list is doing.
+#[derive(Debug, Clone, Copy)]
+pub struct RevocationFigures {
+    /// Tokens and users on it.
+    pub entries: usize,
+    /// Time since it was last read, if it ever was.
+    pub age: Option<Duration>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// User and jti → when the token expires by itself.
+    tokens: HashMap<(Uuid, Uuid), OffsetDateTime>,
+    /// User → tokens up to this time are refused, and until when that matters.
+    users: HashMap<Uuid, (OffsetDateTime, OffsetDateTime)>,
+    read: Option<(Instant, OffsetDateTime)>,
+}
+
+impl Revocations {
+    /// An empty list that was never read; it is trusted for this long after each reading.
+    pub fn new(stale_milliseconds: u64) -> Self {
+        Self { stale_after: Duration::from_millis(stale_milliseconds), known: RwLock::default() }
+    }
+
+    /// May this token be used, as far as this process knows?
+    pub fn knows_nothing_against(&self, claims: &AccessClaims) -> bool {
+        self.with(|known| known.allows(claims))
+    }
+
+    /// May this token be used? A list that could not be read for a while is not trusted: then the database is asked, and
+    /// where it does not answer, nobody is let in.
+    ///
+    /// # Errors
+    /// The list is stale and the database does not answer.
+    pub async fn allows(&self, database: &Database, claims: &AccessClaims) -> Result<bool, StorageError> {
+        if self.is_fresh() {
+            return Ok(self.knows_nothing_against(claims));
+        }
+        let tx = database.tenant(claims.org).read().await?;
+        revocations::is_valid(&tx, claims.org, claims.sub, claims.jti, at(claims.iat)).await
+    }
+
+    /// Has the list been read lately?
+    pub fn is_fresh(&self) -> bool {
+        self.with(|known| known.read.is_some_and(|(when, _)| when.elapsed() < self.stale_after))
+    }
+
+    /// What the list is doing now.
+    pub fn figures(&self) -> RevocationFigures {
+        self.with(|known| RevocationFigures {
+            entries: known.tokens.len() + known.users.len(),
+            age: known.read.map(|(when, _)| when.elapsed()),
+        })
+    }
+
+    /// Takes an entry at once in the process that made it; the others read it.
+    pub fn add(&self, entry: Entry) {
+        self.with_mut(|known| known.add(entry));
+    }
+
+    /// Reads what is new on the list, and forgets what has expired.
+    ///
+    /// # Errors
+    /// The database does not answer; the list stays as it was, and grows stale.
+    pub async fn refresh(&self, database: &Database) -> Result<(), StorageError> {
+        let asked = Instant::now();
+        let since = self.with(|known| known.read.map(|(_, at)| at));
+        let tx = database.across_tenants(Purpose::Revocations).read().await?;
+        let reading = revocations::read_since(&tx, since).await?;
+        self.with_mut(|known| {
+            reading.entries.into_iter().for_each(|entry| known.add(entry));
+            known.forget(reading.read_at);
+            known.read = Some((asked, reading.read_at));
+        });
+        Ok(())
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+        look(&self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    fn with_mut<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
+        change(&mut self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+impl Known {
+    fn allows(&self, claims: &AccessClaims) -> bool {
+        let user_revoked =
+            self.users.get(&claims.sub).is_some_and(|(not_before, _)| at(claims.iat) <= *not_before);
+        !user_revoked && !self.tokens.contains_key(&(claims.sub, claims.jti))
+    }
+
+    fn add(&mut self, entry: Entry) {
+        match entry.revocation {
+            Revocation::Token { user_id, jti } => drop(self.tokens.insert((user_id, jti), entry.expires_at)),
+            Revocation::UserBefore { user_id, not_before } => {
+                let known = self.users.entry(user_id).or_insert((not_before, entry.expires_at));
+                *known = (known.0.max(not_before), known.1.max(entry.expires_at));
+            }
+        }
+    }
+
+    fn forget(&mut self, now: OffsetDateTime) {
+        self.tokens.retain(|_, expires_at| *expires_at > now);
+        self.users.retain(|_, (_, expires_at)| *expires_at > now);
+    }
+}
