@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::chunk;
 use super::ids::ACTOR_BYTES_MAX;
-use super::limits::Limits;
+use super::limits::{Limits, TIME_SECONDS_MAX};
 use super::refusal::ChangeFault;
 
 /// The device name under which the server's own changes (the items of a session) are recorded.
@@ -126,6 +126,10 @@ impl ParsedChange {
         let too_large = |what, max| Err(ChangeFault::Oversized { what, max });
         if self.expanded.operations.len() > limits.change_operations_max {
             return too_large("the number of operations", limits.change_operations_max);
+        }
+        // Automerge stores times as differences to those beside them, which must not overflow.
+        if self.expanded.time.unsigned_abs() > TIME_SECONDS_MAX {
+            return Err(ChangeFault::Corrupt("the time it states is out of range"));
         }
         for actor in self.change.actors() {
             match actor.to_bytes().len() {

@@ -74,3 +74,6 @@ pub(super) const OPERATION_COUNTER_GAP_MAX: u32 = 1_000_000;
 
 /// The largest magnitude of a counter's start and of one increment, so that sums cannot overflow.
 pub(super) const COUNTER_STEP_MAX: u64 = 1 << 40;
+
+/// The furthest time from 1970 that a change may state, in seconds: what every JSON library can write as a number.
+pub(super) const TIME_SECONDS_MAX: u64 = 1 << 53;

@@ -291,6 +291,20 @@ fn a_run_length_bomb_is_refused_before_it_is_unfolded() {
 }
 
 #[test]
+fn a_time_that_differences_cannot_express_is_refused() {
+    let (mut session, _) = rich_session();
+    let honest = Client::of(&session, 51).put("a", "outcome", "fail");
+    for time in [i64::MIN, i64::MAX, -(1 << 54)] {
+        let mut crafted = Client::of(&session, 52).put("a", "notes", "from nowhere").decode();
+        crafted.time = time;
+        let refusal = send(&mut session, vec![bytes(&Change::from(crafted))], None, user(1)).unwrap_err();
+        assert!(refusal.to_string().contains("time"), "{refusal}");
+    }
+    send(&mut session, vec![bytes(&honest)], None, user(2)).unwrap();
+    assert_eq!(outcome(&session, "a"), "fail");
+}
+
+#[test]
 fn a_compression_bomb_is_refused_before_it_is_inflated() {
     let (mut session, _) = rich_session();
     let mut change = Client::of(&session, 51).edit(|edit| edit.put(ROOT, "x", "a".repeat(3 << 20)));
