@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -235,14 +235,20 @@ fn a_wrong_key_for_personal_data_is_told_before_anything_is_served() {
 #[test]
 fn an_api_that_runs_alone_with_a_wrong_key_opens_nothing() {
     let stack = Stack::shared();
-    let mut api = command(Folder::new().path())
-        .arg("api")
-        .envs([("DATABASE_URL", stack.folder().database_url()), ("PII_ENCRYPTION_KEY", new_secret("pii"))])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let folder = Folder::new();
+    let mut api = Killed(
+        command(folder.path())
+            .arg("api")
+            .envs([
+                ("DATABASE_URL", stack.folder().database_url()),
+                ("PII_ENCRYPTION_KEY", new_secret("pii")),
+            ])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
     let logs = Logs::default();
-    logs.follow(api.stderr.take().unwrap());
+    logs.follow(api.0.stderr.take().unwrap());
     let address =
         eventually("the API listens", || logs.find(|event| event["message"] == "listening"))["address"]
             .clone();
@@ -252,8 +258,16 @@ fn an_api_that_runs_alone_with_a_wrong_key_opens_nothing() {
     assert!(logs.about("ERROR").contains("which is not in PII_ENCRYPTION_KEY"), "{}", logs.about("ERROR"));
     client.with_token("a.b.c").get("/v1/buildings").problem(503, "FIRE-503-STARTING");
     client.get("/health").expect(200);
-    api.kill().unwrap();
-    api.wait().unwrap();
+}
+
+/// A process without a supervisor; it ends with the test, however that ends.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
