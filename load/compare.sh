@@ -29,6 +29,8 @@ failed=0
 work_dir=''
 # The embedded PostgreSQL takes as many connections as the appliance may use and a few more: pgbench's have to fit.
 export FIREMODE__DATABASE__POOL_SIZE=$((CONNECTIONS + 20))
+# One user sends all of it; rates are counted, and are no limit here.
+export FIREMODE__RATE_LIMIT__{ADDRESS,USER}_{BURST=1000000,PER_MINUTE=16000000}
 
 require_tools() {
     local tool
@@ -50,7 +52,7 @@ prepare() {
     local email registered building n
     email="compare-$(openssl rand -hex 6)@example.com"
     registered=$(post /v1/auth/register "{\"organisation_name\": \"$email\", \"email\": \"$email\",
-        \"password\": \"correct horse battery staple\", \"full_name\": \"Ada Example\"}")
+        \"password\": \"$(openssl rand -hex 16)\", \"full_name\": \"Ada Example\"}")
     TOKEN=$(jq -r .access_token <<<"$registered")
     ORGANISATION=$(jq -r .organisation.id <<<"$registered")
     building=$(post /v1/buildings '{"site_name": "Harbour House", "site_address": "1 Quay Street"}' | jq -r .id)
@@ -116,20 +118,16 @@ drive() {
         wrk -t 1 -c "$5" -d "$6" --timeout 30s -s load/compare/results.lua "$1" | sed -n 's/^RESULT //p'
 }
 
-# The API's own kind of token, for the ingest process alone, good for an hour: to see what the proxy costs.
+# The API's own kind of token, for the ingest process alone, good for a minute as all of them: to see what the proxy costs.
 internal_token() {
     local claims head body now
     now=$(date +%s)
     claims=$(cut -d. -f2 <<<"$TOKEN" | tr '_-' '/+' | base64 -d 2>/dev/null || true)
-    head=$(printf '{"typ":"JWT","alg":"HS256"%s}' "$(internal_key_id)" | base64url)
+    head=$(printf '{"typ":"JWT","alg":"HS256"}' | base64url)
     body=$(jq -c --argjson now "$now" '{iss: "firemode", aud: "firemode-ingest", sub, org, role, access_jti: .jti,
-        access_iat: .iat, transaction_id: .jti, nbf: $now, exp: ($now + 3600)}' <<<"$claims" | tr -d '\n' | base64url)
+        access_iat: .iat, transaction_id: .jti, nbf: $now, exp: ($now + 60)}' <<<"$claims" | tr -d '\n' | base64url)
     printf '%s.%s.%s' "$head" "$body" "$(printf '%s.%s' "$head" "$body" |
         openssl dgst -sha256 -hmac "$(tr -d '\n' <"$data_dir/secrets/internal_jwt_secret_key")" -binary | base64url)"
-}
-
-internal_key_id() {
-    :
 }
 
 base64url() {

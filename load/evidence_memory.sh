@@ -41,7 +41,7 @@ pid=$!
 until curl --silent --fail --output /dev/null "$url/health/ready"; do sleep 0.1; done
 ingest=$(pgrep --parent "$pid" --full ' ingest$')
 token=$(json "$url/v1/auth/register" --data '{"organisation_name": "Memory", "email": "m@example.com",
-    "password": "correct horse battery staple", "full_name": "M"}' | jq -r .access_token)
+    "password": "lantern gravel teapot orbit", "full_name": "M"}' | jq -r .access_token)
 building=$(json "$url/v1/buildings" --data '{"site_name": "A", "site_address": "B"}' | jq -r .id)
 session=$(json "$url/v1/tests/sessions" --data "{\"building_id\": \"$building\"}" | jq -r .id)
 echo "idle: $(peak)"

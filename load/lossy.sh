@@ -35,7 +35,7 @@ ip link set lo up
 pid=$!
 until curl --silent --fail --output /dev/null "$FIREMODE_BASE_URL/health/ready"; do sleep 0.1; done
 ACCESS_TOKEN=$(json "$FIREMODE_BASE_URL/v1/auth/register" --data '{"organisation_name": "Lossy", "email": "l@example.com",
-    "password": "correct horse battery staple", "full_name": "L"}' | jq -r .access_token)
+    "password": "lantern gravel teapot orbit", "full_name": "L"}' | jq -r .access_token)
 export ACCESS_TOKEN
 building=$(json "$FIREMODE_BASE_URL/v1/buildings" --data '{"site_name": "A", "site_address": "B"}' | jq -r .id)
 session=$(json "$FIREMODE_BASE_URL/v1/tests/sessions" --data "{\"building_id\": \"$building\"}" | jq -r .id)
