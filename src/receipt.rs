@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use data_encoding::HEXLOWER;
 use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
 use firemode_web::{Receipt, ReceiptKeySet, ReceiptKeys, ReceiptSubject};
 use serde_json::Value;
@@ -92,7 +93,7 @@ fn sha256_hex(path: &Path) -> io::Result<String> {
     loop {
         let count = file.read(&mut part)?;
         if count == 0 {
-            return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(HEXLOWER.encode(&hasher.finalize()));
         }
         hasher.update(&part[..count]);
     }

@@ -265,7 +265,7 @@ fn stored_rows_say_who_brought_what() {
     let row = &stack.sql().rows(sql, &[&site.session_id, &device.actor()])[0];
     let (hash, bytes): (Vec<u8>, Vec<u8>) = (row.get(0), row.get(1));
     assert_eq!(bytes, change, "the bytes of a change are kept as they came");
-    assert_eq!(crate::support::hex(&hash), device.heads()[0]);
+    assert_eq!(data_encoding::HEXLOWER.encode(&hash), device.heads()[0]);
     assert_eq!(sha256_hex(&bytes[8..]), device.heads()[0], "a change is named by the hash of its content");
     assert_eq!(row.get::<_, uuid::Uuid>(4), site.organisation.user_id);
     assert_eq!(row.get::<_, Option<String>>(5), None);

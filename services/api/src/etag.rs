@@ -2,6 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use data_encoding::HEXLOWER;
 use firemode_web::Problem;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -14,8 +15,7 @@ pub(crate) fn of_time(time: OffsetDateTime) -> String {
 /// The tag of content: the first half of its SHA-256.
 pub(crate) fn of_bytes(bytes: &[u8]) -> String {
     let hash: [u8; 32] = Sha256::digest(bytes).into();
-    let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    format!("\"{}\"", HEXLOWER.encode(&hash[..16]))
 }
 
 /// 412 where the client has read an older state than the present one.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 /// Longest path of a Unix socket that Linux takes, in bytes.
@@ -65,7 +66,7 @@ fn others_can_reach(path: &Path) -> bool {
 fn name_of(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt as _;
     let hash = Sha256::digest(path.as_os_str().as_bytes());
-    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash[..8])
 }
 
 fn percent_encoded(path: &Path) -> String {

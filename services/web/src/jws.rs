@@ -8,6 +8,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -41,7 +42,7 @@ pub fn key_id(secret: &[u8]) -> String {
     let mut mac = mac_of(secret);
     mac.update(b"firemode key id");
     let fingerprint = mac.finalize().into_bytes();
-    fingerprint.iter().take(KEY_ID_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&fingerprint[..KEY_ID_BYTES])
 }
 
 fn mac_of(secret: &[u8]) -> Hmac<Sha256> {

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
+use data_encoding::HEXLOWER;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -180,7 +181,7 @@ impl ReceiptKeys {
         received_at: OffsetDateTime,
     ) -> Result<String, serde_json::Error> {
         let subject = ReceiptSubject::Results {
-            request_sha256: hex(request_sha256),
+            request_sha256: HEXLOWER.encode(request_sha256),
             change_count: changes.len(),
             changes_sha256: digest_of(changes),
             heads_sha256: digest_of(heads.to_vec()),
@@ -260,11 +261,7 @@ fn digest_of(mut hashes: Vec<String>) -> String {
         hasher.update(hash);
         hasher.update("\n");
     }
-    hex(&hasher.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hasher.finalize())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The audit log.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use data_encoding::HEXLOWER;
 use firemode_storage::audit::{self, AuditEntry, AuditFilter};
 use firemode_web::{PageQuery, Problem, ProblemBody, WalkScope};
 use serde::Serialize;
@@ -59,7 +60,7 @@ impl From<AuditEntry> for AuditView {
             transaction_id: entry.transaction_id,
             before: entry.before,
             after: entry.after,
-            leaf_hash: entry.leaf_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            leaf_hash: HEXLOWER.encode(&entry.leaf_hash),
             at: entry.at,
         }
     }

@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use data_encoding::HEXLOWER;
 use firemode_storage::audit;
 use firemode_storage::evidence::{self, Evidence, EvidenceFilter, Flag};
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope, run_once};
@@ -93,7 +94,7 @@ impl From<Evidence> for EvidenceView {
             session_id: evidence.session_id,
             item_id: evidence.item_id,
             evidence_type: evidence.evidence_type,
-            hash: hex(&evidence.sha256),
+            hash: HEXLOWER.encode(&evidence.sha256),
             size: evidence.size_bytes,
             content_type: evidence.content_type,
             metadata: evidence.metadata,
@@ -260,8 +261,8 @@ pub(crate) async fn verify(
     Ok(HttpResponse::Ok().json(Verification {
         id: evidence.id,
         verified: actual.is_some_and(|hash| hash[..] == evidence.sha256[..]),
-        expected_hash: hex(&evidence.sha256),
-        actual_hash: actual.map(|hash| hex(&hash)),
+        expected_hash: HEXLOWER.encode(&evidence.sha256),
+        actual_hash: actual.map(|hash| HEXLOWER.encode(&hash)),
         verified_at: OffsetDateTime::now_utc(),
     }))
 }
@@ -274,8 +275,4 @@ pub(crate) async fn find(state: &State, principal: &Principal, id: Uuid) -> Resu
 
 fn no_such_evidence() -> Problem {
     Problem::not_found("evidence")
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,12 +8,13 @@ use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, ETAG, RANGE,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
+use data_encoding::HEXLOWER;
 use firemode_web::Problem;
 use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::etag;
-use crate::handlers::evidence::{find, hex};
+use crate::handlers::evidence::find;
 use crate::state::State;
 
 /// Reads the bytes of a piece of evidence
@@ -33,7 +34,7 @@ pub(crate) async fn content(
 ) -> Result<HttpResponse, Problem> {
     let evidence = find(&state, &principal, *id).await?;
     let size = u64::try_from(evidence.size_bytes).unwrap_or_default();
-    let tag = format!("\"{}\"", hex(&evidence.sha256));
+    let tag = format!("\"{}\"", HEXLOWER.encode(&evidence.sha256));
     if etag::is_known(&request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
     }

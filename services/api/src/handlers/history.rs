@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::HEXLOWER;
 use firemode_domain::document::{
     ActorId, ChangeHash, PlaceInHistory, Provenance, RecordedChange, SessionDocument, Standing, Touch,
     VectorClock, covered_by,
@@ -17,9 +18,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
+use crate::handlers::List;
 use crate::handlers::session_view::SessionDetail;
 use crate::handlers::sessions::find;
-use crate::handlers::{List, hex};
 use crate::params::Params;
 use crate::state::State;
 
@@ -95,8 +96,8 @@ fn tell(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, 
     let HistoryEntry { change, actor, seq, late_state, .. } = entry;
     let account = document.account_of(&hash(&change.hash)?, &change.bytes);
     Ok(HistoryView {
-        hash: hex(&change.hash),
-        actor: hex(&actor),
+        hash: HEXLOWER.encode(&change.hash),
+        actor: HEXLOWER.encode(&actor),
         seq,
         user_id: change.user_id,
         device: change.device,

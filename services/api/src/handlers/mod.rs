@@ -69,11 +69,6 @@ pub(crate) fn link_next(
     (actix_web::http::header::LINK, link)
 }
 
-/// Bytes in lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Who acts, and for whom.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Actor {

@@ -1,6 +1,7 @@
 //! The health of a session's synchronisation: nothing is stuck unseen.
 
 use actix_web::{HttpResponse, web};
+use data_encoding::HEXLOWER;
 use firemode_domain::document::SessionDocument;
 use firemode_storage::history::{self, LateChange, Writer};
 use firemode_web::Problem;
@@ -10,7 +11,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::handlers::hex;
 use crate::handlers::sessions::find;
 use crate::state::State;
 
@@ -159,7 +159,7 @@ impl From<LateChange> for LateView {
     fn from(change: LateChange) -> Self {
         let (decided_by, decided_at) = change.decided.unzip();
         Self {
-            hash: hex(&change.hash),
+            hash: HEXLOWER.encode(&change.hash),
             user_id: change.user_id,
             device: change.device,
             received_at: change.received_at,
@@ -173,7 +173,7 @@ impl From<LateChange> for LateView {
 impl From<Writer> for WriterView {
     fn from(writer: Writer) -> Self {
         Self {
-            actor: hex(&writer.actor),
+            actor: HEXLOWER.encode(&writer.actor),
             device: writer.device,
             user_id: writer.user_id,
             seq: writer.seq,

@@ -1,6 +1,7 @@
 //! From received bytes to a piece of evidence, in one transaction.
 
 use actix_web::http::StatusCode;
+use data_encoding::HEXLOWER;
 use firemode_domain::audit::AuditStatus;
 use firemode_storage::evidence::{self, Evidence, ID_TAKEN, NewEvidence};
 use firemode_storage::evidence_store::StoredBytes;
@@ -46,7 +47,7 @@ pub(crate) async fn check(
     if size_bytes == 0 {
         return Err(Problem::invalid_field("file", "is empty"));
     }
-    let found = hex(sha256);
+    let found = HEXLOWER.encode(sha256);
     if !found.eq_ignore_ascii_case(&fields.sha256_hash) {
         let detail = format!("The bytes that arrived have the hash {found}, not the one in sha256_hash.");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).reason("HASH-MISMATCH"));
@@ -137,7 +138,7 @@ impl Keeping<'_> {
         status: String,
         created_at: OffsetDateTime,
     ) -> Result<EvidenceAnswer, Problem> {
-        let (hash, size) = (hex(&self.bytes.sha256), self.bytes.size_bytes);
+        let (hash, size) = (HEXLOWER.encode(&self.bytes.sha256), self.bytes.size_bytes);
         let of = (self.caller.organisation_id, self.fields.session_id);
         let receipt = self.state.receipt_keys.evidence(of, evidence_id, (&hash, size), created_at);
         let receipt = receipt.map_err(Problem::internal)?;
@@ -179,8 +180,4 @@ impl Keeping<'_> {
 
 fn id_taken() -> Problem {
     Problem::conflict("The evidence_id is in use for other content.")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

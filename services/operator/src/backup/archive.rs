@@ -6,6 +6,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write as _};
 use std::path::Path;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use futures_util::{Stream, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 use tar::{Archive, Builder, Entry, EntryType, Header};
@@ -112,7 +113,7 @@ impl Writer {
 
     fn note(&mut self, path: &str, sha256: [u8; 32], bytes: u64) {
         self.bytes += bytes;
-        self.hashes.insert(path.to_owned(), hex(&sha256));
+        self.hashes.insert(path.to_owned(), HEXLOWER.encode(&sha256));
     }
 }
 
@@ -152,7 +153,7 @@ pub(super) fn verify(path: &Path) -> Result<Verified, ArchiveError> {
             SUMS => sums = Some(text(&mut entry)?),
             MANIFEST => {
                 let content = text(&mut entry)?;
-                found.insert(name, hex(&Sha256::digest(&content).into()));
+                found.insert(name, HEXLOWER.encode(&Sha256::digest(&content)));
                 manifest = Some(read_manifest(&content)?);
             }
             _ => drop(found.insert(name, hash(&mut entry)?)),
@@ -269,7 +270,7 @@ fn hash(entry: &mut Entry<'_, BufReader<File>>) -> Result<String, ArchiveError> 
         }
     }
     whole(bytes, entry.size())?;
-    Ok(hex(&hasher.finalize().into()))
+    Ok(HEXLOWER.encode(&hasher.finalize()))
 }
 
 fn whole(read: u64, size: u64) -> Result<(), ArchiveError> {
@@ -290,9 +291,4 @@ fn read_sums(text: &[u8]) -> Hashes {
     let text = String::from_utf8_lossy(text);
     let line = |line: &str| line.split_once("  ").map(|(hash, path)| (path.to_owned(), hash.to_owned()));
     text.lines().filter_map(line).collect()
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

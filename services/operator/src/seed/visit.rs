@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -219,7 +220,7 @@ impl Job<'_> {
         let Some(picture) = fault.picture else { return Ok(None) };
         let jpeg = photo::take(picture);
         let evidence_id = Uuid::now_v7().to_string();
-        let hash: String = Sha256::digest(&jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = HEXLOWER.encode(&Sha256::digest(&jpeg));
         let body = json!({
             "content": STANDARD.encode(&jpeg), "sha256_hash": hash, "session_id": self.session_id,
             "item_id": task.item_id, "evidence_id": evidence_id, "evidence_type": "photo",

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use data_encoding::HEXLOWER;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use prost::Message as _;
@@ -63,9 +64,9 @@ fn decode(body: &[u8]) -> Vec<ReceivedSpan> {
             spans.push(ReceivedSpan {
                 service: service.clone(),
                 name: span.name,
-                trace_id: hex(&span.trace_id),
-                id: hex(&span.span_id),
-                parent_id: hex(&span.parent_span_id),
+                trace_id: HEXLOWER.encode(&span.trace_id),
+                id: HEXLOWER.encode(&span.span_id),
+                parent_id: HEXLOWER.encode(&span.parent_span_id),
                 attributes: texts(span.attributes),
             });
         }
@@ -80,8 +81,4 @@ fn texts(attributes: Vec<KeyValue>) -> HashMap<String, String> {
         _ => None,
     };
     attributes.into_iter().filter_map(text).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
