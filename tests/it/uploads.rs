@@ -109,8 +109,8 @@ fn a_file_comes_in_chunks_and_becomes_evidence_with_the_last() {
     let store = format!("file://{}", Stack::shared().folder().path().join("evidence").display());
     let beside = Stack::shared().beside(&[
         ("FIREMODE__EVIDENCE__URL", &store),
-        ("JWT_SECRET_KEY", &secret("jwt_secret_key")),
-        ("RECEIPT_SIGNING_KEY", &secret("receipt_signing_key")),
+        ("JWT_SECRET_KEY", &Stack::shared().folder().secret("jwt_secret_key")),
+        ("RECEIPT_SIGNING_KEY", &Stack::shared().folder().secret("receipt_signing_key")),
     ]);
     let there = beside.client().with_token(site.admin.token());
     send(&there, &path, 7_000, &file[7_000..15_000]).expect(204);
@@ -129,11 +129,6 @@ fn a_file_comes_in_chunks_and_becomes_evidence_with_the_last() {
     // It is one of the tenant's contents like any other.
     Form::photo(&site.session_id, &file).upload(&site.admin).expect(201);
     assert_eq!(known(&site, "evidence_blobs"), 1);
-}
-
-fn secret(name: &str) -> String {
-    let path = Stack::shared().folder().path().join("secrets").join(name);
-    std::fs::read_to_string(path).unwrap().trim().to_owned()
 }
 
 #[test]

@@ -97,6 +97,11 @@ hand_over_raw_bytes() {
         --data-binary "@$work/change"
     same "accepted" 1 "$(tools count "$body" /accepted)"
     note "${#notes} characters in $(wc -c <"$work/change") bytes"
+
+    step "its receipt is for these very bytes"
+    cp "$body" "$work/answer"
+    is_receipted "$work/answer"
+    same "hash of the receipt" "$(tools sha256 "$work/change")" "$(tools get "$work/receipt" /request_sha256)"
 }
 
 hand_over_out_of_order() {

@@ -1,5 +1,5 @@
 // Small readers for the shell: JSON answers, hashes, a photograph. The Automerge side is in device.mjs.
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { createHash, createPublicKey, randomBytes, randomUUID, verify } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 
 // A grey disc of 16 by 16 pixels, baseline JPEG.
@@ -40,6 +40,19 @@ function conflict(file, path) {
   return `winner=${asText(winner)} values=${sides.join(",")} needs_review=${needs_review}`;
 }
 
+/** What FireMode signed for, as JSON: the answer's receipt, checked against the published keys as any JOSE library would. */
+function receipt(answerFile, keysFile) {
+  const [header, claims, signature] = present(answerFile, "/receipt").split(".");
+  const { alg, kid } = JSON.parse(Buffer.from(header, "base64url"));
+  const jwk = readJson(keysFile).keys.find((key) => key.kid === kid);
+  if (alg !== "EdDSA" || jwk === undefined) throw new Error(`the receipt is not signed with a published key: ${alg} ${kid}`);
+  const key = createPublicKey({ key: jwk, format: "jwk" });
+  if (!verify(null, Buffer.from(`${header}.${claims}`), key, Buffer.from(signature, "base64url"))) {
+    throw new Error("the receipt's signature is not valid");
+  }
+  return Buffer.from(claims, "base64url").toString();
+}
+
 const commands = {
   /** get FILE POINTER: a text bare, anything else as JSON. */
   get: (file, pointer) => asText(present(file, pointer)),
@@ -64,6 +77,8 @@ const commands = {
     const bad = edges.map((row) => [row.item_code, row.observed_condition, row.status, row.error_code]);
     return [...good, ...bad].map((row) => row.join(" ")).join("\n");
   },
+  /** receipt ANSWER KEYS: what it says; fails if it is not genuine. */
+  receipt,
   sha256: (file) => createHash("sha256").update(readFileSync(file)).digest("hex"),
   photo: (file) => writeFileSync(file, photo()) ?? file,
   uuid: () => randomUUID(),

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Walks through the API of a running FireMode: a building is registered, two devices test it offline and hand over what
-# they found, evidence is uploaded, faults are classified, and bad input is refused. Stops at the first surprise.
+# they found, evidence is uploaded and signed for, faults are classified, bad input is refused, and the record is read back.
+# Stops at the first surprise.
 # Needs bash, curl and Node; `npm ci` in this folder first (`./run.sh walkthrough` does it).
 set -euo pipefail
 
@@ -11,35 +12,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/stage.sh"
 # shellcheck source=tests/walkthrough/results.sh
 . "$here/results.sh"
+# shellcheck source=tests/walkthrough/evidence.sh
+. "$here/evidence.sh"
+# shellcheck source=tests/walkthrough/record.sh
+. "$here/record.sh"
 trap on_exit EXIT
-
-# upload STATUS HASH
-upload() {
-    expect "$1" POST /v1/evidence --header "$(key)" --form "file=@$work/photo.jpg;type=image/jpeg" \
-        --form "sha256_hash=$2" --form "session_id=$session_id" --form "item_id=${items[2]}" \
-        --form evidence_type=photo --form 'metadata={"device": "tablet-3"};type=application/json'
-}
-
-keep_evidence() {
-    local hash evidence_id
-    tools photo "$work/photo.jpg" >/dev/null
-    hash=$(tools sha256 "$work/photo.jpg")
-    step "a photograph with its SHA-256"
-    upload 201 "$hash"
-    evidence_id=$(get /evidence_id)
-    same "status" verified "$(get /status)"
-    same "hash" "$hash" "$(get /hash)"
-    note "evidence $evidence_id, $(get /size) bytes"
-
-    step "its bytes come back, and hash as they did"
-    expect 200 GET "/v1/evidence/$evidence_id/content"
-    same "SHA-256 of the content" "$hash" "$(tools sha256 "$body")"
-    expect 200 GET "/v1/evidence/$evidence_id/verify"
-
-    step "a photograph with a wrong hash is refused"
-    upload 422 "$(printf '0%.0s' {1..64})"
-    is_problem FIRE-422-HASH-MISMATCH
-}
 
 classify_faults() {
     local cases code condition wanted meaning
@@ -106,35 +83,12 @@ refuse_bad_input() {
     is_problem FIRE-401
 }
 
-# The action of every row, page by page, into the file actions.
-read_audit() {
-    local path='/v1/audit?limit=20' cursor page
-    : >"$work/actions"
-    for ((page = 1; page <= 50; page++)); do
-        expect 200 GET "$path"
-        tools each "$body" /data action >>"$work/actions"
-        cursor=$(get /next_cursor)
-        [[ $cursor != null ]] || return 0
-        path="/v1/audit?limit=20&cursor=$cursor"
-    done
-    fail "the audit log does not end"
-}
-
-show_audit() {
-    local subject
-    step "the audit log shows all of it"
-    read_audit
-    for subject in building asset session result evidence classif; do
-        grep -qi "$subject" "$work/actions" || fail "no act about '$subject' is in the audit log"
-    done
-    note "$(wc -l <"$work/actions") acts: $(sort -u "$work/actions" | paste -sd ' ')"
-}
-
 main() {
     check_health
     register_and_log_in
     create_building
     create_assets
+    begin_to_follow
     open_session
     take_two_devices_offline
     hand_over_conflicting_results
@@ -143,9 +97,13 @@ main() {
     hand_over_out_of_order
     settle_a_conflict
     keep_evidence
+    upload_in_pieces
+    list_evidence
     classify_faults
     compare_documents
     refuse_bad_input
+    show_what_changed
+    show_history
     show_audit
     printf '\nAll %d steps passed: %d requests in %d s against %s\n' \
         "$step_number" "$request_number" "$SECONDS" "$base_url"

@@ -1,6 +1,5 @@
 //! A tenant with one of everything, requests that would work on it, and callers of every kind.
 
-use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -236,8 +235,7 @@ impl World {
 
 /// The key that development has made for itself.
 fn secret(name: &str) -> String {
-    let path = Stack::shared().folder().path().join(format!("secrets/{name}_secret_key"));
-    fs::read_to_string(path).unwrap()
+    Stack::shared().folder().secret(&format!("{name}_secret_key"))
 }
 
 fn sign(claims: &Value, algorithm: Algorithm, secret: &str) -> String {

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Makes a PostgreSQL data folder, whole or not at all: it is built beside its place and renamed when it is complete.
 # Arguments: the folder with PostgreSQL's programs, the data folder, the name of the role and of its database.
 set -eu
