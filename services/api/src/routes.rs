@@ -89,7 +89,7 @@ routes! {
         get "/v1/evidence/{evidence_id}/verify" handlers::evidence::verify;
     }
     Access::Roles(WORKERS) => {
-        post "/v1/buildings/{building_id}/assets" handlers::assets::create;
+        post "/v1/buildings/{building_id}/assets" handlers::new_assets::create;
         patch "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::update;
         post "/v1/tests/sessions" handlers::sessions::create;
         patch "/v1/tests/sessions/{session_id}" handlers::sessions::update;
@@ -110,8 +110,8 @@ routes! {
         delete "/v1/buildings/{building_id}" handlers::buildings::deactivate;
         delete "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::deactivate;
         post "/v1/evidence/{evidence_id}/unflag" handlers::evidence::unflag;
-        post "/v1/tests/sessions/{session_id}/late/accept" handlers::sessions::accept_late;
-        post "/v1/tests/sessions/{session_id}/late/reject" handlers::sessions::reject_late;
+        post "/v1/tests/sessions/{session_id}/late/accept" handlers::late::accept_late;
+        post "/v1/tests/sessions/{session_id}/late/reject" handlers::late::reject_late;
     }
     Access::Roles(OVERSEERS) => {
         get "/v1/audit" handlers::audit::list;

@@ -6,12 +6,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::document::{ItemSeed, SessionDocument, time_ordered_actor};
 use firemode_domain::session::{SessionStatus, TransitionError};
 use firemode_storage::assets::Asset;
-use firemode_storage::changes::{self, LateDecision, Origin};
+use firemode_storage::changes::{self, Origin};
 use firemode_storage::sessions::{self, Hold, NewSession, Session, SessionFilter, SessionPatch};
 use firemode_storage::{ReadTransaction, Transaction, assets, audit, buildings, users};
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, Problems, RequestContext, WalkScope, run_once};
 use garde::Validate;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -57,17 +57,6 @@ pub(crate) struct UpdateSession {
     /// pending → active → completed, any → cancelled; completed → active for a manager.
     #[garde(skip)]
     status: Option<SessionStatus>,
-}
-
-/// What was decided about late work.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LateDecided {
-    session_id: Uuid,
-    /// `accepted` or `rejected`.
-    #[schema(example = "accepted")]
-    state: &'static str,
-    /// How many changes waited for the decision.
-    changes: u64,
 }
 
 /// Opens a test session
@@ -290,56 +279,6 @@ pub(crate) async fn update(
     let view = SessionView::new(after, summary);
     let tag = view.etag()?;
     Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(view))
-}
-
-/// Makes late work part of the record
-#[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/late/accept", tag = "sessions",
-    params(("session_id" = Uuid, Path)),
-    responses((status = 200, description = "Merged into the document.", body = LateDecided)))]
-pub(crate) async fn accept_late(
-    id: web::Path<Uuid>,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    decide(*id, LateDecision::Accept, &principal, context, &state).await
-}
-
-/// Keeps late work apart for good
-///
-/// Nothing is deleted.
-#[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/late/reject", tag = "sessions",
-    params(("session_id" = Uuid, Path)),
-    responses((status = 200, description = "Kept apart.", body = LateDecided)))]
-pub(crate) async fn reject_late(
-    id: web::Path<Uuid>,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    decide(*id, LateDecision::Reject, &principal, context, &state).await
-}
-
-async fn decide(
-    id: Uuid,
-    decision: LateDecision,
-    principal: &Principal,
-    context: RequestContext,
-    state: &State,
-) -> Result<HttpResponse, Problem> {
-    let (name, action) = match decision {
-        LateDecision::Accept => ("accepted", "late.accept"),
-        LateDecision::Reject => ("rejected", "late.reject"),
-    };
-    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
-    let session = sessions::find(&tx, principal.organisation_id, id, Hold::Alone).await?;
-    session.ok_or_else(no_such_session)?;
-    let changes =
-        changes::decide_late(&tx, principal.organisation_id, id, principal.user_id, decision).await?;
-    let event = act(principal, context, action, ("session", id), None, Some(json!({"changes": changes})));
-    audit::record(&tx, &[event]).await?;
-    tx.commit().await?;
-    Ok(HttpResponse::Ok().json(LateDecided { session_id: id, state: name, changes }))
 }
 
 pub(crate) async fn find(tx: &ReadTransaction, organisation_id: Uuid, id: Uuid) -> Result<Session, Problem> {

@@ -1,0 +1,192 @@
+//! Receipts: what was taken, signed, so that a device may delete its copy and anybody can check later what it was told.
+//!
+//! A receipt is a JSON Web Signature in its compact form (RFC 7515) with Ed25519 (RFC 8037); any JOSE library reads it. The
+//! key ids are thumbprints of the public keys (RFC 7638), so the same key has the same id wherever it is configured. The
+//! signature is deterministic: the same fact signed again by the same key is the same receipt.
+
+mod keys;
+
+use std::sync::Arc;
+
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::Engine as _;
+use base64::alphabet::URL_SAFE;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
+use data_encoding::HEXLOWER;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+pub use keys::{ReceiptError, ReceiptKey, ReceiptKeySet};
+
+/// The form of receipts that this version writes.
+const VERSION: u8 = 1;
+
+const ALGORITHM: &str = "EdDSA";
+const TYPE: &str = "firemode-receipt+jws";
+
+/// Bytes of a private key, as it is configured.
+const SEED_BYTES: usize = 32;
+
+/// Keys are configured with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What a receipt says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Receipt {
+    /// 1.
+    pub version: u8,
+    /// The tenant.
+    pub organisation_id: Uuid,
+    /// The session that it was brought for.
+    pub session_id: Uuid,
+    /// When it was taken.
+    #[serde(with = "time::serde::rfc3339")]
+    pub received_at: OffsetDateTime,
+    /// What was taken.
+    #[serde(flatten)]
+    pub subject: ReceiptSubject,
+}
+
+/// What a receipt is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ReceiptSubject {
+    /// One file, stored.
+    Evidence {
+        /// Its id.
+        evidence_id: Uuid,
+        /// SHA-256 of its bytes, in hex.
+        sha256: String,
+        /// Number of its bytes.
+        size_bytes: u64,
+    },
+    /// One request with results, committed: new entries and those that were stored before.
+    Results {
+        /// SHA-256 of the request's body, in hex.
+        request_sha256: String,
+        /// How many changes it added to what is stored.
+        change_count: usize,
+        /// SHA-256, in hex, over the hashes of these changes: in hex, sorted, a line feed behind each.
+        changes_sha256: String,
+        /// The same over the heads that the answer tells.
+        heads_sha256: String,
+    },
+}
+
+/// Signs receipts with the first of several keys; the public halves of all are told.
+#[derive(Clone)]
+pub struct ReceiptKeys {
+    signing: Arc<Ed25519KeyPair>,
+    /// The encoded header: the same for every receipt.
+    header: String,
+    public: ReceiptKeySet,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    alg: String,
+    kid: String,
+    typ: String,
+}
+
+impl ReceiptKeys {
+    /// Reads keys: each 32 bytes in URL-safe base64, separated by commas; the first signs. Nothing where one of them is not.
+    #[must_use]
+    pub fn new(keys: &SecretString) -> Option<Self> {
+        let pairs = keys.expose_secret().split(',').map(pair).collect::<Option<Vec<_>>>()?;
+        let public = ReceiptKeySet { keys: pairs.iter().map(ReceiptKey::of).collect() };
+        let header =
+            Header { alg: ALGORITHM.to_owned(), kid: public.keys.first()?.kid.clone(), typ: TYPE.to_owned() };
+        let header = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).ok()?);
+        Some(Self { signing: Arc::new(pairs.into_iter().next()?), header, public })
+    }
+
+    /// The public keys.
+    #[must_use]
+    pub fn public(&self) -> &ReceiptKeySet {
+        &self.public
+    }
+
+    /// Signs that a file was stored.
+    ///
+    /// # Errors
+    /// None that can happen; serialising such a small value does not fail.
+    pub fn evidence(
+        &self,
+        of: (Uuid, Uuid),
+        evidence_id: Uuid,
+        (sha256, size_bytes): (&str, u64),
+        received_at: OffsetDateTime,
+    ) -> Result<String, serde_json::Error> {
+        let subject = ReceiptSubject::Evidence { evidence_id, sha256: sha256.to_owned(), size_bytes };
+        self.sign(&Receipt::new(of, received_at, subject))
+    }
+
+    /// Signs that a request with results was committed. `of` is the organisation and the session, `changes` and `heads` are
+    /// hashes in hex.
+    ///
+    /// # Errors
+    /// As [`Self::evidence`].
+    pub fn results(
+        &self,
+        of: (Uuid, Uuid),
+        request_sha256: &[u8; 32],
+        changes: Vec<String>,
+        heads: &[String],
+        received_at: OffsetDateTime,
+    ) -> Result<String, serde_json::Error> {
+        let subject = ReceiptSubject::Results {
+            request_sha256: HEXLOWER.encode(request_sha256),
+            change_count: changes.len(),
+            changes_sha256: digest_of(changes),
+            heads_sha256: digest_of(heads.to_vec()),
+        };
+        self.sign(&Receipt::new(of, received_at, subject))
+    }
+
+    fn sign(&self, receipt: &Receipt) -> Result<String, serde_json::Error> {
+        let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(receipt)?);
+        let signed = format!("{}.{payload}", self.header);
+        let signature = self.signing.sign(signed.as_bytes());
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
+impl std::fmt::Debug for ReceiptKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReceiptKeys").field("public", &self.public).finish_non_exhaustive()
+    }
+}
+
+impl Receipt {
+    fn new(
+        (organisation_id, session_id): (Uuid, Uuid),
+        received_at: OffsetDateTime,
+        subject: ReceiptSubject,
+    ) -> Self {
+        Self { version: VERSION, organisation_id, session_id, received_at, subject }
+    }
+}
+
+fn pair(key: &str) -> Option<Ed25519KeyPair> {
+    let seed = BASE64.decode(key.trim()).ok().filter(|seed| seed.len() == SEED_BYTES)?;
+    Ed25519KeyPair::from_seed_unchecked(&seed).ok()
+}
+
+fn digest_of(mut hashes: Vec<String>) -> String {
+    hashes.sort_unstable();
+    let mut hasher = Sha256::new();
+    for hash in hashes {
+        hasher.update(hash);
+        hasher.update("\n");
+    }
+    HEXLOWER.encode(&hasher.finalize())
+}
