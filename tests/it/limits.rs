@@ -136,12 +136,54 @@ fn only_pages_of_configured_origins_may_call() {
     for name in
         ["etag", "link", "x-transaction-id", "idempotent-replayed", "ratelimit", "location", "retry-after"]
     {
-        assert!(exposed.split(',').any(|found| found.trim() == name), "{name} is not in {exposed}");
+        assert!(is_in_list(&exposed, name), "{name} is not in {exposed}");
     }
     assert!(answer.header("vary").to_lowercase().contains("origin"), "{}", answer.header("vary"));
     assert_eq!(call(strict(), "https://evil.example.com").header("access-control-allow-origin"), "");
     let unconfigured = call(Stack::shared(), "https://app.example.com");
     assert_eq!(unconfigured.header("access-control-allow-origin"), "");
+}
+
+/// Does a header with a list name it?
+fn is_in_list(list: &str, name: &str) -> bool {
+    list.split(',').any(|found| found.trim() == name)
+}
+
+#[test]
+fn a_page_may_send_resumable_uploads_and_read_how_they_stand() {
+    let client = strict().client();
+    let from_page = || {
+        let request = client.request("OPTIONS", "/v1/evidence/uploads");
+        request.header("origin", "https://app.example.com").header("x-forwarded-for", &new_address())
+    };
+    let sent = "authorization,content-type,idempotency-key,tus-resumable,upload-checksum,upload-length,\
+                upload-metadata,upload-offset";
+    let preflight = from_page().header("access-control-request-method", "PATCH");
+    let preflight = preflight.header("access-control-request-headers", sent).send().expect(200);
+    let allowed = preflight.header("access-control-allow-headers").to_lowercase();
+    for name in sent.split(',') {
+        assert!(is_in_list(&allowed, name), "{name} is not in {allowed}");
+    }
+    // Without the headers of a preflight it is a request like any other: what can be uploaded here?
+    let told = from_page().send().expect(204);
+    assert_eq!(told.header("tus-version"), "1.0.0");
+    assert_eq!(told.header("access-control-allow-origin"), "https://app.example.com");
+    let exposed = told.header("access-control-expose-headers").to_lowercase();
+    for name in [
+        "location",
+        "tus-resumable",
+        "tus-version",
+        "tus-extension",
+        "tus-max-size",
+        "tus-checksum-algorithm",
+        "upload-offset",
+        "upload-length",
+        "upload-expires",
+        "evidence-id",
+        "evidence-receipt",
+    ] {
+        assert!(is_in_list(&exposed, name), "{name} is not in {exposed}");
+    }
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use firemode_storage::Purpose;
+use firemode_storage::revocations;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::wait::within;
 use crate::support::{Organisation, Sql, Stack, eventually, new_key};
+use crate::sweeps::sweep;
 
 /// The promise; a machine that is busy with other things gets a few attempts at it.
 const ELSEWHERE_MAX: Duration = Duration::from_secs(1);
@@ -88,22 +89,8 @@ fn entries_are_swept_when_their_tokens_have_expired_by_themselves() {
     let (expired, live) = (Uuid::now_v7(), Uuid::now_v7());
     sql.rows(insert, &[&expired, &organisation.id, &organisation.user_id, &-2]);
     sql.rows(insert, &[&live, &organisation.id, &organisation.user_id, &2]);
-    assert!(sweep(stack) >= 1);
+    assert!(sweep(stack, revocations::sweep) >= 1);
     let is_there =
         |id: Uuid| Sql::count(&sql, "select count(*) from token_revocation_list where id = $1", &[&id]);
     assert_eq!((is_there(expired), is_there(live)), (0, 1));
-}
-
-fn sweep(stack: &Stack) -> u64 {
-    use firemode_runtime::settings::{Environ, Settings};
-    let env = Environ::from([("DATABASE_URL".to_owned(), stack.folder().database_url())]);
-    let settings = Settings::load(&env).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let database = firemode_storage::Database::new(&settings, 1).unwrap();
-        let tx = database.across_tenants(Purpose::Sweep).transaction().await.unwrap();
-        let removed = firemode_storage::revocations::sweep(&tx, 1_000).await.unwrap();
-        tx.commit().await.unwrap();
-        removed
-    })
 }

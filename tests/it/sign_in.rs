@@ -99,6 +99,13 @@ fn the_wait_has_a_cap_and_ends() {
     attempt("not the right one").problem(401, "FIRE-401");
     let seconds: u32 = attempt(PASSWORD).problem(429, "FIRE-429").header("retry-after").parse().unwrap();
     assert!((890..=900).contains(&seconds), "{seconds}");
+    // Whoever goes on meanwhile does not make it longer.
+    let opens = "select extract(epoch from max(open_at))::bigint from sign_in_throttle";
+    let before = sql.count(opens, &[]);
+    for _ in 0..3 {
+        attempt("not the right one").problem(429, "FIRE-429");
+    }
+    assert_eq!(sql.count(opens, &[]), before);
     sql.rows("update sign_in_throttle set open_at = now()", &[]);
     attempt(PASSWORD).expect(200);
 }

@@ -77,6 +77,7 @@ impl World {
             ("internal", self.internal(admin)),
             ("revoked", self.revoked(admin)),
             ("of a user whose tokens were ended", self.ended()),
+            ("of a user who was disabled", self.disabled()),
         ];
         tokens.map(|(kind, token)| (kind, Stack::shared().client().with_token(token))).into()
     }
@@ -222,6 +223,14 @@ impl World {
         let body = json!({"jti": claims["jti"], "user_id": member.user_id});
         self.site.admin.post("/v1/auth/revoke", &body).expect(204);
         sign(&claims, Algorithm::HS256, &secret("jwt"))
+    }
+
+    /// A token of an admin who was disabled after it was made.
+    fn disabled(&self) -> String {
+        let user_id = self.site.organisation.member(Stack::shared(), "admin").user_id;
+        let token = sign(&self.claims(&Member { role: "admin", user_id }), Algorithm::HS256, &secret("jwt"));
+        self.site.admin.patch(&format!("/v1/users/{user_id}"), &json!({"is_active": false})).expect(200);
+        token
     }
 
     /// A token of a user whose every token was ended after it was made.

@@ -7,7 +7,28 @@ use actix_web::http::header::{
     RETRY_AFTER,
 };
 use firemode_runtime::settings::CorsSettings;
+use firemode_web::tus::{
+    EVIDENCE_ID, EVIDENCE_RECEIPT, TUS_CHECKSUM_ALGORITHM, TUS_EXTENSION, TUS_MAX_SIZE, TUS_RESUMABLE,
+    TUS_VERSION, UPLOAD_CHECKSUM, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_METADATA, UPLOAD_OFFSET,
+};
 use firemode_web::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, TRANSACTION_ID};
+
+/// What a client of resumable uploads sends.
+const OF_UPLOADS: [&str; 5] = [TUS_RESUMABLE, UPLOAD_LENGTH, UPLOAD_OFFSET, UPLOAD_METADATA, UPLOAD_CHECKSUM];
+
+/// What it reads of the answers.
+const TOLD_OF_UPLOADS: [&str; 10] = [
+    TUS_RESUMABLE,
+    TUS_VERSION,
+    TUS_EXTENSION,
+    TUS_MAX_SIZE,
+    TUS_CHECKSUM_ALGORITHM,
+    UPLOAD_LENGTH,
+    UPLOAD_OFFSET,
+    UPLOAD_EXPIRES,
+    EVIDENCE_ID,
+    EVIDENCE_RECEIPT,
+];
 
 /// The answer to a browser that asks. Tokens travel in a header that the page sets, so no credentials of the browser's own
 /// (cookies) are ever allowed.
@@ -38,8 +59,8 @@ pub(crate) fn cors(settings: &CorsSettings) -> Cors {
         .origins()
         .fold(Cors::default(), Cors::allowed_origin)
         .allowed_methods(methods)
-        .allowed_headers(accepted)
-        .expose_headers(exposed)
+        .allowed_headers(accepted.into_iter().chain(OF_UPLOADS.map(HeaderName::from_static)))
+        .expose_headers(exposed.into_iter().chain(TOLD_OF_UPLOADS.map(HeaderName::from_static)))
         .max_age(settings.preflight_seconds)
         .block_on_origin_mismatch(false)
 }

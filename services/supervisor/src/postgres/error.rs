@@ -67,10 +67,22 @@ pub enum PostgresError {
         /// PostgreSQL's user.
         user: String,
     },
-    /// Somebody else's folder stands in the place of ours.
-    #[error("{} is not a folder of this user; remove it or set FIREMODE_DATA_DIR", path.display())]
+    /// Somebody else's folder stands in the place of ours. It may hold a database, so nothing here says to remove it.
+    #[error(
+        "{} belongs to another user than {user}, who needs it for the embedded database; `chown -R {user}` it if it is \
+         yours, or set FIREMODE_DATA_DIR",
+        path.display()
+    )]
     Foreign {
         /// The folder.
+        path: PathBuf,
+        /// PostgreSQL's user.
+        user: String,
+    },
+    /// A file or a link stands in the place of a folder.
+    #[error("{} is a file or a link, not a folder; move it away, or set FIREMODE_DATA_DIR", path.display())]
+    NoFolder {
+        /// What stands there.
         path: PathBuf,
     },
     /// A folder cannot be made or read.

@@ -69,14 +69,18 @@ fn check_data(data: &Path, identity: Option<&Identity>) -> Result<(), PostgresEr
     };
     let user = identity.map_or(geteuid(), |identity| identity.uid);
     if Uid::from_raw(meta.uid()) != user {
-        let name = User::from_uid(user).ok().flatten().map_or_else(|| user.to_string(), |user| user.name);
-        return Err(PostgresError::Owner { path: data.to_owned(), user: name });
+        return Err(PostgresError::Owner { path: data.to_owned(), user: name_of(user) });
     }
     if meta.mode() & 0o027 != 0 {
         tracing::warn!(folder = %data.display(), "the database was open to other users; closing it");
         fs::set_permissions(data, Permissions::from_mode(0o700)).map_err(failed)?;
     }
     Ok(())
+}
+
+/// A user's name, or its number where the system knows no name.
+fn name_of(user: Uid) -> String {
+    User::from_uid(user).ok().flatten().map_or_else(|| user.to_string(), |user| user.name)
 }
 
 fn make_own(folder: &Path, identity: Option<&Identity>) -> Result<(), PostgresError> {
@@ -89,8 +93,11 @@ fn make_own(folder: &Path, identity: Option<&Identity>) -> Result<(), PostgresEr
     let meta = fs::symlink_metadata(folder).map_err(failed)?;
     let wanted = identity.map_or(geteuid(), |identity| identity.uid);
     let owner = Uid::from_raw(meta.uid());
-    if !meta.is_dir() || (owner != wanted && owner != geteuid()) {
-        return Err(PostgresError::Foreign { path: folder.to_owned() });
+    if !meta.is_dir() {
+        return Err(PostgresError::NoFolder { path: folder.to_owned() });
+    }
+    if owner != wanted && owner != geteuid() {
+        return Err(PostgresError::Foreign { path: folder.to_owned(), user: name_of(wanted) });
     }
     if let Some(identity) = identity {
         chown(folder, Some(identity.uid), Some(identity.gid)).map_err(|errno| failed(errno.into()))?;
