@@ -5,6 +5,7 @@
 mod hostile;
 mod mark;
 mod merge_laws;
+mod operation_refusals;
 mod operations;
 mod past;
 mod refusals;
