@@ -1,10 +1,11 @@
 //! Names, telephone numbers and addresses of people stay where they belong: in no log, metric, error or audit row, and names
 //! and numbers in no column of the database as they were typed.
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use crate::support::organisation::{PASSWORD, new_email};
-use crate::support::{Answer, Organisation, Site, Stack, eventually, hex, new_key};
+use crate::support::{Answer, Organisation, Site, Stack, eventually, new_key};
 
 /// What is told of one person; each is unlike anything else that the tests write.
 struct Person {
@@ -94,7 +95,7 @@ fn what_is_personal_is_in_no_log_metric_error_or_audit_row() {
     for personal in person.all() {
         assert_eq!(stack.logs().about(personal), "", "{personal} is in the log");
         // Columns of bytes are shown in hexadecimal.
-        for written in [personal, hex(personal.as_bytes()).as_str()] {
+        for written in [personal, HEXLOWER.encode(personal.as_bytes()).as_str()] {
             assert!(!audit.contains(written), "{personal} is in {audit}");
         }
         assert!(!metrics.contains(personal), "{personal} is in the metrics");
@@ -119,7 +120,7 @@ fn names_and_numbers_are_in_no_column_as_they_were_typed() {
     assert!(found("users", &person.email) > 0, "an address is what one signs in with");
     for table in &tables {
         for personal in [&person.name, &person.phone] {
-            for written in [personal.clone(), hex(personal.as_bytes())] {
+            for written in [personal.clone(), HEXLOWER.encode(personal.as_bytes())] {
                 assert_eq!(found(table, &written), 0, "{personal} can be read in {table}");
             }
         }

@@ -52,6 +52,17 @@ fn every_index_that_is_described_exists_and_every_one_with_a_name_of_ours_is_des
 }
 
 #[test]
+fn every_purpose_is_told_with_the_tables_that_it_reaches() {
+    let sql = "select distinct substring(qual from '= ''([a-z_]+)'''), tablename::text from pg_policies
+               where schemaname = 'public' and qual like '%purpose%' and policyname <> 'operator'";
+    let mut found = BTreeMap::<String, BTreeSet<String>>::new();
+    for row in Stack::shared().sql().rows(sql, &[]) {
+        found.entry(row.get(0)).or_default().insert(row.get(1));
+    }
+    assert_eq!(purposes(), found, "purposes and their tables on the page, and in the database");
+}
+
+#[test]
 fn indexes_that_others_rely_on_have_their_form() {
     let sql = "select indexdef from pg_indexes where schemaname = 'public' and indexname = $1";
     for (name, form) in [
@@ -66,6 +77,19 @@ fn indexes_that_others_rely_on_have_their_form() {
         let definition: String = rows.first().unwrap_or_else(|| panic!("there is no {name}")).get(0);
         assert!(definition.ends_with(form), "{definition}");
     }
+}
+
+/// The page's purposes with the tables of each, but for the operator's, which are all.
+fn purposes() -> BTreeMap<String, BTreeSet<String>> {
+    let text = std::fs::read_to_string(repository_file("data_model.md")).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("| purpose |")).skip(2);
+    let purpose = |row: &str| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let tables = cells[2].split(", ").map(|name| name.trim_matches('`').to_owned());
+        (cells[1].trim_matches('`').to_owned(), tables.collect())
+    };
+    let told = rows.take_while(|line| line.starts_with('|')).map(purpose);
+    told.filter(|(purpose, _)| purpose != "operator").collect()
 }
 
 /// Reads the page: a heading for each table, a row for each column, a bullet for each index.

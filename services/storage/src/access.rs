@@ -23,9 +23,10 @@ pub enum Purpose {
     Redeem,
     /// Reading the list of revoked tokens, which each process keeps for all tenants.
     Revocations,
-    /// Removing what has expired: idempotency keys, refresh and one-time tokens, and revocations.
+    /// Removing what has expired: idempotency keys, refresh and one-time tokens, revocations, uploads and bytes of evidence.
     Sweep,
-    /// Looking at what is encrypted under which key, and encrypting it again. Reads and changes users.
+    /// Looking at what is encrypted under which key, and encrypting it again. Reads and changes users and second
+    /// factors.
     PersonalData,
     /// What an operator does to the whole database: migrations, backup and restore. Sees and writes everything.
     Operator,
