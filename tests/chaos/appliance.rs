@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::http::Client;
+use crate::http::{Client, Request};
 
 /// How long anything that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -54,6 +55,11 @@ impl Appliance {
         let output = command.args(args).env("FIREMODE_DATA_DIR", self.folder.path()).output().unwrap();
         let text = if output.status.success() { output.stdout } else { output.stderr };
         (output.status.success(), String::from_utf8_lossy(&text).trim().to_owned())
+    }
+
+    /// Its data folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The state of one child.
@@ -148,7 +154,7 @@ impl Organisation {
 }
 
 fn post(client: &mut Client, path: &str, body: &Value) -> Value {
-    let answer = client.send("POST", path, None, Some(body)).unwrap();
+    let answer = client.send(&Request::new("POST", path).json(body)).unwrap();
     assert_eq!(answer.status, 201, "{path}: {}", answer.body);
     answer.body
 }

@@ -1,5 +1,6 @@
 //! A client of HTTP/1.1 that tells exactly what became of a request.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -22,9 +23,24 @@ pub(crate) enum NoAnswer {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) retry_after_seconds: Option<u64>,
-    pub(crate) replayed: bool,
     pub(crate) body: Value,
+    headers: BTreeMap<String, String>,
+}
+
+impl Answer {
+    /// A header, empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+/// A request, ready to be sent more than once.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: &'static str,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
 }
 
 /// A client with one connection that it keeps for as long as the server does.
@@ -41,20 +57,14 @@ impl Client {
     }
 
     /// Sends one request, once.
-    pub(crate) fn send(
-        &mut self,
-        method: &str,
-        path: &str,
-        key: Option<&str>,
-        body: Option<&Value>,
-    ) -> Result<Answer, NoAnswer> {
+    pub(crate) fn send(&mut self, request: &Request) -> Result<Answer, NoAnswer> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect()?,
         };
-        let text = self.request(method, path, key, body);
-        connection.get_mut().write_all(text.as_bytes()).map_err(NoAnswer::Cut)?;
-        let (answer, keep) = read_answer(&mut connection).map_err(NoAnswer::Cut)?;
+        let bytes = request.encode(self.address, self.token.as_deref());
+        connection.get_mut().write_all(&bytes).map_err(NoAnswer::Cut)?;
+        let (answer, keep) = read_answer(&mut connection, request.method).map_err(NoAnswer::Cut)?;
         self.connection = keep.then_some(connection);
         Ok(answer)
     }
@@ -69,53 +79,66 @@ impl Client {
         stream.set_read_timeout(Some(TIME_MAX)).map_err(NoAnswer::Cut)?;
         Ok(BufReader::new(stream))
     }
+}
 
-    fn request(&self, method: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> String {
-        let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
-        let mut header = |name: &str, value: &str| text.push_str(&format!("{name}: {value}\r\n"));
-        if let Some(token) = &self.token {
-            header("Authorization", &format!("Bearer {token}"));
+impl Request {
+    pub(crate) fn new(method: &'static str, path: &str) -> Self {
+        Self { method, path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.headers.push((name, value.to_string()));
+        self
+    }
+
+    pub(crate) fn key(self, key: &str) -> Self {
+        self.header("Idempotency-Key", key)
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    pub(crate) fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        let length = self.body.len();
+        self.header("Content-Type", content_type).header("Content-Length", length)
+    }
+
+    fn encode(&self, address: SocketAddr, token: Option<&str>) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: {address}\r\n", self.method, self.path);
+        if let Some(token) = token {
+            head.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }
-        if let Some(key) = key {
-            header("Idempotency-Key", key);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
         }
-        let body = body.map(Value::to_string).unwrap_or_default();
-        if !body.is_empty() {
-            header("Content-Type", "application/json");
-            header("Content-Length", &body.len().to_string());
-        }
-        text + "\r\n" + &body
+        [head.as_bytes(), b"\r\n", &self.body].concat()
     }
 }
 
 /// The answer, and whether the connection may be used again.
-fn read_answer(stream: &mut impl BufRead) -> io::Result<(Answer, bool)> {
+fn read_answer(stream: &mut impl BufRead, method: &str) -> io::Result<(Answer, bool)> {
     let first = line(stream)?;
     let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| io::Error::other(format!("not HTTP: {first}")))?;
-    let (mut length, mut chunked, mut keep) = (0, false, true);
-    let (mut retry_after_seconds, mut replayed) = (None, false);
+    let mut headers = BTreeMap::new();
     loop {
         let line = line(stream)?;
         let Some((name, value)) = line.split_once(':') else { break };
-        let value = value.trim();
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.parse().map_err(io::Error::other)?,
-            "transfer-encoding" => chunked = value.eq_ignore_ascii_case("chunked"),
-            "connection" => keep = !value.eq_ignore_ascii_case("close"),
-            "retry-after" => retry_after_seconds = value.parse().ok(),
-            "idempotent-replayed" => replayed = value == "true",
-            _ => {}
-        }
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let mut bytes = vec![0; length];
-    if chunked {
+    let mut answer = Answer { status, body: Value::Null, headers };
+    let mut bytes = Vec::new();
+    if answer.header("transfer-encoding").eq_ignore_ascii_case("chunked") {
         bytes = read_chunks(stream)?;
-    } else {
+    } else if method != "HEAD" && !answer.header("content-length").is_empty() {
+        bytes.resize(answer.header("content-length").parse().map_err(io::Error::other)?, 0);
         stream.read_exact(&mut bytes)?;
     }
-    let body = serde_json::from_slice(&bytes).unwrap_or_default();
-    Ok((Answer { status, retry_after_seconds, replayed, body }, keep))
+    answer.body = serde_json::from_slice(&bytes).unwrap_or_default();
+    let keep = !answer.header("connection").eq_ignore_ascii_case("close");
+    Ok((answer, keep))
 }
 
 fn read_chunks(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::appliance::{Organisation, Session};
-use crate::http::{Answer, Client, NoAnswer};
+use crate::http::{Answer, Client, NoAnswer, Request};
+use crate::uploads::{self, Stored};
 
 /// Attempts at one request.
 const ATTEMPTS_MAX: u32 = 200;
@@ -20,6 +21,12 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// One of so many requests is a result; the others are reads that the API answers alone.
 const RESULT_EVERY: u32 = 4;
+
+/// One of so many requests is a piece of evidence instead, as a form or as a resumable upload in turns.
+const EVIDENCE_EVERY: u32 = 20;
+
+/// One of so many acknowledgements keeps its receipt, to be verified in the end.
+const RECEIPT_EVERY: usize = 20;
 
 /// How much of what an outage has held up is made up for.
 const CATCH_UP_MAX: Duration = Duration::from_secs(5);
@@ -72,8 +79,30 @@ fn count(number: &AtomicU64) {
     number.fetch_add(1, Ordering::Relaxed);
 }
 
-/// What one worker was told is done: a session, and the names of the fields that it has set.
-pub(crate) type Acknowledged = Vec<(usize, String)>;
+/// What was acknowledged.
+#[derive(Debug, Default)]
+pub(crate) struct Acknowledged {
+    /// Results: the session, and the name of the field that each has set.
+    pub(crate) results: Vec<(usize, String)>,
+    /// Evidence, with its session.
+    pub(crate) evidence: Vec<(usize, Stored)>,
+    /// Some of the receipts.
+    pub(crate) receipts: Vec<String>,
+}
+
+impl Acknowledged {
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.results.extend(other.results);
+        self.evidence.extend(other.evidence);
+        self.receipts.extend(other.receipts);
+    }
+
+    fn keep_receipt(&mut self, receipt: &Value) {
+        if (self.results.len() + self.evidence.len()) % RECEIPT_EVERY == 1 {
+            self.receipts.push(receipt.as_str().unwrap_or_default().to_owned());
+        }
+    }
+}
 
 /// Running load.
 pub(crate) struct Load {
@@ -93,7 +122,7 @@ impl Load {
                 client: Client::new(address, Some(organisation.token.clone())),
                 sessions: organisation.sessions.clone(),
                 tally: tally.clone(),
-                acknowledged: Vec::new(),
+                acknowledged: Acknowledged::default(),
             };
             let stop = stop.clone();
             let first = begin + interval * number / workers;
@@ -117,12 +146,13 @@ impl Load {
     /// Stops it; gives what was acknowledged.
     pub(crate) fn stop(self) -> (Arc<Tally>, Acknowledged) {
         self.stop.store(true, Ordering::Release);
-        let acknowledged = self.workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect();
+        let mut acknowledged = Acknowledged::default();
+        self.workers.into_iter().for_each(|worker| acknowledged.extend(worker.join().unwrap()));
         (self.tally, acknowledged)
     }
 }
 
-struct Worker {
+pub(crate) struct Worker {
     client: Client,
     sessions: Vec<Session>,
     tally: Arc<Tally>,
@@ -131,62 +161,88 @@ struct Worker {
 
 impl Worker {
     fn turn(&mut self, worker: u32, round: u32) {
-        if (worker + round) % RESULT_EVERY != 0 {
-            self.until_done("GET", "/v1/buildings", None, None);
-            return;
+        let number = (worker + round) as usize % self.sessions.len();
+        if (worker + round) % EVIDENCE_EVERY == 1 {
+            self.bring_evidence(number, round);
+        } else if (worker + round).is_multiple_of(RESULT_EVERY) {
+            self.bring_result(number, round);
+        } else {
+            self.until_done(&Request::new("GET", "/v1/buildings"));
         }
-        let number = (worker + round / RESULT_EVERY) as usize % self.sessions.len();
+    }
+
+    fn bring_result(&mut self, number: usize, round: u32) {
         let session = self.sessions[number].clone();
         let key = Uuid::new_v4().to_string();
         let field = format!("field-{key}");
         let operation = json!({ "op": "set", "path": format!("/items/{}/{field}", session.item), "value": round,
                                 "actor_id": "chaos", "timestamp": "2026-11-21T00:00:00Z" });
         let path = format!("/v1/tests/sessions/{}/results", session.id);
-        if self.until_done("POST", &path, Some(&key), Some(&json!({ "changes": [operation] }))) {
-            self.acknowledged.push((number, field));
+        let request = Request::new("POST", &path).key(&key).json(&json!({ "changes": [operation] }));
+        if let Some((begun, answer)) = self.until_done(&request) {
+            self.tally.results.lock().unwrap().push((begun, Instant::now()));
+            self.acknowledged.results.push((number, field));
+            self.acknowledged.keep_receipt(&answer.body["receipt"]);
         }
     }
 
-    /// Sends a request until it is answered with 200. Was it?
-    fn until_done(&mut self, method: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> bool {
-        let tally = self.tally.clone();
-        count(&tally.requests);
+    fn bring_evidence(&mut self, number: usize, round: u32) {
+        let session_id = self.sessions[number].id.clone();
+        let stored = match round % 2 {
+            0 => uploads::as_form(self, &session_id),
+            _ => uploads::resumably(self, &session_id),
+        };
+        if let Some((stored, receipt)) = stored {
+            self.acknowledged.evidence.push((number, stored));
+            self.acknowledged.keep_receipt(&receipt);
+        }
+    }
+
+    /// Sends a request until it is answered with success; gives the answer, and when its last attempt began.
+    pub(crate) fn until_done(&mut self, request: &Request) -> Option<(Instant, Answer)> {
+        count(&self.tally.requests);
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
-                count(&tally.retried);
+                count(&self.tally.retried);
             }
             let begun = Instant::now();
-            let pause = match self.client.send(method, path, key, body) {
-                Ok(answer) if answer.status == 200 => {
-                    if answer.replayed {
-                        count(&tally.replayed);
+            match self.attempt(request, attempt) {
+                Ok(answer) => {
+                    count(&self.tally.acknowledged);
+                    if answer.header("idempotent-replayed") == "true" {
+                        count(&self.tally.replayed);
                     }
-                    count(&tally.acknowledged);
-                    if key.is_some() {
-                        tally.results.lock().unwrap().push((begun, Instant::now()));
-                    }
-                    return true;
+                    return Some((begun, answer));
                 }
-                Ok(answer) => self.refusal(&answer, attempt),
-                Err(NoAnswer::Refused) => {
-                    count(&tally.refused);
-                    RETRY_PAUSE
-                }
-                Err(NoAnswer::Cut(error)) => {
-                    count(&tally.cut);
-                    self.example(format!("cut: {error}"));
-                    RETRY_PAUSE
-                }
-            };
-            thread::sleep(pause);
+                Err(pause) => thread::sleep(pause),
+            }
         }
-        count(&tally.given_up);
-        false
+        count(&self.tally.given_up);
+        None
+    }
+
+    /// Sends a request once; without success it says how long to wait.
+    fn attempt(&mut self, request: &Request, attempt: u32) -> Result<Answer, Duration> {
+        match self.client.send(request) {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
+            // Another chunk was taken before this one: its sender asks where to go on.
+            Ok(answer) if request.method == "PATCH" && attempt > 0 && answer.status == 409 => Ok(answer),
+            Ok(answer) => Err(self.refusal(&answer, attempt)),
+            Err(NoAnswer::Refused) => {
+                count(&self.tally.refused);
+                Err(RETRY_PAUSE)
+            }
+            Err(NoAnswer::Cut(error)) => {
+                count(&self.tally.cut);
+                self.example(format!("cut: {error}"));
+                Err(RETRY_PAUSE)
+            }
+        }
     }
 
     /// How long to wait after an answer that is none.
     fn refusal(&self, answer: &Answer, attempt: u32) -> Duration {
-        let retry_after = answer.retry_after_seconds.map(Duration::from_secs);
+        let retry_after = answer.header("retry-after").parse().ok().map(Duration::from_secs);
         // The first attempt may still be at work: that is for the retry to find out.
         let in_progress = attempt > 0 && answer.body["error_code"] == "FIRE-409-IN-PROGRESS";
         if matches!(answer.status, 503 | 504) && retry_after.is_some() || in_progress {

@@ -99,6 +99,34 @@ fn a_backup_taken_under_load_restores_everything_and_nothing_else() {
 }
 
 #[test]
+fn a_backup_of_a_folder_restores_into_the_database() {
+    let stack = Stack::start(&[]);
+    seed(&stack);
+    let before = sessions(&sign_in(&stack));
+    let (place, folder) = (Folder::new(), Folder::new());
+    let file = place.path().join("backup.tar");
+    succeeds(stack.folder().path(), "backup", &file);
+    let into_database = ("FIREMODE__EVIDENCE__URL", "postgres:");
+    let restore = || command(folder.path()).envs([into_database]).arg("restore").arg(&file).output().unwrap();
+    let output = restore();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&restore().stderr).contains("is not empty"));
+    let restored = Stack::start_in(&folder, &[into_database]);
+    let there = sign_in(&restored);
+    let after = sessions(&there);
+    assert!(after == before, "the restored sessions differ");
+    let photographs = photographs(&after);
+    assert!(!photographs.is_empty());
+    for id in &photographs {
+        assert_eq!(there.get(&format!("/v1/evidence/{id}/verify")).expect(200)["verified"], true);
+    }
+    let unkept = "select count(*) from evidence_blobs b where not exists
+                      (select from evidence_chunks c where c.organisation_id = b.organisation_id and c.storage_key = b.storage_key)";
+    assert_eq!(restored.sql().count(unkept, &[]), 0);
+    assert!(!folder.path().join("evidence").exists(), "the bytes are in the database alone");
+}
+
+#[test]
 fn where_nothing_is_nothing_is_backed_up_or_made() {
     let (folder, place) = (Folder::new(), Folder::new());
     let said = fails(folder.path(), "backup", &place.path().join("backup.tar"));

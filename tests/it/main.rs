@@ -46,6 +46,7 @@ mod support;
 mod survival;
 mod sweeps;
 mod tenants;
+mod upload_keys;
 mod uploads;
 mod users;
 mod walks;

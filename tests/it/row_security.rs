@@ -75,6 +75,9 @@ fn with_everything() -> Organisation {
         "insert into evidence_chunks (organisation_id, storage_key, chunk_number, bytes) values ($1, gen_random_uuid()::text, 0, '')",
         "insert into evidence_leases (organisation_id, storage_key, expires_at)
          values ($1, gen_random_uuid()::text, now() + interval '1 day')",
+        "insert into idempotency_leases
+         select $1, id, 'POST', '/v1/evidence', gen_random_uuid()::text, gen_random_uuid(), now() + interval '1 day'
+         from users where organisation_id = $1 limit 1",
     ] {
         sql.rows(statement, &[&site.organisation.id]);
     }
@@ -222,6 +225,7 @@ fn a_purpose_sees_the_tables_that_it_is_about() {
                 "evidence_upload_parts",
                 "evidence_uploads",
                 "idempotency_keys",
+                "idempotency_leases",
                 "refresh_tokens",
                 "token_revocation_list",
             ],

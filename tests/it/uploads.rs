@@ -26,7 +26,7 @@ pub(crate) fn open_with(client: &Client, length: usize, metadata: &str) -> Answe
 }
 
 /// Opens an upload of these bytes; gives its path.
-fn open(site: &Site, bytes: &[u8]) -> String {
+pub(crate) fn open(site: &Site, bytes: &[u8]) -> String {
     let answer = open_with(&site.admin, bytes.len(), &metadata(site, bytes, &[])).expect(201);
     answer.header("location").to_owned()
 }
@@ -37,7 +37,7 @@ pub(crate) fn leave_half_done(site: &Site) {
     send(&site.admin, &open(site, &file), 0, &file[..50]).expect(204);
 }
 
-fn send(client: &Client, path: &str, offset: usize, bytes: &[u8]) -> Answer {
+pub(crate) fn send(client: &Client, path: &str, offset: usize, bytes: &[u8]) -> Answer {
     send_with(client, path, offset, bytes, &[])
 }
 
@@ -48,16 +48,16 @@ fn send_with(client: &Client, path: &str, offset: usize, bytes: &[u8], headers: 
     request.body("application/offset+octet-stream", bytes).send()
 }
 
-fn head(client: &Client, path: &str) -> Answer {
+pub(crate) fn head(client: &Client, path: &str) -> Answer {
     client.request("HEAD", path).header("tus-resumable", "1.0.0").send()
 }
 
-fn offset(answer: &Answer) -> usize {
+pub(crate) fn offset(answer: &Answer) -> usize {
     answer.header("upload-offset").parse().unwrap()
 }
 
 /// Bytes that no other test has.
-fn bytes(count: usize) -> Vec<u8> {
+pub(crate) fn bytes(count: usize) -> Vec<u8> {
     let seed = new_key();
     let noise = seed.bytes().cycle().zip(0_u32..).map(|(byte, at)| byte ^ at.to_le_bytes()[1]);
     b"\x89PNG\r\n\x1a\n".iter().copied().chain(noise).take(count).collect()

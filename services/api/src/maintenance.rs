@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use actix_web::web;
 use firemode_storage::{
-    Purpose, StorageError, Transaction, account_tokens, idempotency, refresh_tokens, revocations, throttle,
+    Purpose, StorageError, Transaction, account_tokens, idempotency, idempotency_leases, refresh_tokens,
+    revocations, throttle,
 };
 
 use crate::state::{Ready, State};
@@ -28,6 +29,7 @@ pub(crate) async fn sweep_now_and_then(state: web::Data<State>) {
 
 async fn sweep(state: &State) -> Result<(), StorageError> {
     while full(in_transaction(state, idempotency::sweep).await?) {}
+    while full(in_transaction(state, idempotency_leases::sweep).await?) {}
     while full(in_transaction(state, revocations::sweep).await?) {}
     while full(in_transaction(state, refresh_tokens::sweep).await?) {}
     while full(in_transaction(state, account_tokens::sweep).await?) {}

@@ -14,9 +14,9 @@ pub enum StorageError {
     /// Two transactions could not both be; the second may try again.
     #[error("transaction conflict: {0}")]
     Conflict(tokio_postgres::Error),
-    /// The evidence store failed.
+    /// The evidence store does not answer, or takes no more: its disk is full, its folder cannot be written. Worth a retry, later.
     #[error("evidence store: {0}")]
-    Store(#[from] object_store::Error),
+    Store(object_store::Error),
     /// What is stored does not read as what was written.
     #[error("stored data is damaged: {0}")]
     Damaged(String),
@@ -31,6 +31,16 @@ impl StorageError {
         match self {
             Self::Constraint(name) => Some(name),
             _ => None,
+        }
+    }
+}
+
+impl From<object_store::Error> for StorageError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            // What is read was written before, so that it should be there.
+            object_store::Error::NotFound { .. } => Self::Damaged(error.to_string()),
+            other => Self::Store(other),
         }
     }
 }

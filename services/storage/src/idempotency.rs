@@ -88,6 +88,11 @@ async fn lock(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<usize>, Storage
     Ok(locked.map(|row| sql::place(row.get(0))).collect())
 }
 
+/// The answer to a key, if there is one.
+pub(crate) async fn find_one(tx: &Transaction, scope: &Scope) -> Result<Option<Stored>, StorageError> {
+    Ok(find(tx, &[scope]).await?.pop().map(|(_, stored)| stored))
+}
+
 async fn find(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<(usize, Stored)>, StorageError> {
     let columns = Columns::of(scopes.iter().copied());
     // `limit 1` keeps each key a look into the index, whatever the planner thinks of the table's size.

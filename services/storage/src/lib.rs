@@ -22,6 +22,7 @@ pub mod evidence_uploads;
 pub mod feed;
 pub mod history;
 pub mod idempotency;
+pub mod idempotency_leases;
 pub mod limits;
 pub mod migrations;
 pub mod page;

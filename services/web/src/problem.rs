@@ -11,6 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// A store that fails is not back in a moment: room on a disk is made by people.
+const STORE_RETRY_SECONDS: u32 = 30;
+
 /// One field of a request that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
@@ -291,11 +294,15 @@ impl From<StorageError> for Problem {
             StorageError::Conflict(_) => {
                 Self::unavailable("Another request was in the way. Try again.").caused_by(error)
             }
+            StorageError::Store(_) => {
+                let detail =
+                    "The evidence store does not answer, or has no room. Keep the file and try again later.";
+                Self::unavailable(detail).retry_after(STORE_RETRY_SECONDS).caused_by(error)
+            }
             // A reference or a check that the code should have looked at before; the client cannot tell which.
-            StorageError::Constraint(_)
-            | StorageError::Store(_)
-            | StorageError::Damaged(_)
-            | StorageError::Database(_) => Self::internal(error),
+            StorageError::Constraint(_) | StorageError::Damaged(_) | StorageError::Database(_) => {
+                Self::internal(error)
+            }
         }
     }
 }

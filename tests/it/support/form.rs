@@ -54,7 +54,8 @@ impl Form {
         client.request("POST", "/v1/evidence").key(key).body(&content_type, self.encode(&boundary)).send()
     }
 
-    fn encode(&self, boundary: &str) -> Vec<u8> {
+    /// The body that a client sends.
+    pub(crate) fn encode(&self, boundary: &str) -> Vec<u8> {
         let mut body = Vec::new();
         for (name, file_name, value) in &self.parts {
             let file = file_name.map(|file| format!("; filename=\"{file}\"\r\nContent-Type: image/jpeg"));

@@ -56,7 +56,11 @@ proxied! {
         responses((status = 201, description = "Stored and verified.", body = EvidenceAnswer),
                   (status = 404, description = "There is no such test session.", body = ProblemBody,
                    content_type = "application/problem+json"),
-                  (status = 409, description = "The session is cancelled, or the evidence id is taken by other content.",
+                  (status = 409, description = "The session is cancelled, the evidence id is taken by other content, or the \
+                                                first request with this key is still running \
+                                                (FIRE-409-IN-PROGRESS).",
+                   body = ProblemBody, content_type = "application/problem+json"),
+                  (status = 503, description = "The evidence store does not answer or has no room. Keep the file.",
                    body = ProblemBody, content_type = "application/problem+json"),
                   (status = 504, description = "The ingest process did not answer in time. Retry with the same key.",
                    body = ProblemBody, content_type = "application/problem+json")))]

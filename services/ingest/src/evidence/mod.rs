@@ -5,6 +5,7 @@ pub(crate) mod fields;
 pub(crate) mod form;
 pub(crate) mod incoming;
 pub(crate) mod keep;
+mod key_lease;
 pub(crate) mod sniff;
 
 use actix_web::http::StatusCode;
@@ -17,6 +18,7 @@ use firemode_web::shapes::EvidenceFields;
 use firemode_web::{Key, Problem};
 use uuid::Uuid;
 
+use self::key_lease::KeyLease;
 use crate::caller::Caller;
 use crate::detached;
 use crate::state::State;
@@ -42,18 +44,43 @@ pub(crate) async fn upload(
     state: web::Data<State>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let key = key.required()?;
-    let received = match request.content_type().to_ascii_lowercase().as_str() {
-        "multipart/form-data" => form::receive(&state, &caller, &request, payload).await?,
-        "application/json" => body::receive(&state, &caller, &request, payload).await?,
-        _ => {
-            let detail = "Evidence is a form (Content-Type: multipart/form-data) or JSON (application/json).";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    let scope = key.required_scope(caller.organisation_id, caller.user_id)?;
+    let lease = KeyLease::take(&state, scope.clone()).await?;
+    let received = match receive(&state, &caller, &request, payload).await {
+        Ok(received) => received,
+        Err(problem) => {
+            release(lease).await;
+            return Err(problem);
         }
     };
-    let scope = key.scope(caller.organisation_id, caller.user_id);
-    let kept = async move { keep::keep(&state, &caller, scope, received).await };
+    let kept = async move {
+        let kept = keep::keep(&state, &caller, Some(scope), received).await;
+        release(lease).await;
+        kept
+    };
     Ok(detached::to_the_end(kept).await?.respond())
+}
+
+async fn receive(
+    state: &State,
+    caller: &Caller,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Received, Problem> {
+    match request.content_type().to_ascii_lowercase().as_str() {
+        "multipart/form-data" => form::receive(state, caller, request, payload).await,
+        "application/json" => body::receive(state, caller, request, payload).await,
+        _ => {
+            let detail = "Evidence is a form (Content-Type: multipart/form-data) or JSON (application/json).";
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+        }
+    }
+}
+
+async fn release(lease: Option<KeyLease>) {
+    if let Some(lease) = lease {
+        lease.release().await;
+    }
 }
 
 /// Is the session there, and does it take evidence? A completed one does: proof may come after the result.

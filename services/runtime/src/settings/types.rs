@@ -155,6 +155,7 @@ pub struct CorsSettings {
 #[serde(deny_unknown_fields)]
 pub struct IdempotencySettings {
     pub days: u32,
+    pub lease_seconds: u32,
 }
 
 /// Where evidence is kept.

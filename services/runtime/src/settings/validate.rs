@@ -102,6 +102,7 @@ fn ranges(s: &Settings) -> Problems {
         whole("auth.reencryption_pause_milliseconds", s.auth.reencryption_pause_milliseconds, 0, 60_000),
         whole("auth.reencryption_interval_seconds", s.auth.reencryption_interval_seconds, 1, 86_400),
         whole("idempotency.days", s.idempotency.days.into(), 1, 3650),
+        whole("idempotency.lease_seconds", s.idempotency.lease_seconds.into(), 1, 3600),
         whole("bundle.bytes_max", s.bundle.bytes_max as u64, 1024, 1 << 30),
         whole("bundle.expires_hours", s.bundle.expires_hours.into(), 1, 8760),
         whole("supervisor.shutdown_seconds_max", s.supervisor.shutdown_seconds_max, 2, 600),

@@ -22,8 +22,13 @@ pub use restoration::{LoadError, Restoration, RestoreError};
 const MADE_ANEW: &[&str] = &["refinery_schema_history", "database_incarnation"];
 
 /// Tables that no dump has: work in progress, which clients begin anew, and bytes of evidence, which go the way of all evidence.
-const LEFT_OUT: &[&str] =
-    &["evidence_chunks", "evidence_leases", "evidence_uploads", "evidence_upload_parts"];
+const LEFT_OUT: &[&str] = &[
+    "evidence_chunks",
+    "evidence_leases",
+    "evidence_uploads",
+    "evidence_upload_parts",
+    "idempotency_leases",
+];
 
 /// A table and those of its columns that are copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
