@@ -1,6 +1,7 @@
 //! Signing in: second factors, and how failures are slowed down.
 
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -108,6 +109,18 @@ fn the_wait_has_a_cap_and_ends() {
     assert_eq!(sql.count(opens, &[]), before);
     sql.rows("update sign_in_throttle set open_at = now()", &[]);
     attempt(PASSWORD).expect(200);
+}
+
+#[test]
+fn a_refusal_takes_its_time_whether_there_is_an_account_or_not() {
+    let beside = Stack::shared().beside(&[("FIREMODE__AUTH__SIGN_IN_REFUSAL_MILLISECONDS", "1500")]);
+    let organisation = Organisation::register(&beside);
+    for email in [&organisation.email, &new_email()] {
+        let start = Instant::now();
+        let refused = beside.client().post("/v1/auth/login", &credentials(email, "not the right one"));
+        assert!(start.elapsed() >= Duration::from_millis(1_500), "{:?}", start.elapsed());
+        refused.problem(401, "FIRE-401");
+    }
 }
 
 /// The code that an app shows for a secret, so many steps from now.

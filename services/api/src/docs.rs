@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use firemode_web::ProblemBody;
 use utoipa::OpenApi as _;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema, schema,
@@ -145,11 +145,17 @@ fn add_common(operation: &mut Operation, method: &Method, access: Access, path: 
         errors.push(("413", "The body is larger than this route accepts."));
         errors.push(("408", "The body took too long to arrive."));
         errors.push(("415", "The body is of a type that this route does not take."));
+    } else if operation.parameters.iter().flatten().any(is_header) {
+        errors.push(("400", "A header is not valid."));
     }
     for (status, description) in errors {
         let known = &mut operation.responses.responses;
         known.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(description)));
     }
+}
+
+fn is_header(parameter: &RefOr<Parameter>) -> bool {
+    matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Header)
 }
 
 fn problem(description: &str) -> utoipa::openapi::Response {

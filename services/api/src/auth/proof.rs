@@ -7,6 +7,7 @@ use firemode_storage::users::{self, User};
 use firemode_storage::{Purpose, Transaction, audit};
 use firemode_web::{Problem, RequestContext};
 use metrics::counter;
+use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::access::Principal;
 use crate::auth::second_factor::{self, Verdict};
@@ -66,6 +67,8 @@ pub(crate) async fn sign_in<T>(
     credentials: &Credentials<'_>,
     then: impl AsyncFnOnce(&Transaction, User) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
+    let earliest_refusal =
+        Instant::now() + Duration::from_millis(state.settings.auth.sign_in_refusal_milliseconds.into());
     let origin = state.throttle.origin(request, credentials.email);
     let user = {
         // Not held while the password is checked: that takes long, and connections are few.
@@ -97,6 +100,10 @@ pub(crate) async fn sign_in<T>(
         }
     };
     tx.commit().await?;
+    if answer.is_err() {
+        // Only an account that exists has a record to write to; how long that took is not to be told.
+        sleep_until(earliest_refusal).await;
+    }
     answer
 }
 

@@ -58,7 +58,7 @@ pub struct Touch {
     pub action: TouchAction,
     /// The new value, where it is small.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value, required = false)]
     pub value: Option<Value>,
 }
 

@@ -121,6 +121,7 @@ pub struct AuthSettings {
     pub sign_in_delay_seconds_max: i32,
     pub sign_in_forget_seconds: i32,
     pub known_network_days: i32,
+    pub sign_in_refusal_milliseconds: u32,
     pub revocation_poll_milliseconds: u64,
     pub revocation_stale_milliseconds: u64,
     pub reencryption_batch_rows: u32,

@@ -34,6 +34,7 @@ fn sign_in(s: &Settings) -> Problems {
         whole("auth.sign_in_delay_seconds_max", auth.sign_in_delay_seconds_max.into(), 1, 3600),
         whole("auth.sign_in_forget_seconds", auth.sign_in_forget_seconds.into(), 60, 30 * 86_400),
         whole("auth.known_network_days", auth.known_network_days.into(), 0, 365),
+        whole("auth.sign_in_refusal_milliseconds", auth.sign_in_refusal_milliseconds.into(), 0, 5_000),
     ]
     .into_iter()
     .flatten()
