@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::site::{open_session, operation};
-use crate::support::{Device, Site, Stack};
+use crate::support::{Device, Site, Stack, new_key};
 
 #[test]
 fn a_bundle_has_everything_and_a_document_that_the_library_loads() {
@@ -46,7 +46,37 @@ fn a_bundle_is_compressed_as_the_client_accepts() {
         let answer = site.admin.request("GET", &path).header("accept-encoding", encoding).send().expect(200);
         assert_eq!(answer.header("content-encoding"), encoding);
         assert!(answer.body.len() < plain.body.len(), "{encoding}");
+        assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+        assert_eq!(
+            (answer.header("vary"), answer.header("etag")),
+            (plain.header("vary"), plain.header("etag"))
+        );
     }
+    assert!(plain.header("vary").to_lowercase().contains("accept-encoding"), "{}", plain.header("vary"));
+}
+
+#[test]
+fn a_bundle_is_measured_as_it_goes_on_the_wire() {
+    let bounded = Stack::shared().beside(&[("FIREMODE__BUNDLE__BYTES_MAX", "65536")]);
+    let site = Site::on(&bounded);
+    let path = site.session("/offline_bundle");
+    let compressed =
+        |encoding: &str| site.admin.request("GET", &path).header("accept-encoding", encoding).send();
+    let even = json!({"id": "even", "data": "beam ".repeat(30_000)});
+    site.admin.post(&site.session("/items"), &even).expect(201);
+    let refused = site.admin.get(&path).problem(413, "FIRE-413");
+    let detail = refused.text("/detail");
+    let told = detail.split_whitespace().filter_map(|word| word.parse::<u64>().ok());
+    let [size, most] = told.collect::<Vec<_>>()[..] else { panic!("{}", refused.json) };
+    assert!(size > 150_000 && most == 65_536, "{}", refused.json);
+    for encoding in ["gzip", "br", "zstd"] {
+        let answer = compressed(encoding).expect(200);
+        assert_eq!(answer.header("content-encoding"), encoding);
+        assert!(answer.body.len() < 65_536, "{encoding}");
+    }
+    let uneven: String = (0..5_000).map(|_| new_key()).collect();
+    site.admin.post(&site.session("/items"), &json!({"id": "uneven", "data": uneven})).expect(201);
+    compressed("gzip").problem(413, "FIRE-413");
 }
 
 #[test]

@@ -52,6 +52,34 @@ fn items_become_part_of_the_document() {
 }
 
 #[test]
+fn the_data_of_an_item_is_json_of_any_kind() {
+    let site = Site::new();
+    let nested = (0..32).fold(json!("end"), |inner, _| json!([inner]));
+    let kinds = [
+        json!(null),
+        json!(false),
+        json!(-7),
+        json!(2.5),
+        json!("text"),
+        json!([]),
+        json!([1, {"a": [null]}]),
+        json!({}),
+        nested,
+    ];
+    let item = |(index, data): (usize, &Value)| json!({"id": index.to_string(), "data": data});
+    let items: Vec<Value> = kinds.iter().enumerate().map(item).collect();
+    add(&site, &json!({ "items": items })).expect(201);
+    add(&site, &json!({"id": "alone", "data": null})).expect(201);
+    add(&site, &json!({"id": "without"})).expect(201);
+    for (index, data) in kinds.iter().enumerate() {
+        assert_eq!(site.item(&index.to_string()), json!({ "data": data }));
+    }
+    assert_eq!(site.item("alone"), json!({"data": null}));
+    assert_eq!(site.item("without"), json!({}));
+    assert_eq!(site.read()["quarantined"], json!([]));
+}
+
+#[test]
 fn an_item_that_is_there_already_is_a_conflict_and_nothing_is_added() {
     let site = Site::new();
     let stored = site.stored_changes(Stack::shared());
@@ -76,16 +104,14 @@ fn a_body_that_is_not_valid_names_each_field() {
         (json!([]), vec!["(body)"]),
         (json!({"items": [{"colour": "red"}]}), vec!["items[0].colour"]),
         (json!({"colour": "red"}), vec!["colour"]),
-        (
-            json!({"items": [{"id": ""}, {"label": "x".repeat(201)}, {"data": [1]}]}),
-            vec!["items[0].id", "items[1].label", "items[2].data"],
-        ),
+        (json!({"items": [{"id": ""}, {"label": "x".repeat(201)}]}), vec!["items[0].id", "items[1].label"]),
         (
             json!({"items": [{"asset_id": stranger}, {"id": "a"}, {"id": "a"}]}),
             vec!["items[0].asset_id", "items[2].id"],
         ),
         (json!({"asset_id": stranger}), vec!["asset_id"]),
         (json!({"data": deep}), vec!["data"]),
+        (json!({"items": [{}, {"data": [deep]}]}), vec!["items[1].data"]),
         (json!({"items": [{}], "session": "x"}), vec!["session"]),
     ] {
         add(&site, &body).invalid(&fields);

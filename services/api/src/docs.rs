@@ -173,6 +173,11 @@ pub(crate) fn free_object_or_null() -> schema::Object {
     free(schema::SchemaType::from_iter([schema::Type::Object, schema::Type::Null]))
 }
 
+/// Says that a field is JSON of any kind.
+pub(crate) fn any_json() -> schema::Object {
+    schema::ObjectBuilder::new().schema_type(schema::SchemaType::AnyValue).build()
+}
+
 fn free(kind: schema::SchemaType) -> schema::Object {
     schema::ObjectBuilder::new()
         .schema_type(kind)

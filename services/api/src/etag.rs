@@ -1,9 +1,12 @@
 //! Entity tags, and conditional requests on single objects.
 
+use std::io::{self, Write};
+
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 use data_encoding::HEXLOWER;
 use firemode_web::Problem;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
@@ -14,7 +17,33 @@ pub(crate) fn of_time(time: OffsetDateTime) -> String {
 
 /// The tag of content: the first half of its SHA-256.
 pub(crate) fn of_bytes(bytes: &[u8]) -> String {
-    let hash: [u8; 32] = Sha256::digest(bytes).into();
+    of_hash(Sha256::digest(bytes).into())
+}
+
+/// The tag of content as JSON, which is never in memory as a whole.
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub(crate) fn of_json(content: &impl Serialize) -> serde_json::Result<String> {
+    let mut hashing = Hashing(Sha256::new());
+    serde_json::to_writer(&mut hashing, content)?;
+    Ok(of_hash(hashing.0.finalize().into()))
+}
+
+struct Hashing(Sha256);
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn of_hash(hash: [u8; 32]) -> String {
     format!("\"{}\"", HEXLOWER.encode(&hash[..16]))
 }
 

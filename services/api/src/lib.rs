@@ -13,6 +13,7 @@ mod proxy;
 mod readiness;
 mod roles_table;
 mod routes;
+mod spool;
 mod state;
 
 pub use app::{ApiError, run};

@@ -3,7 +3,6 @@
 //! The server's routing, the access check and the OpenAPI document are all made from this table.
 
 use actix_web::http::Method;
-use actix_web::middleware::Compress;
 use actix_web::web::{self, ServiceConfig};
 use firemode_domain::role::Role;
 use utoipa::OpenApi;
@@ -18,7 +17,7 @@ const OVERSEERS: &[Role] = &[Role::Admin, Role::Manager, Role::Auditor];
 const ADMINS: &[Role] = &[Role::Admin];
 
 macro_rules! routes {
-    ($($access:expr => { $($method:ident $path:literal $($handler:ident)::+ $(, $wrap:ident)?;)+ })+) => {
+    ($($access:expr => { $($method:ident $path:literal $($handler:ident)::+;)+ })+) => {
         /// Method, path and access of every route.
         pub(crate) const TABLE: &[(Method, &str, Access)] = &[
             $($((routes!(@method $method), $path, $access),)+)+
@@ -26,7 +25,7 @@ macro_rules! routes {
 
         /// Tells the server what serves what.
         pub(crate) fn register(server: &mut ServiceConfig) {
-            $($(server.route($path, web::method(routes!(@method $method)).to($($handler)::+)$(.wrap($wrap()))?);)+)+
+            $($(server.route($path, web::method(routes!(@method $method)).to($($handler)::+));)+)+
         }
 
         #[derive(OpenApi)]
@@ -82,7 +81,7 @@ routes! {
         get "/v1/tests/sessions/{session_id}" handlers::sessions::get;
         get "/v1/tests/sessions/{session_id}/history" handlers::history::history;
         get "/v1/tests/sessions/{session_id}/sync" handlers::sync::sync;
-        get "/v1/tests/sessions/{session_id}/offline_bundle" handlers::bundle::offline_bundle, compressed;
+        get "/v1/tests/sessions/{session_id}/offline_bundle" handlers::bundle::offline_bundle;
         get "/v1/tests/sessions/{session_id}/evidence" handlers::evidence::list;
         get "/v1/evidence/{evidence_id}" handlers::evidence::get;
         get "/v1/evidence/{evidence_id}/content" handlers::evidence_content::content;
@@ -128,11 +127,6 @@ routes! {
         post "/v1/users/{user_id}/password-reset" handlers::invitations::reset_password;
         delete "/v1/users/{user_id}/totp" handlers::totp::remove_of_user;
     }
-}
-
-/// Compresses as the client accepts.
-fn compressed() -> Compress {
-    Compress::default()
 }
 
 /// The access of a route.

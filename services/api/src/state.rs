@@ -19,6 +19,9 @@ use crate::limits::rate::RateLimits;
 /// Documents as they were that are built at the same time, each up to the largest size of a document.
 const PAST_DOCUMENTS_MAX: usize = 2;
 
+/// Offline bundles that are made at the same time.
+const BUNDLES_MAX: usize = 4;
+
 /// What every request of the process shares.
 pub(crate) struct State {
     pub(crate) settings: Settings,
@@ -37,6 +40,8 @@ pub(crate) struct State {
     pub(crate) readiness: Readiness,
     /// Turns to build a document as it was.
     pub(crate) past_documents: tokio::sync::Semaphore,
+    /// Turns to make an offline bundle.
+    pub(crate) bundles: tokio::sync::Semaphore,
     pub(crate) limits: Limits,
     /// None where they are switched off.
     pub(crate) rate_limits: Option<RateLimits>,
@@ -64,6 +69,7 @@ impl State {
             denials: Denials::default(),
             readiness: Readiness::default(),
             past_documents: tokio::sync::Semaphore::new(PAST_DOCUMENTS_MAX),
+            bundles: tokio::sync::Semaphore::new(BUNDLES_MAX),
             limits: limits::of_documents(&settings.ingest),
             rate_limits: RateLimits::new(&settings.rate_limit),
             instance_id: uuid::Uuid::new_v4(),

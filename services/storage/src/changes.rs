@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 pub use self::insert::{Arrival, insert, insert_all, received_at};
+pub(crate) use self::tails::sizes;
 pub use self::tails::{SessionTail, apart, read_tails};
 use crate::{Executor, StorageError, Transaction, sql};
 
@@ -152,8 +153,9 @@ pub async fn read(
 ) -> Result<(Vec<StoredChange>, ReadUpTo), StorageError> {
     // Taken before the rows: whatever commits in between is read again next time, and nothing falls through.
     let up_to = read_up_to(on).await?;
-    let rows = crate::tails::read(on, organisation_id, &[(session_id, since.cloned())]).await?;
-    Ok((rows.into_iter().map(|(_, change)| change).collect(), up_to))
+    let tail = SessionTail { organisation_id, session_id, since: since.cloned() };
+    let mut rows = read_tails(on, &[tail], None).await?;
+    Ok((rows.remove(&session_id).unwrap_or_default(), up_to))
 }
 
 /// How far somebody has read who reads after this.

@@ -35,7 +35,6 @@ pub mod sessions;
 pub mod snapshot;
 mod spans;
 mod sql;
-mod tails;
 pub mod throttle;
 pub mod users;
 

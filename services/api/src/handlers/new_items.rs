@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use firemode_domain::document::ItemSeed;
+use firemode_domain::document::{ItemSeed, present_value};
 use firemode_storage::Transaction;
 use firemode_storage::assets::{self, Asset};
 use firemode_storage::sessions::Session;
@@ -13,8 +13,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::docs::free_object;
-use crate::handlers::check_metadata;
+use crate::docs::any_json;
 
 /// An item to be added. What is left out is taken from the asset.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -33,9 +32,10 @@ pub(crate) struct NewItem {
     label: Option<String>,
     #[garde(inner(length(chars, min = 1, max = 500)))]
     location: Option<String>,
-    /// Free fields of yours: a JSON object.
-    #[garde(custom(check_metadata))]
-    #[schema(schema_with = free_object)]
+    /// Free JSON of yours, of any kind; null is a value too.
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "present_value")]
+    #[schema(schema_with = any_json)]
     data: Option<Value>,
 }
 
@@ -134,6 +134,6 @@ fn seed(item: &NewItem, asset: Option<&Asset>) -> ItemSeed {
         item_code: field(&item.item_code, |asset| &asset.item_code),
         label: field(&item.label, |asset| &asset.label),
         location: field(&item.location, |asset| &asset.location),
-        data: item.data.as_ref().and_then(Value::as_object).cloned(),
+        data: item.data.clone(),
     }
 }

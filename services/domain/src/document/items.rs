@@ -4,15 +4,15 @@ use std::collections::HashSet;
 
 use automerge::ActorId;
 use automerge::legacy::ObjectId;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::change::{NewChange, SERVER_DEVICE};
 use super::edit::Draft;
 use super::history::{Effect, OpRef};
-use super::limits::{OBJECT_DEPTH_MAX, OPERATION_COUNTER_MAX};
-use super::operation::is_deeper_than;
+use super::limits::OPERATION_COUNTER_MAX;
+use super::operation::{VALUE_DEPTH_MAX, is_deeper_than};
 use super::pointer::check_segment;
 use super::session::SessionDocument;
 
@@ -29,8 +29,8 @@ pub struct ItemSeed {
     pub label: Option<String>,
     /// Where it is.
     pub location: Option<String>,
-    /// Free JSON, kept in the item's field `data`.
-    pub data: Option<Map<String, Value>>,
+    /// Free JSON of any kind, null included, kept in the item's field `data`.
+    pub data: Option<Value>,
 }
 
 /// Why items cannot be added.
@@ -126,10 +126,7 @@ impl SessionDocument {
             if exists(&item.item_id) || !ids.insert(&item.item_id) {
                 return Err(ItemsRefusal::Exists { index, item_id: item.item_id.clone() });
             }
-            // Two levels lie above the item's own fields: `items` and the item.
-            let depth = usize::from(OBJECT_DEPTH_MAX) / 2;
-            let is_too_deep = |value| is_deeper_than(value, depth);
-            if item.data.as_ref().is_some_and(|data| data.values().any(is_too_deep)) {
+            if item.data.as_ref().is_some_and(|data| is_deeper_than(data, VALUE_DEPTH_MAX)) {
                 return Err(ItemsRefusal::TooDeep { index });
             }
         }
@@ -163,6 +160,6 @@ fn write_item(draft: &mut Draft, items: &ObjectId, item: &ItemSeed) {
         }
     }
     if let Some(data) = &item.data {
-        draft.write_entry(&map, "data", &Value::Object(data.clone()));
+        draft.write_entry(&map, "data", data);
     }
 }

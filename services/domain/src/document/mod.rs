@@ -54,7 +54,7 @@ pub use ids::{ActorId, ChangeHash, time_ordered_actor};
 pub use items::{ItemSeed, ItemsRefusal};
 pub use limits::Limits;
 pub use mark::Mark;
-pub use operation::{Entry, FieldError, Operation, OperationKind};
+pub use operation::{Entry, FieldError, Operation, OperationKind, present_value};
 pub use past::{PlaceInHistory, UnknownPast, covered_by};
 pub use prepare::{OperationId, Prepared, WriterContext};
 pub use refusal::{ChangeFault, Refusal};

@@ -15,7 +15,7 @@ use super::value::{check_item, check_outcome};
 /// The longest name of a device and the longest operation id, in characters.
 const NAME_CHARACTERS_MAX: usize = 64;
 /// How deep arrays and objects may nest in a value.
-const VALUE_DEPTH_MAX: usize = 32;
+pub(super) const VALUE_DEPTH_MAX: usize = 32;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -41,7 +41,7 @@ pub struct Operation {
     /// is named by its index; `-`, or the list's length, is the place behind the last.
     pub path: String,
     /// The value to set or append; any JSON. Absent (or null) for `delete`.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present_value", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
     /// The device's name, 1 to 64 visible characters. Attribution, not an Automerge actor.
     pub actor_id: String,
@@ -188,8 +188,11 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// A field that is present, be it null.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+/// Reads a field of free JSON that is present, be it null; serde takes null for an absent one. For `deserialize_with`.
+///
+/// # Errors
+/// Those of the deserializer.
+pub fn present_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 

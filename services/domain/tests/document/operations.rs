@@ -264,7 +264,7 @@ fn an_operation_may_build_on_a_change_of_its_request() {
 fn items_are_added_by_the_server_and_not_twice() {
     let mut session = session();
     let mut item = seed("d");
-    item.data = json!({ "free": { "form": [1, 2] } }).as_object().cloned();
+    item.data = Some(json!({ "free": { "form": [1, 2] } }));
     let change = session.items_change(&actor(1), &[item], NOW).unwrap();
     assert_eq!((change.seq, change.device.as_deref()), (2, Some(SERVER_DEVICE)));
     record_all(&mut session, &[change], user(0));

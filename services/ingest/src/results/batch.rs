@@ -151,13 +151,13 @@ impl<'a> Batch<'a> {
         leases: Vec<(HeldSession, Lease<'a>)>,
     ) -> Result<(Vec<Lease<'a>>, Vec<Share>), Failure> {
         let tail = |(session, lease): &(HeldSession, Lease<'_>)| {
-            let since = lease.read_up_to()?.clone();
+            let since = Some(lease.read_up_to()?.clone());
             Some(SessionTail { organisation_id: session.organisation_id, session_id: session.id, since })
         };
         let tails: Vec<SessionTail> = leases.iter().filter_map(tail).collect();
         let sessions: Vec<(Uuid, Uuid)> = leases.iter().map(|(session, _)| session.key()).collect();
         let (mut unseen, mut apart) = try_join!(
-            changes::read_tails(tx, &tails, self.state.instance_id),
+            changes::read_tails(tx, &tails, Some(self.state.instance_id)),
             changes::apart(tx, &sessions),
         )?;
         let mut work = self.work(tx).await?;

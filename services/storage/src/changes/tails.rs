@@ -1,4 +1,4 @@
-//! What other processes have added to many sessions, in one statement.
+//! The changes on record of several sessions at once, each from where its reader left off.
 
 use std::collections::HashMap;
 
@@ -7,57 +7,90 @@ use uuid::Uuid;
 use super::{ReadUpTo, StoredChange, stored};
 use crate::{Executor, StorageError};
 
-/// A session whose document is in memory, and how far it was read.
-#[derive(Debug, Clone)]
+/// A session, and how far its document has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionTail {
     /// The tenant.
     pub organisation_id: Uuid,
     /// The session.
     pub session_id: Uuid,
-    /// How far it was read.
-    pub since: ReadUpTo,
+    /// How far it was read; none: not at all.
+    pub since: Option<ReadUpTo>,
 }
 
-/// Reads what belongs to the documents of these sessions, was not written by this process and may not have been read yet, by
-/// session. A process knows what it wrote itself: what it does not know of that was not committed.
+/// Reads what belongs to the documents of these sessions and may not have been read yet, by session and in the order of arrival.
+/// A process that knows what it wrote itself leaves that out with its `instance_id`: what it does not know of was not committed.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn read_tails(
     on: &impl Executor,
     tails: &[SessionTail],
-    instance_id: Uuid,
+    instance_id: Option<Uuid>,
 ) -> Result<HashMap<Uuid, Vec<StoredChange>>, StorageError> {
-    let organisations: Vec<Uuid> = tails.iter().map(|tail| tail.organisation_id).collect();
-    let sessions: Vec<Uuid> = tails.iter().map(|tail| tail.session_id).collect();
-    let since: Vec<&str> = tails.iter().map(|tail| tail.since.0.as_str()).collect();
-    // `offset 0` keeps each session's part an index scan of its own, whatever the planner thinks of the tables' sizes.
-    let rows = on
-        .rows(
-            "select t.hash, t.bytes, t.user_id, t.device, t.received_at, w.session_id
-             from unnest($1::uuid[], $2::uuid[], $3::text[]) as w (organisation_id, session_id, since)
-             cross join lateral (
-                 (select c.hash, c.bytes, c.user_id, c.device, c.received_at from session_changes c
-                  where c.session_id = w.session_id and c.xid >= w.since::xid8
-                    and c.organisation_id = w.organisation_id and c.instance_id <> $4
-                    and not exists (select from late_changes l where l.session_id = c.session_id and l.hash = c.hash
-                                      and l.state <> 'accepted')
-                  offset 0)
-                 union all
-                 (select c.hash, c.bytes, c.user_id, c.device, c.received_at from late_changes l
-                  join session_changes c on c.session_id = l.session_id and c.hash = l.hash
-                  where l.session_id = w.session_id and l.organisation_id = w.organisation_id
-                    and l.state = 'accepted' and l.xid >= w.since::xid8
-                  offset 0)
-             ) t",
-            &[&organisations, &sessions, &since, &instance_id],
-        )
-        .await?;
+    let (organisations, sessions, since) = columns(tails);
+    let sql = unseen("c.hash, c.bytes, c.user_id, c.device, c.received_at");
+    let sql = format!("{sql} order by c.received_at");
+    let rows = on.rows(&sql, &[&organisations, &sessions, &since, &instance_id]).await?;
     let mut by_session: HashMap<Uuid, Vec<StoredChange>> = HashMap::new();
     for row in &rows {
-        by_session.entry(row.get(5)).or_default().push(stored(row));
+        by_session.entry(row.get("session_id")).or_default().push(stored(row));
     }
     Ok(by_session)
+}
+
+/// How many bytes [`read_tails`] would give for each session.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn sizes(
+    on: &impl Executor,
+    tails: &[SessionTail],
+) -> Result<HashMap<Uuid, i64>, StorageError> {
+    let (organisations, sessions, since) = columns(tails);
+    let sql = unseen("octet_length(c.bytes) as bytes");
+    let sql = format!("select session_id, sum(bytes)::int8 from ({sql}) as unseen group by session_id");
+    let rows = on.rows(&sql, &[&organisations, &sessions, &since, &None::<Uuid>]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+fn columns(tails: &[SessionTail]) -> (Vec<Uuid>, Vec<Uuid>, Vec<Option<&str>>) {
+    (
+        tails.iter().map(|tail| tail.organisation_id).collect(),
+        tails.iter().map(|tail| tail.session_id).collect(),
+        tails.iter().map(|tail| tail.since.as_ref().map(|ReadUpTo(since)| since.as_str())).collect(),
+    )
+}
+
+/// A first reader takes every row. For the others a row counts as unseen from the transaction on where they left off; rows of
+/// a plain dump carry the ids of another cluster, and an id that this one has not given out yet is no news.
+///
+/// `offset 0` keeps each session's part an index scan of its own, whatever the planner thinks of the tables' sizes.
+fn unseen(columns: &str) -> String {
+    format!(
+        "select c.*, t.session_id
+         from (
+             select w.organisation_id, w.session_id, w.since is null as is_first, coalesce(w.since, '0')::xid8 as since,
+                    case when w.since is null then '18446744073709551615'::xid8
+                         else pg_snapshot_xmax(pg_current_snapshot()) end as until
+             from unnest($1::uuid[], $2::uuid[], $3::text[]) as w (organisation_id, session_id, since)
+         ) t
+         cross join lateral (
+             (select {columns} from session_changes c
+              where c.session_id = t.session_id and c.xid >= t.since and c.xid < t.until
+                and c.organisation_id = t.organisation_id and ($4::uuid is null or c.instance_id <> $4)
+                and not exists (select from late_changes l where l.organisation_id = c.organisation_id
+                                  and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
+              offset 0)
+             union all
+             (select {columns} from late_changes l
+              join session_changes c on c.organisation_id = l.organisation_id and c.session_id = l.session_id
+                                    and c.hash = l.hash
+              where l.session_id = t.session_id and l.organisation_id = t.organisation_id and l.state = 'accepted'
+                and not t.is_first and l.xid >= t.since and l.xid < t.until
+              offset 0)
+         ) c"
+    )
 }
 
 /// The hashes of changes that are stored as late and not accepted, so that they are not on record, by session.

@@ -6,8 +6,7 @@ use firemode_domain::document::SessionDocument;
 use uuid::Uuid;
 
 use super::{Extent, WarmDocument, WarmDocuments};
-use crate::changes::{self, ReadUpTo, StoredChange};
-use crate::tails::{self, Tail};
+use crate::changes::{self, ReadUpTo, SessionTail};
 use crate::{Executor, StorageError};
 
 /// Bytes of changes that one statement reads at most, unless a single session has more.
@@ -26,28 +25,25 @@ impl WarmDocuments {
         look: fn(&SessionDocument) -> T,
     ) -> Result<Vec<T>, StorageError> {
         let mut tails = Vec::with_capacity(session_ids.len());
-        for &id in session_ids {
+        for &session_id in session_ids {
             // One lease at a time: nobody waits for this reader, and two readers not for each other.
-            let lease = self.lease(organisation_id, id).await?;
+            let lease = self.lease(organisation_id, session_id).await?;
             let since = lease.slot.as_ref().and_then(|session| session.record.read_up_to.clone());
-            tails.push((id, since));
+            tails.push(SessionTail { organisation_id, session_id, since });
         }
         let up_to = changes::read_up_to(on).await?;
-        let sizes = tails::sizes(on, organisation_id, &tails).await?;
+        let sizes = changes::sizes(on, &tails).await?;
         let mut seen = Vec::with_capacity(tails.len());
         for group in groups(&tails, &sizes) {
-            let mut unseen = HashMap::<Uuid, Vec<StoredChange>>::new();
-            for (id, change) in tails::read(on, organisation_id, group).await? {
-                unseen.entry(id).or_default().push(change);
-            }
-            for (id, since) in group {
-                let rows = unseen.remove(id).unwrap_or_default();
-                let mut lease = self.lease(organisation_id, *id).await?;
+            let mut unseen = changes::read_tails(on, group, None).await?;
+            for SessionTail { session_id, since, .. } in group {
+                let rows = unseen.remove(session_id).unwrap_or_default();
+                let mut lease = self.lease(organisation_id, *session_id).await?;
                 let mut session = lease.take();
                 let record = &mut session.record;
                 let taken = match record.follows(since.as_ref()) {
                     true => record.take_in(rows, record.reached(since.as_ref(), &up_to)).await,
-                    false => record.refresh(on, organisation_id, *id, Extent::Record).await,
+                    false => record.refresh(on, organisation_id, *session_id, Extent::Record).await,
                 };
                 let looked = match taken {
                     Ok(()) => record.look(look).await,
@@ -62,11 +58,11 @@ impl WarmDocuments {
 }
 
 /// Runs of sessions whose unseen changes fit into one statement.
-fn groups<'a>(tails: &'a [Tail], sizes: &HashMap<Uuid, i64>) -> Vec<&'a [Tail]> {
+fn groups<'a>(tails: &'a [SessionTail], sizes: &HashMap<Uuid, i64>) -> Vec<&'a [SessionTail]> {
     let mut groups = Vec::new();
     let (mut start, mut bytes) = (0, 0);
-    for (index, (id, _)) in tails.iter().enumerate() {
-        let size = sizes.get(id).copied().unwrap_or(0);
+    for (index, tail) in tails.iter().enumerate() {
+        let size = sizes.get(&tail.session_id).copied().unwrap_or(0);
         if index > start && bytes + size > TAILS_BYTES_MAX {
             groups.push(&tails[start..index]);
             (start, bytes) = (index, 0);
@@ -96,9 +92,10 @@ mod tests {
 
     #[test]
     fn groups_keep_the_order_and_the_bound() {
-        let tails: Vec<Tail> = (0..5).map(|_| (Uuid::new_v4(), None)).collect();
+        let tail = |_| SessionTail { organisation_id: Uuid::nil(), session_id: Uuid::new_v4(), since: None };
+        let tails: Vec<SessionTail> = (0..5).map(tail).collect();
         let megabytes = [3, 4, 2, 9, 1];
-        let sizes = tails.iter().zip(megabytes).map(|((id, _), size)| (*id, size << 20)).collect();
+        let sizes = tails.iter().zip(megabytes).map(|(tail, size)| (tail.session_id, size << 20)).collect();
         let lengths: Vec<usize> = groups(&tails, &sizes).iter().map(|group| group.len()).collect();
         assert_eq!(lengths, [2, 1, 1, 1]);
         assert_eq!(groups(&tails, &sizes).concat(), tails);

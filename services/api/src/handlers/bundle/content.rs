@@ -1,0 +1,139 @@
+//! What is in a bundle.
+
+use std::collections::{BTreeMap, HashSet};
+
+use firemode_domain::classification::{Rule, rule_for_item};
+use firemode_domain::document::SessionDocument;
+use firemode_storage::assets::{self, Asset};
+use firemode_storage::sessions::Session;
+use firemode_storage::{ReadTransaction, buildings, rules, sessions};
+use firemode_web::Problem;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{BundleData, Content, PriorFault, RuleView};
+use crate::handlers::assets::AssetView;
+use crate::handlers::buildings::no_such_building;
+use crate::state::State;
+
+/// Earlier sessions of the building that are searched for faults.
+const EARLIER_SESSIONS_MAX: i64 = 5;
+
+/// Which assets are asked for.
+pub(super) struct AssetFilter {
+    /// Of these sections; none: of all.
+    pub(super) sections: Vec<i16>,
+    /// These; none: all.
+    pub(super) ids: Vec<Uuid>,
+}
+
+impl AssetFilter {
+    fn takes(&self, asset: &Asset) -> bool {
+        (self.sections.is_empty() || self.sections.contains(&asset.section))
+            && (self.ids.is_empty() || self.ids.contains(&asset.id))
+    }
+
+    fn takes_all(&self) -> bool {
+        self.sections.is_empty() && self.ids.is_empty()
+    }
+}
+
+/// Assets whose items are asked for; none: all items.
+struct Wanted(Option<HashSet<String>>);
+
+impl Wanted {
+    fn of(filter: &AssetFilter, assets: &[Asset]) -> Self {
+        Self((!filter.takes_all()).then(|| assets.iter().map(|asset| asset.id.to_string()).collect()))
+    }
+
+    /// Keeps what is about one of these assets: an item is named by its asset or names it.
+    fn keep(&self, items: &mut Map<String, Value>) {
+        let Self(Some(assets)) = self else { return };
+        items.retain(|id, item| {
+            let asset_id = item.get("asset_id").and_then(Value::as_str);
+            assets.contains(id) || asset_id.is_some_and(|asset_id| assets.contains(asset_id))
+        });
+    }
+}
+
+pub(super) async fn content(
+    tx: &ReadTransaction,
+    state: &State,
+    organisation_id: Uuid,
+    session: &Session,
+    filter: &AssetFilter,
+) -> Result<Content, Problem> {
+    let building = buildings::find(tx, organisation_id, session.building_id).await?;
+    let building = building.ok_or_else(no_such_building)?;
+    let mut assets = assets::active_of(tx, organisation_id, session.building_id, None).await?;
+    assets.retain(|asset| filter.takes(asset));
+    let rules = rules_for(rules::active(tx, organisation_id).await?, &assets)?;
+    let wanted = Wanted::of(filter, &assets);
+    let prior_faults = prior_faults(tx, state, organisation_id, session, &wanted).await?;
+    let look =
+        |document: &SessionDocument| (document.vector_clock(), document.save(), document.view().document);
+    let (vector_clock, saved, mut view) = state.documents.read(tx, organisation_id, session.id, look).await?;
+    let mut items = view.get_mut("items").map(Value::take).unwrap_or_default();
+    if let Value::Object(items) = &mut items {
+        wanted.keep(items);
+    }
+    let data = BundleData {
+        building: building.into(),
+        assets: assets.into_iter().map(AssetView::from).collect(),
+        items,
+        rules,
+        prior_faults,
+    };
+    Ok(Content { vector_clock, document: saved, data })
+}
+
+/// The rule of each asset's code, once.
+fn rules_for(rules: Vec<Rule>, assets: &[Asset]) -> Result<Vec<RuleView>, Problem> {
+    let mut chosen = BTreeMap::new();
+    for asset in assets {
+        if let Some(rule) = rule_for_item(&rules, &asset.item_code) {
+            chosen.insert(&rule.code, rule);
+        }
+    }
+    chosen
+        .into_values()
+        .map(|rule| {
+            Ok(RuleView {
+                rule_code: rule.code.clone(),
+                version: rule.version.to_string(),
+                rule_schema: serde_json::to_value(&rule.schema).map_err(Problem::internal)?,
+            })
+        })
+        .collect()
+}
+
+async fn prior_faults(
+    tx: &ReadTransaction,
+    state: &State,
+    organisation_id: Uuid,
+    session: &Session,
+    wanted: &Wanted,
+) -> Result<Vec<PriorFault>, Problem> {
+    let earlier = sessions::earlier_of_building(tx, organisation_id, session, EARLIER_SESSIONS_MAX).await?;
+    let ids: Vec<Uuid> = earlier.iter().map(|session| session.id).collect();
+    let look = |document: &SessionDocument| failed_items(document.view().document);
+    let failed = state.documents.read_many(tx, organisation_id, &ids, look).await?;
+    let mut faults = Vec::new();
+    for (earlier, mut failed) in earlier.into_iter().zip(failed) {
+        wanted.keep(&mut failed);
+        faults.extend(failed.into_iter().map(|(item_id, item)| PriorFault {
+            session_id: earlier.id,
+            session_created_at: earlier.created_at,
+            item_id,
+            item,
+        }));
+    }
+    Ok(faults)
+}
+
+fn failed_items(document: Value) -> Map<String, Value> {
+    let Value::Object(mut document) = document else { return Map::new() };
+    let Some(Value::Object(mut items)) = document.remove("items") else { return Map::new() };
+    items.retain(|_, item| item.get("outcome").and_then(Value::as_str) == Some("fail"));
+    items
+}
