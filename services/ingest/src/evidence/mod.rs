@@ -16,6 +16,7 @@ use firemode_storage::evidence_store::Upload;
 use firemode_storage::sessions::{self, Hold};
 use firemode_web::shapes::EvidenceFields;
 use firemode_web::{Key, Problem};
+use futures_util::StreamExt as _;
 use uuid::Uuid;
 
 use self::key_lease::KeyLease;
@@ -45,7 +46,13 @@ pub(crate) async fn upload(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let scope = key.required_scope(caller.organisation_id, caller.user_id)?;
-    let lease = KeyLease::take(&state, scope.clone()).await?;
+    let lease = match KeyLease::take(&state, scope.clone()).await {
+        Ok(lease) => lease,
+        Err(problem) => {
+            skip(payload, state.settings.ingest.evidence_bytes_max).await;
+            return Err(problem);
+        }
+    };
     let received = match receive(&state, &caller, &request, payload).await {
         Ok(received) => received,
         Err(problem) => {
@@ -73,6 +80,17 @@ async fn receive(
         _ => {
             let detail = "Evidence is a form (Content-Type: multipart/form-data) or JSON (application/json).";
             Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+        }
+    }
+}
+
+/// Reads what the client is still sending, and keeps none of it: the API looks for an answer only once the body is sent.
+async fn skip(mut payload: web::Payload, bytes_max: u64) {
+    let mut bytes = 0;
+    while let Some(Ok(chunk)) = payload.next().await {
+        bytes += chunk.len() as u64;
+        if bytes > bytes_max {
+            return;
         }
     }
 }
