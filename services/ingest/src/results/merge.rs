@@ -94,9 +94,8 @@ impl Share {
     /// Merges the requests in the order in which they came. One that is refused leaves nothing behind.
     pub(super) fn merge(mut self, context: &Context) -> Result<Merged, Failure> {
         let is_late = self.is_late();
-        if !self.unseen.is_empty() {
-            self.documents.record.catch_up(std::mem::take(&mut self.unseen), self.read_up_to.clone())?;
-        }
+        // Also with nothing new: from here on, not from where it was loaded, is read next time.
+        self.documents.record.catch_up(std::mem::take(&mut self.unseen), self.read_up_to.clone())?;
         let mut prepared = Vec::with_capacity(self.work.len());
         for work in std::mem::take(&mut self.work) {
             prepared.push((work.place, self.prepare(work, is_late, context)?));
