@@ -68,6 +68,8 @@ fn columns(tails: &[SessionTail]) -> (Vec<Uuid>, Vec<Uuid>, Vec<Option<&str>>) {
 /// `offset 0` keeps each session's part an index scan of its own, whatever the planner thinks of the tables' sizes. The bounds are
 /// plain `xid8` by `case` alone: of anything that might fail, as reading text, and of `coalesce` PostgreSQL fears that it tells of
 /// rows that a policy hides, and so it compares after the policy's check, with every change of the session instead of the index.
+/// The organisation is compared as no index can: the one that begins with it has to look at the changes of all its sessions, and
+/// as long as the tables were not analysed the planner takes that one as gladly.
 fn unseen(columns: &str) -> String {
     format!(
         "select c.*, t.session_id
@@ -81,7 +83,8 @@ fn unseen(columns: &str) -> String {
          cross join lateral (
              (select {columns} from session_changes c
               where c.session_id = t.session_id and c.xid >= t.since and c.xid < t.until
-                and c.organisation_id = t.organisation_id and ($4::uuid is null or c.instance_id <> $4)
+                and c.organisation_id is not distinct from t.organisation_id
+                and ($4::uuid is null or c.instance_id <> $4)
                 and not exists (select from late_changes l where l.organisation_id = c.organisation_id
                                   and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
               offset 0)
@@ -89,8 +92,8 @@ fn unseen(columns: &str) -> String {
              (select {columns} from late_changes l
               join session_changes c on c.organisation_id = l.organisation_id and c.session_id = l.session_id
                                     and c.hash = l.hash
-              where l.session_id = t.session_id and l.organisation_id = t.organisation_id and l.state = 'accepted'
-                and not t.is_first and l.xid >= t.since and l.xid < t.until
+              where l.session_id = t.session_id and l.organisation_id is not distinct from t.organisation_id
+                and l.state = 'accepted' and not t.is_first and l.xid >= t.since and l.xid < t.until
               offset 0)
          ) c"
     )
@@ -110,7 +113,8 @@ pub async fn apart(
             "select l.session_id, l.hash from unnest($1::uuid[], $2::uuid[]) as w (organisation_id, session_id)
              cross join lateral (
                  select l.session_id, l.hash from late_changes l
-                 where l.session_id = w.session_id and l.organisation_id = w.organisation_id and l.state <> 'accepted'
+                 where l.session_id = w.session_id and l.organisation_id is not distinct from w.organisation_id
+                   and l.state <> 'accepted'
                  offset 0
              ) l",
             &[&organisations, &sessions],
