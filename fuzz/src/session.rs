@@ -94,7 +94,7 @@ impl Session {
         );
         let prepared = prepared?;
         self.document.adopt(&prepared, NOW);
-        self.rows.extend(prepared.recorded(NOW));
+        self.rows.extend(prepared.changes.iter().map(|change| change.recorded(prepared.user_id, NOW)));
         self.lines.extend(prepared.changes.iter().map(|change| (change.actor.clone(), change.seq)));
         Ok(prepared)
     }

@@ -40,6 +40,10 @@ macro_rules! routes {
 }
 
 routes! {
+    // The server tries one route after the other, so that the one with the load comes first.
+    Access::Roles(WORKERS) => {
+        post "/v1/tests/sessions/{session_id}/results" handlers::hot::results;
+    }
     Access::Always => {
         get "/" handlers::root::index;
         get "/health" handlers::health::health;
@@ -93,7 +97,6 @@ routes! {
         post "/v1/tests/sessions" handlers::sessions::create;
         patch "/v1/tests/sessions/{session_id}" handlers::sessions::update;
         post "/v1/tests/sessions/{session_id}/items" handlers::items::add_items;
-        post "/v1/tests/sessions/{session_id}/results" handlers::hot::results;
         post "/v1/evidence" handlers::hot::evidence;
         post "/v1/evidence/uploads" handlers::uploads::create;
         get "/v1/evidence/uploads/{upload_id}" handlers::uploads::show;

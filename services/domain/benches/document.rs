@@ -172,7 +172,8 @@ impl Bench {
         let mut rows = vec![creation.recorded(USER, NOW)];
         let mut bench = Self::new(rows.clone(), writers);
         for number in 0..changes {
-            rows.extend(bench.set(number, None).recorded(NOW));
+            let prepared = bench.set(number, None);
+            rows.extend(prepared.changes.iter().map(|change| change.recorded(prepared.user_id, NOW)));
         }
         rows
     }

@@ -102,12 +102,13 @@ fn routes(server: &mut ServiceConfig, state: web::Data<State>) {
     let read = |path: &str| web::resource(path).default_service(web::to(|| only(Method::GET)));
     server
         .app_data(state)
-        .service(read("/health").get(health))
-        .service(read("/memory").get(memory::report))
-        .service(read("/metrics").get(figures::report))
+        // First, because routes are tried one after the other and this one carries the load.
         .service(posted(
             limited("/v1/tests/sessions/{session_id}/results", results_bytes_max).post(results::submit),
         ))
+        .service(read("/health").get(health))
+        .service(read("/memory").get(memory::report))
+        .service(read("/metrics").get(figures::report))
         .service(posted(limited("/v1/evidence", evidence::JSON_BYTES_MAX).post(evidence::upload)))
         .service(posted(web::resource("/v1/evidence/uploads").post(uploads::create)))
         .service(

@@ -1,6 +1,7 @@
 //! One Automerge change: as stored, as parsed, as about to be stored.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use automerge::legacy::{Key, OpType};
 use automerge::{ActorId, Change, ChangeHash, ExpandedChange, ScalarValue};
@@ -39,7 +40,7 @@ pub struct RecordedChange {
 }
 
 /// A change that is to be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewChange {
     /// The hash that names it.
     pub hash: ChangeHash,
@@ -55,10 +56,13 @@ pub struct NewChange {
     pub deps: Vec<ChangeHash>,
     /// See [`Provenance::device`].
     pub device: Option<String>,
+    /// The same, read: it need not be read again to be adopted.
+    pub(super) parsed: Arc<ParsedChange>,
 }
 
 impl NewChange {
-    pub(super) fn of(change: &Change, device: Option<String>) -> Self {
+    pub(super) fn of(parsed: Arc<ParsedChange>, device: Option<String>) -> Self {
+        let change = &parsed.change;
         Self {
             hash: change.hash(),
             bytes: change.raw_bytes().to_vec(),
@@ -67,6 +71,7 @@ impl NewChange {
             start_op: change.start_op().get(),
             deps: change.deps().to_vec(),
             device,
+            parsed,
         }
     }
 
@@ -80,7 +85,7 @@ impl NewChange {
 
 /// A change that was read, is canonical, and keeps its own bounds. Whether it fits into a history is
 /// another question (see `check`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct ParsedChange {
     pub(super) change: Change,
     pub(super) expanded: ExpandedChange,

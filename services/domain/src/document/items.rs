@@ -1,6 +1,7 @@
 //! The items of a session: changes that the server makes itself.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use automerge::ActorId;
 use automerge::legacy::ObjectId;
@@ -113,7 +114,7 @@ impl SessionDocument {
             return Err(ItemsRefusal::DocumentFull);
         }
         let change = draft.finish(None);
-        Ok(NewChange::of(&change.change, Some(SERVER_DEVICE.to_owned())))
+        Ok(NewChange::of(Arc::new(change), Some(SERVER_DEVICE.to_owned())))
     }
 
     fn check_seeds(&self, items: &[ItemSeed]) -> Result<(), ItemsRefusal> {

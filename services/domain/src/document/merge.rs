@@ -1,11 +1,13 @@
 //! Merging stored changes into the index of the document.
 
 use automerge::{ActorId, ChangeHash};
+use time::OffsetDateTime;
 
 use super::change::{ParsedChange, Provenance, RecordedChange};
 use super::check::check;
 use super::history::NodeId;
 use super::limits::Limits;
+use super::prepare::Prepared;
 use super::refusal::ChangeFault;
 use super::session::SessionDocument;
 use super::unmerged::Pending;
@@ -24,6 +26,26 @@ impl SessionDocument {
         }
     }
 
+    /// As [`Self::adopt`], but only those of the changes that are wanted.
+    pub fn adopt_where(
+        &mut self,
+        prepared: &Prepared,
+        received_at: OffsetDateTime,
+        is_wanted: impl Fn(&ChangeHash) -> bool,
+    ) {
+        self.set_rejected_aside();
+        let mut displacing = Vec::new();
+        for change in prepared.changes.iter().filter(|change| is_wanted(&change.hash)) {
+            if !self.contains(&change.hash) {
+                let record = change.recorded(prepared.user_id, received_at);
+                displacing.extend(self.take_in_parsed(record, &change.parsed));
+            }
+        }
+        if !displacing.is_empty() {
+            self.rebuild_with(displacing);
+        }
+    }
+
     /// Takes in one change, or gives it back where it displaces a merged one.
     fn take_in(&mut self, record: RecordedChange, limits: &Limits) -> Option<RecordedChange> {
         if self.contains(&record.hash) {
@@ -36,6 +58,11 @@ impl SessionDocument {
             }
             Err(fault) => return self.set_aside(record, fault),
         };
+        self.take_in_parsed(record, &parsed)
+    }
+
+    /// The same for a change that was read before and is new.
+    fn take_in_parsed(&mut self, record: RecordedChange, parsed: &ParsedChange) -> Option<RecordedChange> {
         let (actor, seq) = parsed.line();
         match self.on_line(&actor, seq) {
             Some(other) if other < record.hash => {
@@ -46,12 +73,12 @@ impl SessionDocument {
             None => {}
         }
         self.change_bytes += record.bytes.len();
-        self.note_operations(&parsed, &record.provenance);
+        self.note_operations(parsed, &record.provenance);
         if parsed.change.deps().iter().all(|dep| self.history.find(dep).is_some()) {
-            self.merge(&parsed, record.provenance);
+            self.merge(parsed, record.provenance);
             self.merge_released(record.hash);
         } else {
-            let pending = Pending { change: parsed.change, provenance: record.provenance };
+            let pending = Pending { change: parsed.change.clone(), provenance: record.provenance };
             self.unmerged.hold(pending);
             self.unmerged.wait(&record.hash, &self.history);
         }

@@ -55,7 +55,7 @@ impl SessionDocument {
     /// It may also be called before the commit, so that several requests can be prepared on top of each
     /// other for one commit; if that fails, this document must be dropped and built again from the store.
     pub fn adopt(&mut self, prepared: &Prepared, received_at: OffsetDateTime) {
-        self.integrate(prepared.recorded(received_at));
+        self.adopt_where(prepared, received_at, |_| true);
     }
 
     /// True when a change with this hash is merged, held or quarantined.

@@ -93,7 +93,7 @@ fn play(steps: &[Step]) -> (SessionDocument, Vec<RecordedChange>) {
         };
         // An append to what is no list at that point is refused, which is as good.
         if let Ok(prepared) = send(&mut session, entries, seen.as_ref(), by) {
-            rows.extend(prepared.recorded(NOW));
+            rows.extend(prepared.changes.iter().map(|change| change.recorded(prepared.user_id, NOW)));
             clocks.push(session.vector_clock());
         }
     }

@@ -140,7 +140,7 @@ impl Play {
         self.session.adopt(&prepared, NOW);
         let by_server = prepared.changes.iter().filter(|change| change.device.is_some());
         let own: Vec<_> = by_server.map(|change| change.hash).collect();
-        self.rows.extend(prepared.recorded(NOW));
+        self.rows.extend(prepared.changes.iter().map(|change| change.recorded(prepared.user_id, NOW)));
         self.clocks.push(self.session.vector_clock());
         self.check_written(&own);
         self.check_conflicts(&prepared);

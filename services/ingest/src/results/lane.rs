@@ -1,6 +1,7 @@
 //! One lane of the queue: a batch is whatever has lined up while the one before was committed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web;
 use firemode_runtime::settings::ResultsSettings;
@@ -13,10 +14,19 @@ use super::batch::{self, Failure};
 use super::queue::{Queued, Request};
 use crate::state::State;
 
+/// After a batch of this many requests more of them are under way: waiting a little for those makes the next batch larger, and a
+/// batch costs the database nearly as much with few requests as with many.
+const BUSY_BATCH_REQUESTS_MIN: usize = 4;
+
 /// Stores batches until the queue is gone.
 pub(super) async fn run(mut waiting: mpsc::Receiver<Queued>, state: web::Data<State>) {
+    let mut last_batch = 0;
     while let Some(first) = waiting.recv().await {
+        if last_batch >= BUSY_BATCH_REQUESTS_MIN {
+            tokio::time::sleep(Duration::from_millis(state.settings.results.linger_milliseconds)).await;
+        }
         let batch = fill(first, &mut waiting, &state.settings.results);
+        last_batch = batch.len();
         counter!("firemode_results_batches_total").increment(1);
         counter!("firemode_results_batched_requests_total").increment(batch.len() as u64);
         let span = span(&batch);

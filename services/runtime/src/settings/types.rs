@@ -86,6 +86,7 @@ pub struct ResultsSettings {
     pub queue_bytes_max: usize,
     pub batch_requests_max: usize,
     pub batch_bytes_max: usize,
+    pub linger_milliseconds: u64,
 }
 
 /// Where the database is and how much of it one appliance may use.

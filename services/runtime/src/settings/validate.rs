@@ -66,6 +66,7 @@ fn ranges(s: &Settings) -> Problems {
         whole("ingest.warm_sessions_max", s.ingest.warm_sessions_max as u64, 1, 100_000),
         whole("ingest.connect_milliseconds_max", s.ingest.connect_milliseconds_max, 10, 60_000),
         whole("ingest.response_seconds_max", s.ingest.response_seconds_max, 1, 3600),
+        whole("results.linger_milliseconds", s.results.linger_milliseconds, 0, 1000),
         whole("results.lanes", s.results.lanes as u64, 1, 16),
         whole("results.queue_requests_max", s.results.queue_requests_max as u64, 1, 65_536),
         // The largest body has to fit, and a semaphore counts what is taken at once in 32 bits.

@@ -160,10 +160,9 @@ impl WarmDocument {
     /// Takes in what was prepared last, but for some changes that stay apart. That comes before the commit, so that the next
     /// request can be prepared on top of it: the document must be dropped if the commit does not happen. May take long.
     pub fn adopt(&mut self, prepared: &Prepared, received_at: OffsetDateTime, apart: &[Vec<u8>]) {
-        let is_apart = |change: &RecordedChange| apart.iter().any(|hash| hash == change.hash.as_ref());
-        let adopted = prepared.recorded(received_at).filter(|change| !is_apart(change));
+        let is_apart = |hash: &ChangeHash| apart.iter().any(|apart| apart == hash.as_ref());
         self.actors.extend(self.new_actors.drain());
-        self.document.integrate(adopted);
+        self.document.adopt_where(prepared, received_at, |hash| !is_apart(hash));
     }
 
     /// Looks at the document on a thread for such work.

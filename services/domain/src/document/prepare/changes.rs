@@ -1,8 +1,9 @@
 //! A client's own Automerge changes.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use automerge::{ActorId, Change, ChangeHash};
+use automerge::{ActorId, ChangeHash};
 
 use super::touched::touched_by;
 use super::{Preparation, trial};
@@ -12,7 +13,10 @@ use crate::document::refusal::{ChangeFault, Refusal};
 
 impl Preparation<'_> {
     /// Checks a client's changes and stages those whose dependencies are there; gives back those that wait.
-    pub(super) fn take_changes(&mut self, changes: Vec<(usize, Vec<u8>)>) -> Result<Vec<Change>, Refusal> {
+    pub(super) fn take_changes(
+        &mut self,
+        changes: Vec<(usize, Vec<u8>)>,
+    ) -> Result<Vec<Arc<ParsedChange>>, Refusal> {
         let mut open = Vec::new();
         let mut hashes = HashSet::new();
         let mut lines = HashSet::new();
@@ -28,7 +32,7 @@ impl Preparation<'_> {
             if self.is_taken(&actor, seq) || !lines.insert((actor.clone(), seq)) {
                 return Err(Refusal::Equivocation { index, actor, seq });
             }
-            open.push((index, parsed));
+            open.push((index, Arc::new(parsed)));
         }
         let staged = self.stage_ready(&mut open)?;
         if !staged.is_empty() {
@@ -39,7 +43,7 @@ impl Preparation<'_> {
         for (index, parsed) in &open {
             check_alone(parsed).map_err(|fault| Refusal::Change { index: *index, fault })?;
         }
-        Ok(open.into_iter().map(|(_, parsed)| parsed.change).collect())
+        Ok(open.into_iter().map(|(_, parsed)| parsed).collect())
     }
 
     fn is_known(&self, hash: &ChangeHash) -> bool {
@@ -66,8 +70,8 @@ impl Preparation<'_> {
     /// Moves changes from `open` into the history as long as their dependencies are there.
     fn stage_ready(
         &mut self,
-        open: &mut Vec<(usize, ParsedChange)>,
-    ) -> Result<Vec<(usize, ParsedChange)>, Refusal> {
+        open: &mut Vec<(usize, Arc<ParsedChange>)>,
+    ) -> Result<Vec<(usize, Arc<ParsedChange>)>, Refusal> {
         let mut staged = Vec::new();
         loop {
             let before = staged.len();
@@ -89,7 +93,7 @@ impl Preparation<'_> {
     }
 
     /// Tries a client's changes, the last line of defence against what the checks do not know.
-    fn try_out(&mut self, staged: &[(usize, ParsedChange)]) -> Result<(), Refusal> {
+    fn try_out(&mut self, staged: &[(usize, Arc<ParsedChange>)]) -> Result<(), Refusal> {
         let faulty = if self.history.operation_count() <= self.limits.trial_save_operations_max {
             let changes = staged.iter().map(|(_, parsed)| parsed.change.clone()).collect();
             let document = self.merged.up_to(&self.history, self.history.base().changes);

@@ -6,14 +6,14 @@ mod touched;
 mod trial;
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
-use automerge::{ActorId, Change};
+use automerge::ActorId;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use self::operations::Group;
-use super::change::{NewChange, ParsedChange, Provenance, RecordedChange};
+use super::change::{NewChange, ParsedChange, Provenance};
 use super::check::check;
 use super::clock::VectorClock;
 use super::history::Savepoint;
@@ -44,7 +44,7 @@ pub struct OperationId {
 }
 
 /// What a request amounts to: changes to store, then to adopt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
     /// The user who sent it.
     pub user_id: Uuid,
@@ -61,13 +61,6 @@ pub struct Prepared {
     /// JSON Pointers to what the accepted entries touched, sorted; see
     /// [`SessionDocument::conflicts_touching`].
     pub touched: Vec<String>,
-}
-
-impl Prepared {
-    /// The rows to store.
-    pub fn recorded(&self, received_at: OffsetDateTime) -> impl Iterator<Item = RecordedChange> {
-        self.changes.iter().map(move |change| change.recorded(self.user_id, received_at))
-    }
 }
 
 impl SessionDocument {
@@ -154,21 +147,21 @@ struct Preparation<'a> {
 }
 
 impl Preparation<'_> {
-    fn stage(&mut self, parsed: &ParsedChange, device: Option<String>) -> Result<(), ChangeFault> {
+    fn stage(&mut self, parsed: &Arc<ParsedChange>, device: Option<String>) -> Result<(), ChangeFault> {
         // When it was received is known once it is stored; nothing here depends on it.
         let received_at = OffsetDateTime::UNIX_EPOCH;
         let provenance = Provenance { user_id: self.user_id, device: device.clone(), received_at };
         let node = check(&mut self.history, parsed, &provenance)?;
         self.history.push(node);
-        self.prepared.changes.push(NewChange::of(&parsed.change, device));
+        self.prepared.changes.push(NewChange::of(Arc::clone(parsed), device));
         Ok(())
     }
 
-    fn finish(mut self, held: Vec<Change>, change_bytes: usize) -> Result<Prepared, Refusal> {
+    fn finish(mut self, held: Vec<Arc<ParsedChange>>, change_bytes: usize) -> Result<Prepared, Refusal> {
         self.close_group()?;
-        for change in &held {
-            self.prepared.held.push(held_of(change, &self.history));
-            self.prepared.changes.push(NewChange::of(change, None));
+        for parsed in &held {
+            self.prepared.held.push(held_of(&parsed.change, &self.history));
+            self.prepared.changes.push(NewChange::of(Arc::clone(parsed), None));
         }
         if !self.prepared.changes.is_empty() {
             self.check_size(&held, change_bytes)?;
@@ -178,7 +171,7 @@ impl Preparation<'_> {
     }
 
     /// Bounds the document with what is new.
-    fn check_size(&self, held: &[Change], change_bytes: usize) -> Result<(), Refusal> {
+    fn check_size(&self, held: &[Arc<ParsedChange>], change_bytes: usize) -> Result<(), Refusal> {
         let limits = self.limits;
         if !held.is_empty() && self.unmerged.held.len() + held.len() > limits.held_changes_max {
             return Err(Refusal::TooManyHeld { max: limits.held_changes_max });
@@ -190,7 +183,8 @@ impl Preparation<'_> {
         if self.history.actors().len() > limits.document_actors_max {
             return Err(Refusal::DocumentFull { what: "actors", max: limits.document_actors_max });
         }
-        let held_operations = held.iter().map(Change::len).sum::<usize>() + self.unmerged.held_operations();
+        let held_operations =
+            held.iter().map(|parsed| parsed.change.len()).sum::<usize>() + self.unmerged.held_operations();
         if self.history.operation_count() + held_operations > limits.document_operations_max {
             return Err(Refusal::DocumentFull { what: "operations", max: limits.document_operations_max });
         }

@@ -1,5 +1,7 @@
 //! Operations on the document's JSON.
 
+use std::sync::Arc;
+
 use automerge::ActorId;
 use time::OffsetDateTime;
 
@@ -153,7 +155,7 @@ impl Preparation<'_> {
         if parsed.change.raw_bytes().len() > self.limits.change_bytes_max {
             return Err(FieldError::new(index, "value", "the value is too large").into());
         }
-        self.stage(&parsed, Some(group.device)).map_err(wrong)
+        self.stage(&Arc::new(parsed), Some(group.device)).map_err(wrong)
     }
 }
 
