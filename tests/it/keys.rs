@@ -95,6 +95,26 @@ fn write(folder: &Folder, keys: &[(&str, &str)]) {
     }
 }
 
+/// The keys of a kind whose first use for the organisation is on record, the newest first.
+fn uses(admin: &Client, kind: &str) -> Vec<String> {
+    let log = admin.get(&format!("/v1/audit?action=key.use&resource_type={kind}")).expect(200);
+    assert!(log.data().iter().all(|row| row["actor"].is_null() && row["status"] == "success"));
+    log.data().iter().map(|row| row["resource"]["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// How many values the log says were brought from one key under another, batch by batch.
+fn reencrypted(admin: &Client, from: &str, to: &str) -> Vec<i64> {
+    let log = admin.get(&format!("/v1/audit?action=key.reencrypt&resource_id={to}&limit=100")).expect(200);
+    let count = |row: &Value| {
+        assert_eq!((&row["actor"], &row["resource"]["type"]), (&Value::Null, &json!("personal_data_key")));
+        let values = row["after"]["values"][to].as_i64().unwrap();
+        assert_eq!(row["before"], json!({"values": {from: values}}));
+        assert_eq!(row["after"], json!({"values": {to: values}}));
+        values
+    };
+    log.data().iter().map(count).collect()
+}
+
 /// Asks both processes: one answers from the API, one from ingest.
 fn works(client: &Client) {
     client.get("/v1/users/me").expect(200);
@@ -139,6 +159,9 @@ fn signing_keys_are_replaced_while_everything_runs() {
     ]);
     let new = sign_in(&keyring.stack, &organisation.email);
     assert_ne!(key_named_by(new.token()), key_named_by(old.token()));
+    drop(sign_in(&keyring.stack, &organisation.email));
+    let used = [key_named_by(new.token()), key_named_by(old.token())];
+    assert_eq!(uses(&old, "access_token_key"), used, "each key once, the newest first");
     [&old, &new].into_iter().for_each(works);
     assert_eq!(old.get(&format!("/v1/buildings?limit=1&cursor={cursor}")).expect(200).data().len(), 1);
 
@@ -164,6 +187,7 @@ fn personal_data_comes_under_the_new_key_whatever_happens_meanwhile() {
     let other = Organisation::register_named(stack, "Grace Example");
     let all = keyring.status("personal data");
     assert_eq!(all.len(), 1);
+    let old_id = uses(&organisation.admin, "personal_data_key").remove(0);
     let count = all[0].replace("encrypts: ", "");
 
     keyring.change(&[("pii", &format!("{old},{new}"))]);
@@ -193,6 +217,17 @@ fn personal_data_comes_under_the_new_key_whatever_happens_meanwhile() {
         let retired = "select count(*) from personal_data_keys where retired_at is not null";
         (watch.count(retired, &[]) == 1).then_some(())
     });
+
+    // On record is each value once, however often a batch was cut off, and to nobody another organisation's.
+    let others = "select key_id from personal_data_keys where key_id <> $1";
+    let new_id: String = watch.rows(others, &[&old_id])[0].get(0);
+    assert_eq!(reencrypted(&organisation.admin, &old_id, &new_id), vec![1; 1 + MEMBERS]);
+    assert_eq!(reencrypted(&other.admin, &old_id, &new_id), [1]);
+    let phone = json!({"phone": "+61 2 5550 0100"});
+    (0..2).for_each(|_| drop(organisation.admin.patch("/v1/users/me", &phone).expect(200)));
+    assert_eq!(uses(&organisation.admin, "personal_data_key"), [new_id, old_id]);
+    let log: String = watch.rows("select string_agg(to_jsonb(a)::text, ' ') from audit_log a", &[])[0].get(0);
+    assert!([&old, &new].iter().all(|key| !log.contains(key.as_str())), "no key is in the log");
 
     keyring.change(&[("pii", &new)]);
     assert_eq!(organisation.admin.get("/v1/users/me").expect(200)["full_name"], "Ada Example");

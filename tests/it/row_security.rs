@@ -28,6 +28,11 @@ const REFUSED_BY_POLICY: &str = "42501";
 /// What it says to a statement that would rewrite the record, whoever's it is.
 const THE_RECORD: &str = "23001";
 
+/// A row for the audit log of an organisation.
+const ADD_TO_THE_LOG: &str =
+    "insert into audit_log (id, organisation_id, action, resource_type, status, transaction_id, leaf, leaf_hash, created_at)
+     values (gen_random_uuid(), $1, 'x', 'x', 'success', gen_random_uuid(), 'x', sha256('\\x00'::bytea || 'x'), now())";
+
 /// A table with the column that names the organisation.
 struct TenantTable {
     name: String,
@@ -245,6 +250,11 @@ fn a_purpose_sees_the_tables_that_it_is_about() {
                 assert_eq!(touched, may_write, "{purpose} and writing to {name}");
             }
         }
+        // Re-encryption tells each organisation what it did, and sees nothing else of what is told there.
+        let refusal = sql.try_rows(ADD_TO_THE_LOG, &[&organisation]).err();
+        let code = refusal.map(|error| error.code().unwrap().code().to_owned());
+        let refused = (purpose != "personal_data").then(|| REFUSED_BY_POLICY.to_owned());
+        assert_eq!(code, refused, "{purpose} and the audit log");
     }
 }
 

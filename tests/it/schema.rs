@@ -53,8 +53,10 @@ fn every_index_that_is_described_exists_and_every_one_with_a_name_of_ours_is_des
 
 #[test]
 fn every_purpose_is_told_with_the_tables_that_it_reaches() {
-    let sql = "select distinct substring(qual from '= ''([a-z_]+)'''), tablename::text from pg_policies
-               where schemaname = 'public' and qual like '%purpose%' and policyname <> 'operator'";
+    let sql = "select distinct substring(condition from '= ''([a-z_]+)'''), name
+               from (select coalesce(qual, with_check) as condition, tablename::text as name from pg_policies
+                     where schemaname = 'public' and policyname <> 'operator') as policies
+               where condition like '%purpose%'";
     let mut found = BTreeMap::<String, BTreeSet<String>>::new();
     for row in Stack::shared().sql().rows(sql, &[]) {
         found.entry(row.get(0)).or_default().insert(row.get(1));

@@ -67,7 +67,10 @@ fn the_first_key_encrypts_and_all_decrypt() {
     let token = vault(&old).encrypt("Ada Example");
     let both = vault(&format!("{new}, {old}"));
     assert_eq!(both.decrypt(&token).expect("the old key is there"), "Ada Example");
-    let Renewal::Renewed(renewed) = both.renew(&token) else { panic!("it was under the old key") };
+    let Renewal::Renewed { from, token: renewed } = both.renew(&token) else {
+        panic!("it was under the old key")
+    };
+    assert_eq!(from, vault(&old).encrypting_key_id());
     assert_eq!(both.renew(&renewed), Renewal::Current);
     assert_eq!(vault(&new).decrypt(&renewed).expect("the old key is not needed"), "Ada Example");
     assert_eq!(vault(&new).renew(&token), Renewal::Unreadable);

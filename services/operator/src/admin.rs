@@ -1,16 +1,14 @@
 //! An organisation with its first admin, made by whoever runs the appliance: production keeps registration closed.
 
-use std::borrow::Cow;
-
 use data_encoding::BASE32_NOPAD;
 use firemode_api::{Passwords, Vault};
-use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
+use firemode_domain::audit::AuditEvent;
 use firemode_domain::password::{self, Weakness};
 use firemode_domain::role::Role;
 use firemode_runtime::settings::Settings;
+use firemode_storage::audit::{self, KeyKind};
 use firemode_storage::users::{self, EMAIL_TAKEN, NewUser};
-use firemode_storage::{Database, StorageError, audit, demo};
-use time::OffsetDateTime;
+use firemode_storage::{Database, StorageError, demo};
 use uuid::Uuid;
 
 /// Random bytes of a password that is made here: 160 bits, 32 characters.
@@ -119,7 +117,13 @@ pub async fn create(settings: &Settings, admin: FirstAdmin) -> Result<Created, A
         Some(EMAIL_TAKEN) => AdminError::EmailTaken,
         _ => error.into(),
     })?;
-    audit::record(&tx, &[made(organisation_id, user_id)]).await?;
+    let transaction_id = Uuid::now_v7();
+    let resource = ("user", user_id.to_string());
+    // By the system: whoever runs the appliance has no account.
+    let made = AuditEvent::of_system(organisation_id, transaction_id, "admin.create", resource);
+    audit::record(&tx, &[made]).await?;
+    let (kind, key_id) = (KeyKind::PersonalData, vault.encrypting_key_id());
+    audit::record_key_use(&tx, organisation_id, transaction_id, kind, key_id).await?;
     tx.commit().await?;
     Ok(Created { organisation_id, user_id, password: generated })
 }
@@ -133,21 +137,4 @@ fn random_password() -> Result<String, AdminError> {
     let mut bytes = [0; PASSWORD_BYTES];
     getrandom::fill(&mut bytes).map_err(|_| AdminError::Keys)?;
     Ok(BASE32_NOPAD.encode(&bytes).to_lowercase())
-}
-
-/// By the system: whoever runs the appliance has no account.
-fn made(organisation_id: Uuid, user_id: Uuid) -> AuditEvent {
-    AuditEvent {
-        id: Uuid::now_v7(),
-        organisation_id,
-        actor_user_id: None,
-        action: Cow::Borrowed("admin.create"),
-        resource_type: Cow::Borrowed("user"),
-        resource_id: Some(user_id.to_string()),
-        status: AuditStatus::Success,
-        before: None,
-        after: None,
-        transaction_id: Uuid::now_v7(),
-        at: truncate_to_microseconds(OffsetDateTime::now_utc()),
-    }
 }

@@ -1,16 +1,15 @@
 //! The demo organisation's users, and tokens for its admin.
 
-use std::borrow::Cow;
-
 use firemode_api::{Passwords, Vault};
-use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
+use firemode_domain::audit::AuditEvent;
 use firemode_domain::role::Role;
 use firemode_runtime::demo::{
     ADMIN_EMAIL, ADMIN_ID, ORGANISATION_ID, PASSWORD, TECHNICIAN_EMAIL, TECHNICIAN_ID, TOKEN_SECONDS,
 };
 use firemode_runtime::settings::Settings;
+use firemode_storage::audit::{self, KeyKind};
 use firemode_storage::users::{self, NewUser};
-use firemode_storage::{Database, StorageError, Transaction, audit, demo};
+use firemode_storage::{Database, StorageError, Transaction, demo};
 use firemode_web::AccessKey;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -79,14 +78,19 @@ pub async fn close(settings: &Settings) -> Result<u64, DemoError> {
 /// [`DemoError`].
 pub async fn token(settings: &Settings) -> Result<String, DemoError> {
     open(settings).await?;
-    issue(settings, ADMIN_ID, Role::Admin)
+    issue(settings, ADMIN_ID, Role::Admin).await
 }
 
 /// An access token of a demo user.
-pub(crate) fn issue(settings: &Settings, user_id: Uuid, role: Role) -> Result<String, DemoError> {
+pub(crate) async fn issue(settings: &Settings, user_id: Uuid, role: Role) -> Result<String, DemoError> {
     let key = AccessKey::new(&settings.auth.jwt_secret_key, &[]);
     let issued = key.issue(user_id, ORGANISATION_ID, role, OffsetDateTime::now_utc(), TOKEN_SECONDS);
-    issued.map(|(token, _)| token).map_err(|_| DemoError::Keys)
+    let (token, _) = issued.map_err(|_| DemoError::Keys)?;
+    let tx = Database::new(settings, 1)?.tenant(ORGANISATION_ID).transaction().await?;
+    let (kind, key_id) = (KeyKind::AccessTokens, key.signing_key_id());
+    audit::record_key_use(&tx, ORGANISATION_ID, Uuid::now_v7(), kind, key_id).await?;
+    tx.commit().await?;
+    Ok(token)
 }
 
 async fn add_users(tx: &Transaction, settings: &Settings) -> Result<(), DemoError> {
@@ -106,22 +110,10 @@ async fn add_users(tx: &Transaction, settings: &Settings) -> Result<(), DemoErro
         };
         users::insert(tx, &user).await?;
     }
-    audit::record(tx, &[made()]).await?;
-    Ok(())
-}
-
-fn made() -> AuditEvent {
-    AuditEvent {
-        id: Uuid::now_v7(),
-        organisation_id: ORGANISATION_ID,
-        actor_user_id: None,
-        action: Cow::Borrowed("demo.create"),
-        resource_type: Cow::Borrowed("organisation"),
-        resource_id: Some(ORGANISATION_ID.to_string()),
-        status: AuditStatus::Success,
-        before: None,
-        after: None,
-        transaction_id: Uuid::now_v7(),
-        at: truncate_to_microseconds(OffsetDateTime::now_utc()),
-    }
+    let transaction_id = Uuid::now_v7();
+    let resource = ("organisation", ORGANISATION_ID.to_string());
+    let made = AuditEvent::of_system(ORGANISATION_ID, transaction_id, "demo.create", resource);
+    audit::record(tx, &[made]).await?;
+    let (kind, key_id) = (KeyKind::PersonalData, vault.encrypting_key_id());
+    Ok(audit::record_key_use(tx, ORGANISATION_ID, transaction_id, kind, key_id).await?)
 }

@@ -51,11 +51,61 @@ pub struct AuditFilter {
     pub status: Option<String>,
 }
 
+/// What a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// It signs access tokens.
+    AccessTokens,
+    /// It encrypts personal data.
+    PersonalData,
+}
+
+impl KeyKind {
+    /// The kind of thing that it is in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessTokens => "access_token_key",
+            Self::PersonalData => "personal_data_key",
+        }
+    }
+}
+
 /// Writes events.
 ///
 /// # Errors
 /// An event cannot be put into canonical form, or the database does not answer.
 pub async fn record(tx: &Transaction, events: &[AuditEvent]) -> Result<(), StorageError> {
+    insert(tx, events, "").await
+}
+
+/// Writes an event whose id follows from what it says ([`AuditEvent::id_of`]), unless it stands there. Where another
+/// transaction is about to write it, this waits for what becomes of that.
+///
+/// # Errors
+/// As for [`record`].
+pub async fn record_once(tx: &Transaction, event: &AuditEvent) -> Result<(), StorageError> {
+    insert(tx, std::slice::from_ref(event), "on conflict (id) do nothing").await
+}
+
+/// Puts on record that a key was used for an organisation; from the second time on there is nothing to add. A key belongs to
+/// no organisation, so none is told before it concerns it.
+///
+/// # Errors
+/// As for [`record`].
+pub async fn record_key_use(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    transaction_id: Uuid,
+    kind: KeyKind,
+    key_id: &str,
+) -> Result<(), StorageError> {
+    let resource = (kind.as_str(), key_id.to_owned());
+    let mut event = AuditEvent::of_system(organisation_id, transaction_id, "key.use", resource);
+    event.id = AuditEvent::id_of(&[organisation_id.as_bytes(), kind.as_str().as_bytes(), key_id.as_bytes()]);
+    record_once(tx, &event).await
+}
+
+async fn insert(tx: &Transaction, events: &[AuditEvent], on_conflict: &str) -> Result<(), StorageError> {
     if events.is_empty() {
         return Ok(());
     }
@@ -64,11 +114,14 @@ pub async fn record(tx: &Transaction, events: &[AuditEvent]) -> Result<(), Stora
         .map(|event| event.leaf().map_err(|error| StorageError::Damaged(format!("audit event: {error}"))))
         .collect::<Result<_, _>>()?;
     let hashes: Vec<Vec<u8>> = leaves.iter().map(|leaf| leaf_hash(leaf).to_vec()).collect();
-    tx.run(
+    let sql = format!(
         "insert into audit_log (id, organisation_id, user_id, action, resource_type, resource_id, status,
                                 transaction_id, before, after, leaf, leaf_hash, created_at)
          select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-                              $8::uuid[], $9::jsonb[], $10::jsonb[], $11::bytea[], $12::bytea[], $13::timestamptz[])",
+                              $8::uuid[], $9::jsonb[], $10::jsonb[], $11::bytea[], $12::bytea[], $13::timestamptz[]) {on_conflict}"
+    );
+    tx.run(
+        &sql,
         &[
             &column(events, |event| event.id),
             &column(events, |event| event.organisation_id),

@@ -67,6 +67,11 @@ impl SigningKeys {
         Self(std::iter::once(first).chain(others).collect())
     }
 
+    /// The id of the key that signs.
+    pub fn signing_key_id(&self) -> &str {
+        &self.0[0].id
+    }
+
     /// Signs a payload with the first key.
     pub fn seal(&self, payload: &[u8]) -> String {
         let key = &self.0[0];

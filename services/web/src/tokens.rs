@@ -89,6 +89,11 @@ impl AccessKey {
         Self(signing_keys(secret, accepted))
     }
 
+    /// The id of the key that signs.
+    pub fn signing_key_id(&self) -> &str {
+        self.0.signing_key_id()
+    }
+
     /// Makes a token for a user, with a new `jti`.
     ///
     /// # Errors

@@ -7,7 +7,6 @@ use actix_web::http::Method;
 use firemode_domain::audit::{AuditEvent, AuditStatus};
 use firemode_storage::{Database, StorageError, audit};
 use firemode_web::RequestContext;
-use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -16,9 +15,6 @@ use crate::handlers::act;
 
 /// Refusals of one minute that are remembered; further ones of it are not put on record.
 const REMEMBERED_MAX: usize = 10_000;
-
-/// The primary key, which refuses what another instance has put on record.
-const ON_RECORD: &str = "audit_log_pkey";
 
 /// What was put on record in the present minute.
 #[derive(Debug, Default)]
@@ -44,11 +40,8 @@ impl Denials {
         event.resource_id = Some(format!("{method} {route}"));
         event.status = AuditStatus::Failure;
         event.after = Some(serde_json::json!({"role": principal.role}));
-        match put(database, &event).await {
-            Err(error) if error.constraint() != Some(ON_RECORD) => {
-                tracing::warn!(%error, "a refusal was not put on record");
-            }
-            _ => {}
+        if let Err(error) = put(database, &event).await {
+            tracing::warn!(%error, "a refusal was not put on record");
         }
     }
 
@@ -63,19 +56,12 @@ impl Denials {
 
 async fn put(database: &Database, event: &AuditEvent) -> Result<(), StorageError> {
     let tx = database.tenant(event.organisation_id).transaction().await?;
-    audit::record(&tx, std::slice::from_ref(event)).await?;
+    audit::record_once(&tx, event).await?;
     tx.commit().await
 }
 
 /// The same for every instance.
 fn id_of(principal: &Principal, method: &Method, route: &str, minute: i64) -> Uuid {
-    let hash = Sha256::new()
-        .chain_update(principal.user_id)
-        .chain_update(minute.to_be_bytes())
-        .chain_update(method.as_str())
-        .chain_update(route)
-        .finalize();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    let user_id = principal.user_id.as_bytes();
+    AuditEvent::id_of(&[user_id, &minute.to_be_bytes(), method.as_str().as_bytes(), route.as_bytes()])
 }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use firemode_runtime::settings::Settings;
+use firemode_storage::audit::{self, KeyKind};
 use firemode_storage::personal_data::{self, COLUMNS, Cell};
 use firemode_storage::{Database, Purpose, StorageError, Transaction};
+use firemode_web::RequestContext;
+use uuid::Uuid;
 
 use crate::auth::vault::Vault;
 
@@ -71,7 +74,7 @@ pub(crate) async fn check(database: &Database, vault: &Vault, is_start: bool) ->
     if known.is_empty() && !reads_a_sample(&tx, vault).await? {
         return Err(KeysError::Missing { needed: "unknown".to_owned(), given: given() });
     }
-    let first = vault.key_ids().next().unwrap_or_default();
+    let first = vault.encrypting_key_id();
     let is_noted = known.iter().any(|key| key.id == first && !key.is_retired);
     let is_new = (is_start || !is_noted) && personal_data::note_use(&tx, first, &vault.check_token()).await?;
     tx.commit().await?;
@@ -79,6 +82,17 @@ pub(crate) async fn check(database: &Database, vault: &Vault, is_start: bool) ->
         tracing::info!(key_id = first, "personal data is encrypted with a key that is new to this database");
     }
     Ok(())
+}
+
+/// Puts on record, where it is for the first time, with which key something of an organisation was encrypted.
+pub(crate) async fn note_encryption(
+    tx: &Transaction,
+    vault: &Vault,
+    organisation_id: Uuid,
+    context: RequestContext,
+) -> Result<(), StorageError> {
+    let (kind, key_id) = (KeyKind::PersonalData, vault.encrypting_key_id());
+    audit::record_key_use(tx, organisation_id, context.transaction_id, kind, key_id).await
 }
 
 async fn reads_all(tx: &Transaction, vault: &Vault) -> Result<bool, StorageError> {

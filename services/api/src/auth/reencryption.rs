@@ -3,13 +3,18 @@
 //! All instances take part: whoever gets the lock does the next batch and notes in the same transaction how far it came, so a
 //! process may end at any point and another one goes on. A value is replaced only where it still is what was read.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::web;
-use firemode_storage::personal_data::{self, COLUMNS, Cell, Column, Reencryption};
+use firemode_domain::audit::AuditEvent;
+use firemode_storage::audit::{self, KeyKind};
+use firemode_storage::personal_data::{self, COLUMNS, Reencryption};
 use firemode_storage::{Purpose, StorageError, Transaction};
 use metrics::{counter, describe_counter, describe_gauge, gauge};
+use serde_json::json;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::auth::vault::{Renewal, Vault};
 use crate::state::{Ready, State};
@@ -22,6 +27,9 @@ enum Step {
     /// Nothing, for now.
     Idle,
 }
+
+/// What a batch did to one organisation's values: how many were under which key. All of them are under the first now.
+type Replaced = BTreeMap<Uuid, BTreeMap<String, u64>>;
 
 /// Says what the figures of this file are.
 pub(crate) fn describe() {
@@ -64,7 +72,7 @@ async fn step(state: &State) -> Result<Step, StorageError> {
     if !personal_data::try_lock(&tx).await? {
         return Ok(Step::More);
     }
-    let own = state.vault.key_ids().next().unwrap_or_default();
+    let own = state.vault.encrypting_key_id();
     let known = personal_data::known_keys(&tx).await?;
     if known.first().is_none_or(|newest| newest.id != own) {
         return Ok(Step::Idle);
@@ -75,13 +83,15 @@ async fn step(state: &State) -> Result<Step, StorageError> {
     };
     let rows_max = i64::from(state.settings.auth.reencryption_batch_rows);
     let (progress, replaced) = batch(&tx, &state.vault, progress, rows_max).await?;
+    audit::record(&tx, &on_record(own, &replaced)).await?;
     personal_data::keep(&tx, &progress).await?;
     if is_clean(&progress) {
         let others: Vec<&str> = known.iter().skip(1).map(|key| key.id.as_str()).collect();
         personal_data::retire(&tx, &others).await?;
     }
     tx.commit().await?;
-    counter!("firemode_personal_data_reencrypted_total").increment(replaced);
+    let values = replaced.values().flat_map(BTreeMap::values).sum();
+    counter!("firemode_personal_data_reencrypted_total").increment(values);
     report(&progress);
     Ok(Step::More)
 }
@@ -110,41 +120,47 @@ async fn batch(
     vault: &Vault,
     mut progress: Reencryption,
     rows_max: i64,
-) -> Result<(Reencryption, u64), StorageError> {
+) -> Result<(Reencryption, Replaced), StorageError> {
+    let mut replaced = Replaced::new();
     let column = usize::try_from(progress.column_index).ok().and_then(|index| COLUMNS.get(index));
     let Some(column) = column else {
         progress.ended_at = Some(OffsetDateTime::now_utc());
-        return Ok((progress, 0));
+        return Ok((progress, replaced));
     };
     let cells = personal_data::cells_after(tx, *column, progress.after_id, rows_max).await?;
-    let mut replaced = 0;
     for cell in &cells {
-        match renew(tx, vault, *column, cell).await? {
+        match vault.renew(&cell.token) {
             Renewal::Current => {}
-            Renewal::Renewed(_) => replaced += 1,
+            Renewal::Renewed { from, token } => {
+                // Where somebody has just changed it, the next run looks again.
+                progress.rows_reencrypted += 1;
+                if personal_data::replace(tx, *column, cell, &token).await? {
+                    let of_organisation = replaced.entry(cell.organisation_id).or_default();
+                    *of_organisation.entry(from.to_owned()).or_default() += 1;
+                }
+            }
             Renewal::Unreadable => progress.rows_unreadable += 1,
         }
     }
-    progress.rows_reencrypted += replaced;
     progress.after_id = cells.last().map(|cell| cell.id);
     if cells.is_empty() {
         progress.column_index += 1;
     }
-    Ok((progress, replaced.unsigned_abs()))
+    Ok((progress, replaced))
 }
 
-async fn renew(
-    tx: &Transaction,
-    vault: &Vault,
-    column: Column,
-    cell: &Cell,
-) -> Result<Renewal, StorageError> {
-    let renewal = vault.renew(&cell.token);
-    if let Renewal::Renewed(token) = &renewal {
-        // Where somebody has just changed it, the next run looks again.
-        personal_data::replace(tx, column, cell, token).await?;
-    }
-    Ok(renewal)
+/// What stands in the log of each organisation: the keys by their ids, and how many values. The batch is their transaction.
+fn on_record(key_id: &str, replaced: &Replaced) -> Vec<AuditEvent> {
+    let transaction_id = Uuid::now_v7();
+    let event = |(organisation_id, values): (&Uuid, &BTreeMap<String, u64>)| {
+        let resource = (KeyKind::PersonalData.as_str(), key_id.to_owned());
+        AuditEvent {
+            before: Some(json!({"values": values})),
+            after: Some(json!({"values": {key_id: values.values().sum::<u64>()}})),
+            ..AuditEvent::of_system(*organisation_id, transaction_id, "key.reencrypt", resource)
+        }
+    };
+    replaced.iter().map(event).collect()
 }
 
 /// A whole run found nothing under any other key.

@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use firemode_storage::Transaction;
+use firemode_storage::audit::{self, KeyKind};
 use firemode_storage::refresh_tokens::{self, NewRefreshToken};
 use firemode_storage::revocations::{self, Entry, Revocation};
 use firemode_storage::users::User;
-use firemode_storage::{Transaction, audit};
 use firemode_web::{ACCESS_TOKEN_SECONDS_MAX, LEEWAY_SECONDS, Problem, RequestContext};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -54,7 +55,7 @@ pub(crate) async fn sign_in(
     context: RequestContext,
     action: &'static str,
 ) -> Result<SignedIn, Problem> {
-    let tokens = issue(tx, state, &user, Uuid::now_v7(), None).await?;
+    let tokens = issue(tx, state, &user, context, Uuid::now_v7(), None).await?;
     audit::record(tx, &[act(&user, context, action, ("user", user.id), None, None)]).await?;
     let full_name = state.vault.decrypt(&user.full_name_encrypted)?;
     Ok(SignedIn {
@@ -64,11 +65,12 @@ pub(crate) async fn sign_in(
     })
 }
 
-/// Makes an access token and a refresh token of a family.
+/// Makes an access token and a refresh token of a family, and records the first use of a key for the organisation.
 pub(crate) async fn issue(
     tx: &Transaction,
     state: &State,
     user: &User,
+    context: RequestContext,
     family_id: Uuid,
     parent_id: Option<Uuid>,
 ) -> Result<Tokens, Problem> {
@@ -90,6 +92,10 @@ pub(crate) async fn issue(
         .access_key
         .issue(user.id, user.organisation_id, user.role, issued_at, life)
         .map_err(Problem::internal)?;
+    let key_id = state.access_key.signing_key_id();
+    let organisation_id = user.organisation_id;
+    let transaction_id = context.transaction_id;
+    audit::record_key_use(tx, organisation_id, transaction_id, KeyKind::AccessTokens, key_id).await?;
     Ok(Tokens { access_token, refresh_token, token_type: "Bearer", expires_in: auth.access_token_seconds })
 }
 

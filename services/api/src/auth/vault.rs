@@ -28,11 +28,16 @@ struct Key {
 
 /// What a token is under, and what it becomes.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Renewal {
+pub enum Renewal<'a> {
     /// The first key: it stays.
     Current,
-    /// Another of the keys: this is the same text under the first.
-    Renewed(Vec<u8>),
+    /// Another of the keys.
+    Renewed {
+        /// The id of that one.
+        from: &'a str,
+        /// The same text under the first.
+        token: Vec<u8>,
+    },
     /// None of the keys.
     Unreadable,
 }
@@ -54,6 +59,11 @@ impl Vault {
     /// The ids of the keys, the first one's first.
     pub fn key_ids(&self) -> impl Iterator<Item = &str> {
         self.keys().map(|key| key.id.as_str())
+    }
+
+    /// The id of the key that encrypts.
+    pub fn encrypting_key_id(&self) -> &str {
+        &self.first.id
     }
 
     /// The token of a text, under the first key.
@@ -82,12 +92,14 @@ impl Vault {
     }
 
     /// The same text under the first key.
-    pub fn renew(&self, token: &[u8]) -> Renewal {
+    pub fn renew(&self, token: &[u8]) -> Renewal<'_> {
         if self.first.open(token).is_some() {
             return Renewal::Current;
         }
-        match self.others.iter().find_map(|key| key.open(token)) {
-            Some(text) => Renewal::Renewed(self.first.fernet.encrypt(&text).into_bytes()),
+        match self.others.iter().find_map(|key| Some((key, key.open(token)?))) {
+            Some((key, text)) => {
+                Renewal::Renewed { from: &key.id, token: self.first.fernet.encrypt(&text).into_bytes() }
+            }
             None => Renewal::Unreadable,
         }
     }

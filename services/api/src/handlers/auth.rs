@@ -12,6 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::auth::keys::note_encryption;
 use crate::auth::proof::{self, Credentials};
 use crate::auth::tokens::{SignedIn, end_all, hash, sign_in};
 use crate::handlers::act;
@@ -123,6 +124,7 @@ pub(crate) async fn register(
         .ok_or_else(|| Problem::internal("a new user is not there"))?;
     state.throttle.succeeded(&tx, &state.throttle.origin(&request, &email)).await?;
     let signed_in = sign_in(&tx, &state, user, context, "auth.register").await?;
+    note_encryption(&tx, &state.vault, organisation_id, context).await?;
     tx.commit().await?;
     Ok(HttpResponse::Created().json(signed_in))
 }
@@ -194,6 +196,7 @@ pub(crate) async fn accept_invitation(
     let user = users::find(&tx, organisation_id, user.id).await?.ok_or_else(refused)?;
     state.throttle.succeeded(&tx, &state.throttle.origin(&request, &user.email)).await?;
     let signed_in = sign_in(&tx, &state, user, context, "auth.accept_invitation").await?;
+    note_encryption(&tx, &state.vault, organisation_id, context).await?;
     tx.commit().await?;
     Ok(HttpResponse::Ok().json(signed_in))
 }

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
+use crate::auth::keys::note_encryption;
 use crate::auth::tokens::new_secret_token;
 use crate::handlers::act;
 use crate::handlers::auth::{check_email, email_taken};
@@ -106,6 +107,7 @@ pub(crate) async fn invite(
             let after = json!({"role": role});
             let event = act(&principal, context, "user.invite", ("user", user_id), None, Some(after));
             audit::record(tx, &[event]).await?;
+            note_encryption(tx, &state.vault, organisation_id, context).await?;
             Outcome::new(StatusCode::CREATED, &Invited { user: user.into(), invitation })
         },
     )

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
+use crate::auth::keys::note_encryption;
 use crate::auth::proof::confirm_password;
 use crate::auth::tokens::{end_all, issue};
 use crate::etag;
@@ -137,6 +138,7 @@ pub(crate) async fn update_me(
 ) -> Result<HttpResponse, Problem> {
     let (organisation_id, user_id) = (principal.organisation_id, principal.user_id);
     let UpdateProfile { full_name, phone } = body.value;
+    let has_text = full_name.is_some() || phone.as_deref().is_some_and(|phone| !phone.is_empty());
     let encrypt = |text: String| state.vault.encrypt(&text);
     // What was changed, and not to what: names are no matter for a log that is kept for ever.
     let changed = json!({"full_name": full_name.is_some(), "phone": phone.is_some()});
@@ -151,6 +153,9 @@ pub(crate) async fn update_me(
     users::update_profile(&tx, organisation_id, user_id, &patch).await?;
     let event = act(&principal, context, "user.update_profile", ("user", user_id), None, Some(changed));
     audit::record(&tx, &[event]).await?;
+    if has_text {
+        note_encryption(&tx, &state.vault, organisation_id, context).await?;
+    }
     let after = users::find(&tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
     let profile = OwnProfile::of(&state, after)?;
     tx.commit().await?;
@@ -226,7 +231,7 @@ pub(crate) async fn change_password(
             users::set_password(tx, organisation_id, user_id, &password_hash).await?;
             account_tokens::withdraw_all(tx, organisation_id, user_id).await?;
             let entry = end_all(tx, organisation_id, user_id, true).await?;
-            let tokens = issue(tx, &state, &user, Uuid::now_v7(), None).await?;
+            let tokens = issue(tx, &state, &user, context, Uuid::now_v7(), None).await?;
             let event = act(&principal, context, "user.change_password", ("user", user_id), None, None);
             audit::record(tx, &[event]).await?;
             let (token_type, expires_in) = (tokens.token_type, tokens.expires_in);

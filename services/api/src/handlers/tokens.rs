@@ -63,7 +63,11 @@ pub(crate) struct RevokeAll {
     responses((status = 200, description = "New tokens.", body = Tokens),
               (status = 401, description = "The refresh token does not work (any more).", body = firemode_web::ProblemBody,
                content_type = "application/problem+json")))]
-pub(crate) async fn refresh(body: Body<Refresh>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn refresh(
+    body: Body<Refresh>,
+    context: RequestContext,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
     let refused = || Problem::unauthorized("The refresh token does not work any more. Sign in again.");
     let hash = hash(&body.value.refresh_token);
     let organisation_id = {
@@ -81,7 +85,7 @@ pub(crate) async fn refresh(body: Body<Refresh>, state: web::Data<State>) -> Res
         users::find_for_share(&tx, token.organisation_id, token.user_id).await?.filter(|user| user.is_active);
     let user = user.filter(|_| token.expires_at > OffsetDateTime::now_utc()).ok_or_else(refused)?;
     refresh_tokens::mark_used(&tx, &token).await?;
-    let tokens = issue(&tx, &state, &user, token.family_id, Some(token.id)).await?;
+    let tokens = issue(&tx, &state, &user, context, token.family_id, Some(token.id)).await?;
     tx.commit().await?;
     Ok(HttpResponse::Ok().json(tokens))
 }

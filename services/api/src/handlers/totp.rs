@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
+use crate::auth::keys::note_encryption;
 use crate::auth::proof::confirm_password;
 use crate::auth::second_factor::{new_recovery_codes, new_secret, take_code};
 use crate::handlers::act;
@@ -87,6 +88,7 @@ pub(crate) async fn begin(
             }
             let event = act(&principal, context, "user.begin_totp", ("user", user.id), None, None);
             audit::record(tx, &[event]).await?;
+            note_encryption(tx, &state.vault, user.organisation_id, context).await?;
             Outcome::new(StatusCode::CREATED, &NewTotp { secret: None, otpauth_uri: None })
         },
     )

@@ -107,6 +107,42 @@ struct Leaf<'a> {
 }
 
 impl AuditEvent {
+    /// An act of the system itself that succeeded, now.
+    pub fn of_system(
+        organisation_id: Uuid,
+        transaction_id: Uuid,
+        action: &'static str,
+        resource: (&'static str, String),
+    ) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            organisation_id,
+            actor_user_id: None,
+            action: Cow::Borrowed(action),
+            resource_type: Cow::Borrowed(resource.0),
+            resource_id: Some(resource.1),
+            status: AuditStatus::Success,
+            before: None,
+            after: None,
+            transaction_id,
+            at: truncate_to_microseconds(OffsetDateTime::now_utc()),
+        }
+    }
+
+    /// The id of an event that is to stand in the log once, whichever process writes it first: the same parts give the same
+    /// one.
+    pub fn id_of(parts: &[&[u8]]) -> Uuid {
+        let mut hash = Sha256::new();
+        for part in parts {
+            // With their lengths, so that no other parts come to the same.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    }
+
     /// The canonical bytes of the event: RFC 8785 JSON of all its fields and of `"v":1`.
     ///
     /// # Errors

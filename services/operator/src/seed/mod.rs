@@ -78,8 +78,8 @@ pub async fn run(settings: &Settings, base_url: &str) -> Result<Added, SeedError
         return Err(SeedError::Busy);
     }
     let crew = Crew {
-        admin: Api::new(base_url, demo::issue(settings, ADMIN_ID, Role::Admin)?),
-        technician: Api::new(base_url, demo::issue(settings, TECHNICIAN_ID, Role::Technician)?),
+        admin: Api::new(base_url, demo::issue(settings, ADMIN_ID, Role::Admin).await?),
+        technician: Api::new(base_url, demo::issue(settings, TECHNICIAN_ID, Role::Technician).await?),
     };
     crew.admin.wait_until_ready()?;
     let mut added = Added::default();
