@@ -13,6 +13,7 @@ use crate::access::Principal;
 use crate::auth::second_factor::{self, Verdict};
 use crate::auth::throttle::{Origin, SIGN_INS};
 use crate::handlers::act;
+use crate::handlers::me::no_such_user;
 use crate::state::State;
 
 /// What somebody brings who wants to sign in.
@@ -122,7 +123,7 @@ pub(crate) async fn confirm_password(
     let tx = state.database.tenant(principal.organisation_id).read().await?;
     let user = users::find(&tx, principal.organisation_id, principal.user_id)
         .await?
-        .ok_or_else(|| Problem::not_found("user"))?;
+        .ok_or_else(no_such_user)?;
     let origin = state.throttle.origin(request, &user.email);
     state.throttle.check(&tx, &origin).await?;
     drop(tx);

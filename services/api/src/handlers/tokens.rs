@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::access::Principal;
 use crate::auth::tokens::{Tokens, end_all, hash, issue, longest_life};
 use crate::handlers::act;
+use crate::handlers::me::no_such_user;
 use crate::state::State;
 
 /// A refresh token to exchange.
@@ -131,7 +132,7 @@ pub(crate) async fn revoke(
     let Revoke { jti, user_id } = body.value;
     let tx = state.database.tenant(principal.organisation_id).transaction().await?;
     let user = users::find(&tx, principal.organisation_id, user_id).await?;
-    let user = user.ok_or_else(|| Problem::not_found("user"))?;
+    let user = user.ok_or_else(no_such_user)?;
     let entry = end_token(&tx, &principal, user.id, jti).await?;
     let event = act(&principal, context, "auth.revoke", ("token", jti), None, None);
     audit::record(&tx, &[event]).await?;
@@ -154,7 +155,7 @@ pub(crate) async fn revoke_all(
     let user_id = body.value.user_id.unwrap_or(principal.user_id);
     let tx = state.database.tenant(principal.organisation_id).transaction().await?;
     let user = users::find(&tx, principal.organisation_id, user_id).await?;
-    let user = user.ok_or_else(|| Problem::not_found("user"))?;
+    let user = user.ok_or_else(no_such_user)?;
     let entry = end_all(&tx, principal.organisation_id, user.id, true).await?;
     let event = act(&principal, context, "auth.revoke_all", ("user", user.id), None, None);
     audit::record(&tx, &[event]).await?;
