@@ -79,6 +79,23 @@ fn a_body_of_another_type_is_415_and_a_large_one_413() {
 }
 
 #[test]
+fn a_compressed_body_is_refused_before_anybody_unpacks_it() {
+    let admin = admin();
+    let nobody = Stack::shared().client();
+    let body = json!({"site_name": "A", "site_address": "B"}).to_string();
+    let post = |client: &Client, path: &str, encoding: &str| {
+        let request = client.request("POST", path).header("content-encoding", encoding);
+        request.body("application/json", body.as_str()).send()
+    };
+    for encoding in ["gzip", "br", "zstd", "deflate", "GZIP", "identity, br", "x"] {
+        post(&nobody, "/v1/auth/login", encoding).problem(415, "FIRE-415");
+        post(&admin, "/v1/buildings", encoding).problem(415, "FIRE-415");
+        post(&admin, "/v1/classify", encoding).problem(415, "FIRE-415");
+    }
+    post(&admin, "/v1/buildings", "identity").expect(201);
+}
+
+#[test]
 fn an_id_that_is_none_names_nothing() {
     let admin = admin();
     for path in [

@@ -121,9 +121,8 @@ pub(crate) async fn confirm_password(
     field: &'static str,
 ) -> Result<User, Problem> {
     let tx = state.database.tenant(principal.organisation_id).read().await?;
-    let user = users::find(&tx, principal.organisation_id, principal.user_id)
-        .await?
-        .ok_or_else(no_such_user)?;
+    let user =
+        users::find(&tx, principal.organisation_id, principal.user_id).await?.ok_or_else(no_such_user)?;
     let origin = state.throttle.origin(request, &user.email);
     state.throttle.check(&tx, &origin).await?;
     drop(tx);

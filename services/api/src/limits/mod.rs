@@ -8,6 +8,7 @@ pub(crate) mod slow_body;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_ENCODING;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
 use firemode_runtime::settings::ServerSettings;
@@ -21,7 +22,7 @@ use rate::{Exhausted, RateLimits, Standing};
 /// What is signed in and out of, each time with a password's hash or a token of one's own.
 const AUTH: &str = "/v1/auth/";
 
-/// Refuses heads that are too large and addresses that ask too often, before anything else is done for them.
+/// Refuses heads that are too large, bodies that would have to be unpacked, and addresses that ask too often, before anything else is done for them.
 pub(crate) async fn admit<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -106,6 +107,14 @@ fn check_head(request: &ServiceRequest, settings: &ServerSettings) -> Result<(),
     if header_bytes > settings.header_bytes_max {
         let detail = format!("The headers are longer than {} bytes.", settings.header_bytes_max);
         return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+    }
+    if request
+        .headers()
+        .get_all(CONTENT_ENCODING)
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        let detail = "Send the body as it is, without Content-Encoding.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     Ok(())
 }
