@@ -6,14 +6,17 @@ use firemode_domain::document::Limits;
 use firemode_runtime::settings::Settings;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
-use firemode_storage::{Database, limits};
-use firemode_web::{AccessKey, CursorKey, InternalKey, ReceiptKeys, Revocations};
+use firemode_storage::{Database, Transaction, limits};
+use firemode_web::{
+    AccessKey, CursorKey, InternalKey, Key, Outcome, Problem, ReceiptKeys, Revocations, run_once,
+};
 
 use crate::app::ApiError;
 use crate::auth::denials::Denials;
 use crate::auth::passwords::Passwords;
 use crate::auth::throttle::Throttle;
 use crate::auth::vault::Vault;
+use crate::handlers::Actor;
 use crate::limits::rate::RateLimits;
 
 /// Documents as they were that are built at the same time, each up to the largest size of a document.
@@ -76,6 +79,20 @@ impl State {
             database,
             settings,
         })
+    }
+
+    /// Runs an act of a user in one transaction, once for each key: see [`run_once`].
+    pub(crate) async fn run_once(
+        &self,
+        actor: impl Into<Actor>,
+        key: &Key,
+        fingerprint: &[u8],
+        act: impl AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
+    ) -> Result<Outcome, Problem> {
+        let Actor { organisation_id, user_id } = actor.into();
+        let access = self.database.tenant(organisation_id);
+        let scope = key.scope(organisation_id, user_id);
+        run_once(access, scope, fingerprint, self.settings.idempotency.days, act).await
     }
 }
 

@@ -5,7 +5,7 @@ use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_storage::buildings::{self, Building, BuildingPatch, NAME_AND_ADDRESS_TAKEN, NewBuilding};
 use firemode_storage::{StorageError, audit};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope, run_once};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -115,13 +115,8 @@ pub(crate) async fn create(
         building_class: body.value.building_class.as_deref(),
         metadata: body.value.metadata.as_ref().unwrap_or(&empty),
     };
-    let scope = key.scope(principal.organisation_id, principal.user_id);
-    let outcome = run_once(
-        state.database.tenant(principal.organisation_id),
-        scope,
-        &body.fingerprint,
-        state.settings.idempotency.days,
-        async |tx| {
+    let outcome = state
+        .run_once(&principal, &key, &body.fingerprint, async |tx| {
             let building =
                 buildings::insert(tx, principal.organisation_id, &new).await.map_err(name_taken)?;
             let view = BuildingView::from(building);
@@ -129,9 +124,8 @@ pub(crate) async fn create(
                 act(&principal, context, "building.create", ("building", view.id), None, logged(&view)?);
             audit::record(tx, &[event]).await?;
             Outcome::new(StatusCode::CREATED, &view)
-        },
-    )
-    .await?;
+        })
+        .await?;
     Ok(outcome.respond())
 }
 

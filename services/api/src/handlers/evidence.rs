@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use data_encoding::HEXLOWER;
 use firemode_storage::audit;
 use firemode_storage::evidence::{self, Evidence, EvidenceFilter, Flag};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope, run_once};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -218,11 +218,9 @@ async fn review(
     state: &State,
 ) -> Result<HttpResponse, Problem> {
     let (organisation_id, user_id) = (principal.organisation_id, principal.user_id);
-    let scope = key.scope(organisation_id, user_id);
-    let days = state.settings.idempotency.days;
     let reason = body.value.reason.as_str();
-    let outcome =
-        run_once(state.database.tenant(organisation_id), scope, &body.fingerprint, days, async |tx| {
+    let outcome = state
+        .run_once(principal, &key, &body.fingerprint, async |tx| {
             let before =
                 evidence::find_to_change(tx, organisation_id, id).await?.ok_or_else(no_such_evidence)?;
             if before.flag.is_some() == is_to_be_flagged {

@@ -10,7 +10,7 @@ use firemode_domain::role::Role;
 use firemode_storage::account_tokens::{self, NewAccountToken, TokenKind};
 use firemode_storage::users::{self, NAMED_ELSEWHERE, NewUser, User};
 use firemode_storage::{Transaction, audit};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, run_once};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -94,13 +94,8 @@ pub(crate) async fn invite(
         has_joined: false,
     };
     let (token, hash) = new_secret_token();
-    let scope = key.scope(organisation_id, principal.user_id);
-    let outcome = run_once(
-        state.database.tenant(organisation_id),
-        scope,
-        &body.fingerprint,
-        state.settings.idempotency.days,
-        async |tx| {
+    let outcome = state
+        .run_once(&principal, &key, &body.fingerprint, async |tx| {
             users::insert(tx, &new).await.map_err(email_taken)?;
             let user = users::find(tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
             let invitation = issue(tx, &state, &principal, &user, TokenKind::Invitation, &hash).await?;
@@ -109,9 +104,8 @@ pub(crate) async fn invite(
             audit::record(tx, &[event]).await?;
             note_encryption(tx, &state.vault, organisation_id, context).await?;
             Outcome::new(StatusCode::CREATED, &Invited { user: user.into(), invitation })
-        },
-    )
-    .await?;
+        })
+        .await?;
     Ok(outcome.reveal("/invitation/token", token).respond())
 }
 
@@ -195,17 +189,12 @@ async fn hand_out(
 ) -> Result<HttpResponse, Problem> {
     let organisation_id = principal.organisation_id;
     let (token, hash) = new_secret_token();
-    let scope = key.scope(organisation_id, principal.user_id);
     let (action, wants_joined) = match kind {
         TokenKind::Invitation => ("user.invite_again", false),
         TokenKind::PasswordReset => ("user.issue_password_reset", true),
     };
-    let outcome = run_once(
-        state.database.tenant(organisation_id),
-        scope,
-        &NO_BODY,
-        state.settings.idempotency.days,
-        async |tx| {
+    let outcome = state
+        .run_once(principal, &key, &NO_BODY, async |tx| {
             let (user, _) =
                 users::find_for_update(tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
             if !user.is_active {
@@ -219,9 +208,8 @@ async fn hand_out(
             let answer = issue(tx, state, principal, &user, kind, &hash).await?;
             audit::record(tx, &[act(principal, context, action, ("user", user_id), None, None)]).await?;
             Outcome::new(StatusCode::CREATED, &answer)
-        },
-    )
-    .await?;
+        })
+        .await?;
     Ok(outcome.reveal("/token", token).respond())
 }
 

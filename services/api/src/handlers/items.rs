@@ -11,7 +11,7 @@ use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, Wa
 use firemode_storage::sessions::{self, Hold};
 use firemode_storage::{Transaction, audit};
 use firemode_web::shapes::told_clock;
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, run_once};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -68,18 +68,11 @@ pub(crate) async fn add_items(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let items = items_of(body.value.0)?;
-    let scope = key.scope(principal.organisation_id, principal.user_id);
-    let days = state.settings.idempotency.days;
     let mut addition =
         Addition { state: &state, principal: &principal, context, warm: None, is_ahead: false };
-    let outcome = run_once(
-        state.database.tenant(principal.organisation_id),
-        scope,
-        &body.fingerprint,
-        days,
-        async |tx| addition.run(tx, *session_id, items).await,
-    )
-    .await;
+    let outcome = state
+        .run_once(&principal, &key, &body.fingerprint, async |tx| addition.run(tx, *session_id, items).await)
+        .await;
     // A document that is ahead of a database whose commit may have failed is forgotten, and with it the actor that wrote.
     if let Some((mut lease, documents)) = addition.warm
         && (outcome.is_ok() || !addition.is_ahead)

@@ -8,7 +8,7 @@ use firemode_domain::role::Role;
 use firemode_storage::audit::AuditFilter;
 use firemode_storage::users::{self, ProfilePatch, User};
 use firemode_storage::{account_tokens, audit};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, run_once};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -215,14 +215,9 @@ pub(crate) async fn change_password(
     check_password("new_password", &new_password, &[&proven.email, &full_name, &proven.organisation_name])?;
     let password_hash = state.passwords.hash(&new_password).await?;
     let (organisation_id, user_id) = (principal.organisation_id, principal.user_id);
-    let scope = key.scope(organisation_id, user_id);
     let mut made = None;
-    let outcome = run_once(
-        state.database.tenant(organisation_id),
-        scope,
-        &body.fingerprint,
-        state.settings.idempotency.days,
-        async |tx| {
+    let outcome = state
+        .run_once(&principal, &key, &body.fingerprint, async |tx| {
             let (user, _) =
                 users::find_for_update(tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
             if user.password_changed_at != proven.password_changed_at {
@@ -238,9 +233,8 @@ pub(crate) async fn change_password(
             made = Some((entry, tokens));
             let stored = NewTokens { access_token: None, refresh_token: None, token_type, expires_in };
             Outcome::new(StatusCode::OK, &stored)
-        },
-    )
-    .await?;
+        })
+        .await?;
     let Some((entry, tokens)) = made else { return Ok(outcome.respond()) };
     state.revocations.add(entry);
     let outcome = outcome.reveal("/access_token", tokens.access_token);

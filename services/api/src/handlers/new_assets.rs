@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use firemode_storage::assets::{self, NewAsset};
 use firemode_storage::{Transaction, audit, buildings};
-use firemode_web::{Body, FieldError, Key, Outcome, Problem, RequestContext, run_once, validate};
+use firemode_web::{Body, FieldError, Key, Outcome, Problem, RequestContext, validate};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -124,14 +124,8 @@ pub(crate) async fn create(
     context: RequestContext,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let scope = key.scope(principal.organisation_id, principal.user_id);
-    let days = state.settings.idempotency.days;
-    let outcome = run_once(
-        state.database.tenant(principal.organisation_id),
-        scope,
-        &body.fingerprint,
-        days,
-        async |tx| {
+    let outcome = state
+        .run_once(&principal, &key, &body.fingerprint, async |tx| {
             let building = buildings::find(tx, principal.organisation_id, *building_id).await?;
             building.ok_or_else(no_such_building)?;
             match &body.value {
@@ -155,9 +149,8 @@ pub(crate) async fn create(
                     Outcome::new(StatusCode::MULTI_STATUS, &AssetResults { results })
                 }
             }
-        },
-    )
-    .await?;
+        })
+        .await?;
     Ok(outcome.respond())
 }
 

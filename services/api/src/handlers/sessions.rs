@@ -9,7 +9,7 @@ use firemode_storage::assets::Asset;
 use firemode_storage::changes::{self, Origin};
 use firemode_storage::sessions::{self, Hold, NewSession, Session, SessionFilter, SessionPatch};
 use firemode_storage::{ReadTransaction, Transaction, assets, audit, buildings, users};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, Problems, RequestContext, WalkScope, run_once};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, Problems, RequestContext, WalkScope};
 use garde::Validate;
 use serde::Deserialize;
 use serde_json::json;
@@ -72,14 +72,8 @@ pub(crate) async fn create(
     context: RequestContext,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let scope = key.scope(principal.organisation_id, principal.user_id);
-    let days = state.settings.idempotency.days;
-    let outcome = run_once(
-        state.database.tenant(principal.organisation_id),
-        scope,
-        &body.fingerprint,
-        days,
-        async |tx| {
+    let outcome = state
+        .run_once(&principal, &key, &body.fingerprint, async |tx| {
             let view = open(tx, &body.value, &principal, &state).await?;
             let after = json!({
                 "building_id": view.building_id, "name": view.name, "technician_id": view.technician_id,
@@ -88,9 +82,8 @@ pub(crate) async fn create(
             let event = act(&principal, context, "session.create", ("session", view.id), None, Some(after));
             audit::record(tx, &[event]).await?;
             Outcome::new(StatusCode::CREATED, &view)
-        },
-    )
-    .await?;
+        })
+        .await?;
     Ok(outcome.respond())
 }
 

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::audit::AuditStatus;
 use firemode_domain::password;
 use firemode_storage::{audit, second_factors, users};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, run_once};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -76,13 +76,8 @@ pub(crate) async fn begin(
     let user = confirm_password(&state, &request, context, &principal, password, "password").await?;
     let secret = new_secret()?;
     let secret_encrypted = state.vault.encrypt(&secret.base32());
-    let scope = key.scope(user.organisation_id, user.id);
-    let outcome = run_once(
-        state.database.tenant(user.organisation_id),
-        scope,
-        &body.fingerprint,
-        state.settings.idempotency.days,
-        async |tx| {
+    let outcome = state
+        .run_once(&user, &key, &body.fingerprint, async |tx| {
             if !second_factors::begin(tx, user.organisation_id, user.id, &secret_encrypted).await? {
                 return Err(Problem::conflict("This account has a second factor. Remove it first."));
             }
@@ -90,9 +85,8 @@ pub(crate) async fn begin(
             audit::record(tx, &[event]).await?;
             note_encryption(tx, &state.vault, user.organisation_id, context).await?;
             Outcome::new(StatusCode::CREATED, &NewTotp { secret: None, otpauth_uri: None })
-        },
-    )
-    .await?;
+        })
+        .await?;
     let outcome = outcome.reveal("/otpauth_uri", secret.uri(&user.email));
     Ok(outcome.reveal("/secret", secret.base32()).respond())
 }
@@ -121,14 +115,9 @@ pub(crate) async fn confirm(
     let origin = state.throttle.origin(&request, &user.email);
     state.throttle.check(&tx, &origin).await?;
     drop(tx);
-    let scope = key.scope(organisation_id, user.id);
     let (mut codes, mut is_wrong) = (Vec::new(), false);
-    let outcome = run_once(
-        state.database.tenant(organisation_id),
-        scope,
-        &body.fingerprint,
-        state.settings.idempotency.days,
-        async |tx| {
+    let outcome = state
+        .run_once(&user, &key, &body.fingerprint, async |tx| {
             let factor = second_factors::find_for_use(tx, organisation_id, user.id).await?;
             let factor = factor.filter(|factor| !factor.is_confirmed).ok_or_else(|| {
                 Problem::conflict("There is nothing to confirm: begin a second factor first.")
@@ -141,9 +130,8 @@ pub(crate) async fn confirm(
             let event = act(&principal, context, "user.confirm_totp", ("user", user.id), None, None);
             audit::record(tx, &[event]).await?;
             Outcome::new(StatusCode::OK, &RecoveryCodes { recovery_codes: None })
-        },
-    )
-    .await;
+        })
+        .await;
     if is_wrong {
         let tx = state.database.tenant(principal.organisation_id).transaction().await?;
         state.throttle.failed(&tx, &origin).await?;
