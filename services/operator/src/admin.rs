@@ -112,8 +112,7 @@ pub async fn create(settings: &Settings, admin: FirstAdmin) -> Result<Created, A
         return Err(AdminError::NotMigrated);
     }
     let tx = database.tenant(organisation_id).transaction().await?;
-    users::insert_organisation(&tx, organisation_id, &organisation).await?;
-    users::insert(&tx, &new).await.map_err(|error| match error.constraint() {
+    users::insert_organisation(&tx, &organisation, &new).await.map_err(|error| match error.constraint() {
         Some(EMAIL_TAKEN) => AdminError::EmailTaken,
         _ => error.into(),
     })?;

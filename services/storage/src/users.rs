@@ -72,13 +72,18 @@ pub struct NewUser<'a> {
 /// The constraint that refuses a second account with one address.
 pub const EMAIL_TAKEN: &str = "idx_users_email";
 
-/// Makes an organisation.
+/// Makes an organisation and its first user: without one, nobody could ever get in.
 ///
 /// # Errors
-/// The database does not answer.
-pub async fn insert_organisation(tx: &Transaction, id: Uuid, name: &str) -> Result<(), StorageError> {
-    tx.run("insert into organisations (id, name) values ($1, $2)", &[&id, &name]).await?;
-    Ok(())
+/// As for [`insert`].
+pub async fn insert_organisation(
+    tx: &Transaction,
+    name: &str,
+    first: &NewUser<'_>,
+) -> Result<(), StorageError> {
+    let sql = "insert into organisations (id, name) values ($1, $2)";
+    tx.run(sql, &[&first.organisation_id, &name]).await?;
+    insert(tx, first).await
 }
 
 /// Makes a user.

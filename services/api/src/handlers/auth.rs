@@ -117,8 +117,7 @@ pub(crate) async fn register(
         has_joined: true,
     };
     let tx = state.database.tenant(organisation_id).transaction().await?;
-    users::insert_organisation(&tx, organisation_id, &organisation_name).await?;
-    users::insert(&tx, &new).await.map_err(email_taken)?;
+    users::insert_organisation(&tx, &organisation_name, &new).await.map_err(email_taken)?;
     let user = users::find(&tx, organisation_id, user_id)
         .await?
         .ok_or_else(|| Problem::internal("a new user is not there"))?;
