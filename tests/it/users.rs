@@ -274,15 +274,18 @@ fn a_changed_password_ends_every_other_session() {
 fn an_admin_hands_out_a_token_for_a_new_password() {
     let stack = Stack::shared();
     let organisation = Organisation::register(stack);
-    let member = organisation.member(stack, "technician");
-    let path = format!("/v1/users/{}", member.user_id);
-    let email = organisation.admin.get(&path).expect(200).text("/email");
+    let invited = invite(&organisation, "technician");
+    let (path, email) = (user_path(&invited), invited.text("/email"));
+    let joined = accept(&invited.text("/invitation/token"), PASSWORD).expect(200);
+    let member = stack.client().with_token(joined.text("/access_token"));
     let reset = organisation.admin.request("POST", &format!("{path}/password-reset")).send().expect(201);
-    member.client.get("/v1/users/me").expect(200);
+    member.get("/v1/users/me").expect(200);
     let body = json!({"token": reset.text("/token"), "password": NEW_PASSWORD});
     stack.client().post("/v1/auth/reset-password", &body).expect(204);
     stack.client().post("/v1/auth/reset-password", &body).problem(401, "FIRE-401");
-    member.client.get("/v1/users/me").problem(401, "FIRE-401-REVOKED");
+    member.get("/v1/users/me").problem(401, "FIRE-401-REVOKED");
+    let refresh = json!({"refresh_token": joined.text("/refresh_token")});
+    stack.client().post("/v1/auth/refresh", &refresh).problem(401, "FIRE-401");
     login(&email, NEW_PASSWORD).expect(200);
     let invited = invite(&organisation, "technician");
     let reset = format!("{}/password-reset", user_path(&invited));
