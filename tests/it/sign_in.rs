@@ -265,6 +265,15 @@ fn whoever_runs_the_appliance_makes_the_first_admin() {
         stack.client().post("/v1/auth/login", &credentials(&email, password.unwrap())).expect(200);
     assert_eq!(signed_in["user"]["role"], "admin");
     assert_eq!(signed_in["organisation"]["name"], "First Fire");
+    let admin = stack.client().with_token(signed_in.text("/access_token"));
+    let log = admin.get("/v1/audit").expect(200);
+    let mut acts: Vec<&str> = log.data().iter().map(|row| row["action"].as_str().unwrap()).collect();
+    acts.reverse();
+    assert_eq!(
+        acts,
+        ["admin.create", "key.use", "key.use", "auth.login"],
+        "a key for the name, one for the token"
+    );
     assert_eq!(create_admin(stack.folder(), &email, &[]).status.code(), Some(73));
 
     let file = tempfile::NamedTempFile::new().unwrap();
