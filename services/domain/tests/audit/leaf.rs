@@ -158,3 +158,12 @@ proptest! {
         prop_assert!(AuditEvent::from_leaf(&bytes).is_err());
     }
 }
+
+#[test]
+fn an_event_that_is_told_once_has_an_id_that_follows_from_its_parts() {
+    let id = AuditEvent::id_of(&[b"ab", b"c"]);
+    assert_eq!(id, AuditEvent::id_of(&[b"ab", b"c"]));
+    for other in [[b"a".as_slice(), b"bc"].as_slice(), &[b"abc"], &[b"ab", b"c", b""], &[b"c", b"ab"]] {
+        assert_ne!(id, AuditEvent::id_of(other));
+    }
+}
