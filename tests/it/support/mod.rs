@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod device;
 pub(crate) mod form;
+pub(crate) mod keyring;
 pub(crate) mod logs;
 pub(crate) mod organisation;
 pub(crate) mod processes;
