@@ -9,6 +9,18 @@ fn history(site: &Site, query: &str) -> Vec<Value> {
     site.admin.get(&site.session(&format!("/history?{query}"))).expect(200).data().to_vec()
 }
 
+/// The whole history, page by page.
+fn walk(site: &Site, limit: usize) -> Vec<Value> {
+    let mut walked = Vec::new();
+    let mut next = site.session(&format!("/history?limit={limit}"));
+    loop {
+        let page = site.admin.get(&next).expect(200);
+        walked.extend(page.data().to_vec());
+        let Some(cursor) = page["next_cursor"].as_str() else { return walked };
+        next = site.session(&format!("/history?limit={limit}&cursor={cursor}"));
+    }
+}
+
 fn at(site: &Site, clock: &Value) -> Value {
     let encoded = base64(clock.to_string().as_bytes()).replace('+', "-").replace('/', "_");
     site.admin.get(&site.session(&format!("?at={}", encoded.trim_end_matches('=')))).expect(200).json
@@ -75,18 +87,25 @@ fn the_history_is_paged_and_has_what_is_not_merged() {
     let place = format!("/items/{}/notes", site.items[0]);
     assert_eq!(whole[0]["touched"], json!([{"path": place, "action": "delete"}]));
     assert!(whole[1..].iter().all(|entry| entry["standing"] == "merged"), "{whole:?}");
-    let mut walked = Vec::new();
-    let mut next = site.session("/history?limit=1");
-    loop {
-        let page = site.admin.get(&next).expect(200);
-        walked.extend(page.data().to_vec());
-        let Some(cursor) = page["next_cursor"].as_str() else { break };
-        next = site.session(&format!("/history?limit=1&cursor={cursor}"));
-    }
-    assert_eq!(walked, whole);
+    assert_eq!(walk(&site, 1), whole);
     let other = Site::of(site.organisation.clone());
     let cursor = site.admin.get(&site.session("/history?limit=1")).expect(200).text("/next_cursor");
     site.admin.get(&other.session(&format!("/history?cursor={cursor}"))).problem(400, "FIRE-400");
+}
+
+#[test]
+fn changes_of_one_moment_each_have_their_place() {
+    let site = Site::new();
+    let path = format!("{}/outcome", site.items[0]);
+    let of_device = |device: usize| operation(&format!("tablet-{device}"), "set", &path, json!("pass"));
+    site.send(&json!({"changes": (0..20).map(of_device).collect::<Vec<_>>()})).expect(200);
+    let whole = history(&site, "limit=100");
+    assert_eq!(whole.len(), 21);
+    assert!(whole[..20].iter().all(|entry| entry["received_at"] == whole[0]["received_at"]));
+    assert!(whole[..20].is_sorted_by(|one, next| one["hash"].as_str() > next["hash"].as_str()));
+    for limit in [1, 7] {
+        assert_eq!(walk(&site, limit), whole);
+    }
 }
 
 #[test]

@@ -34,23 +34,29 @@ pub async fn list(
     walk: &Walk,
 ) -> Result<Page<HistoryEntry>, StorageError> {
     let (at, place) = walk.key();
-    // What identifies a change in the order is 16 bytes of a SHA-256, which no two changes of a session share.
+    let place = place.as_ref().map(|place| place.as_bytes().as_slice());
+    // The key has the first half of a hash, which comes before the hash itself in the order of bytes, and behind every smaller one.
+    //
+    // The changes are read once, and `offset 0` keeps late work a look into its index for each row of the page. A join by hashes
+    // compared each with each where the tables had no statistics yet: after many changes within a minute.
     let rows = on
         .rows(
             concat!(
                 "with listed as (
-                     select hash, xid as created_xid, received_at as created_at,
-                            encode(substr(hash, 1, 16), 'hex')::uuid as id
+                     select hash as id, bytes, user_id, device, received_at as created_at, actor, seq, xid as created_xid
                      from session_changes where organisation_id = $1 and session_id = $7
                  ), page as (
-                     select hash, id from listed where ",
+                     select * from listed where ",
                 in_walk!(),
                 " order by created_at desc, id desc limit $6
                  )
-                 select c.hash, c.bytes, c.user_id, c.device, c.received_at, c.actor, c.seq, l.state, p.id
-                 from page p join session_changes c on c.session_id = $7 and c.hash = p.hash
-                 left join late_changes l on l.organisation_id = $1 and l.session_id = c.session_id and l.hash = c.hash
-                 where c.organisation_id = $1 order by c.received_at desc, p.id desc"
+                 select p.id, p.bytes, p.user_id, p.device, p.created_at, p.actor, p.seq, l.state
+                 from page p left join lateral (
+                     select state from late_changes
+                     where session_id = $7 and hash = p.id and organisation_id = $1
+                     offset 0
+                 ) l on true
+                 order by p.created_at desc, p.id desc"
             ),
             &[
                 &organisation_id,
@@ -63,18 +69,20 @@ pub async fn list(
             ],
         )
         .await?;
-    let entries = rows.iter().map(entry).collect();
+    let entries = rows.iter().map(entry).collect::<Result<_, _>>()?;
     Ok(Page::cut(entries, walk, |entry: &HistoryEntry| (entry.change.received_at, entry.place)))
 }
 
-fn entry(row: &Row) -> HistoryEntry {
-    HistoryEntry {
-        change: stored(row),
+fn entry(row: &Row) -> Result<HistoryEntry, StorageError> {
+    let change = stored(row);
+    let place = change.hash.first_chunk().copied().map(Uuid::from_bytes);
+    Ok(HistoryEntry {
+        place: place.ok_or_else(|| StorageError::Damaged("a change's hash does not have 32 bytes".to_owned()))?,
+        change,
         actor: row.get(5),
         seq: row.get(6),
         late_state: row.get(7),
-        place: row.get(8),
-    }
+    })
 }
 
 /// A change with its place in the history.
