@@ -89,6 +89,10 @@ pub const EQUIVOCATION: &str = "session_changes_actor_seq";
 /// The constraint that refuses an operation id that was applied before.
 pub const OPERATION_APPLIED: &str = "session_operations_pkey";
 
+/// The order of arrival. Changes that came at the same moment stand behind those that they depend on, so that a reader need not
+/// hold them: a change's first operation has a higher number than all that it has seen.
+pub(crate) const ARRIVAL: &str = "c.received_at, c.start_op";
+
 /// What a manager decides on late work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LateDecision {
@@ -181,10 +185,13 @@ pub async fn read_with_late(
     let since = since.map(|ReadUpTo(since)| since);
     let rows = on
         .rows(
-            "select hash, bytes, user_id, device, received_at from session_changes
-             where organisation_id = $1 and session_id = $2
-               and ($3::text is null or (xid >= $3::text::xid8 and xid < pg_snapshot_xmax(pg_current_snapshot())))
-             order by received_at",
+            &format!(
+                "select c.hash, c.bytes, c.user_id, c.device, c.received_at from session_changes c
+                 where c.organisation_id = $1 and c.session_id = $2
+                   and ($3::text is null
+                        or (c.xid >= $3::text::xid8 and c.xid < pg_snapshot_xmax(pg_current_snapshot())))
+                 order by {ARRIVAL}"
+            ),
             &[&organisation_id, &session_id, &since],
         )
         .await?;

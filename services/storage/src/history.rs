@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::changes::{StoredChange, stored};
+use crate::changes::{ARRIVAL, StoredChange, stored};
 use crate::page::{Page, Walk, in_walk};
 use crate::{Executor, StorageError};
 
@@ -77,7 +77,8 @@ fn entry(row: &Row) -> Result<HistoryEntry, StorageError> {
     let change = stored(row);
     let place = change.hash.first_chunk().copied().map(Uuid::from_bytes);
     Ok(HistoryEntry {
-        place: place.ok_or_else(|| StorageError::Damaged("a change's hash does not have 32 bytes".to_owned()))?,
+        place: place
+            .ok_or_else(|| StorageError::Damaged("a change's hash does not have 32 bytes".to_owned()))?,
         change,
         actor: row.get(5),
         seq: row.get(6),
@@ -109,11 +110,14 @@ pub async fn placed(
 ) -> Result<Vec<PlacedChange>, StorageError> {
     let rows = on
         .rows(
-            "select c.hash, c.bytes, c.user_id, c.device, c.received_at, c.actor, c.seq, c.deps from session_changes c
-             where c.organisation_id = $1 and c.session_id = $2
-               and not exists (select from late_changes l where l.organisation_id = c.organisation_id
-                                 and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
-             order by c.received_at",
+            &format!(
+                "select c.hash, c.bytes, c.user_id, c.device, c.received_at, c.actor, c.seq, c.deps
+                 from session_changes c
+                 where c.organisation_id = $1 and c.session_id = $2
+                   and not exists (select from late_changes l where l.organisation_id = c.organisation_id
+                                     and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
+                 order by {ARRIVAL}"
+            ),
             &[&organisation_id, &session_id],
         )
         .await?;

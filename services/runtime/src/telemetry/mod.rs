@@ -8,6 +8,8 @@ mod tests;
 mod text;
 mod trace;
 
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
@@ -53,8 +55,15 @@ pub fn start(settings: &Settings, role: Option<&str>) -> Result<Telemetry, Telem
         _ => None,
     };
     let spans = exporter.as_ref().map(|exporter| trace::layer(exporter.tracer()));
-    tracing_subscriber::registry().with(lines(&settings.log, std::io::stderr)?).with(spans).try_init()?;
+    let lines = lines(&settings.log, std::io::stderr)?;
+    tracing_subscriber::registry().with(lines).with(spans).with(filter_fn(is_wanted)).try_init()?;
     Ok(Telemetry { _exporter: exporter })
+}
+
+/// Automerge opens a span for every column of every change that it reads. They tell nobody anything, and made a quarter of what
+/// reading a long history took.
+fn is_wanted(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::WARN || !metadata.target().starts_with("automerge")
 }
 
 type BoxedLayer = Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>;

@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use uuid::Uuid;
 
-use super::lines;
+use super::{is_wanted, lines};
 use crate::settings::{LogFormat, LogSettings};
 
 #[derive(Clone, Default)]
@@ -35,7 +36,8 @@ impl MakeWriter<'_> for Memory {
 fn written(format: LogFormat, work: impl FnOnce()) -> Vec<String> {
     let memory = Memory::default();
     let settings = LogSettings { filter: "debug".to_owned(), format };
-    let subscriber = tracing_subscriber::registry().with(lines(&settings, memory.clone()).unwrap());
+    let lines = lines(&settings, memory.clone()).unwrap();
+    let subscriber = tracing_subscriber::registry().with(lines).with(filter_fn(is_wanted));
     tracing::subscriber::with_default(subscriber, work);
     let bytes = memory.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
@@ -90,4 +92,14 @@ fn a_text_line_is_short_and_one_line_whatever_is_in_it() {
 fn a_text_line_outside_of_a_request_has_no_id() {
     let written = written(LogFormat::Text, || tracing::info!(port = 8080, "listening"));
     assert!(written[0].ends_with("INFO  listening port=8080"), "{}", written[0]);
+}
+
+#[test]
+fn spans_of_a_library_that_tell_nothing_are_never_opened() {
+    let lines = written(LogFormat::Text, || {
+        let span = tracing::info_span!(target: "automerge::storage::columns", "add_column").entered();
+        assert!(span.is_disabled());
+        tracing::warn!(target: "automerge::storage::load", "this is worth a line");
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
 }

@@ -29,8 +29,8 @@ pub async fn read_tails(
     instance_id: Option<Uuid>,
 ) -> Result<HashMap<Uuid, Vec<StoredChange>>, StorageError> {
     let (organisations, sessions, since) = columns(tails);
-    let sql = unseen("c.hash, c.bytes, c.user_id, c.device, c.received_at");
-    let sql = format!("{sql} order by c.received_at");
+    let sql = unseen("c.hash, c.bytes, c.user_id, c.device, c.received_at, c.start_op");
+    let sql = format!("{sql} order by {}", super::ARRIVAL);
     let rows = on.rows(&sql, &[&organisations, &sessions, &since, &instance_id]).await?;
     let mut by_session: HashMap<Uuid, Vec<StoredChange>> = HashMap::new();
     for row in &rows {
