@@ -42,6 +42,7 @@ mod schema;
 mod security_page;
 mod sessions;
 mod sign_in;
+mod snapshots;
 mod support;
 mod survival;
 mod sweeps;

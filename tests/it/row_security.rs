@@ -83,6 +83,9 @@ fn with_everything() -> Organisation {
         "insert into idempotency_leases
          select $1, id, 'POST', '/v1/evidence', gen_random_uuid()::text, gen_random_uuid(), now() + interval '1 day'
          from users where organisation_id = $1 limit 1",
+        // Snapshots are made of longer sessions.
+        "insert into session_snapshots (session_id, organisation_id, format, change_count, digest, bytes)
+         select id, $1, 1, 0, sha256(''), '' from test_sessions where organisation_id = $1 limit 1",
     ] {
         sql.rows(statement, &[&site.organisation.id]);
     }

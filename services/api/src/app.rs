@@ -13,7 +13,7 @@ use firemode_storage::StorageError;
 use firemode_web::{Drain, Metrics, close_when_leaving, conventions, not_found};
 
 use crate::state::{Ready, State};
-use crate::{access, handlers, limits, maintenance, proxy, readiness, routes};
+use crate::{access, handlers, limits, maintenance, proxy, readiness, routes, snapshots};
 
 /// Threads of one worker for work that would hold up its requests: passwords and documents.
 const BLOCKING_THREADS: usize = 8;
@@ -59,6 +59,7 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
         actix_web::rt::spawn(crate::auth::revocations::keep_fresh(state.clone())),
         actix_web::rt::spawn(crate::auth::reencryption::keep_current(state.clone())),
         actix_web::rt::spawn(maintenance::sweep_now_and_then(state.clone())),
+        actix_web::rt::spawn(snapshots::keep_current(state.clone())),
     ];
 
     if listener::is_successor() {

@@ -13,6 +13,7 @@ mod proxy;
 mod readiness;
 mod roles_table;
 mod routes;
+mod snapshots;
 mod spool;
 mod state;
 

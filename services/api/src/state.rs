@@ -59,7 +59,8 @@ impl State {
         let database = Database::new(&settings, settings.database.pool_size / 2)?;
         Ok(Self {
             evidence: EvidenceStore::open(&settings, &database)?,
-            documents: WarmDocuments::new(settings.ingest.warm_sessions_max),
+            documents: WarmDocuments::new(settings.ingest.warm_sessions_max)
+                .with_snapshots(settings.snapshots.changes_min),
             access_key: AccessKey::new(&auth.jwt_secret_key, &auth.jwt_keys_accepted()),
             internal_key: InternalKey::new(&auth.internal_jwt_secret_key, &auth.internal_jwt_keys_accepted()),
             cursor_key: CursorKey::derive(&auth.jwt_secret_key, &auth.jwt_keys_accepted()),

@@ -6,17 +6,19 @@
 
 mod additions;
 mod page;
+mod snapshots;
 mod warm;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use firemode_domain::document::SessionDocument;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{Notify, OwnedMutexGuard};
 use uuid::Uuid;
 
 pub use self::additions::{Additions, AdditionsRefusal};
+use self::snapshots::{DUE_MAX, is_due};
 pub use self::warm::{Extent, Submission, WarmDocument, WarmSession};
 use crate::changes::ReadUpTo;
 use crate::{Executor, StorageError};
@@ -32,6 +34,9 @@ const MEMORY_BYTES_MAX: usize = 192 << 20;
 pub struct WarmDocuments {
     slots: Mutex<Slots>,
     sessions_max: usize,
+    /// From how many new changes on a snapshot is due; none: this process makes no snapshots.
+    snapshot_changes_min: Option<usize>,
+    is_any_due: Notify,
 }
 
 /// Organisation and session.
@@ -42,6 +47,8 @@ struct Slots {
     by_session: HashMap<SessionKey, Slot>,
     /// Counts uses, to tell which slot was used last.
     uses: u64,
+    /// Sessions whose snapshot is due.
+    due: BTreeSet<SessionKey>,
 }
 
 #[derive(Debug, Default)]
@@ -84,7 +91,13 @@ impl From<Busy> for StorageError {
 impl WarmDocuments {
     /// Room for the documents of so many sessions.
     pub fn new(sessions_max: usize) -> Self {
-        Self { slots: Mutex::default(), sessions_max }
+        Self { slots: Mutex::default(), sessions_max, snapshot_changes_min: None, is_any_due: Notify::new() }
+    }
+
+    /// Notes sessions whose snapshot is due, from so many changes on that the last one does not cover.
+    #[must_use]
+    pub fn with_snapshots(self, changes_min: usize) -> Self {
+        Self { snapshot_changes_min: Some(changes_min), ..self }
     }
 
     /// Waits for the requests before this one on the same session.
@@ -131,6 +144,15 @@ impl WarmDocuments {
             // One reference is the slot's own.
             requests: of_slots().map(|slot| Arc::strong_count(&slot.session) - 1).sum(),
         }
+    }
+
+    fn note_due(&self, key: SessionKey) {
+        let mut slots = self.slots();
+        if slots.due.len() < DUE_MAX {
+            slots.due.insert(key);
+        }
+        drop(slots);
+        self.is_any_due.notify_one();
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
@@ -184,6 +206,11 @@ impl Lease<'_> {
     /// Puts documents back that say what the database says, for the next request.
     pub fn put_back(&mut self, mut session: WarmSession) {
         session.measure();
+        let record = &session.record;
+        let is_due = |min| record.is_loaded() && is_due(record.document.change_count(), record.covered, min);
+        if self.documents.snapshot_changes_min.is_some_and(is_due) {
+            self.documents.note_due(self.key);
+        }
         *self.slot = Some(session).filter(WarmSession::is_loaded);
     }
 }

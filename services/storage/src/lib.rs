@@ -31,6 +31,7 @@ pub mod refresh_tokens;
 pub mod revocations;
 pub mod rules;
 pub mod second_factors;
+pub mod session_snapshots;
 pub mod sessions;
 pub mod snapshot;
 mod spans;

@@ -175,6 +175,13 @@ impl SessionDocument {
 
     /// All changes, in no order.
     fn into_records(self) -> Vec<RecordedChange> {
+        let mut records = self.merged_records();
+        records.extend(self.unmerged.into_records());
+        records
+    }
+
+    /// The merged changes, in the order of the index.
+    pub(super) fn merged_records(&self) -> Vec<RecordedChange> {
         let record = |id: NodeId| {
             let node = self.history.node(id);
             let actor = self.history.actor(node.actor);
@@ -182,8 +189,6 @@ impl SessionDocument {
             let provenance = Provenance { user_id, device, received_at: node.received_at };
             RecordedChange { hash: node.hash, bytes: node.bytes.to_vec(), provenance }
         };
-        let mut records: Vec<_> = (0..self.history.len() as NodeId).map(record).collect();
-        records.extend(self.unmerged.into_records());
-        records
+        (0..self.history.len() as NodeId).map(record).collect()
     }
 }

@@ -12,6 +12,8 @@
 //!   and then calls [`SessionDocument::adopt`].
 //!   Many requests may be prepared and adopted on top of each other before they are stored together: go back
 //!   to a [`Mark`] if that fails.
+//! - [`SessionDocument::snapshot`] keeps what was worked out from the changes, so that the next reader of a long
+//!   history need not work it out again.
 //! - [`SessionDocument::view`] shows the merged document as JSON, with the safe side for outcomes.
 //!
 //! Whether changes fit, what operations write, and most conflicts follow from an index of the changes, in
@@ -41,6 +43,7 @@ mod prepare;
 mod refusal;
 mod room;
 mod session;
+mod snapshot;
 mod unmerged;
 mod value;
 mod view;
@@ -59,5 +62,6 @@ pub use past::{PlaceInHistory, UnknownPast, covered_by};
 pub use prepare::{OperationId, Prepared, WriterContext};
 pub use refusal::{ChangeFault, Refusal};
 pub use session::{Quarantined, SessionDocument};
+pub use snapshot::SnapshotDraft;
 pub use unmerged::Held;
 pub use view::DocumentView;

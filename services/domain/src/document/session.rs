@@ -128,8 +128,9 @@ impl SessionDocument {
     /// A rough figure for the memory that this document takes, in bytes.
     #[must_use]
     pub fn memory_bytes_estimate(&self) -> usize {
-        let applied = self.merged.lock().unwrap_or_else(PoisonError::into_inner).applied();
-        let document = if applied > 0 { self.automerge_bytes_estimate() } else { 0 };
+        let merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        let document =
+            if merged.applied() > 0 { self.automerge_bytes_estimate() } else { merged.saved_bytes() };
         document + self.history.memory_bytes() + self.unmerged.memory_bytes()
     }
 

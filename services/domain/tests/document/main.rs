@@ -9,6 +9,7 @@ mod operation_refusals;
 mod operations;
 mod past;
 mod refusals;
+mod snapshots;
 mod support;
 mod views;
 mod written_from_index;

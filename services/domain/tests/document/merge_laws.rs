@@ -13,7 +13,7 @@ const OUTCOMES: [&str; 4] = ["pass", "fail", "not_tested", "not_applicable"];
 
 /// One thing that happens to a session.
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     /// A client with its own document edits it.
     Edit { client: usize, item: usize, kind: u8, number: u32 },
     /// A client takes in everything that the server has.
@@ -22,7 +22,7 @@ enum Step {
     Operate { device: usize, item: usize, kind: u8, seen: prop::sample::Index },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..3_usize, 0..3_usize, 0..7_u8, 0..4_u32)
             .prop_map(|(client, item, kind, number)| Step::Edit { client, item, kind, number }),
@@ -62,7 +62,7 @@ fn edit(client: &mut Client, item: usize, kind: u8, number: u32) -> Option<Chang
 }
 
 /// Plays the steps and gives back the server's document and the rows it stored.
-fn play(steps: &[Step]) -> (SessionDocument, Vec<RecordedChange>) {
+pub(crate) fn play(steps: &[Step]) -> (SessionDocument, Vec<RecordedChange>) {
     let mut session = session();
     let mut rows = vec![creation().recorded(user(0), NOW)];
     let mut clocks = vec![VectorClock::new(), session.vector_clock()];

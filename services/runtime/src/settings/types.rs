@@ -17,6 +17,7 @@ pub struct Settings {
     pub server: ServerSettings,
     pub ingest: IngestSettings,
     pub results: ResultsSettings,
+    pub snapshots: SnapshotSettings,
     pub database: DatabaseSettings,
     pub auth: AuthSettings,
     pub rate_limit: RateLimitSettings,
@@ -87,6 +88,13 @@ pub struct ResultsSettings {
     pub batch_requests_max: usize,
     pub batch_bytes_max: usize,
     pub linger_milliseconds: u64,
+}
+
+/// Stored snapshots of sessions' documents.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotSettings {
+    pub changes_min: usize,
 }
 
 /// Where the database is and how much of it one appliance may use.

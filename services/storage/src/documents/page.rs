@@ -12,6 +12,9 @@ use crate::{Executor, StorageError};
 /// Bytes of changes that one statement reads at most, unless a single session has more.
 const TAILS_BYTES_MAX: i64 = 8 << 20;
 
+/// A session that was not read yet and has more bytes of changes than this is read by itself: there may be a snapshot of it.
+const LONG_BYTES: i64 = 128 << 10;
+
 impl WarmDocuments {
     /// Looks at the present documents of sessions, in their order. Otherwise as [`Self::read`].
     ///
@@ -35,13 +38,17 @@ impl WarmDocuments {
         let sizes = changes::sizes(on, &tails).await?;
         let mut seen = Vec::with_capacity(tails.len());
         for group in groups(&tails, &sizes) {
-            let mut unseen = changes::read_tails(on, group, None).await?;
+            let is_long = group.iter().any(|tail| is_long(tail, &sizes));
+            let mut unseen = match is_long {
+                true => HashMap::new(),
+                false => changes::read_tails(on, group, None).await?,
+            };
             for SessionTail { session_id, since, .. } in group {
                 let rows = unseen.remove(session_id).unwrap_or_default();
                 let mut lease = self.lease(organisation_id, *session_id).await?;
                 let mut session = lease.take();
                 let record = &mut session.record;
-                let taken = match record.follows(since.as_ref()) {
+                let taken = match !is_long && record.follows(since.as_ref()) {
                     true => record.take_in(rows, record.reached(since.as_ref(), &up_to)).await,
                     false => record.refresh(on, organisation_id, *session_id, Extent::Record).await,
                 };
@@ -57,13 +64,20 @@ impl WarmDocuments {
     }
 }
 
-/// Runs of sessions whose unseen changes fit into one statement.
+fn is_long(tail: &SessionTail, sizes: &HashMap<Uuid, i64>) -> bool {
+    tail.since.is_none() && sizes.get(&tail.session_id).is_some_and(|size| *size > LONG_BYTES)
+}
+
+/// Runs of sessions whose unseen changes fit into one statement; a long one stands alone.
 fn groups<'a>(tails: &'a [SessionTail], sizes: &HashMap<Uuid, i64>) -> Vec<&'a [SessionTail]> {
     let mut groups = Vec::new();
     let (mut start, mut bytes) = (0, 0);
+    let mut was_long = false;
     for (index, tail) in tails.iter().enumerate() {
         let size = sizes.get(&tail.session_id).copied().unwrap_or(0);
-        if index > start && bytes + size > TAILS_BYTES_MAX {
+        let stands_alone = is_long(tail, sizes) || was_long;
+        was_long = is_long(tail, sizes);
+        if index > start && (stands_alone || bytes + size > TAILS_BYTES_MAX) {
             groups.push(&tails[start..index]);
             (start, bytes) = (index, 0);
         }
@@ -92,13 +106,21 @@ mod tests {
 
     #[test]
     fn groups_keep_the_order_and_the_bound() {
-        let tail = |_| SessionTail { organisation_id: Uuid::nil(), session_id: Uuid::new_v4(), since: None };
-        let tails: Vec<SessionTail> = (0..5).map(tail).collect();
-        let megabytes = [3, 4, 2, 9, 1];
-        let sizes = tails.iter().zip(megabytes).map(|(tail, size)| (tail.session_id, size << 20)).collect();
-        let lengths: Vec<usize> = groups(&tails, &sizes).iter().map(|group| group.len()).collect();
-        assert_eq!(lengths, [2, 1, 1, 1]);
-        assert_eq!(groups(&tails, &sizes).concat(), tails);
+        let of_megabytes = |megabytes: &[i64], since: Option<&str>| {
+            let since = since.map(|text| ReadUpTo(text.to_owned()));
+            let tail = |_| SessionTail {
+                organisation_id: Uuid::nil(),
+                session_id: Uuid::new_v4(),
+                since: since.clone(),
+            };
+            let tails: Vec<SessionTail> = megabytes.iter().map(tail).collect();
+            let sizes =
+                tails.iter().zip(megabytes).map(|(tail, size)| (tail.session_id, size << 20)).collect();
+            assert_eq!(groups(&tails, &sizes).concat(), tails);
+            groups(&tails, &sizes).iter().map(|group| group.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(of_megabytes(&[3, 4, 2, 9, 1], Some("3")), [2, 1, 1, 1]);
+        assert_eq!(of_megabytes(&[0, 0, 1, 0, 0, 0, 1, 1, 0], None), [2, 1, 3, 1, 1, 1]);
         assert_eq!(groups(&[], &HashMap::new()).concat(), []);
     }
 }

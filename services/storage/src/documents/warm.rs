@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::changes::{self, ReadUpTo, StoredChange};
-use crate::{Executor, StorageError};
+use crate::{Executor, StorageError, session_snapshots};
 
 /// A session's documents.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ struct Measured {
 
 impl WarmSession {
     pub(super) fn is_loaded(&self) -> bool {
-        self.record.read_up_to.is_some()
+        self.record.is_loaded()
     }
 
     /// Works out anew what they take where they have grown or shrunk by a sixteenth: it means a look at every change.
@@ -60,6 +60,8 @@ pub struct WarmDocument {
     pub(super) actors: HashMap<(Uuid, String), ActorId>,
     /// New ones for what was prepared last; they count once that is adopted.
     new_actors: HashMap<(Uuid, String), ActorId>,
+    /// How many changes the stored snapshot was made from, as far as is known here.
+    pub(super) covered: usize,
 }
 
 /// Which changes a document is made of.
@@ -88,6 +90,10 @@ impl WarmDocument {
         &self.document
     }
 
+    pub(super) fn is_loaded(&self) -> bool {
+        self.read_up_to.is_some()
+    }
+
     /// How far it has been read, if it is loaded.
     pub fn read_up_to(&self) -> Option<&ReadUpTo> {
         self.read_up_to.as_ref()
@@ -105,12 +111,20 @@ impl WarmDocument {
         session_id: Uuid,
         extent: Extent,
     ) -> Result<(), StorageError> {
+        // Before the changes, so that these have all that it was made from.
+        let snapshot = match self.is_loaded() {
+            true => None,
+            false => session_snapshots::find(on, organisation_id, session_id).await?,
+        };
         let since = self.read_up_to.as_ref();
         let (rows, up_to) = match extent {
             Extent::Record => changes::read(on, organisation_id, session_id, since).await?,
             Extent::WithLate => changes::read_with_late(on, organisation_id, session_id, since).await?,
         };
-        self.take_in(rows, up_to).await
+        match snapshot {
+            Some(snapshot) => self.work(move |warm| warm.begin(rows, up_to, &snapshot)).await?,
+            None => self.take_in(rows, up_to).await,
+        }
     }
 
     /// As [`Self::catch_up`], on a thread for such work.
@@ -193,7 +207,7 @@ impl WarmDocument {
     }
 }
 
-fn recorded(row: StoredChange) -> Result<RecordedChange, StorageError> {
+pub(super) fn recorded(row: StoredChange) -> Result<RecordedChange, StorageError> {
     let hash = ChangeHash::try_from(row.hash.as_slice())
         .map_err(|_| StorageError::Damaged("a change's hash does not have 32 bytes".to_owned()))?;
     let provenance = Provenance { user_id: row.user_id, device: row.device, received_at: row.received_at };

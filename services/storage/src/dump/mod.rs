@@ -21,13 +21,15 @@ pub use restoration::{LoadError, Restoration, RestoreError};
 /// Tables that a restored database makes by itself: what was migrated, and which cluster it lives in.
 const MADE_ANEW: &[&str] = &["refinery_schema_history", "database_incarnation"];
 
-/// Tables that no dump has: work in progress, which clients begin anew, and bytes of evidence, which go the way of all evidence.
+/// Tables that no dump has: work in progress, which clients begin anew, bytes of evidence, which go the way of all evidence, and
+/// snapshots, which are made anew from the changes.
 const LEFT_OUT: &[&str] = &[
     "evidence_chunks",
     "evidence_leases",
     "evidence_uploads",
     "evidence_upload_parts",
     "idempotency_leases",
+    "session_snapshots",
 ];
 
 /// A table and those of its columns that are copied.

@@ -132,6 +132,11 @@ impl History {
         self.key_numbers.get(key).copied()
     }
 
+    /// All map keys by their numbers.
+    pub(super) fn keys(&self) -> &[Arc<str>] {
+        &self.keys
+    }
+
     /// The map key with a number.
     pub(super) fn key(&self, number: u32) -> &str {
         &self.keys[number as usize]

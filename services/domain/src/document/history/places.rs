@@ -103,6 +103,17 @@ impl Places {
         self.lists.get(&list).map_or(&[], Vec::as_slice)
     }
 
+    /// All operations at the place of one.
+    fn beside(&self, sketch: &OpSketch) -> &[Entry] {
+        match sketch.key {
+            SketchKey::Map(key) => {
+                let place = self.maps.get(&sketch.object).and_then(|keys| keys.get(&key));
+                place.map_or(&[], |place| &place.entries)
+            }
+            SketchKey::Head | SketchKey::Element(_) => self.list(sketch.object),
+        }
+    }
+
     /// Adds an operation behind all others of its place, and tells its position there.
     fn add(&mut self, sketch: &OpSketch, entry: Entry) -> u32 {
         self.entries += 1;
@@ -233,6 +244,20 @@ impl History {
             };
             self.nodes[id as usize].operations[index].position = self.places.add(&sketch, entry);
         }
+    }
+
+    /// What the operations of a change replaced where they stand, in their order.
+    pub(in crate::document) fn replacements_by(&self, id: NodeId) -> Vec<Replacement> {
+        let mut replacements = Vec::new();
+        for (by, sketch) in (0u32..).zip(&self.node(id).operations) {
+            let beside = self.places.beside(sketch);
+            let replaced =
+                beside.get(sketch.position as usize).map_or(&[][..], |entry| entry.replaces.as_slice());
+            replacements.extend(
+                replaced.iter().map(|position| Replacement { by, of: beside[*position as usize].id() }),
+            );
+        }
+        replacements
     }
 
     /// Takes the operations of the last change out of their places.

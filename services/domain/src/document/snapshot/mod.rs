@@ -1,0 +1,175 @@
+//! A stored copy of what was worked out from the changes: the index, and the Automerge document.
+//!
+//! Reading a long history means to parse, check and apply each change of it. What that gives is a function of the set of
+//! changes, so it can be kept. A snapshot holds none of the changes themselves, only what they amount to: whoever restores
+//! one brings the record, each change that the snapshot was made from has to be there with its own hash, and every other
+//! change is taken in as always. So an old snapshot, one of another copy of the database or one that was made while changes
+//! were held gives the same document as the record alone; what does not fit gives none.
+
+mod draft;
+mod parts;
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use automerge::{ActorId, ChangeHash};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use self::draft::Facts;
+pub use self::draft::SnapshotDraft;
+use self::parts::{Reader, Writer};
+use super::change::RecordedChange;
+use super::history::{History, NewNode, NodeId};
+use super::merged::MergedDocument;
+use super::session::SessionDocument;
+
+/// What a change begins with that its hash does not cover: four bytes that name the format, and a checksum.
+const UNHASHED_BYTES: usize = 8;
+
+impl SessionDocument {
+    /// The form of snapshots that this release writes and reads. Another number for every other form, and for every other
+    /// rule about which changes are merged: what an earlier rule made of the changes must not outlive it.
+    pub const SNAPSHOT_FORMAT: i16 = 1;
+
+    /// What was worked out from the merged changes, still to be verified; none where the Automerge document does not have all
+    /// of them. Takes as long as saving the document.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<SnapshotDraft> {
+        let heads = self.history.hashes(&self.history.heads());
+        let document = self.read(|document| (document.get_heads() == heads).then(|| document.save()))?;
+        let mut writer = Writer::default();
+        self.write_operation_ids(&mut writer);
+        writer.count(self.history.keys().len());
+        self.history.keys().iter().for_each(|key| writer.bytes(key.as_bytes()));
+        writer.count(self.history.len());
+        for id in 0..self.history.len() as NodeId {
+            write_change(&mut writer, &self.history, id);
+        }
+        writer.bytes(&document);
+        Some(SnapshotDraft { bytes: writer.finish(), records: self.merged_records(), facts: Facts::of(self) })
+    }
+
+    /// The document of these changes, of which a snapshot knows some. None where the snapshot does not fit them.
+    ///
+    /// The bytes are to be the ones that [`SnapshotDraft::verified`] gave, in the present format; that is for the caller to make sure.
+    #[must_use]
+    pub fn restored(snapshot: &[u8], records: &[RecordedChange]) -> Option<Self> {
+        // Checked or not, bytes from outside of the process must not end it.
+        let restored = catch_unwind(AssertUnwindSafe(|| Self::restore(snapshot, records)));
+        let mut document = restored.ok().flatten()?;
+        let unseen = records.iter().filter(|record| !document.contains(&record.hash));
+        let unseen: Vec<_> = unseen.cloned().collect();
+        document.integrate(unseen);
+        Some(document)
+    }
+
+    fn restore(snapshot: &[u8], records: &[RecordedChange]) -> Option<Self> {
+        let by_hash: HashMap<&ChangeHash, &RecordedChange> =
+            records.iter().map(|record| (&record.hash, record)).collect();
+        let mut reader = Reader::of(snapshot);
+        let mut document = Self { operation_ids: read_operation_ids(&mut reader)?, ..Self::default() };
+        let history = &mut document.history;
+        for _ in 0..reader.count()? {
+            history.key_number(reader.text()?);
+        }
+        for _ in 0..reader.count()? {
+            let new = read_change(&mut reader, history, &by_hash)?;
+            document.change_bytes += new.bytes.len();
+            history.push(new);
+        }
+        document.merged = MergedDocument::saved(reader.bytes()?.to_vec(), history).into();
+        reader.is_at_end().then_some(document)
+    }
+
+    fn write_operation_ids(&self, writer: &mut Writer) {
+        let mut by_device: HashMap<(Uuid, &str), Vec<&str>> = HashMap::new();
+        for (user_id, device, id) in &self.operation_ids {
+            by_device.entry((*user_id, device)).or_default().push(id);
+        }
+        writer.count(by_device.len());
+        for ((user_id, device), ids) in by_device {
+            writer.bytes(user_id.as_bytes());
+            writer.bytes(device.as_bytes());
+            writer.count(ids.len());
+            ids.iter().for_each(|id| writer.bytes(id.as_bytes()));
+        }
+    }
+}
+
+fn read_operation_ids(reader: &mut Reader<'_>) -> Option<HashSet<(Uuid, String, String)>> {
+    let mut known = HashSet::new();
+    for _ in 0..reader.count()? {
+        let user_id = Uuid::from_slice(reader.bytes()?).ok()?;
+        let device = reader.text()?;
+        for _ in 0..reader.count()? {
+            known.insert((user_id, device.to_owned(), reader.text()?.to_owned()));
+        }
+    }
+    Some(known)
+}
+
+fn write_change(writer: &mut Writer, history: &History, id: NodeId) {
+    let node = history.node(id);
+    let actor = history.actor(node.actor);
+    writer.hash(&node.hash);
+    writer.number(node.actor);
+    if node.seq == 1 {
+        writer.bytes(actor.id.to_bytes());
+    }
+    writer.number(node.start_op);
+    writer.signed(node.stated_at_seconds);
+    writer.count(node.deps.len());
+    node.deps.iter().for_each(|dep| writer.number(id - dep));
+    writer.count(node.operations.len());
+    node.operations.iter().for_each(|sketch| writer.sketch(sketch));
+    let replacements = history.replacements_by(id);
+    writer.count(replacements.len());
+    replacements.iter().for_each(|replacement| writer.replacement(replacement));
+}
+
+/// The next change, with its bytes and its provenance from the record.
+fn read_change(
+    reader: &mut Reader<'_>,
+    history: &History,
+    by_hash: &HashMap<&ChangeHash, &RecordedChange>,
+) -> Option<NewNode> {
+    let hash = reader.hash()?;
+    let record = by_hash.get(&hash)?;
+    let is_itself = Sha256::digest(record.bytes.get(UNHASHED_BYTES..)?).as_slice() == hash.as_ref();
+    let number = reader.number()? as usize;
+    let known = history.actors().get(number);
+    let provenance = &record.provenance;
+    let is_of_actor = match known {
+        Some(actor) => actor.user_id == provenance.user_id && actor.device == provenance.device,
+        None => number == history.actors().len(),
+    };
+    if !is_itself || !is_of_actor {
+        return None;
+    }
+    let actor = match known {
+        Some(actor) => actor.id.clone(),
+        None => ActorId::from(reader.bytes()?),
+    };
+    let seq = known.map_or(0, |actor| actor.changes.len()) as u32 + 1;
+    let start_op = reader.number()?;
+    let stated_at_seconds = reader.signed()?;
+    let next = history.len() as NodeId;
+    let dep = |reader: &mut Reader<'_>| next.checked_sub(reader.number()?).filter(|dep| *dep < next);
+    let deps = (0..reader.count()?).map(|_| dep(reader)).collect::<Option<Box<[_]>>>()?;
+    Some(NewNode {
+        seen: history.seen_by(&deps),
+        operations: (0..reader.count()?).map(|_| reader.sketch()).collect::<Option<_>>()?,
+        replacements: (0..reader.count()?).map(|_| reader.replacement()).collect::<Option<_>>()?,
+        hash,
+        actor,
+        user_id: provenance.user_id,
+        device: provenance.device.clone(),
+        seq,
+        start_op,
+        deps,
+        bytes: record.bytes.as_slice().into(),
+        stated_at_seconds,
+        received_at: provenance.received_at,
+    })
+}
