@@ -81,7 +81,7 @@ fn a_session_reads_the_same_from_a_snapshot_and_what_came_after_it() {
     assert_eq!(before[0]["conflicts"].as_array().unwrap().len(), 1);
     restart_api(&stack, &site.admin);
     assert_eq!(everything(&site.admin, &site), before);
-    assert_eq!(stack.logs().find(|event| is_ignored(event)), None);
+    assert_eq!(stack.logs().find(is_ignored), None);
 }
 
 fn is_ignored(event: &Value) -> bool {
