@@ -38,13 +38,14 @@ pub async fn list(
     // The key has the first half of a hash, which comes before the hash itself in the order of bytes, and behind every smaller one.
     //
     // The changes are read once, and `offset 0` keeps late work a look into its index for each row of the page. A join by hashes
-    // compared each with each where the tables had no statistics yet: after many changes within a minute.
+    // compared each with each where the tables had no statistics yet: after many changes within a minute. The organisation is
+    // compared as no index can, for the same reason as in [`crate::changes::read_tails`].
     let rows = on
         .rows(
             concat!(
                 "with listed as (
                      select hash as id, bytes, user_id, device, received_at as created_at, actor, seq, xid as created_xid
-                     from session_changes where organisation_id = $1 and session_id = $7
+                     from session_changes where organisation_id is not distinct from $1 and session_id = $7
                  ), page as (
                      select * from listed where ",
                 in_walk!(),
@@ -53,7 +54,7 @@ pub async fn list(
                  select p.id, p.bytes, p.user_id, p.device, p.created_at, p.actor, p.seq, l.state
                  from page p left join lateral (
                      select state from late_changes
-                     where session_id = $7 and hash = p.id and organisation_id = $1
+                     where session_id = $7 and hash = p.id and organisation_id is not distinct from $1
                      offset 0
                  ) l on true
                  order by p.created_at desc, p.id desc"
