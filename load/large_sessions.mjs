@@ -113,6 +113,10 @@ async function readBack(name, session) {
   const clock = encodeURIComponent(JSON.stringify(json.vector_clock));
   await timed(`${name}: the session at its clock`, () => send("GET", `${path}?at=${clock}`));
   console.log(`${name}: the API took ${peak("api").toFixed(0)} MiB at most, ingest ${peak("ingest").toFixed(0)} MiB`);
+  // By now a snapshot is stored of a session that is long enough.
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  await restartApi();
+  await timed(`${name}: session, cold, once more`, () => send("GET", path));
 }
 
 const registered = await send("POST", "/v1/auth/register", {

@@ -84,6 +84,26 @@ fn a_session_reads_the_same_from_a_snapshot_and_what_came_after_it() {
     assert_eq!(stack.logs().find(is_ignored), None);
 }
 
+#[test]
+fn a_snapshot_keeps_no_writer_waiting_and_waits_for_none() {
+    let stack = Stack::start(&[("FIREMODE__SNAPSHOTS__CHANGES_MIN", "5")]);
+    let site = Site::on(&stack);
+    send_results(&site, "tablet", 6);
+    let writer = stack.sql();
+    let hold = format!("begin; select from test_sessions where id = '{}' for share", site.session_id);
+    writer.batch(&hold);
+    site.read();
+    eventually("a snapshot is stored beside a writer", || stored(&stack, &site));
+    let clock = "select count(*) from test_sessions where id = $1::text::uuid and vector_clock <> '{}'";
+    assert_eq!(stack.sql().count(clock, &[&site.session_id]), 0, "the row was the writer's");
+    writer.batch("rollback");
+    send_results(&site, "tablet", 5);
+    site.read();
+    eventually("the next one tells the clock", || {
+        (stack.sql().count(clock, &[&site.session_id]) == 1).then_some(())
+    });
+}
+
 fn is_ignored(event: &Value) -> bool {
     event["message"].as_str().is_some_and(|message| message.starts_with(IGNORED))
 }

@@ -100,6 +100,7 @@ impl WarmDocuments {
         let mut session = lease.take();
         let record = &mut session.record;
         record.refresh(&tx, organisation_id, session_id, Extent::Record).await?;
+        drop(tx);
         let changes = record.document.change_count();
         let mut draft = None;
         record.covered = covered;
