@@ -7,7 +7,7 @@ use crate::support::stack::command;
 use crate::support::wait::eventually;
 use crate::support::{Client, Device, Site, Stack, new_key};
 
-const IGNORED: &str = "a stored snapshot is damaged";
+const IGNORED: &str = "the stored snapshot is damaged";
 
 /// What is stored of a session's snapshot: how many changes it was made from, and whether it is whole.
 fn stored(stack: &Stack, site: &Site) -> Option<(i32, bool)> {

@@ -52,7 +52,7 @@ proptest! {
         random.shuffle(&mut rows);
         let snapshot = snapshot_of(&of(&rows[..=cut.index(rows.len())]));
         random.shuffle(&mut rows);
-        let (mut whole, mut restored) = (of(&rows), SessionDocument::restored(&snapshot, &rows).unwrap());
+        let (mut whole, mut restored) = (of(&rows), SessionDocument::restored(&snapshot, rows.to_vec()).unwrap());
         prop_assert_eq!(state(&restored), state(&whole));
         prop_assert_eq!(accounts(&restored, &rows), accounts(&whole, &rows));
         prop_assert_eq!(restored.operation_count(), whole.operation_count());
@@ -68,8 +68,8 @@ proptest! {
         let mut bytes = snapshot;
         let place = damaged.index(bytes.len());
         bytes[place] ^= 1 << (seed % 8);
-        let _ = SessionDocument::restored(&bytes, &rows);
-        let _ = SessionDocument::restored(&bytes[..place], &rows);
+        let _ = SessionDocument::restored(&bytes, rows.to_vec());
+        let _ = SessionDocument::restored(&bytes[..place], rows.to_vec());
     }
 }
 
@@ -89,7 +89,7 @@ fn with_snapshot() -> (Vec<u8>, Vec<RecordedChange>) {
 #[test]
 fn operations_that_were_applied_stay_known() {
     let (snapshot, rows) = with_snapshot();
-    let session = SessionDocument::restored(&snapshot, &rows).unwrap();
+    let session = SessionDocument::restored(&snapshot, rows.to_vec()).unwrap();
     assert!(session.knows_operation(user(1), "phone", "phone-1"));
     assert!(!session.knows_operation(user(1), "phone", "tablet-1"));
 }
@@ -97,11 +97,11 @@ fn operations_that_were_applied_stay_known() {
 #[test]
 fn a_snapshot_that_does_not_fit_the_record_gives_no_document() {
     let (snapshot, rows) = with_snapshot();
-    assert!(SessionDocument::restored(&snapshot, &rows[..2]).is_none(), "a change is not on record");
+    assert!(SessionDocument::restored(&snapshot, rows[..2].to_vec()).is_none(), "a change is not on record");
     let changed = |change: &dyn Fn(&mut RecordedChange)| {
         let mut rows = rows.clone();
         change(&mut rows[1]);
-        SessionDocument::restored(&snapshot, &rows)
+        SessionDocument::restored(&snapshot, rows)
     };
     assert!(changed(&|_| ()).is_some());
     assert!(changed(&|row| *row.bytes.last_mut().unwrap() ^= 1).is_none(), "it is damaged");
@@ -118,9 +118,9 @@ fn held_and_quarantined_changes_stay_what_they_are() {
     let before = of(&rows);
     assert_eq!((before.held().len(), before.quarantined().len()), (1, 1));
     let snapshot = snapshot_of(&before);
-    assert_eq!(state(&SessionDocument::restored(&snapshot, &rows).unwrap()), state(&before));
+    assert_eq!(state(&SessionDocument::restored(&snapshot, rows.to_vec()).unwrap()), state(&before));
     rows.push(missing);
-    let released = SessionDocument::restored(&snapshot, &rows).unwrap();
+    let released = SessionDocument::restored(&snapshot, rows.to_vec()).unwrap();
     assert_eq!(state(&released), state(&of(&rows)));
     assert_eq!(released.held(), []);
 }

@@ -19,32 +19,24 @@ pub(super) fn is_due(changes: usize, covered: usize, changes_min: usize) -> bool
 }
 
 impl WarmDocument {
-    /// As [`WarmDocument::catch_up`], for a document that has read nothing yet: with what a snapshot knows already. May take long.
+    /// As [`WarmDocument::catch_up`], for a document that has read nothing yet: with what a snapshot knows already. False where the
+    /// snapshot cannot be used. May take long.
     ///
     /// # Errors
-    /// A row does not read as what was written; the document stays as it was.
+    /// A row does not read as what was written. In either case the document stays as it was.
     pub(super) fn begin(
         &mut self,
         rows: Vec<StoredChange>,
         up_to: ReadUpTo,
         snapshot: &StoredSnapshot,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         let records = rows.into_iter().map(recorded).collect::<Result<Vec<RecordedChange>, _>>()?;
-        let restored = snapshot.bytes.as_ref().and_then(|bytes| SessionDocument::restored(bytes, &records));
-        match restored {
-            Some(document) => {
-                self.document = document;
-                self.covered = snapshot.change_count;
-            }
-            None => {
-                tracing::warn!(
-                    "a stored snapshot is damaged or not of this record: it is ignored, and made anew"
-                );
-                self.document.integrate(records);
-            }
-        }
+        let restored = snapshot.bytes.as_ref().and_then(|bytes| SessionDocument::restored(bytes, records));
+        let Some(document) = restored else { return Ok(false) };
+        self.document = document;
+        self.covered = snapshot.change_count;
         self.read_up_to = Some(up_to);
-        Ok(())
+        Ok(true)
     }
 }
 

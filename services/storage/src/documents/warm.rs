@@ -112,18 +112,30 @@ impl WarmDocument {
         extent: Extent,
     ) -> Result<(), StorageError> {
         // Before the changes, so that these have all that it was made from.
-        let snapshot = match self.is_loaded() {
-            true => None,
-            false => session_snapshots::find(on, organisation_id, session_id).await?,
-        };
+        if !self.is_loaded()
+            && let Some(snapshot) = session_snapshots::find(on, organisation_id, session_id).await?
+        {
+            let (rows, up_to) = self.read_unseen(on, organisation_id, session_id, extent).await?;
+            if self.work(move |warm| warm.begin(rows, up_to, &snapshot)).await?? {
+                return Ok(());
+            }
+            tracing::warn!(%session_id, "the stored snapshot is damaged or not of this record: it is ignored, and made anew");
+        }
+        let (rows, up_to) = self.read_unseen(on, organisation_id, session_id, extent).await?;
+        self.take_in(rows, up_to).await
+    }
+
+    async fn read_unseen(
+        &self,
+        on: &impl Executor,
+        organisation_id: Uuid,
+        session_id: Uuid,
+        extent: Extent,
+    ) -> Result<(Vec<StoredChange>, ReadUpTo), StorageError> {
         let since = self.read_up_to.as_ref();
-        let (rows, up_to) = match extent {
-            Extent::Record => changes::read(on, organisation_id, session_id, since).await?,
-            Extent::WithLate => changes::read_with_late(on, organisation_id, session_id, since).await?,
-        };
-        match snapshot {
-            Some(snapshot) => self.work(move |warm| warm.begin(rows, up_to, &snapshot)).await?,
-            None => self.take_in(rows, up_to).await,
+        match extent {
+            Extent::Record => changes::read(on, organisation_id, session_id, since).await,
+            Extent::WithLate => changes::read_with_late(on, organisation_id, session_id, since).await,
         }
     }
 

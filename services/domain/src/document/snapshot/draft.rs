@@ -52,8 +52,9 @@ impl SnapshotDraft {
     /// The snapshot, if it gives the document again that it was made from. Takes as long as reading it.
     #[must_use]
     pub fn verified(self) -> Option<Vec<u8>> {
-        let mut again = SessionDocument::restored(&self.bytes, &self.records)?;
-        let is_sound = again.merged_mut().load_saved() && Facts::of(&again) == self.facts;
-        is_sound.then_some(self.bytes)
+        let Self { bytes, records, facts } = self;
+        let mut again = SessionDocument::restored(&bytes, records)?;
+        let is_sound = again.merged_mut().load_saved() && Facts::of(&again) == facts;
+        is_sound.then_some(bytes)
     }
 }

@@ -54,19 +54,17 @@ impl SessionDocument {
     ///
     /// The bytes are to be the ones that [`SnapshotDraft::verified`] gave, in the present format; that is for the caller to make sure.
     #[must_use]
-    pub fn restored(snapshot: &[u8], records: &[RecordedChange]) -> Option<Self> {
+    pub fn restored(snapshot: &[u8], records: Vec<RecordedChange>) -> Option<Self> {
+        let mut record = Record::of(records);
         // Checked or not, bytes from outside of the process must not end it.
-        let restored = catch_unwind(AssertUnwindSafe(|| Self::restore(snapshot, records)));
+        let restored = catch_unwind(AssertUnwindSafe(|| Self::restore(snapshot, &mut record)));
         let mut document = restored.ok().flatten()?;
-        let unseen = records.iter().filter(|record| !document.contains(&record.hash));
-        let unseen: Vec<_> = unseen.cloned().collect();
-        document.integrate(unseen);
+        document.integrate(record.changes.into_iter().flatten());
         Some(document)
     }
 
-    fn restore(snapshot: &[u8], records: &[RecordedChange]) -> Option<Self> {
-        let by_hash: HashMap<&ChangeHash, &RecordedChange> =
-            records.iter().map(|record| (&record.hash, record)).collect();
+    /// Takes the changes that the snapshot knows off the record.
+    fn restore(snapshot: &[u8], record: &mut Record) -> Option<Self> {
         let mut reader = Reader::of(snapshot);
         let mut document = Self { operation_ids: read_operation_ids(&mut reader)?, ..Self::default() };
         let history = &mut document.history;
@@ -74,7 +72,7 @@ impl SessionDocument {
             history.key_number(reader.text()?);
         }
         for _ in 0..reader.count()? {
-            let new = read_change(&mut reader, history, &by_hash)?;
+            let new = read_change(&mut reader, history, record)?;
             document.change_bytes += new.bytes.len();
             history.push(new);
         }
@@ -94,6 +92,23 @@ impl SessionDocument {
             writer.count(ids.len());
             ids.iter().for_each(|id| writer.bytes(id.as_bytes()));
         }
+    }
+}
+
+/// Changes in their order, of which some are taken.
+struct Record {
+    changes: Vec<Option<RecordedChange>>,
+    places: HashMap<ChangeHash, usize>,
+}
+
+impl Record {
+    fn of(changes: Vec<RecordedChange>) -> Self {
+        let places = changes.iter().enumerate().map(|(place, change)| (change.hash, place)).collect();
+        Self { changes: changes.into_iter().map(Some).collect(), places }
+    }
+
+    fn take(&mut self, hash: &ChangeHash) -> Option<RecordedChange> {
+        self.changes[*self.places.get(hash)?].take()
     }
 }
 
@@ -129,17 +144,12 @@ fn write_change(writer: &mut Writer, history: &History, id: NodeId) {
 }
 
 /// The next change, with its bytes and its provenance from the record.
-fn read_change(
-    reader: &mut Reader<'_>,
-    history: &History,
-    by_hash: &HashMap<&ChangeHash, &RecordedChange>,
-) -> Option<NewNode> {
+fn read_change(reader: &mut Reader<'_>, history: &History, record: &mut Record) -> Option<NewNode> {
     let hash = reader.hash()?;
-    let record = by_hash.get(&hash)?;
-    let is_itself = Sha256::digest(record.bytes.get(UNHASHED_BYTES..)?).as_slice() == hash.as_ref();
+    let RecordedChange { bytes, provenance, .. } = record.take(&hash)?;
+    let is_itself = Sha256::digest(bytes.get(UNHASHED_BYTES..)?).as_slice() == hash.as_ref();
     let number = reader.number()? as usize;
     let known = history.actors().get(number);
-    let provenance = &record.provenance;
     let is_of_actor = match known {
         Some(actor) => actor.user_id == provenance.user_id && actor.device == provenance.device,
         None => number == history.actors().len(),
@@ -164,11 +174,11 @@ fn read_change(
         hash,
         actor,
         user_id: provenance.user_id,
-        device: provenance.device.clone(),
+        device: provenance.device,
         seq,
         start_op,
         deps,
-        bytes: record.bytes.as_slice().into(),
+        bytes: bytes.into(),
         stated_at_seconds,
         received_at: provenance.received_at,
     })
