@@ -6,7 +6,7 @@ use firemode_domain::document::{RecordedChange, SessionDocument, VectorClock};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::support::*;
+use crate::support::{self, *};
 
 const ITEMS: [&str; 3] = ["a", "b", "c"];
 const OUTCOMES: [&str; 4] = ["pass", "fail", "not_tested", "not_applicable"];
@@ -93,7 +93,7 @@ pub(crate) fn play(steps: &[Step]) -> (SessionDocument, Vec<RecordedChange>) {
         };
         // An append to what is no list at that point is refused, which is as good.
         if let Ok(prepared) = send(&mut session, entries, seen.as_ref(), by) {
-            rows.extend(prepared.changes.iter().map(|change| change.recorded(prepared.user_id, NOW)));
+            rows.extend(support::rows(&prepared));
             clocks.push(session.vector_clock());
         }
     }

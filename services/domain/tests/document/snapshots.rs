@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::merge_laws::{play, step};
-use crate::support::*;
+use crate::support::{self, *};
 
 fn of(rows: &[RecordedChange]) -> SessionDocument {
     let mut session = SessionDocument::empty();
@@ -31,7 +31,7 @@ fn written_next(session: &mut SessionDocument, old: &VectorClock) -> Vec<Vec<u8>
             entry("delete", "/items/c/outcome", ().into(), "clock"),
         ];
         let prepared = send(session, entries, seen, user(7)).unwrap();
-        written.extend(prepared.recorded(NOW).map(|change| change.bytes));
+        written.extend(prepared.changes.into_iter().map(|change| change.bytes));
     }
     written
 }
@@ -81,7 +81,7 @@ fn with_snapshot() -> (Vec<u8>, Vec<RecordedChange>) {
         let mut named = operation(set("/items/a/outcome", "pass", device));
         named.op_id = Some(format!("{device}-1"));
         let prepared = send(&mut session, vec![Entry::Operation(named)], None, user(1)).unwrap();
-        rows.extend(prepared.recorded(NOW));
+        rows.extend(support::rows(&prepared));
     }
     (snapshot_of(&session), rows)
 }

@@ -164,6 +164,11 @@ pub(crate) fn state(session: &SessionDocument) -> impl PartialEq + std::fmt::Deb
     (session.heads(), session.vector_clock(), view.document, view.conflicts, session.held(), quarantined)
 }
 
+/// The rows that are stored for what was prepared.
+pub(crate) fn rows(prepared: &Prepared) -> impl Iterator<Item = RecordedChange> {
+    prepared.changes.iter().map(|change| change.recorded(prepared.user_id, NOW))
+}
+
 pub(crate) fn record_all(session: &mut SessionDocument, changes: &[NewChange], by: Uuid) {
     session.integrate(changes.iter().map(|change| change.recorded(by, NOW)));
 }

@@ -12,7 +12,7 @@ use firemode_domain::document::{
 };
 use serde_json::{Value, json};
 
-use crate::support::*;
+use crate::support::{self, *};
 
 const DEVICES: [&str; 4] = ["phone", "tablet", "watch", "laptop"];
 const FIELDS: [&str; 5] = ["outcome", "notes", "list", "measurements", "measurements/x"];
@@ -140,7 +140,7 @@ impl Play {
         self.session.adopt(&prepared, NOW);
         let by_server = prepared.changes.iter().filter(|change| change.device.is_some());
         let own: Vec<_> = by_server.map(|change| change.hash).collect();
-        self.rows.extend(prepared.changes.iter().map(|change| change.recorded(prepared.user_id, NOW)));
+        self.rows.extend(support::rows(&prepared));
         self.clocks.push(self.session.vector_clock());
         self.check_written(&own);
         self.check_conflicts(&prepared);
