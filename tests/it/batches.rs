@@ -15,10 +15,7 @@ fn note(site: &Site, device: &str, text: &str) -> Value {
 
 /// What the ingest process of a stack says of itself under this name.
 fn figure(stack: &Stack, name: &str) -> u64 {
-    let listening = stack.logs().find(|event| event["message"] == "listening" && event["server"] == "ingest");
-    let port = listening.and_then(|event| event["port"].as_u64()).expect("the ingest process listens");
-    let port = u16::try_from(port).expect("a port has 16 bits");
-    let text = Client::new(port, stack.logs().clone()).get("/metrics").expect(200).body;
+    let text = stack.ingest().get("/metrics").expect(200).body;
     let text = String::from_utf8(text).expect("metrics are text");
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     value.unwrap_or_default()

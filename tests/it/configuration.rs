@@ -88,6 +88,20 @@ fn all_faults_are_told_at_once_by_name_with_exit_code_78() {
 }
 
 #[test]
+fn profiles_are_for_this_machine_alone() {
+    let profiles = ("FIREMODE__INGEST__PROFILES", "true");
+    for host in ["0.0.0.0", "[::]", "192.0.2.1", "ingest.example.com"] {
+        let text = refused("check", &[profiles, ("FIREMODE__INGEST__HOST", host)]);
+        assert!(text.contains("ingest.host") && text.contains("ingest.profiles"), "{host}: {text}");
+        let without = run("check", &[("FIREMODE__INGEST__HOST", host)]);
+        assert!(without.status.success(), "{host}");
+    }
+    for host in ["127.0.0.1", "127.0.0.2", "[::1]", "localhost"] {
+        assert!(run("check", &[profiles, ("FIREMODE__INGEST__HOST", host)]).status.success(), "{host}");
+    }
+}
+
+#[test]
 fn no_role_starts_with_a_configuration_that_does_not_work() {
     for role in ["supervise", "api", "ingest", "migrate"] {
         let text = refused(role, &[("FIREMODE__SERVER__WORKERS", "many")]);

@@ -33,6 +33,7 @@ mod migrations;
 mod openapi;
 mod operations;
 mod personal_data;
+mod profiles;
 mod receipts;
 mod replit;
 mod revocation;

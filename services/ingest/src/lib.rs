@@ -9,6 +9,7 @@ mod detached;
 mod evidence;
 mod figures;
 mod memory;
+mod profiles;
 mod results;
 mod server;
 mod state;

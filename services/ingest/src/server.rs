@@ -15,7 +15,7 @@ use firemode_web::{Drain, Metrics, Problem, close_when_leaving, conventions_behi
 use serde_json::json;
 
 use crate::state::State;
-use crate::{classify, evidence, figures, memory, results, uploads};
+use crate::{classify, evidence, figures, memory, profiles, results, uploads};
 
 /// Threads of one worker for work that would hold up its requests: merging, hashing, files.
 const BLOCKING_THREADS: usize = 8;
@@ -100,6 +100,11 @@ fn routes(server: &mut ServiceConfig, state: web::Data<State>) {
     let limited = |path: &str, bytes_max| web::resource(path).app_data(web::PayloadConfig::new(bytes_max));
     let posted = |resource: Resource| resource.default_service(web::to(|| only(Method::POST)));
     let read = |path: &str| web::resource(path).default_service(web::to(|| only(Method::GET)));
+    if state.settings.ingest.profiles {
+        server
+            .service(read("/debug/pprof/profile").get(profiles::processor))
+            .service(read("/debug/pprof/heap").get(profiles::heap));
+    }
     server
         .app_data(state)
         // First, because routes are tried one after the other and this one carries the load.

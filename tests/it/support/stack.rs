@@ -10,6 +10,7 @@ use std::time::Duration;
 use firemode_runtime::data_dir::EmbeddedDatabase;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -150,6 +151,18 @@ impl Stack {
     /// A client without a token.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.port, self.logs.clone())
+    }
+
+    /// The ingest process's own port.
+    pub(crate) fn ingest_port(&self) -> u16 {
+        let listening = |event: &Value| event["message"] == "listening" && event["server"] == "ingest";
+        let port = self.logs.find(listening).and_then(|event| event["port"].as_u64());
+        port.and_then(|port| u16::try_from(port).ok()).expect("the ingest process listens")
+    }
+
+    /// A client of the ingest process itself.
+    pub(crate) fn ingest(&self) -> Client {
+        Client::new(self.ingest_port(), self.logs.clone())
     }
 
     /// The database, as the appliance's own role sees it.

@@ -76,6 +76,7 @@ pub struct IngestSettings {
     pub warm_sessions_max: usize,
     pub connect_milliseconds_max: u64,
     pub response_seconds_max: u64,
+    pub profiles: bool,
 }
 
 /// How results of many requests are committed together.

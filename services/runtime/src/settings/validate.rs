@@ -1,5 +1,7 @@
 //! What values are refused, and why.
 
+use std::net::IpAddr;
+
 use secrecy::ExposeSecret as _;
 
 use super::keys::{self, is_placeholder};
@@ -163,10 +165,19 @@ fn places(s: &Settings, env: &Environ) -> Problems {
     if s.server.port != 0 && s.server.port == s.ingest.port {
         problems.push(("ingest.port", format!("{} is the public port too; give it another", s.ingest.port)));
     }
+    if s.ingest.profiles && !is_loopback(&s.ingest.host) {
+        let message = "is not a loopback address, and profiles (ingest.profiles) are for this machine alone";
+        problems.push(("ingest.host", message.to_owned()));
+    }
     if env.get("FIREMODE_ENV").is_some_and(|v| !matches!(v.as_str(), "" | "development" | "production")) {
         problems.push(("environment", "is neither development nor production".to_owned()));
     }
     problems
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.map_or(host == "localhost", |address| address.is_loopback())
 }
 
 /// A browser sends an origin as scheme and host alone, and what differs by a slash never matches.

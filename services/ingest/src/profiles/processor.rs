@@ -1,0 +1,87 @@
+//! Where the processor's time goes.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use actix_web::web::{self, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use firemode_runtime::memory::Memory;
+use firemode_runtime::settings::SupervisorSettings;
+use firemode_web::{Problem, Problems};
+use pprof::{ProfilerGuard, ProfilerGuardBuilder};
+
+use super::{download, format, take_turn};
+use crate::state::State;
+
+/// Samples of each second of processor time; no divisor of the intervals in which a program does its own work.
+const SAMPLES_PER_SECOND: i32 = 99;
+
+/// A sample that finds a thread in one of these is left out: walking its stack could wait for a lock that it holds itself.
+const NOT_SAMPLED: [&str; 4] = ["libc", "libgcc", "pthread", "vdso"];
+
+const SECONDS_DEFAULT: u64 = 10;
+const SECONDS_MAX: u64 = 60;
+
+/// The sampler takes so much for its table of stacks and the names of functions, and keeps it (load/RESULTS.md).
+const SAMPLER_BYTES: u64 = 192 << 20;
+
+/// Set once the sampler has that memory.
+static SAMPLER: OnceLock<()> = OnceLock::new();
+
+/// `GET /debug/pprof/profile?seconds=N`: what all threads do in the next seconds (1 to 60, else 10), sampled.
+///
+/// 503 while another profile is taken, or where the sampler would bring the process near its memory ceiling.
+pub(crate) async fn processor(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let seconds = seconds_of(request.query_string())?;
+    let _turn = take_turn()?;
+    // The first one of a process reads the executable's symbols, which takes long enough to hold up other requests.
+    let sampling =
+        web::block(move || begin(&state.settings.supervisor)).await.map_err(Problem::internal)??;
+    tracing::info!(seconds, "taking a profile of the processor's time");
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let profile = web::block(move || {
+        // Looking up the names of functions takes time that is not to be in the profile.
+        sampling.report().build().map_err(Problem::internal).and_then(|report| format::encode(&report))
+    });
+    Ok(download("profile", profile.await.map_err(Problem::internal)??))
+}
+
+fn begin(supervisor: &SupervisorSettings) -> Result<ProfilerGuard<'static>, Problem> {
+    let ceiling = supervisor.ingest_memory_bytes_max / 100 * supervisor.memory_soft_percent;
+    let bytes = Memory::now().map_err(Problem::internal)?.rss_bytes.unwrap_or_default() + SAMPLER_BYTES;
+    if SAMPLER.get().is_none() && ceiling > 0 && bytes > ceiling {
+        let detail = format!(
+            "A first profile needs {} MiB, and the process would be replaced for taking more than {} MiB; raise \
+             supervisor.ingest_memory_bytes_max.",
+            SAMPLER_BYTES >> 20,
+            ceiling >> 20
+        );
+        return Err(Problem::unavailable(detail));
+    }
+    let sampler = ProfilerGuardBuilder::default().frequency(SAMPLES_PER_SECOND).blocklist(&NOT_SAMPLED);
+    let sampling = sampler.build().map_err(Problem::internal)?;
+    SAMPLER.get_or_init(|| ());
+    Ok(sampling)
+}
+
+fn seconds_of(query: &str) -> Result<u64, Problem> {
+    let given = Query::<BTreeMap<String, String>>::from_query(query)
+        .map_err(|_| Problem::bad_request("The query string cannot be read."))?;
+    let mut problems = Problems::default();
+    let mut seconds = SECONDS_DEFAULT;
+    for (name, value) in given.into_inner() {
+        match value.parse() {
+            Ok(number @ 1..=SECONDS_MAX) if name == "seconds" => seconds = number,
+            _ if name == "seconds" => {
+                problems.add(name, format!("'{value}' is not a whole number from 1 to {SECONDS_MAX}"));
+            }
+            _ => problems.add(name, "is not a parameter of this route"),
+        }
+    }
+    problems.into_result()?;
+    Ok(seconds)
+}
