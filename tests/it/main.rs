@@ -49,6 +49,7 @@ mod survival;
 mod sweeps;
 mod tenants;
 mod upload_keys;
+mod upload_races;
 mod uploads;
 mod users;
 mod walks;

@@ -43,14 +43,28 @@ pub(super) async fn upload(
             upload.answer = Some(answer);
             Ok(upload)
         }
-        Err(problem) => {
-            // After a wrong hash nothing of it is of use: the client begins anew.
-            if problem.error_code() == "FIRE-422-HASH-MISMATCH" {
-                super::remove(state, caller, upload.id).await?;
-            }
-            Err(problem)
-        }
+        Err(problem) => Err(refused(state, caller, &upload, problem).await?),
     }
+}
+
+/// What is wrong with the last chunk: where another request was faster, that alone, whatever came of mixing the two.
+///
+/// After a wrong hash nothing of the upload is of use: it is removed, and the client begins anew.
+async fn refused(
+    state: &State,
+    caller: &Caller,
+    upload: &ResumableUpload,
+    problem: Problem,
+) -> Result<Problem, Problem> {
+    let tx = state.database.tenant(caller.organisation_id).transaction().await?;
+    // Held, so that nobody goes on with what is about to be removed.
+    check_offset(&tx, caller, upload).await?;
+    if problem.error_code() == "FIRE-422-HASH-MISMATCH" {
+        let parts = evidence_uploads::remove(&tx, caller.organisation_id, upload.id).await?;
+        tx.commit().await?;
+        remove(state, caller.organisation_id, &parts).await;
+    }
+    Ok(problem)
 }
 
 /// Copies the parts to one place, hashing them on the way. A file that came in one part is there already.
