@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use firemode_runtime::data_dir::EmbeddedDatabase;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -17,6 +18,14 @@ use crate::http::{Client, Request};
 /// How long anything that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Secrets that development makes: the variable that sets one, and the name of its file.
+const SECRETS: [(&str, &str); 4] = [
+    ("JWT_SECRET_KEY", "jwt_secret_key"),
+    ("INTERNAL_JWT_SECRET_KEY", "internal_jwt_secret_key"),
+    ("PII_ENCRYPTION_KEY", "pii_encryption_key"),
+    ("RECEIPT_SIGNING_KEY", "receipt_signing_key"),
+];
+
 /// A running FireMode with a data folder of its own. Dropping it stops it.
 pub(crate) struct Appliance {
     process: Child,
@@ -25,8 +34,8 @@ pub(crate) struct Appliance {
 }
 
 impl Appliance {
-    /// Starts one on free ports and waits until everything is ready.
-    pub(crate) fn start() -> Self {
+    /// Starts one on free ports, with a database of its own, and waits until everything is ready.
+    pub(crate) fn start(env: &[(&str, &str)]) -> Self {
         let open = std::fs::Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().prefix("firemode-chaos-").permissions(open).tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_firemode"));
@@ -36,9 +45,12 @@ impl Appliance {
             ("INGEST_PORT", "0"),
             ("FIREMODE_ENV", "development"),
             ("RUST_LOG", "warn"),
+            // Each kill finds the delay at its start again.
+            ("FIREMODE__SUPERVISOR__BACKOFF_FORGET_SECONDS", "1"),
+            // One token lasts for the whole experiment.
+            ("JWT_EXPIRES_IN_SECONDS", "86400"),
         ]);
-        // Each kill finds the delay at its start again.
-        command.env("FIREMODE__SUPERVISOR__BACKOFF_FORGET_SECONDS", "1");
+        command.envs(env.iter().copied());
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
         let process = command.spawn().unwrap();
@@ -47,6 +59,18 @@ impl Appliance {
         let listening: SocketAddr = status["listening"].as_str().unwrap().parse().unwrap();
         this.address.set_port(listening.port());
         this
+    }
+
+    /// One more on the database of this one, with its keys.
+    pub(crate) fn beside(&self, env: &[(&str, &str)]) -> Self {
+        let url = EmbeddedDatabase::of(self.folder()).unwrap().url();
+        let secret = |(variable, name)| {
+            let path = self.folder().join("secrets").join(name);
+            (variable, std::fs::read_to_string(path).unwrap().trim().to_owned())
+        };
+        let secrets = SECRETS.map(secret);
+        let shared = secrets.each_ref().map(|(variable, secret)| (*variable, secret.as_str()));
+        Self::start(&[&[("DATABASE_URL", url.as_str())], shared.as_slice(), env].concat())
     }
 
     /// Runs `firemode <args>` on it; true and what it printed, or false and what it complained of.

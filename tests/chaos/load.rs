@@ -1,8 +1,8 @@
-//! Constant load: results under idempotency keys, each sent again under its key until it is acknowledged.
+//! Constant load: results under idempotency keys, each sent again under its key until it is acknowledged, by whichever appliance.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::appliance::{Organisation, Session};
 use crate::http::{Answer, Client, NoAnswer, Request};
+use crate::tally::{Tally, count};
 use crate::uploads::{self, Stored};
 
 /// Attempts at one request.
@@ -31,59 +32,22 @@ const RECEIPT_EVERY: usize = 20;
 /// How much of what an outage has held up is made up for.
 const CATCH_UP_MAX: Duration = Duration::from_secs(5);
 
-/// What has become of all requests so far.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    /// Requests, however often each was sent.
-    pub(crate) requests: AtomicU64,
-    /// Requests that were answered as they should be, in the end.
-    pub(crate) acknowledged: AtomicU64,
-    /// Connections that were refused.
-    pub(crate) refused: AtomicU64,
-    /// Attempts whose connection broke.
-    pub(crate) cut: AtomicU64,
-    /// Attempts that were answered with 503 or 504 and `Retry-After`.
-    pub(crate) unavailable: AtomicU64,
-    /// Attempts that were answered in any other wrong way.
-    pub(crate) wrong: AtomicU64,
-    /// Attempts after the first of a request.
-    pub(crate) retried: AtomicU64,
-    /// Retries that found their first attempt done.
-    pub(crate) replayed: AtomicU64,
-    /// Requests that were given up.
-    pub(crate) given_up: AtomicU64,
-    /// The first wrong answers, for people.
-    pub(crate) examples: Mutex<Vec<String>>,
-    /// When each acknowledged result was sent (for the last time), and when it was acknowledged.
-    results: Mutex<Vec<(Instant, Instant)>>,
-}
-
-impl Tally {
-    /// When the first of the results was acknowledged that were sent after some moment.
-    pub(crate) fn acknowledged_of_begun_after(&self, moment: Instant) -> Option<Instant> {
-        let results = self.results.lock().unwrap();
-        results.iter().filter(|(begun, _)| *begun > moment).map(|(_, acknowledged)| *acknowledged).min()
-    }
-
-    /// Attempts that failed, in any way.
-    pub(crate) fn failed(&self) -> u64 {
-        [&self.refused, &self.cut, &self.unavailable, &self.wrong].iter().map(|n| get(n)).sum()
-    }
-}
-
-pub(crate) fn get(number: &AtomicU64) -> u64 {
-    number.load(Ordering::Relaxed)
-}
-
-fn count(number: &AtomicU64) {
-    number.fetch_add(1, Ordering::Relaxed);
+/// A result that was acknowledged.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Number of the session.
+    pub(crate) session: usize,
+    /// The field that it has set.
+    pub(crate) field: String,
+    /// What was sent, under its key.
+    pub(crate) request: Request,
+    pub(crate) receipt: Value,
 }
 
 /// What was acknowledged.
 #[derive(Debug, Default)]
 pub(crate) struct Acknowledged {
-    /// Results: the session, and the name of the field that each has set.
-    pub(crate) results: Vec<(usize, String)>,
+    pub(crate) results: Vec<Kept>,
     /// Evidence, with its session.
     pub(crate) evidence: Vec<(usize, Stored)>,
     /// Some of the receipts.
@@ -113,13 +77,22 @@ pub(crate) struct Load {
 
 impl Load {
     /// Begins to send `rate` requests a second through `workers` connections that are kept open.
-    pub(crate) fn start(address: SocketAddr, organisation: &Organisation, workers: u32, rate: u32) -> Self {
+    pub(crate) fn start(
+        addresses: &[SocketAddr],
+        organisation: &Organisation,
+        workers: u32,
+        rate: u32,
+    ) -> Self {
         let (tally, stop) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
         let begin = Instant::now();
         let interval = Duration::from_secs(1) * workers / rate;
         let worker = |number: u32| {
             let mut worker = Worker {
-                client: Client::new(address, Some(organisation.token.clone())),
+                clients: addresses
+                    .iter()
+                    .map(|address| Client::new(*address, Some(organisation.token.clone())))
+                    .collect(),
+                home: number as usize % addresses.len(),
                 sessions: organisation.sessions.clone(),
                 tally: tally.clone(),
                 acknowledged: Acknowledged::default(),
@@ -152,8 +125,19 @@ impl Load {
     }
 }
 
+/// A request that was answered with success.
+pub(crate) struct Done {
+    pub(crate) answer: Answer,
+    appliance: usize,
+    /// When its last attempt began.
+    begun: Instant,
+}
+
 pub(crate) struct Worker {
-    client: Client,
+    /// One for each appliance.
+    clients: Vec<Client>,
+    /// The appliance that it asks first; each retry goes to the next one.
+    home: usize,
     sessions: Vec<Session>,
     tally: Arc<Tally>,
     acknowledged: Acknowledged,
@@ -179,10 +163,11 @@ impl Worker {
                                 "actor_id": "chaos", "timestamp": "2026-11-21T00:00:00Z" });
         let path = format!("/v1/tests/sessions/{}/results", session.id);
         let request = Request::new("POST", &path).key(&key).json(&json!({ "changes": [operation] }));
-        if let Some((begun, answer)) = self.until_done(&request) {
-            self.tally.results.lock().unwrap().push((begun, Instant::now()));
-            self.acknowledged.results.push((number, field));
-            self.acknowledged.keep_receipt(&answer.body["receipt"]);
+        if let Some(done) = self.until_done(&request) {
+            self.tally.acknowledge(done.appliance, done.begun);
+            let receipt = done.answer.body["receipt"].clone();
+            self.acknowledged.keep_receipt(&receipt);
+            self.acknowledged.results.push(Kept { session: number, field, request, receipt });
         }
     }
 
@@ -198,21 +183,21 @@ impl Worker {
         }
     }
 
-    /// Sends a request until it is answered with success; gives the answer, and when its last attempt began.
-    pub(crate) fn until_done(&mut self, request: &Request) -> Option<(Instant, Answer)> {
+    /// Sends a request until it is answered with success, to one appliance after the other.
+    pub(crate) fn until_done(&mut self, request: &Request) -> Option<Done> {
         count(&self.tally.requests);
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
                 count(&self.tally.retried);
             }
-            let begun = Instant::now();
-            match self.attempt(request, attempt) {
+            let (appliance, begun) = ((self.home + attempt as usize) % self.clients.len(), Instant::now());
+            match self.attempt(appliance, request, attempt) {
                 Ok(answer) => {
                     count(&self.tally.acknowledged);
                     if answer.header("idempotent-replayed") == "true" {
                         count(&self.tally.replayed);
                     }
-                    return Some((begun, answer));
+                    return Some(Done { answer, appliance, begun });
                 }
                 Err(pause) => thread::sleep(pause),
             }
@@ -222,8 +207,8 @@ impl Worker {
     }
 
     /// Sends a request once; without success it says how long to wait.
-    fn attempt(&mut self, request: &Request, attempt: u32) -> Result<Answer, Duration> {
-        match self.client.send(request) {
+    fn attempt(&mut self, appliance: usize, request: &Request, attempt: u32) -> Result<Answer, Duration> {
+        match self.clients[appliance].send(request) {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
             // Another chunk was taken before this one: its sender asks where to go on.
             Ok(answer) if request.method == "PATCH" && attempt > 0 && answer.status == 409 => Ok(answer),

@@ -1,25 +1,34 @@
 //! Kills processes under load, and replaces them under load, and counts what clients notice.
 //!
-//! `cargo test --test chaos -- [--kills 20] [--reloads 5] [--rate 240] [--workers 48]`
+//! `cargo test --test chaos -- [--kills 20] [--reloads 5] [--rate 240] [--workers 48] [--appliances 1]`
+//!
+//! With several appliances, all on one database, kills and reloads go round them, and a request that failed at one is sent again
+//! to the next, under its key.
 //!
 //! Leaves with 1 where a connection was refused, an acknowledged result or piece of evidence is not there afterwards (for
-//! evidence: the row, and bytes with the hash of what was sent), one is there twice, a receipt does not verify, a request failed in another way than a cut connection or a 503 with `Retry-After`, or any failed during a reload.
+//! evidence: the row, and bytes with the hash of what was sent), one is there twice, a receipt does not verify, a request failed
+//! in another way than a cut connection or a 503 with `Retry-After`, any failed during a reload, two appliances show a session
+//! differently, or one of them gives another answer to a key than the first one.
 #![expect(clippy::unwrap_used, reason = "in a test, what is not there ends the test")]
 #![expect(clippy::print_stdout, reason = "its report is its purpose")]
 
 mod afterwards;
 mod appliance;
+mod fleet;
 mod http;
 mod load;
+mod tally;
 mod uploads;
 
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use afterwards::Reader;
+use afterwards::{Reader, all_agree};
 use appliance::{Appliance, Organisation};
-use load::{Acknowledged, Load, Tally, get};
+use fleet::Fleet;
+use load::{Acknowledged, Load};
+use tally::{Tally, get};
 
 /// Sessions that share the load, so that no document grows without bound.
 const SESSIONS: usize = 60;
@@ -35,51 +44,78 @@ struct Options {
     reloads: u32,
     rate: u32,
     workers: u32,
+    appliances: u32,
 }
 
 fn main() -> ExitCode {
     let options = options();
-    let appliance = Appliance::start();
-    let organisation = Organisation::create(appliance.address, SESSIONS);
-    let counts = Reader::new(&appliance, &organisation).changes();
-    let mut sound = true;
+    let fleet = Fleet::start(options.appliances as usize);
+    let organisation = Organisation::create(fleet.first().address, SESSIONS);
+    let counts = Reader::new(fleet.first(), &organisation).changes();
     let mut acknowledged = Acknowledged::default();
+    let mut sound = true;
     for child in ["api", "ingest"] {
-        println!("\nkill -9 of {child}, {} times, under {} requests a second", options.kills, options.rate);
-        let begun = Instant::now();
-        let load = Load::start(appliance.address, &organisation, options.workers, options.rate);
-        sleep(Duration::from_secs(2));
-        let recoveries =
-            (0..options.kills).map(|_| kill_and_recover(&appliance, child, &load.tally)).collect();
-        let (tally, done) = load.stop();
-        report(&tally, begun.elapsed());
-        report_recovery(recoveries);
-        sound &= get(&tally.refused) + get(&tally.wrong) + get(&tally.given_up) == 0;
-        acknowledged.extend(done);
+        sound &= kills(&fleet, &organisation, child, &options, &mut acknowledged);
     }
+    sound &= reloads(&fleet, &organisation, &options, &mut acknowledged);
+    fleet.iter().for_each(|appliance| appliance.wait_until_settled(Duration::ZERO));
+    // Connections of before the last reload are gone.
+    let mut readers: Vec<_> = fleet.iter().map(|appliance| Reader::new(appliance, &organisation)).collect();
+    sound &= readers[0].nothing_is_lost(&acknowledged, &counts);
+    sound &= all_agree(&mut readers, &acknowledged);
+    println!("\n{}", if sound { "sound" } else { "NOT SOUND" });
+    ExitCode::from(u8::from(!sound))
+}
+
+fn kills(
+    fleet: &Fleet,
+    organisation: &Organisation,
+    child: &str,
+    options: &Options,
+    acknowledged: &mut Acknowledged,
+) -> bool {
+    println!("\nkill -9 of {child}, {} times, under {} requests a second", options.kills, options.rate);
+    let begun = Instant::now();
+    let load = Load::start(&fleet.addresses(), organisation, options.workers, options.rate);
+    sleep(Duration::from_secs(2));
+    let recoveries = (0..options.kills as usize)
+        .map(|round| {
+            let (number, appliance) = fleet.turn(round);
+            kill_and_recover(number, appliance, child, &load.tally)
+        })
+        .collect();
+    let (tally, done) = load.stop();
+    report(&tally, begun.elapsed());
+    report_recovery(recoveries);
+    acknowledged.extend(done);
+    get(&tally.refused) + get(&tally.wrong) + get(&tally.given_up) == 0
+}
+
+fn reloads(
+    fleet: &Fleet,
+    organisation: &Organisation,
+    options: &Options,
+    acknowledged: &mut Acknowledged,
+) -> bool {
     println!("\nreload, {} times, under {} requests a second", options.reloads, options.rate);
     let begun = Instant::now();
-    let load = Load::start(appliance.address, &organisation, options.workers, options.rate);
-    for _ in 0..options.reloads {
+    let load = Load::start(&fleet.addresses(), organisation, options.workers, options.rate);
+    let mut sound = true;
+    for round in 0..options.reloads as usize {
         sleep(Duration::from_secs(3));
-        let (reloaded, words) = appliance.command(&["reload"]);
+        let (reloaded, words) = fleet.turn(round).1.command(&["reload"]);
         println!("  firemode reload: {words}");
         sound &= reloaded;
     }
     sleep(Duration::from_secs(3));
     let (tally, done) = load.stop();
     report(&tally, begun.elapsed());
-    sound &= tally.failed() + get(&tally.given_up) == 0;
     acknowledged.extend(done);
-    appliance.wait_until_settled(Duration::ZERO);
-    // Connections of before the last reload are gone.
-    sound &= Reader::new(&appliance, &organisation).nothing_is_lost(&acknowledged, &counts);
-    println!("\n{}", if sound { "sound" } else { "NOT SOUND" });
-    ExitCode::from(u8::from(!sound))
+    sound && tally.failed() + get(&tally.given_up) == 0
 }
 
 fn options() -> Options {
-    let mut options = Options { kills: 20, reloads: 5, rate: 240, workers: 48 };
+    let mut options = Options { kills: 20, reloads: 5, rate: 240, workers: 48, appliances: 1 };
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
         let value = args.next().and_then(|value| value.parse().ok());
@@ -89,18 +125,20 @@ fn options() -> Options {
             "--reloads" => options.reloads = value,
             "--rate" => options.rate = value,
             "--workers" => options.workers = value,
+            "--appliances" => options.appliances = value.max(1),
             _ => panic!("there is no {name}"),
         }
     }
     options
 }
 
-/// Kills a child; gives the time until a result that was sent after that is acknowledged, which takes all processes.
-fn kill_and_recover(appliance: &Appliance, child: &str, tally: &Tally) -> Duration {
+/// Kills a child of one appliance; gives the time until that acknowledges a result that was sent afterwards, which takes all
+/// of its processes.
+fn kill_and_recover(number: usize, appliance: &Appliance, child: &str, tally: &Tally) -> Duration {
     appliance.wait_until_settled(SETTLED);
     let killed = appliance.kill_child(child);
     loop {
-        let first = tally.acknowledged_of_begun_after(killed);
+        let first = tally.acknowledged_of_begun_after(number, killed);
         if let Some(acknowledged) = first {
             return acknowledged - killed;
         }

@@ -37,7 +37,7 @@ pub(crate) fn as_form(worker: &mut Worker, session_id: &str) -> Option<(Stored, 
         [head.as_bytes(), begin.as_bytes(), &file, format!("\r\n--{boundary}--\r\n").as_bytes()].concat();
     let request = Request::new("POST", "/v1/evidence").key(&Uuid::new_v4().to_string());
     let request = request.body(&format!("multipart/form-data; boundary={boundary}"), body);
-    let (_, answer) = worker.until_done(&request)?;
+    let answer = worker.until_done(&request)?.answer;
     Some(acknowledged(&answer.body, sha256))
 }
 
@@ -49,10 +49,10 @@ pub(crate) fn resumably(worker: &mut Worker, session_id: &str) -> Option<(Stored
     let metadata = texts.map(|(name, value)| format!("{name} {}", BASE64_STANDARD.encode(value))).join(",");
     let open = tus("POST", "/v1/evidence/uploads").key(&Uuid::new_v4().to_string());
     let open = open.header("Upload-Length", file.len()).header("Upload-Metadata", metadata);
-    let path = worker.until_done(&open.header("Content-Length", 0))?.1.header("location").to_owned();
+    let path = worker.until_done(&open.header("Content-Length", 0))?.answer.header("location").to_owned();
     loop {
         let offset =
-            worker.until_done(&tus("HEAD", &path))?.1.header("upload-offset").parse::<usize>().ok()?;
+            worker.until_done(&tus("HEAD", &path))?.answer.header("upload-offset").parse::<usize>().ok()?;
         if offset == file.len() {
             break;
         }
@@ -60,7 +60,7 @@ pub(crate) fn resumably(worker: &mut Worker, session_id: &str) -> Option<(Stored
         let patch = tus("PATCH", &path).header("Upload-Offset", offset);
         worker.until_done(&patch.body("application/offset+octet-stream", chunk))?;
     }
-    let (_, answer) = worker.until_done(&tus("GET", &path))?;
+    let answer = worker.until_done(&tus("GET", &path))?.answer;
     Some(acknowledged(&answer.body["evidence"], sha256))
 }
 
