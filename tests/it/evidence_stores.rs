@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::support::{Form, Site, Stack, eventually, new_key, sha256_hex};
+use crate::uploads::leave_half_done;
 
 const IN_DATABASE: (&str, &str) = ("FIREMODE__EVIDENCE__URL", "postgres:");
 
@@ -118,6 +119,30 @@ fn the_sweeper_removes_what_has_expired_and_nothing_else() {
     left.sort();
     assert_eq!(left, ["present", "taken"]);
     assert_eq!(site.admin.get(&format!("/v1/evidence/{id}/content")).expect(200).body, bytes);
+}
+
+#[test]
+fn the_sweeper_ends_an_upload_that_has_expired_and_removes_its_bytes() {
+    let shared = Stack::shared();
+    let site = Site::new();
+    leave_half_done(&site);
+    let store = shared.folder().path().join("evidence");
+    let folder = store.join(site.organisation.id.to_string());
+    let parts: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(parts.len(), 1);
+    let sql = shared.sql();
+    sql.rows(
+        "update evidence_uploads set expires_at = now() where organisation_id = $1",
+        &[&site.organisation.id],
+    );
+
+    let url = format!("file://{}", store.display());
+    let _beside = shared.beside(&[("FIREMODE__EVIDENCE__URL", &url)]);
+    eventually("the sweeper comes", || {
+        let uploads = "select count(*) from evidence_uploads where organisation_id = $1";
+        (sql.count(uploads, &[&site.organisation.id]) + leases(shared, &site) == 0).then_some(())
+    });
+    assert!(!parts[0].exists());
 }
 
 #[test]

@@ -48,6 +48,7 @@ mod support;
 mod survival;
 mod sweeps;
 mod tenants;
+mod upload_breaks;
 mod upload_keys;
 mod upload_races;
 mod uploads;
