@@ -1,6 +1,7 @@
 //! `Idempotency-Key`.
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::support::site::{new_building, operation};
 use crate::support::{Answer, Client, Organisation, Site, Stack, eventually, new_key};
@@ -174,4 +175,36 @@ fn a_request_whose_key_another_instance_works_on_is_told_to_wait() {
         second.problem(409, "FIRE-409-IN-PROGRESS");
     });
     assert_eq!(send(&there, &site, &key, &body).expect(200).header("idempotent-replayed"), "true");
+}
+
+#[test]
+fn an_answer_that_is_there_is_given_also_while_another_instance_repeats_it() {
+    let stack = Stack::shared();
+    let site = Site::new();
+    let (answered, open) = (new_key(), new_key());
+    let first = send(&site.admin, &site, &answered, &note(&site, "once")).expect(200);
+    // What an instance that works on either key would hold.
+    let elsewhere = stack.sql();
+    elsewhere.rows("begin", &[]);
+    for key in [&answered, &open] {
+        elsewhere.rows("select pg_advisory_xact_lock($1)", &[&lock_of(&site, key)]);
+    }
+    let again = send(&site.admin, &site, &answered, &note(&site, "once")).expect(200);
+    assert_eq!((again.header("idempotent-replayed"), &again.json), ("true", &first.json));
+    send(&site.admin, &site, &open, &note(&site, "twice")).problem(409, "FIRE-409-IN-PROGRESS");
+    elsewhere.rows("commit", &[]);
+    send(&site.admin, &site, &open, &note(&site, "twice")).expect(200);
+}
+
+/// The advisory lock of a key to the site's results: the first eight bytes of a hash over all that the key is bound to.
+fn lock_of(site: &Site, key: &str) -> i64 {
+    let mut hasher = Sha256::new();
+    hasher.update(site.organisation.id.as_bytes());
+    hasher.update(site.organisation.user_id.as_bytes());
+    for part in ["POST", &site.session("/results"), key] {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    let hash: [u8; 32] = hasher.finalize().into();
+    i64::from_be_bytes(hash[..8].try_into().unwrap())
 }

@@ -64,11 +64,10 @@ pub async fn claim_all(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<Claim>
     for place in lock(tx, scopes).await? {
         claims[place] = Claim::New;
     }
-    // In a statement of its own: its snapshot is later than the lock, and so sees what the lock's last owner committed.
+    // In a statement of its own: its snapshot is later than the lock, and so sees what the lock's last owner committed. An answer
+    // that is there counts whoever has the lock: another repetition may.
     for (place, stored) in find(tx, scopes).await? {
-        if matches!(claims[place], Claim::New) {
-            claims[place] = Claim::Answered(stored);
-        }
+        claims[place] = Claim::Answered(stored);
     }
     Ok(claims)
 }
