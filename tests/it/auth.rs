@@ -1,6 +1,8 @@
 //! Signing up, in and out.
 
 use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::support::organisation::{PASSWORD, new_email};
 use crate::support::{Answer, Client, Organisation, Stack, base64, new_key};
@@ -90,6 +92,29 @@ fn a_refresh_token_survives_a_lost_answer_and_its_reuse_ends_the_family() {
     let fresh =
         stack.client().post("/v1/auth/login", &json!({"email": organisation.email, "password": PASSWORD}));
     refresh(&client, &fresh.expect(200).text("/refresh_token")).expect(200);
+}
+
+#[test]
+fn a_session_ends_however_often_it_is_renewed() {
+    let stack = Stack::shared();
+    let organisation = Organisation::register(stack);
+    let (client, sql) = (stack.client(), stack.sql());
+    // As if the user had signed in so long ago: a family's id says when it began.
+    let began = |days: i64| {
+        let then = OffsetDateTime::now_utc() - Duration::days(days);
+        let family = Uuid::new_v7(Timestamp::from_unix(NoContext, then.unix_timestamp().cast_unsigned(), 0));
+        sql.rows(
+            "update refresh_tokens set family_id = $2 where user_id = $1",
+            &[&organisation.user_id, &family],
+        );
+    };
+    began(179);
+    let renewed = refresh(&client, &organisation.refresh_token).expect(200).text("/refresh_token");
+    let outlives = "select count(*) from refresh_tokens where user_id = $1 and parent_id is not null
+                    and expires_at > now() + interval '1 day'";
+    assert_eq!(sql.count(outlives, &[&organisation.user_id]), 0);
+    began(181);
+    refresh(&client, &renewed).problem(401, "FIRE-401");
 }
 
 #[test]

@@ -83,7 +83,8 @@ pub(crate) async fn issue(
         family_id,
         parent_id,
         token_hash: &token_hash,
-        expires_at: OffsetDateTime::now_utc() + Duration::days(auth.refresh_token_days.into()),
+        expires_at: end_of_session(state, family_id)
+            .min(OffsetDateTime::now_utc() + Duration::days(auth.refresh_token_days.into())),
     };
     // The database's clock says when the token was made, since the same clock says what a revocation is about.
     let issued_at = refresh_tokens::insert(tx, &new).await?;
@@ -97,6 +98,14 @@ pub(crate) async fn issue(
     let transaction_id = context.transaction_id;
     audit::record_key_use(tx, organisation_id, transaction_id, KeyKind::AccessTokens, key_id).await?;
     Ok(Tokens { access_token, refresh_token, token_type: "Bearer", expires_in: auth.access_token_seconds })
+}
+
+/// When the user has to sign in again, however often the tokens are renewed until then. The family's id says when it began.
+pub(crate) fn end_of_session(state: &State, family_id: Uuid) -> OffsetDateTime {
+    let began = family_id.get_timestamp().map(|timestamp| timestamp.to_unix().0);
+    let began = began.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds.cast_signed()).ok());
+    let days = state.settings.auth.session_days_max.into();
+    began.unwrap_or(OffsetDateTime::UNIX_EPOCH) + Duration::days(days)
 }
 
 /// Ends what lets a user in now: access tokens, and with `refresh_too` all that could renew them. The entry is for the list of

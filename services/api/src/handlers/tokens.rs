@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::auth::tokens::{Tokens, end_all, hash, issue, longest_life};
+use crate::auth::tokens::{Tokens, end_all, end_of_session, hash, issue, longest_life};
 use crate::handlers::act;
 use crate::handlers::me::no_such_user;
 use crate::state::State;
@@ -84,7 +84,8 @@ pub(crate) async fn refresh(
     }
     let user =
         users::find_for_share(&tx, token.organisation_id, token.user_id).await?.filter(|user| user.is_active);
-    let user = user.filter(|_| token.expires_at > OffsetDateTime::now_utc()).ok_or_else(refused)?;
+    let end = token.expires_at.min(end_of_session(&state, token.family_id));
+    let user = user.filter(|_| end > OffsetDateTime::now_utc()).ok_or_else(refused)?;
     refresh_tokens::mark_used(&tx, &token).await?;
     let tokens = issue(&tx, &state, &user, context, token.family_id, Some(token.id)).await?;
     tx.commit().await?;

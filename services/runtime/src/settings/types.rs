@@ -119,6 +119,7 @@ pub struct AuthSettings {
     pub pii_encryption_key: SecretString,
     pub access_token_seconds: u32,
     pub refresh_token_days: u32,
+    pub session_days_max: u32,
     pub registration_open: bool,
     pub argon2_time_cost: u32,
     pub argon2_memory_cost: u32,
