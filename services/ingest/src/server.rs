@@ -100,11 +100,7 @@ fn routes(server: &mut ServiceConfig, state: web::Data<State>) {
     let limited = |path: &str, bytes_max| web::resource(path).app_data(web::PayloadConfig::new(bytes_max));
     let posted = |resource: Resource| resource.default_service(web::to(|| only(Method::POST)));
     let read = |path: &str| web::resource(path).default_service(web::to(|| only(Method::GET)));
-    if state.settings.ingest.profiles {
-        server
-            .service(read("/debug/pprof/profile").get(profiles::processor))
-            .service(read("/debug/pprof/heap").get(profiles::heap));
-    }
+    let has_profiles = state.settings.ingest.profiles;
     server
         .app_data(state)
         // First, because routes are tried one after the other and this one carries the load.
@@ -125,6 +121,11 @@ fn routes(server: &mut ServiceConfig, state: web::Data<State>) {
         )
         .service(posted(limited("/v1/classify", CLASSIFY_BYTES_MAX).post(classify::one)))
         .service(posted(limited("/v1/rules/classify_faults", CLASSIFY_BYTES_MAX).post(classify::many)));
+    if has_profiles {
+        server
+            .service(read("/debug/pprof/profile").get(profiles::processor))
+            .service(read("/debug/pprof/heap").get(profiles::heap));
+    }
 }
 
 async fn health() -> HttpResponse {

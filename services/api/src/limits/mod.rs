@@ -22,7 +22,8 @@ use rate::{Exhausted, RateLimits, Standing};
 /// What is signed in and out of, each time with a password's hash or a token of one's own.
 const AUTH: &str = "/v1/auth/";
 
-/// Refuses heads that are too large, bodies that would have to be unpacked, and addresses that ask too often, before anything else is done for them.
+/// Refuses heads that are too large, bodies that would have to be unpacked, and addresses that ask too often, before anything
+/// else is done for them.
 pub(crate) async fn admit<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,

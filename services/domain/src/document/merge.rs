@@ -15,15 +15,8 @@ use super::unmerged::Pending;
 impl SessionDocument {
     /// Takes in stored changes, in any order and any number of times. Never fails: see the module.
     pub fn integrate(&mut self, records: impl IntoIterator<Item = RecordedChange>) {
-        self.set_rejected_aside();
         let limits = Limits::of_stored_changes();
-        let mut displacing = Vec::new();
-        for record in records {
-            displacing.extend(self.take_in(record, &limits));
-        }
-        if !displacing.is_empty() {
-            self.rebuild_with(displacing);
-        }
+        self.take_in_each(records, |document, record| document.take_in(record, &limits));
     }
 
     /// As [`Self::adopt`], but only those of the changes that are wanted.
@@ -33,13 +26,25 @@ impl SessionDocument {
         received_at: OffsetDateTime,
         is_wanted: impl Fn(&ChangeHash) -> bool,
     ) {
+        let wanted = prepared.changes.iter().filter(|change| is_wanted(&change.hash));
+        self.take_in_each(wanted, |document, change| {
+            if document.contains(&change.hash) {
+                return None;
+            }
+            document.take_in_parsed(change.recorded(prepared.user_id, received_at), &change.parsed)
+        });
+    }
+
+    /// Takes in changes one by one, and then those that displace a merged one.
+    fn take_in_each<T>(
+        &mut self,
+        changes: impl IntoIterator<Item = T>,
+        mut take_in: impl FnMut(&mut Self, T) -> Option<RecordedChange>,
+    ) {
         self.set_rejected_aside();
         let mut displacing = Vec::new();
-        for change in prepared.changes.iter().filter(|change| is_wanted(&change.hash)) {
-            if !self.contains(&change.hash) {
-                let record = change.recorded(prepared.user_id, received_at);
-                displacing.extend(self.take_in_parsed(record, &change.parsed));
-            }
+        for change in changes {
+            displacing.extend(take_in(self, change));
         }
         if !displacing.is_empty() {
             self.rebuild_with(displacing);
