@@ -10,7 +10,6 @@ use std::time::Duration;
 use firemode_runtime::data_dir::EmbeddedDatabase;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -57,6 +56,7 @@ pub(crate) struct Stack {
     guard: Child,
     folder: Folder,
     port: u16,
+    ingest_port: u16,
     logs: Logs,
 }
 
@@ -120,15 +120,16 @@ impl Stack {
         let logs = Logs::default();
         logs.follow(supervisor.stdout.take().expect("standard output is piped"));
         logs.follow(supervisor.stderr.take().expect("standard error is piped"));
-        let mut stack = Self { supervisor, guard, folder: folder.clone(), port: 0, logs };
-        stack.port = stack.find_port();
+        let mut stack = Self { supervisor, guard, folder: folder.clone(), port: 0, ingest_port: 0, logs };
+        stack.port = stack.find_port("public");
+        stack.ingest_port = stack.find_port("ingest");
         stack
     }
 
-    fn find_port(&mut self) -> u16 {
+    /// At the start: later the line may be too old to be kept.
+    fn find_port(&mut self, server: &str) -> u16 {
         let port = within(PATIENCE, || {
-            let event =
-                self.logs.find(|event| event["message"] == "listening" && event["server"] == "public");
+            let event = self.logs.find(|event| event["message"] == "listening" && event["server"] == server);
             if event.is_none() && self.supervisor.try_wait().is_ok_and(|status| status.is_some()) {
                 panic!("the supervisor ended at once: {}", self.logs.about(""));
             }
@@ -155,9 +156,7 @@ impl Stack {
 
     /// The ingest process's own port.
     pub(crate) fn ingest_port(&self) -> u16 {
-        let listening = |event: &Value| event["message"] == "listening" && event["server"] == "ingest";
-        let port = self.logs.find(listening).and_then(|event| event["port"].as_u64());
-        port.and_then(|port| u16::try_from(port).ok()).expect("the ingest process listens")
+        self.ingest_port
     }
 
     /// A client of the ingest process itself.
