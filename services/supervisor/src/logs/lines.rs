@@ -5,6 +5,9 @@ use std::io::{BufRead as _, BufReader, Read};
 /// What of a line is kept.
 pub(super) const LINE_BYTES_MAX: usize = 8 * 1024;
 
+/// What a pipe holds on Linux: all of it is read at once.
+const PIPE_BYTES: usize = 64 * 1024;
+
 /// A line without its end, and how many bytes of it were left out.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
@@ -19,7 +22,7 @@ pub(super) struct BoundedLines<R> {
 
 impl<R: Read> BoundedLines<R> {
     pub(super) fn new(stream: R) -> Self {
-        Self { stream: BufReader::new(stream) }
+        Self { stream: BufReader::with_capacity(PIPE_BYTES, stream) }
     }
 }
 

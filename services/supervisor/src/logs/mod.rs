@@ -4,6 +4,7 @@
 //! say how many.
 
 mod format;
+mod gather;
 mod lines;
 mod mask;
 mod rate;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use firemode_runtime::settings::LogFormat;
 
+use gather::Gathered;
 use lines::BoundedLines;
 pub(crate) use mask::Mask;
 use rate::RateLimit;
@@ -76,7 +78,7 @@ impl Output {
         let read = move || {
             let mut rate = RateLimit::new(LINES_PER_SECOND_MAX, Instant::now());
             let mut dropped = 0_u64;
-            for mut line in BoundedLines::new(stream) {
+            for mut line in BoundedLines::new(Gathered::new(stream)) {
                 if !rate.allows(Instant::now()) {
                     dropped += 1;
                     continue;
