@@ -95,7 +95,7 @@ impl Access<'_> {
     /// [`StorageError::Unavailable`] when there is no connection in `database.wait_seconds_max`.
     pub async fn read(&self) -> Result<ReadTransaction, StorageError> {
         let client = self.database.connection().await?;
-        ReadTransaction::begin(client, &self.beginning("begin read only")).await
+        ReadTransaction::begin(client, &self.beginning("begin read only"))
     }
 
     /// Begins a transaction that may write.
@@ -104,10 +104,10 @@ impl Access<'_> {
     /// [`StorageError::Unavailable`] when there is no connection in `database.wait_seconds_max`.
     pub async fn transaction(&self) -> Result<Transaction, StorageError> {
         let client = self.database.connection().await?;
-        Transaction::begin(client, &self.beginning("begin")).await
+        Transaction::begin(client, &self.beginning("begin"))
     }
 
-    /// All that a transaction begins with, to be sent as one message.
+    /// All that a transaction begins with, as one message.
     fn beginning(&self, begin: &str) -> String {
         let timeout = self.database.statement_milliseconds_max();
         let mut sql = format!("{begin}; set local statement_timeout = {timeout}; set local timezone = 'UTC'");

@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::page::{Page, Walk, in_walk};
+use crate::sql::{Statement, params};
 use crate::{Executor, StorageError, Transaction};
 
 /// An entry as it is listed.
@@ -75,7 +76,10 @@ impl KeyKind {
 /// # Errors
 /// An event cannot be put into canonical form, or the database does not answer.
 pub async fn record(tx: &Transaction, events: &[AuditEvent]) -> Result<(), StorageError> {
-    insert(tx, events, "").await
+    if !events.is_empty() {
+        insert(events, "")?.rows(tx).await?;
+    }
+    Ok(())
 }
 
 /// Writes an event whose id follows from what it says ([`AuditEvent::id_of`]), unless it stands there. Where another
@@ -84,7 +88,8 @@ pub async fn record(tx: &Transaction, events: &[AuditEvent]) -> Result<(), Stora
 /// # Errors
 /// As for [`record`].
 pub async fn record_once(tx: &Transaction, event: &AuditEvent) -> Result<(), StorageError> {
-    insert(tx, std::slice::from_ref(event), "on conflict (id) do nothing").await
+    insert(std::slice::from_ref(event), "on conflict (id) do nothing")?.rows(tx).await?;
+    Ok(())
 }
 
 /// Puts on record that a key was used for an organisation; from the second time on there is nothing to add. A key belongs to
@@ -105,10 +110,7 @@ pub async fn record_key_use(
     record_once(tx, &event).await
 }
 
-async fn insert(tx: &Transaction, events: &[AuditEvent], on_conflict: &str) -> Result<(), StorageError> {
-    if events.is_empty() {
-        return Ok(());
-    }
+pub(crate) fn insert<'a>(events: &'a [AuditEvent], on_conflict: &str) -> Result<Statement<'a>, StorageError> {
     let leaves: Vec<Vec<u8>> = events
         .iter()
         .map(|event| event.leaf().map_err(|error| StorageError::Damaged(format!("audit event: {error}"))))
@@ -120,26 +122,22 @@ async fn insert(tx: &Transaction, events: &[AuditEvent], on_conflict: &str) -> R
          select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
                               $8::uuid[], $9::jsonb[], $10::jsonb[], $11::bytea[], $12::bytea[], $13::timestamptz[]) {on_conflict}"
     );
-    tx.run(
-        &sql,
-        &[
-            &column(events, |event| event.id),
-            &column(events, |event| event.organisation_id),
-            &column(events, |event| event.actor_user_id),
-            &column(events, |event| event.action.as_ref()),
-            &column(events, |event| event.resource_type.as_ref()),
-            &column(events, |event| event.resource_id.as_deref()),
-            &column(events, |event| event.status.as_str()),
-            &column(events, |event| event.transaction_id),
-            &column(events, |event| event.before.as_ref()),
-            &column(events, |event| event.after.as_ref()),
-            &leaves,
-            &hashes,
-            &column(events, |event| event.at),
-        ],
-    )
-    .await?;
-    Ok(())
+    let params = params![
+        column(events, |event| event.id),
+        column(events, |event| event.organisation_id),
+        column(events, |event| event.actor_user_id),
+        column(events, |event| event.action.as_ref()),
+        column(events, |event| event.resource_type.as_ref()),
+        column(events, |event| event.resource_id.as_deref()),
+        column(events, |event| event.status.as_str()),
+        column(events, |event| event.transaction_id),
+        column(events, |event| event.before.as_ref()),
+        column(events, |event| event.after.as_ref()),
+        leaves,
+        hashes,
+        column(events, |event| event.at),
+    ];
+    Ok(Statement::new(sql, params))
 }
 
 /// One field of all events, as a statement takes it.

@@ -8,9 +8,10 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+pub(crate) use self::insert::insertions;
 pub use self::insert::{Arrival, insert, insert_all, received_at};
-pub(crate) use self::tails::sizes;
-pub use self::tails::{SessionTail, apart, read_tails};
+pub use self::tails::{SessionTail, read_tails};
+pub(crate) use self::tails::{apart_by_session, find_apart, find_tails, sizes, tails_by_session};
 use crate::{Executor, StorageError, Transaction, sql};
 
 /// A change as stored.

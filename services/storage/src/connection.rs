@@ -2,9 +2,11 @@
 
 use deadpool_postgres::{Client, ClientWrapper};
 use futures_util::FutureExt as _;
+use tokio_postgres::Row;
 
 use crate::StorageError;
 use crate::spans::traced;
+use crate::sql::{self, Statement};
 
 /// A transaction that only reads; it ends when it is dropped.
 #[derive(Debug)]
@@ -22,8 +24,8 @@ struct Connection {
 }
 
 impl ReadTransaction {
-    pub(crate) async fn begin(client: Client, sql: &str) -> Result<Self, StorageError> {
-        Ok(Self(Connection::begin(client, sql).await?))
+    pub(crate) fn begin(client: Client, sql: &str) -> Result<Self, StorageError> {
+        Ok(Self(Connection::begin(client, sql)?))
     }
 
     pub(crate) fn client(&self) -> &ClientWrapper {
@@ -32,8 +34,8 @@ impl ReadTransaction {
 }
 
 impl Transaction {
-    pub(crate) async fn begin(client: Client, sql: &str) -> Result<Self, StorageError> {
-        Ok(Self(Connection::begin(client, sql).await?))
+    pub(crate) fn begin(client: Client, sql: &str) -> Result<Self, StorageError> {
+        Ok(Self(Connection::begin(client, sql)?))
     }
 
     pub(crate) fn client(&self) -> &ClientWrapper {
@@ -50,6 +52,26 @@ impl Transaction {
         Ok(())
     }
 
+    /// Runs statements in their order and in one round trip, and gives the rows of each.
+    ///
+    /// # Errors
+    /// That of the first one that fails. Those behind it fail too.
+    pub(crate) async fn pipeline(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<Row>>, StorageError> {
+        Ok(sql::pipeline(&self.0.client, statements, None).await?)
+    }
+
+    /// Runs statements in their order and makes what was done durable, all in one round trip.
+    ///
+    /// # Errors
+    /// That of the first one that fails; then nothing of the transaction is stored. As for [`Self::commit`] nobody knows if the
+    /// connection broke.
+    pub(crate) async fn commit_with(mut self, statements: &[Statement<'_>]) -> Result<(), StorageError> {
+        // The database makes a rollback of the commit of a transaction in which a statement has failed.
+        sql::pipeline(&self.0.client, statements, Some("commit")).await?;
+        self.0.is_open = false;
+        Ok(())
+    }
+
     /// Undoes what was done, and waits until it is: what it held is free then. Without it, that happens some time after.
     ///
     /// # Errors
@@ -62,11 +84,11 @@ impl Transaction {
 }
 
 impl Connection {
-    /// One round trip: the statements begin a transaction and say what it may see.
-    async fn begin(client: Client, sql: &str) -> Result<Self, StorageError> {
-        // Open before it is: a caller that gives up while the answer is on its way must leave no open transaction behind.
+    /// The statements begin a transaction and say what it may see. Their answer is not waited for: where they fail, whatever comes
+    /// after them in the transaction fails too.
+    fn begin(client: Client, sql: &str) -> Result<Self, StorageError> {
         let connection = Self { client, is_open: true };
-        traced("begin", connection.client.batch_execute(sql)).await?;
+        send(&connection.client, sql)?;
         Ok(connection)
     }
 }
@@ -74,8 +96,14 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.is_open {
-            // Looked at once, it is on its way before whatever the connection's next user sends; nobody needs its answer.
-            let _ = self.client.batch_execute("rollback").now_or_never();
+            // Nobody needs its answer: it is on its way before whatever the connection's next user sends.
+            let _ = send(&self.client, "rollback");
         }
     }
+}
+
+/// Sends statements without parameters and does not wait for the answer.
+fn send(client: &ClientWrapper, sql: &str) -> Result<(), tokio_postgres::Error> {
+    // Looked at once, it is on its way.
+    client.batch_execute(sql).now_or_never().unwrap_or(Ok(()))
 }

@@ -42,6 +42,9 @@ pub struct WarmDocuments {
 /// Organisation and session.
 type SessionKey = (Uuid, Uuid);
 
+/// Where a session's documents stand while nobody works on them. Boxed, for they are large and often moved.
+type Place = tokio::sync::Mutex<Option<Box<WarmSession>>>;
+
 #[derive(Debug, Default)]
 struct Slots {
     by_session: HashMap<SessionKey, Slot>,
@@ -53,7 +56,7 @@ struct Slots {
 
 #[derive(Debug, Default)]
 struct Slot {
-    session: Arc<tokio::sync::Mutex<Option<WarmSession>>>,
+    session: Arc<Place>,
     used_at: u64,
     memory_bytes: usize,
 }
@@ -63,7 +66,7 @@ struct Slot {
 pub struct Lease<'a> {
     documents: &'a WarmDocuments,
     key: SessionKey,
-    slot: OwnedMutexGuard<Option<WarmSession>>,
+    slot: OwnedMutexGuard<Option<Box<WarmSession>>>,
 }
 
 /// What the warm documents are doing.
@@ -161,7 +164,7 @@ impl WarmDocuments {
 }
 
 impl Slots {
-    fn session_of(&mut self, key: SessionKey) -> Arc<tokio::sync::Mutex<Option<WarmSession>>> {
+    fn session_of(&mut self, key: SessionKey) -> Arc<Place> {
         self.uses += 1;
         let slot = self.by_session.entry(key).or_default();
         slot.used_at = self.uses;
@@ -193,31 +196,36 @@ impl Slots {
 }
 
 impl Lease<'_> {
+    /// Organisation and session.
+    pub fn session(&self) -> (Uuid, Uuid) {
+        self.key
+    }
+
     /// How far the document of the record has been read, if it is in memory.
     pub fn read_up_to(&self) -> Option<&ReadUpTo> {
         self.slot.as_ref().and_then(|session| session.record.read_up_to())
     }
 
     /// Takes the documents out; new ones know nothing until they are refreshed.
-    pub fn take(&mut self) -> WarmSession {
+    pub fn take(&mut self) -> Box<WarmSession> {
         self.slot.take().unwrap_or_default()
     }
 
     /// Puts documents back that say what the database says, for the next request.
-    pub fn put_back(&mut self, mut session: WarmSession) {
+    pub fn put_back(&mut self, mut session: Box<WarmSession>) {
         session.measure();
         let record = &session.record;
         let is_due = |min| record.is_loaded() && is_due(record.document.change_count(), record.covered, min);
         if self.documents.snapshot_changes_min.is_some_and(is_due) {
             self.documents.note_due(self.key);
         }
-        *self.slot = Some(session).filter(WarmSession::is_loaded);
+        *self.slot = Some(session).filter(|session| session.is_loaded());
     }
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let memory_bytes = self.slot.as_ref().map(WarmSession::memory_bytes);
+        let memory_bytes = self.slot.as_ref().map(|session| session.memory_bytes());
         self.documents.slots().returned(self.key, memory_bytes, self.documents.sessions_max);
     }
 }

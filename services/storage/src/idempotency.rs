@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::{Executor as _, StorageError, Transaction, sql};
+use crate::sql::{self, Statement, params};
+use crate::{Executor as _, StorageError, Transaction};
 
 /// What a key is good for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,62 +60,66 @@ pub async fn claim(tx: &Transaction, scope: &Scope) -> Result<Claim, StorageErro
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn claim_all(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<Claim>, StorageError> {
-    let mut claims: Vec<Claim> = scopes.iter().map(|_| Claim::InProgress).collect();
-    for place in lock(tx, scopes).await? {
-        claims[place] = Claim::New;
-    }
-    // In a statement of its own: its snapshot is later than the lock, and so sees what the lock's last owner committed. An answer
-    // that is there counts whoever has the lock: another repetition may.
-    for (place, stored) in find(tx, scopes).await? {
-        claims[place] = Claim::Answered(stored);
-    }
-    Ok(claims)
+async fn claim_all(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<Claim>, StorageError> {
+    let rows = tx.pipeline(&[lock(scopes), find(scopes)]).await?;
+    let [locked, found] = rows.as_slice() else { return Err(sql::rows_missing()) };
+    Ok(claims(scopes.len(), locked, found))
 }
 
-/// Locks the keys that nobody works on, and says which. Waiting on the unique index instead would hold the caller up for as
-/// long as the other request runs.
-async fn lock(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<usize>, StorageError> {
+/// Locks the keys that nobody works on. Waiting on the unique index instead would hold the caller up for as long as the other
+/// request runs.
+pub(crate) fn lock(scopes: &[&Scope]) -> Statement<'static> {
     let keys: Vec<i64> = scopes.iter().map(|scope| scope.lock_key()).collect();
-    let rows = tx
-        .rows(
-            "select k.position, pg_try_advisory_xact_lock(k.key)
-             from unnest($1::int8[]) with ordinality as k (key, position)",
-            &[&keys],
-        )
-        .await?;
-    let locked = rows.iter().filter(|row| row.get(1));
-    Ok(locked.map(|row| sql::place(row.get(0))).collect())
+    Statement::new(
+        "select k.position, pg_try_advisory_xact_lock(k.key)
+         from unnest($1::int8[]) with ordinality as k (key, position)",
+        params![keys],
+    )
+}
+
+/// What [`lock`] and, after it, [`find`] say of so many keys. They are two statements, so that the snapshot of the second is later
+/// than the lock and sees what the lock's last owner committed.
+pub(crate) fn claims(count: usize, locked: &[Row], found: &[Row]) -> Vec<Claim> {
+    let mut claims: Vec<Claim> = (0..count).map(|_| Claim::InProgress).collect();
+    for row in locked.iter().filter(|row| row.get(1)) {
+        claims[sql::place(row.get(0))] = Claim::New;
+    }
+    // An answer that is there counts whoever has the lock: another repetition may.
+    for row in found {
+        claims[sql::place(row.get(0))] = Claim::Answered(stored(row));
+    }
+    claims
 }
 
 /// The answer to a key, if there is one.
 pub(crate) async fn find_one(tx: &Transaction, scope: &Scope) -> Result<Option<Stored>, StorageError> {
-    Ok(find(tx, &[scope]).await?.pop().map(|(_, stored)| stored))
+    Ok(find(&[scope]).rows(tx).await?.first().map(stored))
 }
 
-async fn find(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<(usize, Stored)>, StorageError> {
-    let columns = Columns::of(scopes.iter().copied());
+/// Finds the answers to keys.
+pub(crate) fn find<'a>(scopes: &[&'a Scope]) -> Statement<'a> {
+    let Columns { organisations, users, methods, paths, keys } = Columns::of(scopes.iter().copied());
     // `limit 1` keeps each key a look into the index, whatever the planner thinks of the table's size.
-    let rows = tx
-        .rows(
-            "select w.position, i.fingerprint, i.status, i.answer
-             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) with ordinality
-                      as w (organisation_id, user_id, method, path, key, position)
-             cross join lateral (
-                 select i.fingerprint, i.status, i.answer from idempotency_keys i
-                 where i.organisation_id = w.organisation_id and i.user_id = w.user_id and i.method = w.method
-                   and i.path = w.path and i.key = w.key and i.expires_at > now()
-                 limit 1
-             ) i",
-            &[&columns.organisations, &columns.users, &columns.methods, &columns.paths, &columns.keys],
-        )
-        .await?;
-    let stored = |row: &Row| Stored {
+    Statement::new(
+        "select w.position, i.fingerprint, i.status, i.answer
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) with ordinality
+                  as w (organisation_id, user_id, method, path, key, position)
+         cross join lateral (
+             select i.fingerprint, i.status, i.answer from idempotency_keys i
+             where i.organisation_id = w.organisation_id and i.user_id = w.user_id and i.method = w.method
+               and i.path = w.path and i.key = w.key and i.expires_at > now()
+             limit 1
+         ) i",
+        params![organisations, users, methods, paths, keys],
+    )
+}
+
+fn stored(row: &Row) -> Stored {
+    Stored {
         fingerprint: row.get(1),
         status: u16::try_from(row.get::<_, i16>(2)).unwrap_or(200),
         answer: row.get(3),
-    };
-    Ok(rows.iter().map(|row| (sql::place(row.get(0)), stored(row))).collect())
+    }
 }
 
 /// Stores the answers to claimed keys.
@@ -122,15 +127,19 @@ async fn find(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<(usize, Stored)
 /// # Errors
 /// The database does not answer.
 pub async fn store(tx: &Transaction, answers: &[(&Scope, Stored)], days: u32) -> Result<(), StorageError> {
-    if answers.is_empty() {
-        return Ok(());
-    }
-    let columns = Columns::of(answers.iter().map(|(scope, _)| *scope));
+    insert(answers, days).rows(tx).await?;
+    Ok(())
+}
+
+pub(crate) fn insert<'a>(answers: &'a [(&'a Scope, Stored)], days: u32) -> Statement<'a> {
+    let Columns { organisations, users, methods, paths, keys } =
+        Columns::of(answers.iter().map(|(scope, _)| *scope));
     let fingerprints: Vec<&[u8]> = answers.iter().map(|(_, stored)| stored.fingerprint.as_slice()).collect();
     let statuses: Vec<i16> =
         answers.iter().map(|(_, stored)| i16::try_from(stored.status).unwrap_or(200)).collect();
     let bodies: Vec<&Value> = answers.iter().map(|(_, stored)| &stored.answer).collect();
-    tx.run(
+    let days = i32::try_from(days).unwrap_or(i32::MAX);
+    Statement::new(
         "insert into idempotency_keys
              (organisation_id, user_id, method, path, key, fingerprint, status, answer, expires_at)
          select a.organisation_id, a.user_id, a.method, a.path, a.key, a.fingerprint, a.status, a.answer,
@@ -140,20 +149,8 @@ pub async fn store(tx: &Transaction, answers: &[(&Scope, Stored)], days: u32) ->
          on conflict (organisation_id, user_id, method, path, key) do update
              set fingerprint = excluded.fingerprint, status = excluded.status, answer = excluded.answer,
                  created_at = now(), expires_at = excluded.expires_at",
-        &[
-            &columns.organisations,
-            &columns.users,
-            &columns.methods,
-            &columns.paths,
-            &columns.keys,
-            &fingerprints,
-            &statuses,
-            &bodies,
-            &i32::try_from(days).unwrap_or(i32::MAX),
-        ],
+        params![organisations, users, methods, paths, keys, fingerprints, statuses, bodies, days],
     )
-    .await?;
-    Ok(())
 }
 
 /// Scopes as a statement takes them.

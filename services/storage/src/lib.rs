@@ -28,6 +28,7 @@ pub mod migrations;
 pub mod page;
 pub mod personal_data;
 pub mod refresh_tokens;
+pub mod results;
 pub mod revocations;
 pub mod rules;
 pub mod second_factors;

@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use time::{Duration, OffsetDateTime};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::{Executor, StorageError, Transaction, sql};
+use crate::sql::{self, Statement, params};
+use crate::{Executor, StorageError, Transaction};
 
 /// Entries commit out of the order of their times, so each reading goes back this far.
 const OVERLAP: Duration = Duration::seconds(30);
@@ -161,25 +163,32 @@ pub async fn valid_of(
     tokens: impl IntoIterator<Item = TokenInUse>,
 ) -> Result<HashSet<TokenInUse>, StorageError> {
     let tokens: Vec<TokenInUse> = tokens.into_iter().collect::<HashSet<_>>().into_iter().collect();
+    Ok(valid(&tokens, &find_valid(&tokens).rows(on).await?))
+}
+
+/// Finds those of these tokens that may still be used.
+pub(crate) fn find_valid(tokens: &[TokenInUse]) -> Statement<'static> {
     let ids = |of: fn(&TokenInUse) -> Uuid| tokens.iter().map(of).collect::<Vec<_>>();
     let issued_at: Vec<OffsetDateTime> = tokens.iter().map(|token| token.issued_at).collect();
-    let rows = on
-        .rows(
-            "select t.position from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[]) with ordinality
-                 as t (organisation_id, user_id, jti, issued_at, position)
-             where exists (select from users u where u.organisation_id = t.organisation_id and u.id = t.user_id
-                             and u.is_active and (u.not_before is null or u.not_before < t.issued_at))
-               and not exists (select from token_revocation_list l where l.organisation_id = t.organisation_id
-                                 and l.user_id = t.user_id and l.jti = t.jti)",
-            &[
-                &ids(|token| token.organisation_id),
-                &ids(|token| token.user_id),
-                &ids(|token| token.jti),
-                &issued_at,
-            ],
-        )
-        .await?;
-    Ok(rows.iter().filter_map(|row| tokens.get(sql::place(row.get(0)))).copied().collect())
+    Statement::new(
+        "select t.position from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[]) with ordinality
+             as t (organisation_id, user_id, jti, issued_at, position)
+         where exists (select from users u where u.organisation_id = t.organisation_id and u.id = t.user_id
+                         and u.is_active and (u.not_before is null or u.not_before < t.issued_at))
+           and not exists (select from token_revocation_list l where l.organisation_id = t.organisation_id
+                             and l.user_id = t.user_id and l.jti = t.jti)",
+        params![
+            ids(|token| token.organisation_id),
+            ids(|token| token.user_id),
+            ids(|token| token.jti),
+            issued_at
+        ],
+    )
+}
+
+/// What [`find_valid`] says of these tokens.
+pub(crate) fn valid(tokens: &[TokenInUse], rows: &[Row]) -> HashSet<TokenInUse> {
+    rows.iter().filter_map(|row| tokens.get(sql::place(row.get(0)))).copied().collect()
 }
 
 /// Removes entries whose tokens have expired by themselves, at most `limit` of them.

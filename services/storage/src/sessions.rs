@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-pub use self::held::{Held, HeldSession, activate_all, are_any_pending, hold_all};
+pub use self::held::{Held, HeldSession};
+pub(crate) use self::held::{activate_all, held, hold_all};
 use crate::page::{Page, Walk, in_walk};
 use crate::{Executor, StorageError, sql};
 
@@ -111,8 +112,18 @@ pub enum Hold {
     None,
     /// Against a change of its status (`FOR SHARE`): any number of writers of results may hold it so together.
     AgainstChange,
-    /// Alone (`FOR UPDATE`), to change it.
+    /// Alone (`FOR NO KEY UPDATE`), to change it: two transactions that hold it together cannot both go on to that.
     Alone,
+}
+
+impl Hold {
+    const fn as_sql(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::AgainstChange => "for share",
+            Self::Alone => "for no key update",
+        }
+    }
 }
 
 /// Finds a session of the organisation.
@@ -125,11 +136,7 @@ pub async fn find(
     id: Uuid,
     hold: Hold,
 ) -> Result<Option<Session>, StorageError> {
-    let hold = match hold {
-        Hold::None => "",
-        Hold::AgainstChange => "for share",
-        Hold::Alone => "for update",
-    };
+    let hold = hold.as_sql();
     let sql = format!("select {COLUMNS} from test_sessions where organisation_id = $1 and id = $2 {hold}");
     sql::optional(on, &sql, &[&organisation_id, &id]).await?.as_ref().map(read).transpose()
 }

@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, web};
 use firemode_domain::document::{ItemSeed, ItemsRefusal, NewChange, SessionDocument};
 use firemode_domain::session::Intake;
 use firemode_storage::changes::{self, Arrival, Origin};
-use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, WarmDocument, WarmSession};
+use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, WarmSession};
 use firemode_storage::sessions::{self, Hold};
 use firemode_storage::{Transaction, audit};
 use firemode_web::shapes::told_clock;
@@ -88,7 +88,7 @@ struct Addition<'a> {
     principal: &'a Principal,
     context: RequestContext,
     /// The session's documents, once they were taken.
-    warm: Option<(Lease<'a>, WarmSession)>,
+    warm: Option<(Lease<'a>, Box<WarmSession>)>,
     /// True when they have what may not be committed.
     is_ahead: bool,
 }
@@ -96,7 +96,7 @@ struct Addition<'a> {
 impl Addition<'_> {
     async fn run(&mut self, tx: &Transaction, id: Uuid, items: Items) -> Result<Outcome, Problem> {
         let organisation_id = self.principal.organisation_id;
-        // Held before the documents are taken, as everybody does who needs both.
+        // Held before the documents are taken, as everybody in this process does who needs both.
         let session = sessions::find(tx, organisation_id, id, Hold::AgainstChange).await?;
         let session = session.ok_or_else(no_such_session)?;
         let is_late = match session.status.intake() {
@@ -137,7 +137,7 @@ impl Addition<'_> {
         let documents = lease.take();
         let (_, documents) = self.warm.insert((lease, documents));
         documents.record.refresh(tx, organisation_id, session_id, Extent::Record).await?;
-        documents.with_late = WarmDocument::default();
+        documents.forget_late();
         if is_late {
             documents.with_late.refresh(tx, organisation_id, session_id, Extent::WithLate).await?;
         }

@@ -1,17 +1,16 @@
-//! Many requests in one transaction: claim → hold → merge → store → commit.
+//! Many requests in one transaction: claim → lease → hold → merge → commit.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use firemode_domain::session::{Intake, SessionStatus};
-use firemode_storage::changes::{self, EQUIVOCATION, OPERATION_APPLIED, SessionTail};
+use firemode_domain::session::Intake;
+use firemode_storage::changes::{EQUIVOCATION, OPERATION_APPLIED, SessionTail};
 use firemode_storage::documents::Lease;
-use firemode_storage::idempotency::{self, Scope};
-use firemode_storage::sessions::{self, Held, HeldSession};
-use firemode_storage::{StorageError, Transaction, audit, revocations};
+use firemode_storage::idempotency::Scope;
+use firemode_storage::results::{self, Findings, Yield};
+use firemode_storage::sessions::Hold;
+use firemode_storage::{StorageError, Transaction};
 use firemode_web::{Outcome, Problem};
-use time::OffsetDateTime;
-use tokio::{join, try_join};
 use uuid::Uuid;
 
 use super::merge::{Context, Merged, Share, Work};
@@ -55,22 +54,26 @@ pub(super) async fn store(
     requests: &[Arc<Request>],
     is_retry: bool,
 ) -> Result<Vec<Answer>, Failure> {
-    let organisations: BTreeSet<Uuid> =
-        requests.iter().map(|request| request.caller.organisation_id).collect();
-    let tx = state.database.tenants(organisations).transaction().await?;
-    let mut batch = Batch { state, requests, is_retry, answers: HashMap::new() };
-    let is_any_pending = batch.claim(&tx).await?;
-    if let Some(held) = batch.hold(&tx, is_any_pending).await? {
-        let leases = batch.lease(&held).await?;
-        let (leases, shares) = batch.load(&tx, &held, leases).await?;
-        let mut merged = batch.merge(shares, held.at).await?;
-        if batch.save(&tx, &mut merged).await? {
-            // Whether it happened is unknown if this fails, and the documents, which are ahead already, are dropped.
-            tx.commit().await.map_err(|error| Failure::OfAll(error.into()))?;
+    let mut hold = Hold::AgainstChange;
+    loop {
+        let mut batch = Batch { state, requests, is_retry, answers: HashMap::new() };
+        let tx = batch.claim().await?;
+        let leases = batch.lease().await?;
+        let Some(found) = batch.hold(&tx, &leases, hold).await? else { return Ok(batch.into_answers()) };
+        if hold == Hold::AgainstChange && found.held.is_any_pending() {
+            // That session waits for its first result, which is to make it active: it has to be held alone from the start.
+            tx.rollback().await?;
+            hold = Hold::Alone;
+            continue;
         }
-        batch.conclude(leases, merged);
+        let (leases, shares) = batch.load(&tx, found, leases).await?;
+        if !shares.is_empty() {
+            let mut merged = batch.merge(shares).await?;
+            batch.save(tx, &mut merged).await?;
+            batch.conclude(leases, merged);
+        }
+        return Ok(batch.into_answers());
     }
-    Ok(batch.into_answers())
 }
 
 /// Requests that are stored together.
@@ -84,18 +87,16 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Claims the keys and looks at the access tokens once more. Says whether a session waits for its first result.
-    async fn claim(&mut self, tx: &Transaction) -> Result<bool, Failure> {
+    /// Begins: claims the keys, and looks at the access tokens once more.
+    async fn claim(&mut self) -> Result<Transaction, Failure> {
+        let organisations: BTreeSet<Uuid> =
+            self.requests.iter().map(|request| request.caller.organisation_id).collect();
+        let tx = self.state.database.tenants(organisations).transaction().await?;
         let scopes: Vec<&Scope> = self.requests.iter().map(|request| &request.scope).collect();
-        let tokens = self.requests.iter().map(|request| request.caller.token());
-        let sessions = self.sessions();
-        let (claims, valid, is_any_pending) = try_join!(
-            idempotency::claim_all(tx, &scopes),
-            revocations::valid_of(tx, tokens),
-            sessions::are_any_pending(tx, &sessions),
-        )?;
-        for ((place, request), claim) in self.requests.iter().enumerate().zip(claims) {
-            let answer = if valid.contains(&request.caller.token()) {
+        let tokens = self.requests.iter().map(|request| request.caller.token()).collect();
+        let (claims, valid_tokens) = results::claim(&tx, &scopes, tokens).await?;
+        for ((place, request), claim) in self.requests.iter().enumerate().zip(&claims) {
+            let answer = if valid_tokens.contains(&request.caller.token()) {
                 Outcome::of_claim(claim, &request.fingerprint).transpose()
             } else {
                 Some(Err(caller::revoked()))
@@ -104,24 +105,38 @@ impl<'a> Batch<'a> {
                 self.answers.insert(place, answer);
             }
         }
-        Ok(is_any_pending)
+        Ok(tx)
     }
 
-    /// Holds the sessions of the requests that are left against a change of their status.
-    async fn hold(&mut self, tx: &Transaction, is_any_pending: bool) -> Result<Option<Held>, Failure> {
-        let sessions = self.sessions();
+    /// Takes the right to the documents of the sessions of the requests that are left, in one order, and before the sessions are held:
+    /// so does everybody in this process who needs both.
+    async fn lease(&self) -> Result<Vec<Lease<'a>>, Failure> {
+        let sessions: BTreeSet<_> = self.open().into_iter().map(|(_, request)| request.session()).collect();
+        let mut leases = Vec::with_capacity(sessions.len());
+        for (organisation_id, session_id) in sessions {
+            let lease = self.state.documents.lease(organisation_id, session_id).await;
+            leases.push(lease.map_err(StorageError::from)?);
+        }
+        Ok(leases)
+    }
+
+    /// Holds these sessions against a change of their status, and finds what their documents do not have yet. Nothing where there is
+    /// nothing to hold.
+    async fn hold(
+        &mut self,
+        tx: &Transaction,
+        leases: &[Lease<'a>],
+        hold: Hold,
+    ) -> Result<Option<Findings>, Failure> {
+        let sessions: Vec<(Uuid, Uuid)> = leases.iter().map(Lease::session).collect();
+        let tails: Vec<SessionTail> = leases.iter().filter_map(tail).collect();
         if sessions.is_empty() {
             return Ok(None);
         }
-        let held = sessions::hold_all(tx, &sessions, is_any_pending).await?;
-        let statuses: HashMap<_, _> =
-            held.iter().flat_map(|held| &held.sessions).map(|held| (held.key(), held.status)).collect();
-        if !is_any_pending && statuses.values().any(|status| *status == SessionStatus::Pending) {
-            let detail = "The session was made this very moment. Try again.";
-            return Err(Failure::Behind(Problem::unavailable(detail)));
-        }
+        let found = results::hold(tx, &sessions, hold, &tails, self.state.instance_id).await?;
         for (place, request) in self.open() {
-            let problem = match statuses.get(&request.session()).map(|status| status.intake()) {
+            let session = found.as_ref().and_then(|found| found.held.sessions.get(&request.session()));
+            let problem = match session.map(|session| session.status.intake()) {
                 Some(Intake::Accept | Intake::Late) => continue,
                 Some(Intake::Refuse) => {
                     Problem::conflict("The session is cancelled and takes no more results.")
@@ -130,45 +145,30 @@ impl<'a> Batch<'a> {
             };
             self.answers.insert(place, Err(problem));
         }
-        Ok(held)
+        Ok(found)
     }
 
-    /// Takes the right to the documents of all sessions that take results.
-    async fn lease(&self, held: &Held) -> Result<Vec<(HeldSession, Lease<'a>)>, Failure> {
-        let mut leases = Vec::new();
-        for session in held.sessions.iter().filter(|session| session.status.intake() != Intake::Refuse) {
-            let lease = self.state.documents.lease(session.organisation_id, session.id).await;
-            leases.push((*session, lease.map_err(StorageError::from)?));
-        }
-        Ok(leases)
-    }
-
-    /// Takes the documents out and reads what they do not have yet.
+    /// Takes out the documents of the sessions for which there is work, and reads those that are not in memory.
     async fn load(
         &self,
         tx: &Transaction,
-        held: &Held,
-        leases: Vec<(HeldSession, Lease<'a>)>,
+        mut found: Findings,
+        leases: Vec<Lease<'a>>,
     ) -> Result<(Vec<Lease<'a>>, Vec<Share>), Failure> {
-        let tail = |(session, lease): &(HeldSession, Lease<'_>)| {
-            let since = Some(lease.read_up_to()?.clone());
-            Some(SessionTail { organisation_id: session.organisation_id, session_id: session.id, since })
-        };
-        let tails: Vec<SessionTail> = leases.iter().filter_map(tail).collect();
-        let sessions: Vec<(Uuid, Uuid)> = leases.iter().map(|(session, _)| session.key()).collect();
-        let (mut unseen, mut apart) = try_join!(
-            changes::read_tails(tx, &tails, Some(self.state.instance_id)),
-            changes::apart(tx, &sessions),
-        )?;
         let mut work = self.work(tx).await?;
         let (mut taken, mut shares) = (Vec::new(), Vec::new());
-        for (session, mut lease) in leases {
+        for mut lease in leases {
+            let key = lease.session();
+            let (Some(session), Some(work)) = (found.held.sessions.get(&key), work.remove(&key)) else {
+                continue;
+            };
             let mut share = Share {
-                session,
-                unseen: unseen.remove(&session.id).unwrap_or_default(),
-                read_up_to: held.read_up_to.clone(),
-                apart: apart.remove(&session.id).unwrap_or_default(),
-                work: work.remove(&session.key()).unwrap_or_default(),
+                session: *session,
+                received_at: found.held.at,
+                unseen: found.unseen.remove(&session.id).unwrap_or_default(),
+                read_up_to: found.held.read_up_to.clone(),
+                apart: found.apart.remove(&session.id).unwrap_or_default(),
+                work,
                 documents: lease.take(),
             };
             share.refresh(tx).await?;
@@ -196,9 +196,8 @@ impl<'a> Batch<'a> {
     }
 
     /// Merges all of it on a thread for such work.
-    async fn merge(&self, shares: Vec<Share>, received_at: OffsetDateTime) -> Result<Vec<Merged>, Failure> {
+    async fn merge(&self, shares: Vec<Share>) -> Result<Vec<Merged>, Failure> {
         let context = Context {
-            received_at,
             limits: self.state.limits.clone(),
             instance_id: self.state.instance_id,
             receipt_keys: self.state.receipt_keys.clone(),
@@ -208,8 +207,9 @@ impl<'a> Batch<'a> {
         merged.map_err(|error| Failure::Of(Problem::internal(format!("a session document: {error}"))))?
     }
 
-    /// Stores what was merged, all but the documents and the answers that the clients get, and says whether there was anything.
-    async fn save(&self, tx: &Transaction, merged: &mut [Merged]) -> Result<bool, Failure> {
+    /// Stores what was merged, all but the documents and the answers that the clients get. Where that fails, whether it happened may
+    /// be unknown, and the documents, which are ahead already, are dropped.
+    async fn save(&self, tx: Transaction, merged: &mut [Merged]) -> Result<(), Failure> {
         let (mut arrivals, mut events, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         let activated: Vec<(Uuid, Uuid)> =
             merged.iter().filter(|merged| merged.is_activated).map(|merged| merged.session.key()).collect();
@@ -219,16 +219,13 @@ impl<'a> Batch<'a> {
             events.extend(taken.event.take());
             answers.push((&request.scope, taken.outcome.stored(&request.fingerprint)));
         }
-        let changes = async {
-            sessions::activate_all(tx, &activated).await?;
-            changes::insert_all(tx, arrivals).await
-        };
-        let days = self.state.settings.idempotency.days;
-        let (changes, events, stored) =
-            join!(changes, audit::record(tx, &events), idempotency::store(tx, &answers, days));
-        // Once one of them has failed the others fail too, and say no more than that. Only changes can contradict what is stored.
-        changes.and(events).and(stored)?;
-        Ok(!answers.is_empty())
+        if !answers.is_empty() {
+            let answer_days = self.state.settings.idempotency.days;
+            let left =
+                Yield { activated: &activated, arrivals, events: &events, answers: &answers, answer_days };
+            results::commit(tx, left).await?;
+        }
+        Ok(())
     }
 
     /// Puts the documents back, which say what the database says, and keeps the answers.
@@ -252,10 +249,10 @@ impl<'a> Batch<'a> {
         let is_open = |(place, _): &(usize, _)| !self.answers.contains_key(place);
         self.requests.iter().enumerate().filter(is_open).collect()
     }
+}
 
-    /// Their sessions, each with its organisation.
-    fn sessions(&self) -> Vec<(Uuid, Uuid)> {
-        let sessions: BTreeSet<_> = self.open().into_iter().map(|(_, request)| request.session()).collect();
-        sessions.into_iter().collect()
-    }
+/// How far the documents of a session have been read, if they are in memory.
+fn tail(lease: &Lease<'_>) -> Option<SessionTail> {
+    let (organisation_id, session_id) = lease.session();
+    Some(SessionTail { organisation_id, session_id, since: Some(lease.read_up_to()?.clone()) })
 }

@@ -28,7 +28,9 @@ const AUDITED_HASHES_MAX: usize = 100;
 /// What a batch has for one session.
 pub(super) struct Share {
     pub(super) session: HeldSession,
-    pub(super) documents: WarmSession,
+    /// When what it brings counts as received.
+    pub(super) received_at: OffsetDateTime,
+    pub(super) documents: Box<WarmSession>,
     /// Changes that other processes have added.
     pub(super) unseen: Vec<StoredChange>,
     /// With them the record is read up to here.
@@ -49,7 +51,6 @@ pub(super) struct Work {
 
 /// What is the same for all of a batch.
 pub(super) struct Context {
-    pub(super) received_at: OffsetDateTime,
     pub(super) limits: Limits,
     pub(super) instance_id: Uuid,
     pub(super) receipt_keys: ReceiptKeys,
@@ -58,7 +59,7 @@ pub(super) struct Context {
 /// A session after its share of the batch: its documents are ahead of the database until the commit.
 pub(super) struct Merged {
     pub(super) session: HeldSession,
-    pub(super) documents: WarmSession,
+    pub(super) documents: Box<WarmSession>,
     /// The session waited for its first result, and this is it.
     pub(super) is_activated: bool,
     /// By place in the batch.
@@ -86,7 +87,7 @@ impl Share {
         if self.is_late() {
             self.documents.with_late.refresh(tx, organisation_id, session_id, Extent::WithLate).await?;
         } else {
-            self.documents.with_late = Default::default();
+            self.documents.forget_late();
         }
         Ok(())
     }
@@ -140,7 +141,7 @@ impl Share {
             Err(problem) => return Ok(Err(problem)),
         };
         let apart: &[Vec<u8>] = if is_late { &[] } else { &self.apart };
-        document.adopt(&prepared, context.received_at, apart);
+        document.adopt(&prepared, self.received_at, apart);
         Ok(Ok(Accepted { request, prepared, rows, late_operations: remainder.late }))
     }
 

@@ -4,7 +4,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{NewChange, Origin};
-use crate::{Executor as _, StorageError, Transaction, sql};
+use crate::sql::{self, Statement, params};
+use crate::{StorageError, Transaction};
 
 /// A change and where it comes from.
 #[derive(Debug, Clone)]
@@ -46,21 +47,23 @@ pub async fn received_at(tx: &Transaction) -> Result<OffsetDateTime, StorageErro
 /// [`EQUIVOCATION`](super::EQUIVOCATION) or [`OPERATION_APPLIED`](super::OPERATION_APPLIED) as constraint, or the database
 /// does not answer.
 pub async fn insert_all(tx: &Transaction, mut arrivals: Vec<Arrival>) -> Result<(), StorageError> {
-    if arrivals.is_empty() {
-        return Ok(());
-    }
+    tx.pipeline(&insertions(&mut arrivals)).await?;
+    Ok(())
+}
+
+/// The statements of [`insert_all`].
+pub(crate) fn insertions(arrivals: &mut [Arrival]) -> Vec<Statement<'_>> {
     // Sorted, so that two batches that share rows cannot wait for each other in a circle.
     arrivals.sort_by(|a, b| key(a).cmp(&key(b)));
-    insert_changes(tx, &arrivals).await?;
-    insert_operation_ids(tx, &arrivals).await?;
-    insert_late(tx, &arrivals).await
+    let of_all = (!arrivals.is_empty()).then(|| insert_changes(arrivals));
+    of_all.into_iter().chain(insert_operation_ids(arrivals)).chain(insert_late(arrivals)).collect()
 }
 
 fn key(arrival: &Arrival) -> (Uuid, &[u8]) {
     (arrival.origin.session_id, &arrival.change.hash)
 }
 
-async fn insert_changes(tx: &Transaction, arrivals: &[Arrival]) -> Result<(), StorageError> {
+fn insert_changes(arrivals: &[Arrival]) -> Statement<'_> {
     let origin = |of: fn(&Origin) -> Uuid| arrivals.iter().map(|a| of(&a.origin)).collect::<Vec<_>>();
     let bytes =
         |of: fn(&NewChange) -> &[u8]| arrivals.iter().map(move |a| of(&a.change)).collect::<Vec<&[u8]>>();
@@ -70,7 +73,7 @@ async fn insert_changes(tx: &Transaction, arrivals: &[Arrival]) -> Result<(), St
     let devices: Vec<Option<&str>> = arrivals.iter().map(|a| a.change.device.as_deref()).collect();
     // The conflict target is named: without it an (actor, seq) collision would be swallowed too, a silent loss. An array of
     // arrays must be rectangular, so each list of dependencies travels as one string of bytes, 32 to a hash.
-    tx.run(
+    Statement::new(
         "insert into session_changes
              (session_id, organisation_id, user_id, instance_id, hash, actor, seq, start_op, bytes, device, deps)
          select c.session_id, c.organisation_id, c.user_id, c.instance_id, c.hash, c.actor, c.seq, c.start_op, c.bytes,
@@ -79,25 +82,23 @@ async fn insert_changes(tx: &Transaction, arrivals: &[Arrival]) -> Result<(), St
                      $9::bytea[], $10::text[], $11::bytea[])
                   as c (session_id, organisation_id, user_id, instance_id, hash, actor, seq, start_op, bytes, device, deps)
          on conflict (session_id, hash) do nothing",
-        &[
-            &origin(|origin| origin.session_id),
-            &origin(|origin| origin.organisation_id),
-            &origin(|origin| origin.user_id),
-            &origin(|origin| origin.instance_id),
-            &bytes(|change| &change.hash),
-            &bytes(|change| &change.actor),
-            &seqs,
-            &start_ops,
-            &bytes(|change| &change.bytes),
-            &devices,
-            &deps,
+        params![
+            origin(|origin| origin.session_id),
+            origin(|origin| origin.organisation_id),
+            origin(|origin| origin.user_id),
+            origin(|origin| origin.instance_id),
+            bytes(|change| &change.hash),
+            bytes(|change| &change.actor),
+            seqs,
+            start_ops,
+            bytes(|change| &change.bytes),
+            devices,
+            deps,
         ],
     )
-    .await?;
-    Ok(())
 }
 
-async fn insert_operation_ids(tx: &Transaction, arrivals: &[Arrival]) -> Result<(), StorageError> {
+fn insert_operation_ids(arrivals: &[Arrival]) -> Option<Statement<'_>> {
     let (mut sessions, mut organisations, mut users) = (Vec::new(), Vec::new(), Vec::new());
     let (mut devices, mut ids, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     for Arrival { origin, change, .. } in arrivals {
@@ -110,35 +111,32 @@ async fn insert_operation_ids(tx: &Transaction, arrivals: &[Arrival]) -> Result<
             hashes.push(change.hash.as_slice());
         }
     }
-    if !ids.is_empty() {
-        tx.run(
+    let is_any = !ids.is_empty();
+    is_any.then(|| {
+        Statement::new(
             "insert into session_operations (session_id, organisation_id, user_id, device, op_id, hash)
              select o.session_id, o.organisation_id, o.user_id, o.device, o.op_id, o.hash
              from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bytea[])
                       as o (session_id, organisation_id, user_id, device, op_id, hash)
              order by o.session_id, o.user_id, o.device, o.op_id",
-            &[&sessions, &organisations, &users, &devices, &ids, &hashes],
+            params![sessions, organisations, users, devices, ids, hashes],
         )
-        .await?;
-    }
-    Ok(())
+    })
 }
 
-async fn insert_late(tx: &Transaction, arrivals: &[Arrival]) -> Result<(), StorageError> {
+fn insert_late(arrivals: &[Arrival]) -> Option<Statement<'_>> {
     let late: Vec<&Arrival> = arrivals.iter().filter(|arrival| arrival.is_late).collect();
-    if late.is_empty() {
-        return Ok(());
-    }
     let sessions: Vec<Uuid> = late.iter().map(|arrival| arrival.origin.session_id).collect();
     let organisations: Vec<Uuid> = late.iter().map(|arrival| arrival.origin.organisation_id).collect();
     let hashes: Vec<&[u8]> = late.iter().map(|arrival| arrival.change.hash.as_slice()).collect();
-    tx.run(
-        "insert into late_changes (session_id, organisation_id, hash)
-         select l.session_id, l.organisation_id, l.hash
-         from unnest($1::uuid[], $2::uuid[], $3::bytea[]) as l (session_id, organisation_id, hash)
-         on conflict do nothing",
-        &[&sessions, &organisations, &hashes],
-    )
-    .await?;
-    Ok(())
+    let is_any = !late.is_empty();
+    is_any.then(|| {
+        Statement::new(
+            "insert into late_changes (session_id, organisation_id, hash)
+             select l.session_id, l.organisation_id, l.hash
+             from unnest($1::uuid[], $2::uuid[], $3::bytea[]) as l (session_id, organisation_id, hash)
+             on conflict do nothing",
+            params![sessions, organisations, hashes],
+        )
+    })
 }

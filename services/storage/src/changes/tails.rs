@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{ReadUpTo, StoredChange, stored};
+use crate::sql::{Statement, params};
 use crate::{Executor, StorageError};
 
 /// A session, and how far its document has been read.
@@ -28,15 +30,24 @@ pub async fn read_tails(
     tails: &[SessionTail],
     instance_id: Option<Uuid>,
 ) -> Result<HashMap<Uuid, Vec<StoredChange>>, StorageError> {
+    Ok(tails_by_session(&find_tails(tails, instance_id).rows(on).await?))
+}
+
+/// Finds what [`read_tails`] reads.
+pub(crate) fn find_tails(tails: &[SessionTail], instance_id: Option<Uuid>) -> Statement<'_> {
     let (organisations, sessions, since) = columns(tails);
     let sql = unseen("c.hash, c.bytes, c.user_id, c.device, c.received_at, c.start_op");
     let sql = format!("{sql} order by {}", super::ARRIVAL);
-    let rows = on.rows(&sql, &[&organisations, &sessions, &since, &instance_id]).await?;
+    Statement::new(sql, params![organisations, sessions, since, instance_id])
+}
+
+/// What [`find_tails`] found.
+pub(crate) fn tails_by_session(rows: &[Row]) -> HashMap<Uuid, Vec<StoredChange>> {
     let mut by_session: HashMap<Uuid, Vec<StoredChange>> = HashMap::new();
-    for row in &rows {
+    for row in rows {
         by_session.entry(row.get("session_id")).or_default().push(stored(row));
     }
-    Ok(by_session)
+    by_session
 }
 
 /// How many bytes [`read_tails`] would give for each session.
@@ -99,30 +110,26 @@ fn unseen(columns: &str) -> String {
     )
 }
 
-/// The hashes of changes that are stored as late and not accepted, so that they are not on record, by session.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn apart(
-    on: &impl Executor,
-    sessions: &[(Uuid, Uuid)],
-) -> Result<HashMap<Uuid, Vec<Vec<u8>>>, StorageError> {
+/// Finds the hashes of changes that are stored as late and not accepted, so that they are not on record.
+pub(crate) fn find_apart(sessions: &[(Uuid, Uuid)]) -> Statement<'static> {
     let (organisations, sessions): (Vec<Uuid>, Vec<Uuid>) = sessions.iter().copied().unzip();
-    let rows = on
-        .rows(
-            "select l.session_id, l.hash from unnest($1::uuid[], $2::uuid[]) as w (organisation_id, session_id)
-             cross join lateral (
-                 select l.session_id, l.hash from late_changes l
-                 where l.session_id = w.session_id and l.organisation_id is not distinct from w.organisation_id
-                   and l.state <> 'accepted'
-                 offset 0
-             ) l",
-            &[&organisations, &sessions],
-        )
-        .await?;
+    Statement::new(
+        "select l.session_id, l.hash from unnest($1::uuid[], $2::uuid[]) as w (organisation_id, session_id)
+         cross join lateral (
+             select l.session_id, l.hash from late_changes l
+             where l.session_id = w.session_id and l.organisation_id is not distinct from w.organisation_id
+               and l.state <> 'accepted'
+             offset 0
+         ) l",
+        params![organisations, sessions],
+    )
+}
+
+/// What [`find_apart`] found, by session.
+pub(crate) fn apart_by_session(rows: &[Row]) -> HashMap<Uuid, Vec<Vec<u8>>> {
     let mut by_session: HashMap<Uuid, Vec<Vec<u8>>> = HashMap::new();
-    for row in &rows {
+    for row in rows {
         by_session.entry(row.get(0)).or_default().push(row.get(1));
     }
-    Ok(by_session)
+    by_session
 }

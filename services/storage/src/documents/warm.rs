@@ -30,6 +30,13 @@ struct Measured {
 }
 
 impl WarmSession {
+    /// Lets go of the document with all late work, if there is one.
+    pub fn forget_late(&mut self) {
+        if self.with_late.is_loaded() {
+            self.with_late = WarmDocument::default();
+        }
+    }
+
     pub(super) fn is_loaded(&self) -> bool {
         self.record.is_loaded()
     }

@@ -1,0 +1,100 @@
+//! A batch of results and the database: one round trip for the right to act, one for what the batch has to know, and one for all that
+//! it leaves.
+
+use std::collections::{HashMap, HashSet};
+
+use firemode_domain::audit::AuditEvent;
+use uuid::Uuid;
+
+use crate::changes::{self, Arrival, SessionTail, StoredChange};
+use crate::idempotency::{self, Claim, Scope, Stored};
+use crate::revocations::{self, TokenInUse};
+use crate::sessions::{self, Held, Hold};
+use crate::{StorageError, Transaction, audit, sql};
+
+/// What a batch learns of its sessions.
+#[derive(Debug)]
+pub struct Findings {
+    /// Those that exist.
+    pub held: Held,
+    /// Changes on record that may not have been read yet, by session.
+    pub unseen: HashMap<Uuid, Vec<StoredChange>>,
+    /// Hashes of changes that are stored and not on record, by session.
+    pub apart: HashMap<Uuid, Vec<Vec<u8>>>,
+}
+
+/// What a batch leaves.
+#[derive(Debug)]
+pub struct Yield<'a> {
+    /// Pending sessions that are active from now on, each with its organisation.
+    pub activated: &'a [(Uuid, Uuid)],
+    /// The changes; those that are there already stay as they are.
+    pub arrivals: Vec<Arrival>,
+    /// What goes on record.
+    pub events: &'a [AuditEvent],
+    /// The answers, each with its key.
+    pub answers: &'a [(&'a Scope, Stored)],
+    /// How long the answers are kept, in days.
+    pub answer_days: u32,
+}
+
+/// Claims keys until the transaction ends, each of them once, and asks which of these access tokens still count.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn claim(
+    tx: &Transaction,
+    scopes: &[&Scope],
+    tokens: HashSet<TokenInUse>,
+) -> Result<(Vec<Claim>, HashSet<TokenInUse>), StorageError> {
+    let tokens: Vec<TokenInUse> = tokens.into_iter().collect();
+    let statements = [idempotency::lock(scopes), idempotency::find(scopes), revocations::find_valid(&tokens)];
+    let rows = tx.pipeline(&statements).await?;
+    let [locked, found, valid] = rows.as_slice() else { return Err(sql::rows_missing()) };
+    Ok((idempotency::claims(scopes.len(), locked, found), revocations::valid(&tokens, valid)))
+}
+
+/// Holds these sessions, each with its organisation, until the transaction ends; then, so that nothing is missed, reads what belongs to
+/// them and has not been read, by these tails or by the instance that wrote it. Nothing where none of the sessions exists.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn hold(
+    tx: &Transaction,
+    sessions: &[(Uuid, Uuid)],
+    hold: Hold,
+    tails: &[SessionTail],
+    instance_id: Uuid,
+) -> Result<Option<Findings>, StorageError> {
+    let statements = [
+        sessions::hold_all(sessions, hold),
+        changes::find_tails(tails, Some(instance_id)),
+        changes::find_apart(sessions),
+    ];
+    let rows = tx.pipeline(&statements).await?;
+    let [held, unseen, apart] = rows.as_slice() else { return Err(sql::rows_missing()) };
+    let findings = |held| Findings {
+        held,
+        unseen: changes::tails_by_session(unseen),
+        apart: changes::apart_by_session(apart),
+    };
+    Ok(sessions::held(held)?.map(findings))
+}
+
+/// Stores what a batch leaves and commits.
+///
+/// # Errors
+/// [`EQUIVOCATION`](changes::EQUIVOCATION) or [`OPERATION_APPLIED`](changes::OPERATION_APPLIED) as constraint, and nothing is
+/// stored; or the database does not answer, and nobody knows whether it is.
+pub async fn commit(tx: Transaction, mut left: Yield<'_>) -> Result<(), StorageError> {
+    let mut statements = Vec::new();
+    if !left.activated.is_empty() {
+        statements.push(sessions::activate_all(left.activated));
+    }
+    statements.extend(changes::insertions(&mut left.arrivals));
+    if !left.events.is_empty() {
+        statements.push(audit::insert(left.events, "")?);
+    }
+    statements.push(idempotency::insert(left.answers, left.answer_days));
+    tx.commit_with(&statements).await
+}
