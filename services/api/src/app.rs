@@ -12,8 +12,9 @@ use firemode_runtime::settings::Settings;
 use firemode_storage::StorageError;
 use firemode_web::{Drain, Metrics, close_when_leaving, conventions, not_found};
 
+use crate::ingest_client::IngestClient;
 use crate::state::{Ready, State};
-use crate::{access, handlers, limits, maintenance, proxy, readiness, routes, snapshots};
+use crate::{access, handlers, limits, maintenance, readiness, routes, snapshots};
 
 /// Threads of one worker for work that would hold up its requests: passwords and documents.
 const BLOCKING_THREADS: usize = 8;
@@ -73,7 +74,7 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
             .app_data(app_state.clone())
             .app_data(web::Data::new(metrics.clone()))
             .app_data(web::Data::new(app_drain.clone()))
-            .app_data(web::Data::new(proxy::client(&app_state.settings)))
+            .app_data(web::Data::new(IngestClient::new(&app_state.settings.ingest)))
             .app_data(web::PayloadConfig::new(app_state.settings.server.json_bytes_max))
             .configure(routes::register)
             .default_service(web::route().to(not_found))

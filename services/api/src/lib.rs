@@ -6,6 +6,7 @@ mod auth;
 mod docs;
 mod etag;
 mod handlers;
+mod ingest_client;
 mod limits;
 mod maintenance;
 mod params;

@@ -5,19 +5,18 @@ use std::time::Duration;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION,
-    RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER, TRANSFER_ENCODING,
 };
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
-use awc::error::{ConnectError, SendRequestError};
-use awc::{Client, ClientResponse};
-use firemode_runtime::settings::{IngestSettings, Settings};
 use firemode_runtime::telemetry::TraceContext;
 use firemode_web::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, RequestContext, TRANSACTION_ID, tus};
+use hyper::{Request, Response};
 use time::OffsetDateTime;
 use tracing::{Instrument as _, Span, field};
 
 use crate::access::Principal;
+use crate::ingest_client::{IngestClient, Outgoing, SendError};
 use crate::state::State;
 
 /// What a client may say to the ingest process; everything else stays here, so that nothing can be smuggled in.
@@ -34,9 +33,8 @@ const REQUEST_HEADERS: [HeaderName; 9] = [
 ];
 
 /// What the ingest process may say to a client.
-const RESPONSE_HEADERS: [HeaderName; 12] = [
+const RESPONSE_HEADERS: [HeaderName; 11] = [
     CACHE_CONTROL,
-    CONTENT_LENGTH,
     CONTENT_TYPE,
     IDEMPOTENT_REPLAYED,
     LOCATION,
@@ -52,26 +50,6 @@ const RESPONSE_HEADERS: [HeaderName; 12] = [
 /// Requests below this path bring files, over links of any speed.
 const FILES: &str = "/v1/evidence";
 
-/// Connections that one worker keeps to the ingest process; further requests wait for one.
-const CONNECTIONS_MAX: usize = 512;
-
-/// Idle connections to the ingest process are kept this long.
-const KEEP_ALIVE_SECONDS: u64 = 30;
-
-/// A client with a pool of connections, one for each worker.
-pub(crate) fn client(settings: &Settings) -> Client {
-    let connector = awc::Connector::new()
-        .timeout(Duration::from_millis(settings.ingest.connect_milliseconds_max))
-        .conn_keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
-        .limit(CONNECTIONS_MAX);
-    Client::builder()
-        .connector(connector)
-        .timeout(settings.ingest.response_timeout())
-        .disable_redirects()
-        .no_default_headers()
-        .finish()
-}
-
 /// Hands a request on, with an internal token instead of the client's.
 pub(crate) async fn forward(
     request: &HttpRequest,
@@ -79,47 +57,55 @@ pub(crate) async fn forward(
     principal: &Principal,
     context: RequestContext,
     state: &State,
-    client: &Client,
+    client: &IngestClient,
 ) -> Result<HttpResponse, Problem> {
     let transaction_id = context.transaction_id;
     let token = state
         .internal_key
         .issue(&principal.claims, transaction_id, OffsetDateTime::now_utc())
         .map_err(Problem::internal)?;
-    let url = format!("http://{}{}", state.settings.ingest.address(), request.uri().path());
-    let mut outgoing = client
-        .request(request.method().clone(), url)
-        .insert_header((AUTHORIZATION, format!("Bearer {token}")))
-        .insert_header((TRANSACTION_ID, transaction_id.to_string()));
-    copy(&REQUEST_HEADERS, request.headers(), outgoing.headers_mut());
-    if request.uri().path().starts_with(FILES) {
-        outgoing = outgoing.timeout(Duration::from_secs(state.settings.evidence.upload_seconds_max));
+    let path = request.uri().path();
+    let mut outgoing = Request::builder()
+        .method(request.method().as_str())
+        .uri(path)
+        .header(AUTHORIZATION.as_str(), format!("Bearer {token}"))
+        .header(TRANSACTION_ID.as_str(), transaction_id.to_string());
+    for name in &REQUEST_HEADERS {
+        if let Some(value) = request.headers().get(name) {
+            outgoing = outgoing.header(name.as_str(), value.as_bytes());
+        }
     }
     let span = span(request);
     let trace = request.extensions().get::<TraceContext>().cloned().unwrap_or_default().or_of(&span);
-    for header in trace.headers() {
-        outgoing = outgoing.insert_header(header);
+    for (name, value) in trace.headers() {
+        outgoing = outgoing.header(name, value);
     }
-    let sent = outgoing.send_stream(payload).instrument(span.clone()).await;
+    let outgoing = outgoing.body(body(request, payload)).map_err(Problem::internal)?;
+    let time_max = match path.starts_with(FILES) {
+        true => Duration::from_secs(state.settings.evidence.upload_seconds_max),
+        false => state.settings.ingest.response_timeout(),
+    };
+    let sent = client.send(outgoing, time_max).instrument(span.clone()).await;
     note(&span, &sent);
-    let answer = sent.map_err(|error| failure(&error))?;
-    let mut response = HttpResponse::build(answer.status());
+    let (head, body) = sent.map_err(|error| failure(&error))?.into_parts();
+    let status = StatusCode::from_u16(head.status.as_u16()).map_err(Problem::internal)?;
+    let mut response = HttpResponse::build(status);
     for name in &RESPONSE_HEADERS {
-        if let Some(value) = answer.headers().get(name) {
-            response.insert_header((name.clone(), value.clone()));
+        if let Some(value) = head.headers.get(name.as_str()) {
+            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(Problem::internal)?;
+            response.insert_header((name.clone(), value));
         }
     }
-    if answer.status() == StatusCode::NO_CONTENT {
-        // A streamed body would end with a last chunk, which the next answer on the connection would seem to begin with.
+    if status == StatusCode::NO_CONTENT {
         return Ok(response.finish());
     }
-    Ok(response.streaming(answer))
+    Ok(response.body(body))
 }
 
 /// Does the ingest process answer its own health in time?
-pub(crate) async fn is_healthy(client: &Client, settings: &IngestSettings, timeout: Duration) -> bool {
-    let url = format!("http://{}/health", settings.address());
-    client.get(url).timeout(timeout).send().await.is_ok_and(|answer| answer.status().is_success())
+pub(crate) async fn is_healthy(client: &IngestClient, time_max: Duration) -> bool {
+    let Ok(request) = Request::get("/health").body(Outgoing::Nothing) else { return false };
+    client.send(request, time_max).await.is_ok_and(|answer| answer.status().is_success())
 }
 
 /// The span of the hop to the ingest process, from the first byte that goes there to the head of its answer.
@@ -136,34 +122,38 @@ fn span(request: &HttpRequest) -> Span {
     )
 }
 
-fn note<T>(span: &Span, sent: &Result<ClientResponse<T>, SendRequestError>) {
+/// The body of a request. Without a head that announces one there is none.
+fn body(request: &HttpRequest, payload: web::Payload) -> Outgoing {
+    let size = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if size.is_none() && !request.headers().contains_key(TRANSFER_ENCODING) {
+        return Outgoing::Nothing;
+    }
+    Outgoing::of_client(payload, size)
+}
+
+fn note<T>(span: &Span, sent: &Result<Response<T>, SendError>) {
     match sent {
         Ok(answer) => drop(span.record("http.response.status_code", answer.status().as_u16())),
         Err(_) => drop(span.record("otel.status_code", "ERROR")),
     }
 }
 
-fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
-    for name in names {
-        if let Some(value) = from.get(name) {
-            to.insert(name.clone(), value.clone());
-        }
-    }
-}
-
 /// What the client is told. The request may have been taken or not, so only a retry under the same key is safe.
-fn failure(error: &SendRequestError) -> Problem {
-    let body = match error {
-        SendRequestError::Body(body) => body.downcast_ref::<PayloadError>(),
-        _ => None,
+fn failure(error: &SendError) -> Problem {
+    let of_body = || {
+        std::error::Error::source(match error {
+            SendError::Http(error) => error,
+            _ => return None,
+        })?
+        .downcast_ref::<PayloadError>()
     };
     let problem = match error {
-        SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => {
+        SendError::Timeout => {
             let detail = "The ingest process did not answer in time. Send the request again with the same \
                           Idempotency-Key.";
             Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).retry_after(1)
         }
-        _ => body.map_or_else(
+        _ => of_body().map_or_else(
             || {
                 Problem::unavailable(
                     "The ingest process is not there right now. Send the request again with the same Idempotency-Key.",

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::keys;
+use crate::ingest_client::IngestClient;
 use crate::proxy;
 use crate::state::{Ready, State};
 
@@ -74,11 +75,11 @@ impl Readiness {
 }
 
 /// Looks at everything, at the same time.
-pub(crate) async fn check(state: &State, client: &awc::Client, with_details: bool) -> Readiness {
+pub(crate) async fn check(state: &State, client: &IngestClient, with_details: bool) -> Readiness {
     let (latency, migrations, ingest_service) = tokio::join!(
         within(DATABASE_SECONDS_MAX, state.database.latency()),
         within(DATABASE_SECONDS_MAX, migrations::compatible(&state.database)),
-        proxy::is_healthy(client, &state.settings.ingest, Duration::from_secs(INGEST_SECONDS_MAX)),
+        proxy::is_healthy(client, Duration::from_secs(INGEST_SECONDS_MAX)),
     );
     let checks = Checks {
         database: latency.is_some(),

@@ -6,6 +6,7 @@ use firemode_domain::role::Role;
 use firemode_web::KeepBody;
 
 use crate::access::Principal;
+use crate::ingest_client::IngestClient;
 use crate::readiness::{self, Readiness};
 use crate::state::State;
 
@@ -38,7 +39,7 @@ pub(crate) async fn live() -> HttpResponse {
 pub(crate) async fn ready(
     principal: Option<Principal>,
     state: web::Data<State>,
-    client: web::Data<awc::Client>,
+    client: web::Data<IngestClient>,
 ) -> HttpResponse {
     let with_details = principal.is_some_and(|principal| principal.role == Role::Admin);
     let readiness = readiness::check(&state, &client, with_details).await;

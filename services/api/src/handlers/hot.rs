@@ -17,7 +17,7 @@ macro_rules! proxied {
             principal: $crate::access::Principal,
             context: firemode_web::RequestContext,
             state: web::Data<$crate::state::State>,
-            client: web::Data<awc::Client>,
+            client: web::Data<$crate::ingest_client::IngestClient>,
         ) -> Result<HttpResponse, Problem> {
             $crate::proxy::forward(&request, payload, &principal, context, &state, &client).await
         }

@@ -84,7 +84,7 @@ async fn receive(
     }
 }
 
-/// Reads what the client is still sending, and keeps none of it: the API looks for an answer only once the body is sent.
+/// Reads what the client is still sending, and keeps none of it: many look for an answer only once the body is sent.
 async fn skip(mut payload: web::Payload, bytes_max: u64) {
     let mut bytes = 0;
     while let Some(Ok(chunk)) = payload.next().await {

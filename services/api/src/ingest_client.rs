@@ -1,0 +1,219 @@
+//! HTTP/1.1 to the ingest process: connections that are kept, and bodies that stream in both directions at once.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::error::PayloadError;
+use actix_web::web;
+use firemode_runtime::settings::IngestSettings;
+use futures_util::Stream as _;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{HOST, HeaderValue};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Connections that one worker has to the ingest process; further requests wait for one.
+const CONNECTIONS_MAX: usize = 512;
+
+/// The connections of one worker. Those that are not in use are kept until the ingest process closes them.
+pub(crate) struct IngestClient {
+    address: String,
+    connect_time_max: Duration,
+    kept: RefCell<Vec<SendRequest<Outgoing>>>,
+    free: Arc<Semaphore>,
+}
+
+/// The body of a request: none, or a client's as it comes.
+pub(crate) enum Outgoing {
+    Nothing,
+    Stream(Streamed),
+}
+
+/// What a client sends, of a size that it told or not.
+pub(crate) struct Streamed {
+    payload: web::Payload,
+    size: Option<u64>,
+    /// How it broke off, to be told once what came before is on its way.
+    broken: Option<PayloadError>,
+}
+
+/// The body of an answer, and with it the place among the connections.
+pub(crate) struct Answered {
+    body: Incoming,
+    _place: OwnedSemaphorePermit,
+}
+
+/// There is no answer. The request may have been taken or not.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    /// Not in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// Nobody listens.
+    #[error("no connection: {0}")]
+    Connect(io::Error),
+    /// The connection broke, or the client's body did.
+    #[error("{0}")]
+    Http(#[from] hyper::Error),
+}
+
+impl IngestClient {
+    pub(crate) fn new(settings: &IngestSettings) -> Self {
+        Self {
+            address: settings.address(),
+            connect_time_max: Duration::from_millis(settings.connect_milliseconds_max),
+            kept: RefCell::default(),
+            free: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        }
+    }
+
+    /// Sends a request whose address is a path, and waits so long for the head of the answer. The body of the answer may come while
+    /// that of the request is still on its way.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Outgoing>,
+        time_max: Duration,
+    ) -> Result<Response<Answered>, SendError> {
+        let host = HeaderValue::from_str(&self.address)
+            .map_err(|error| SendError::Connect(io::Error::other(error)))?;
+        request.headers_mut().insert(HOST, host);
+        let deadline = Instant::now() + time_max;
+        let sent = timeout_at(deadline, async {
+            let place = Arc::clone(&self.free).acquire_owned().await;
+            let place = place.map_err(|closed| SendError::Connect(io::Error::other(closed)))?;
+            let response = self.exchange(request).await?;
+            Ok(response.map(|body| Answered { body, _place: place }))
+        });
+        sent.await.map_err(|_| SendError::Timeout)?
+    }
+
+    async fn exchange(&self, mut request: Request<Outgoing>) -> Result<Response<Incoming>, SendError> {
+        // A kept connection may have been closed at the other end. It says so before the request is on its way.
+        while let Some(mut connection) = self.take_kept() {
+            match connection.try_send_request(request).await {
+                Ok(response) => {
+                    self.kept.borrow_mut().push(connection);
+                    return Ok(response);
+                }
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(error.into_error().into()),
+                },
+            }
+        }
+        let mut connection = self.connect().await?;
+        let response = connection.send_request(request).await?;
+        self.kept.borrow_mut().push(connection);
+        Ok(response)
+    }
+
+    /// One that has nothing to do. Others still bring the rest of an answer.
+    fn take_kept(&self) -> Option<SendRequest<Outgoing>> {
+        let mut kept = self.kept.borrow_mut();
+        kept.retain(|connection| !connection.is_closed());
+        let free = kept.iter().rposition(SendRequest::is_ready)?;
+        Some(kept.swap_remove(free))
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Outgoing>, SendError> {
+        let stream = timeout(self.connect_time_max, TcpStream::connect(&self.address)).await;
+        let stream = stream.map_err(|_| SendError::Timeout)?.map_err(SendError::Connect)?;
+        stream.set_nodelay(true).map_err(SendError::Connect)?;
+        let (connection, work) = http1::handshake(TokioIo::new(stream)).await?;
+        actix_web::rt::spawn(async move {
+            // Whoever waits for an answer on it is told.
+            if let Err(error) = work.await {
+                tracing::debug!(%error, "a connection to the ingest process broke");
+            }
+        });
+        Ok(connection)
+    }
+}
+
+impl Streamed {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let next = ready!(Pin::new(&mut self.payload).poll_next(context));
+        let Some(Err(error)) = next else { return Poll::Ready(next) };
+        // The connection is given up as soon as it hears of the error: what arrived of an upload counts, so it is written first.
+        self.broken = Some(error);
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Outgoing {
+    /// A client's body.
+    pub(crate) fn of_client(payload: web::Payload, size: Option<u64>) -> Self {
+        Self::Stream(Streamed { payload, size, broken: None })
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = PayloadError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, PayloadError>>> {
+        match self.get_mut() {
+            Self::Nothing => Poll::Ready(None),
+            Self::Stream(streamed) => {
+                streamed.poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Nothing => SizeHint::with_exact(0),
+            Self::Stream(Streamed { size, .. }) => size.map_or_else(SizeHint::new, SizeHint::with_exact),
+        }
+    }
+}
+
+impl MessageBody for Answered {
+    type Error = hyper::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size_hint().exact().map_or(BodySize::Stream, BodySize::Sized)
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+        let body = &mut self.get_mut().body;
+        loop {
+            match ready!(Pin::new(&mut *body).poll_frame(context)) {
+                // What is not data are trailers, which nobody asked for.
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
