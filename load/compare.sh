@@ -17,58 +17,28 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/postgresql.sh
 # shellcheck source=load/stack.sh
 . load/stack.sh
+# shellcheck source=load/drive.sh
+. load/drive.sh
 
 SECONDS_EACH=${SECONDS_EACH:-15}
-CONNECTIONS=${CONNECTIONS:-50}
 HISTORY=${HISTORY:-100000}
-SESSIONS_COUNT=200
 # Files of plain inserts for pgbench, one for a session; it takes at most 128.
 SCRIPTS_COUNT=100
 WRITERS=1000
 failed=0
-work_dir=''
 # The embedded PostgreSQL takes as many connections as the appliance may use and a few more: pgbench's have to fit.
 export FIREMODE__DATABASE__POOL_SIZE=$((CONNECTIONS + 20))
-# One user sends all of it; rates are counted, and are no limit here.
-export FIREMODE__RATE_LIMIT__{ADDRESS,USER}_{BURST=1000000,PER_MINUTE=16000000}
 
-require_tools() {
-    local tool
-    for tool in wrk jq psql curl openssl; do
-        have "$tool" || die "$tool is missing: install it (Debian: apt-get install wrk jq postgresql-client curl openssl)"
-    done
+require_pgbench() {
     PGBENCH=$(command -v pgbench || find /usr/lib/postgresql -name pgbench 2>/dev/null | sort -V | tail -n 1)
     [[ -n $PGBENCH ]] || die "pgbench is missing: install it (Debian: apt-get install postgresql-contrib)"
 }
 
-# post PATH BODY: the answer.
-post() {
-    curl --silent --show-error --fail-with-body --noproxy '*' -H "Authorization: Bearer ${TOKEN:-}" \
-        -H 'Content-Type: application/json' -H "Idempotency-Key: $(openssl rand -hex 16)" -d "$2" "$FIREMODE_BASE_URL$1"
-}
-
 prepare() {
-    work_dir=$(mktemp -d /var/tmp/firemode-compare.XXXXXX)
-    local email registered building n
-    email="compare-$(openssl rand -hex 6)@example.com"
-    registered=$(post /v1/auth/register "{\"organisation_name\": \"$email\", \"email\": \"$email\",
-        \"password\": \"$(openssl rand -hex 16)\", \"full_name\": \"Ada Example\"}")
-    TOKEN=$(jq -r .access_token <<<"$registered")
-    ORGANISATION=$(jq -r .organisation.id <<<"$registered")
-    building=$(post /v1/buildings '{"site_name": "Harbour House", "site_address": "1 Quay Street"}' | jq -r .id)
-    ITEM=$(post "/v1/buildings/$building/assets" '[{"item_code": "EXT-PRESSURE", "section": 10, "label": "Extinguisher 4",
-        "location": "Level 1"}]' | jq -r '.results[0].asset.id')
-    for ((n = 0; n < SESSIONS_COUNT; n++)); do
-        open_session "$building"
-    done >"$work_dir/sessions"
-    open_session "$building" >"$work_dir/writers"
-    open_session "$building" >"$work_dir/history"
-    export TOKEN ITEM
+    prepare_sessions
+    open_session "$BUILDING" >"$work_dir/writers"
+    open_session "$BUILDING" >"$work_dir/history"
     DATABASE="$data_dir/postgres/socket"
-}
-
-open_session() {
-    post /v1/tests/sessions "{\"building_id\": \"$1\"}" | jq -r .id
 }
 
 # sql STATEMENT: the rows, without decoration.
@@ -110,12 +80,6 @@ pgbench_rate() {
     done
     PGOPTIONS="-c firemode.organisations={$ORGANISATION}" "$PGBENCH" -n -M prepared -c "$CONNECTIONS" -j 2 -T "$SECONDS_EACH" "${files[@]}" -h "$DATABASE" -U firemode firemode \
         2>"$work_dir/pgbench.log" | sed -n 's/^tps = \([0-9]*\).*/\1/p'
-}
-
-# drive BASE_URL TOKEN SESSIONS_FILE DEVICES CONNECTIONS SECONDS: acknowledged, rate, p50, p95, p99, refused, broken.
-drive() {
-    RUN=$(openssl rand -hex 6) TOKEN=$2 SESSIONS=$3 DEVICES=$4 \
-        wrk -t 1 -c "$5" -d "$6" --timeout 30s -s load/compare/results.lua "$1" | sed -n 's/^RESULT //p'
 }
 
 # The API's own kind of token, for the ingest process alone, good for a minute as all of them: to see what the proxy costs.
@@ -204,6 +168,7 @@ main() {
     require_cargo
     require_postgresql
     require_tools
+    require_pgbench
     step "building FireMode" cargo build --release --locked
     start_stack
     prepare

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Which of two builds takes more results? Both run side by side, each with a database of its own, and are driven in turns, so that
+# what the machine does besides meets both alike. `load/versus.sh EXECUTABLE EXECUTABLE [ROUNDS]`; prints the median rate of each and
+# their ratio.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+# shellcheck source=load/stack.sh
+. load/stack.sh
+# shellcheck source=load/drive.sh
+. load/drive.sh
+
+SECONDS_EACH=${SECONDS_EACH:-3}
+stacks=() folders=() urls=() tokens=() items=() works=()
+
+start() {
+    FIREMODE_BINARY=$1
+    start_stack
+    trap stop_all EXIT
+    stacks+=("$stack_pid") folders+=("$data_dir")
+    prepare_sessions
+    urls+=("$FIREMODE_BASE_URL") tokens+=("$TOKEN") items+=("$ITEM") works+=("$work_dir")
+}
+
+stop_all() {
+    local result=$?
+    kill -TERM "${stacks[@]}" 2>/dev/null || true
+    wait "${stacks[@]}" || true
+    rm -rf "${folders[@]}" "${works[@]}"
+    return "$result"
+}
+
+# rate INDEX: results a second.
+rate() {
+    ITEM=${items[$1]} drive "${urls[$1]}" "${tokens[$1]}" "${works[$1]}/sessions" 5 "$CONNECTIONS" "$SECONDS_EACH" | cut -d ' ' -f 2
+}
+
+median() {
+    sort -n "$1" | awk '{ rate[NR] = $1 } END { print rate[int((NR + 1) / 2)] }'
+}
+
+main() {
+    local rounds=${3:-9} round index
+    (($# >= 2)) || die "usage: load/versus.sh EXECUTABLE EXECUTABLE [ROUNDS]"
+    require_tools
+    start "$1"
+    start "$2"
+    for index in 0 1; do rate "$index" >/dev/null; done
+    for ((round = 0; round < rounds; round++)); do
+        for index in 0 1; do rate "$index" >>"${works[$index]}/rates"; done
+    done
+    for index in 0 1; do median "${works[$index]}/rates" >"${works[$index]}/median"; done
+    paste -d ' ' "${works[0]}/median" "${works[1]}/median" |
+        awk '{ printf "%d and %d results a second: %.2f\n", $1, $2, $2 / $1 }'
+}
+
+main "$@"
