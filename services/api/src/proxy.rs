@@ -80,7 +80,10 @@ pub(crate) async fn forward(
     for (name, value) in trace.headers() {
         outgoing = outgoing.header(name, value);
     }
-    let outgoing = outgoing.body(body(request, payload)).map_err(Problem::internal)?;
+    // What the server has taken for an address or a header and this client does not is not one that a route of ours needs.
+    let outgoing = outgoing.body(body(request, payload));
+    let outgoing =
+        outgoing.map_err(|error| Problem::bad_request(format!("The request cannot be read: {error}.")))?;
     let time_max = match path.starts_with(FILES) {
         true => Duration::from_secs(state.settings.evidence.upload_seconds_max),
         false => state.settings.ingest.response_timeout(),

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 pub(crate) use self::insert::insertions;
 pub use self::insert::{Arrival, insert, insert_all, received_at};
-pub use self::tails::{SessionTail, read_tails};
-pub(crate) use self::tails::{apart_by_session, find_apart, find_tails, sizes, tails_by_session};
+pub use self::tails::SessionTail;
+pub(crate) use self::tails::{apart_by_session, find_apart, find_tails, read_tails, sizes, tails_by_session};
 use crate::{Executor, StorageError, Transaction, sql};
 
 /// A change as stored.
@@ -159,7 +159,7 @@ pub async fn read(
     // Taken before the rows: whatever commits in between is read again next time, and nothing falls through.
     let up_to = read_up_to(on).await?;
     let tail = SessionTail { organisation_id, session_id, since: since.cloned() };
-    let mut rows = read_tails(on, &[tail], None).await?;
+    let mut rows = read_tails(on, &[tail]).await?;
     Ok((rows.remove(&session_id).unwrap_or_default(), up_to))
 }
 

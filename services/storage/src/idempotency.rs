@@ -52,18 +52,9 @@ pub enum Claim {
 /// # Errors
 /// The database does not answer.
 pub async fn claim(tx: &Transaction, scope: &Scope) -> Result<Claim, StorageError> {
-    let claim = claim_all(tx, &[scope]).await?.pop();
-    claim.ok_or_else(|| StorageError::Damaged("a claim gave no answer".to_owned()))
-}
-
-/// Claims keys for this transaction, each of them once.
-///
-/// # Errors
-/// The database does not answer.
-async fn claim_all(tx: &Transaction, scopes: &[&Scope]) -> Result<Vec<Claim>, StorageError> {
-    let rows = tx.pipeline(&[lock(scopes), find(scopes)]).await?;
+    let rows = tx.pipeline(&[lock(&[scope]), find(&[scope])]).await?;
     let [locked, found] = rows.as_slice() else { return Err(sql::rows_missing()) };
-    Ok(claims(scopes.len(), locked, found))
+    claims(1, locked, found).pop().ok_or_else(sql::rows_missing)
 }
 
 /// Locks the keys that nobody works on. Waiting on the unique index instead would hold the caller up for as long as the other

@@ -21,19 +21,18 @@ pub struct SessionTail {
 }
 
 /// Reads what belongs to the documents of these sessions and may not have been read yet, by session and in the order of arrival.
-/// A process that knows what it wrote itself leaves that out with its `instance_id`: what it does not know of was not committed.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn read_tails(
+pub(crate) async fn read_tails(
     on: &impl Executor,
     tails: &[SessionTail],
-    instance_id: Option<Uuid>,
 ) -> Result<HashMap<Uuid, Vec<StoredChange>>, StorageError> {
-    Ok(tails_by_session(&find_tails(tails, instance_id).rows(on).await?))
+    Ok(tails_by_session(&find_tails(tails, None).rows(on).await?))
 }
 
-/// Finds what [`read_tails`] reads.
+/// Finds what [`read_tails`] reads. A process that knows what it wrote itself leaves that out with its `instance_id`: what it does not
+/// know of was not committed.
 pub(crate) fn find_tails(tails: &[SessionTail], instance_id: Option<Uuid>) -> Statement<'_> {
     let (organisations, sessions, since) = columns(tails);
     let sql = unseen("c.hash, c.bytes, c.user_id, c.device, c.received_at, c.start_op");

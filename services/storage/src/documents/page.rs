@@ -41,7 +41,7 @@ impl WarmDocuments {
             let is_long = group.iter().any(|tail| is_long(tail, &sizes));
             let mut unseen = match is_long {
                 true => HashMap::new(),
-                false => changes::read_tails(on, group, None).await?,
+                false => changes::read_tails(on, group).await?,
             };
             for SessionTail { session_id, since, .. } in group {
                 let rows = unseen.remove(session_id).unwrap_or_default();
