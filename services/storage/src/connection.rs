@@ -56,8 +56,12 @@ impl Transaction {
     ///
     /// # Errors
     /// That of the first one that fails. Those behind it fail too.
-    pub(crate) async fn pipeline(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<Row>>, StorageError> {
-        Ok(sql::pipeline(&self.0.client, statements, None).await?)
+    pub(crate) async fn pipeline<const N: usize>(
+        &self,
+        statements: [Statement<'_>; N],
+    ) -> Result<[Vec<Row>; N], StorageError> {
+        let rows = sql::pipeline(&self.0.client, &statements).await?;
+        rows.try_into().map_err(|_| StorageError::Damaged("a statement gave no rows".to_owned()))
     }
 
     /// Runs statements in their order and makes what was done durable, all in one round trip.
@@ -65,9 +69,13 @@ impl Transaction {
     /// # Errors
     /// That of the first one that fails; then nothing of the transaction is stored. As for [`Self::commit`] nobody knows if the
     /// connection broke.
-    pub(crate) async fn commit_with(mut self, statements: &[Statement<'_>]) -> Result<(), StorageError> {
+    pub(crate) async fn commit_with(
+        mut self,
+        mut statements: Vec<Statement<'_>>,
+    ) -> Result<(), StorageError> {
         // The database makes a rollback of the commit of a transaction in which a statement has failed.
-        sql::pipeline(&self.0.client, statements, Some("commit")).await?;
+        statements.push(Statement::new("commit", Vec::new()));
+        sql::pipeline(&self.0.client, &statements).await?;
         self.0.is_open = false;
         Ok(())
     }

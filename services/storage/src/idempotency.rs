@@ -52,9 +52,9 @@ pub enum Claim {
 /// # Errors
 /// The database does not answer.
 pub async fn claim(tx: &Transaction, scope: &Scope) -> Result<Claim, StorageError> {
-    let rows = tx.pipeline(&[lock(&[scope]), find(&[scope])]).await?;
-    let [locked, found] = rows.as_slice() else { return Err(sql::rows_missing()) };
-    claims(1, locked, found).pop().ok_or_else(sql::rows_missing)
+    let [locked, found] = tx.pipeline([lock(&[scope]), find(&[scope])]).await?;
+    let claim = claims(1, &locked, &found).pop();
+    claim.ok_or_else(|| StorageError::Damaged("a claim gave no answer".to_owned()))
 }
 
 /// Locks the keys that nobody works on. Waiting on the unique index instead would hold the caller up for as long as the other

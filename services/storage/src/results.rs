@@ -10,7 +10,7 @@ use crate::changes::{self, Arrival, SessionTail, StoredChange};
 use crate::idempotency::{self, Claim, Scope, Stored};
 use crate::revocations::{self, TokenInUse};
 use crate::sessions::{self, Held, Hold};
-use crate::{StorageError, Transaction, audit, sql};
+use crate::{StorageError, Transaction, audit};
 
 /// What a batch learns of its sessions.
 #[derive(Debug)]
@@ -49,9 +49,8 @@ pub async fn claim(
 ) -> Result<(Vec<Claim>, HashSet<TokenInUse>), StorageError> {
     let tokens: Vec<TokenInUse> = tokens.into_iter().collect();
     let statements = [idempotency::lock(scopes), idempotency::find(scopes), revocations::find_valid(&tokens)];
-    let rows = tx.pipeline(&statements).await?;
-    let [locked, found, valid] = rows.as_slice() else { return Err(sql::rows_missing()) };
-    Ok((idempotency::claims(scopes.len(), locked, found), revocations::valid(&tokens, valid)))
+    let [locked, found, valid] = tx.pipeline(statements).await?;
+    Ok((idempotency::claims(scopes.len(), &locked, &found), revocations::valid(&tokens, &valid)))
 }
 
 /// Holds these sessions, each with its organisation, until the transaction ends; then, so that nothing is missed, reads what belongs to
@@ -71,14 +70,13 @@ pub async fn hold(
         changes::find_tails(tails, Some(instance_id)),
         changes::find_apart(sessions),
     ];
-    let rows = tx.pipeline(&statements).await?;
-    let [held, unseen, apart] = rows.as_slice() else { return Err(sql::rows_missing()) };
+    let [held, unseen, apart] = tx.pipeline(statements).await?;
     let findings = |held| Findings {
         held,
-        unseen: changes::tails_by_session(unseen),
-        apart: changes::apart_by_session(apart),
+        unseen: changes::tails_by_session(&unseen),
+        apart: changes::apart_by_session(&apart),
     };
-    Ok(sessions::held(held)?.map(findings))
+    Ok(sessions::held(&held)?.map(findings))
 }
 
 /// Stores what a batch leaves and commits.
@@ -96,5 +94,5 @@ pub async fn commit(tx: Transaction, mut left: Yield<'_>) -> Result<(), StorageE
         statements.push(audit::insert(left.events, "")?);
     }
     statements.push(idempotency::insert(left.answers, left.answer_days));
-    tx.commit_with(&statements).await
+    tx.commit_with(statements).await
 }

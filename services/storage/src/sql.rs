@@ -50,13 +50,11 @@ impl<'a> Statement<'a> {
 /// Work whose first poll sends a message to the database, and the others wait for the answer.
 type Sending<'a, T> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>> + Send + 'a>>;
 
-/// Runs statements in their order and in one round trip, each in a snapshot of its own, and gives the rows of each. With `last`
-/// a statement without parameters follows them. One that cannot be sent keeps those behind it from being sent; of several that
-/// the database refuses, the first is told.
+/// Runs statements in their order and in one round trip, each in a snapshot of its own, and gives the rows of each. One that cannot
+/// be sent keeps those behind it from being sent; of several that the database refuses, the first is told.
 pub(crate) async fn pipeline(
     client: &ClientWrapper,
     statements: &[Statement<'_>],
-    last: Option<&str>,
 ) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
     // First all of them: between a statement and the next nothing may wait, or it would not be the next.
     let mut prepared = Vec::with_capacity(statements.len());
@@ -67,12 +65,8 @@ pub(crate) async fn pipeline(
     let queries = statements.iter().zip(&prepared).zip(&params).map(|((statement, prepared), params)| {
         Box::pin(traced(&statement.sql, client.query(prepared, params))) as Sending<'_, _>
     });
-    let last = last.map(|sql| {
-        let done = client.batch_execute(sql).map(|done| done.map(|()| Vec::new()));
-        Box::pin(traced(sql, done)) as Sending<'_, _>
-    });
-    let mut sent: Vec<MaybeDone<Sending<'_, Vec<Row>>>> = Vec::with_capacity(statements.len() + 1);
-    for message in queries.chain(last) {
+    let mut sent: Vec<MaybeDone<Sending<'_, Vec<Row>>>> = Vec::with_capacity(statements.len());
+    for message in queries {
         let mut message = maybe_done(message);
         // Looked at once, it is on its way.
         let _ = (&mut message).now_or_never();
@@ -146,11 +140,6 @@ pub(crate) async fn one(on: &impl Executor, sql: &str, params: Params<'_>) -> Re
     optional(on, sql, params)
         .await?
         .ok_or_else(|| StorageError::Damaged("a statement gave no row".to_owned()))
-}
-
-/// A round trip of several statements has left one out: a defect of ours.
-pub(crate) fn rows_missing() -> StorageError {
-    StorageError::Damaged("a statement gave no rows".to_owned())
 }
 
 /// The index that a row's `with ordinality` stands for.

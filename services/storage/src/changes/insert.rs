@@ -47,7 +47,9 @@ pub async fn received_at(tx: &Transaction) -> Result<OffsetDateTime, StorageErro
 /// [`EQUIVOCATION`](super::EQUIVOCATION) or [`OPERATION_APPLIED`](super::OPERATION_APPLIED) as constraint, or the database
 /// does not answer.
 pub async fn insert_all(tx: &Transaction, mut arrivals: Vec<Arrival>) -> Result<(), StorageError> {
-    tx.pipeline(&insertions(&mut arrivals)).await?;
+    for statement in insertions(&mut arrivals) {
+        statement.rows(tx).await?;
+    }
     Ok(())
 }
 
