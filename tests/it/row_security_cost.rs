@@ -14,6 +14,7 @@ use firemode_storage::{
     Database, StorageError, audit, buildings, changes, idempotency, revocations, sessions,
 };
 use serde_json::json;
+use serde_json::value::to_raw_value;
 use time::OffsetDateTime;
 use tokio::runtime::Builder;
 use uuid::Uuid;
@@ -78,7 +79,8 @@ impl Bench {
         let origin = Origin { organisation_id, session_id, user_id, instance_id: jti };
         changes::insert(&tx, &origin, &[change()]).await?;
         audit::record(&tx, &[self.event()]).await?;
-        let answer = Stored { fingerprint: vec![0; 32], status: 200, answer: json!({"accepted": 1}) };
+        let answer = to_raw_value(&json!({"accepted": 1})).expect("JSON");
+        let answer = Stored { fingerprint: vec![0; 32], status: 200, answer };
         idempotency::store(&tx, &[(&scope, answer)], 7).await?;
         tx.commit().await
     }

@@ -2,9 +2,10 @@
 //!
 //! The key, the effect and the answer commit in one transaction, so that none of them can exist without the others.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use crate::sql::{self, Statement, params};
@@ -33,7 +34,7 @@ pub struct Stored {
     /// The answer's status.
     pub status: u16,
     /// The answer's body.
-    pub answer: Value,
+    pub answer: Box<RawValue>,
 }
 
 /// What is known of a key.
@@ -109,7 +110,7 @@ fn stored(row: &Row) -> Stored {
     Stored {
         fingerprint: row.get(1),
         status: u16::try_from(row.get::<_, i16>(2)).unwrap_or(200),
-        answer: row.get(3),
+        answer: row.get::<_, Json<_>>(3).0,
     }
 }
 
@@ -128,14 +129,14 @@ pub(crate) fn insert<'a>(answers: &'a [(&'a Scope, Stored)], days: u32) -> State
     let fingerprints: Vec<&[u8]> = answers.iter().map(|(_, stored)| stored.fingerprint.as_slice()).collect();
     let statuses: Vec<i16> =
         answers.iter().map(|(_, stored)| i16::try_from(stored.status).unwrap_or(200)).collect();
-    let bodies: Vec<&Value> = answers.iter().map(|(_, stored)| &stored.answer).collect();
+    let bodies: Vec<Json<&RawValue>> = answers.iter().map(|(_, stored)| Json(&*stored.answer)).collect();
     let days = i32::try_from(days).unwrap_or(i32::MAX);
     Statement::new(
         "insert into idempotency_keys
              (organisation_id, user_id, method, path, key, fingerprint, status, answer, expires_at)
          select a.organisation_id, a.user_id, a.method, a.path, a.key, a.fingerprint, a.status, a.answer,
                 now() + make_interval(days => $9)
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::int2[], $8::jsonb[])
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::int2[], $8::json[])
                   as a (organisation_id, user_id, method, path, key, fingerprint, status, answer)
          on conflict (organisation_id, user_id, method, path, key) do update
              set fingerprint = excluded.fingerprint, status = excluded.status, answer = excluded.answer,

@@ -4,11 +4,12 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderName;
+use actix_web::http::header::{ContentType, HeaderName};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use firemode_storage::idempotency::{self, Claim, Scope, Stored};
 use firemode_storage::{Access, Transaction};
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use crate::Problem;
@@ -34,8 +35,8 @@ pub struct Key {
 pub struct Outcome {
     /// The status, below 500.
     pub status: StatusCode,
-    /// The body.
-    pub body: Value,
+    /// The body, as it is sent.
+    pub body: Box<RawValue>,
     /// True where it was given before.
     pub replayed: bool,
 }
@@ -126,20 +127,32 @@ impl Outcome {
     /// # Errors
     /// The body cannot be put into JSON: a defect of ours.
     pub fn new(status: StatusCode, body: &impl serde::Serialize) -> Result<Self, Problem> {
-        let body = serde_json::to_value(body).map_err(Problem::internal)?;
+        let body = to_raw_value(body).map_err(Problem::internal)?;
         Ok(Self { status, body, replayed: false })
+    }
+
+    /// The body, to be looked into.
+    ///
+    /// # Errors
+    /// It is no JSON: a defect of ours.
+    pub fn value(&self) -> Result<Value, Problem> {
+        serde_json::from_str(self.body.get()).map_err(Problem::internal)
     }
 
     /// Puts a secret in the place of the null at a JSON Pointer, after the answer was stored without it: a repeated answer
     /// keeps the null.
-    #[must_use]
-    pub fn reveal(mut self, pointer: &str, secret: impl Into<Value>) -> Self {
-        if !self.replayed
-            && let Some(place) = self.body.pointer_mut(pointer)
-        {
+    ///
+    /// # Errors
+    /// The body is no JSON: a defect of ours.
+    pub fn reveal(self, pointer: &str, secret: impl Into<Value>) -> Result<Self, Problem> {
+        if self.replayed {
+            return Ok(self);
+        }
+        let mut body = self.value()?;
+        if let Some(place) = body.pointer_mut(pointer) {
             *place = secret.into();
         }
-        self
+        Ok(Self { body: to_raw_value(&body).map_err(Problem::internal)?, ..self })
     }
 
     /// The answer as HTTP.
@@ -148,7 +161,7 @@ impl Outcome {
         if self.replayed {
             response.insert_header((IDEMPOTENT_REPLAYED, "true"));
         }
-        response.json(self.body)
+        response.content_type(ContentType::json()).body(String::from(Box::<str>::from(self.body)))
     }
 
     /// What is known of a request's key before anything is done: the first answer again, nothing, or a refusal.

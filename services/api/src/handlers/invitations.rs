@@ -106,7 +106,7 @@ pub(crate) async fn invite(
             Outcome::new(StatusCode::CREATED, &Invited { user: user.into(), invitation })
         })
         .await?;
-    Ok(outcome.reveal("/invitation/token", token).respond())
+    Ok(outcome.reveal("/invitation/token", token)?.respond())
 }
 
 /// Issues an invitation anew
@@ -210,7 +210,7 @@ async fn hand_out(
             Outcome::new(StatusCode::CREATED, &answer)
         })
         .await?;
-    Ok(outcome.reveal("/token", token).respond())
+    Ok(outcome.reveal("/token", token)?.respond())
 }
 
 /// Stores a token's hash; the answer that may be stored too does not have the token.

@@ -237,8 +237,8 @@ pub(crate) async fn change_password(
         .await?;
     let Some((entry, tokens)) = made else { return Ok(outcome.respond()) };
     state.revocations.add(entry);
-    let outcome = outcome.reveal("/access_token", tokens.access_token);
-    Ok(outcome.reveal("/refresh_token", tokens.refresh_token).respond())
+    let outcome = outcome.reveal("/access_token", tokens.access_token)?;
+    Ok(outcome.reveal("/refresh_token", tokens.refresh_token)?.respond())
 }
 
 pub(crate) fn no_such_user() -> Problem {

@@ -87,8 +87,8 @@ pub(crate) async fn begin(
             Outcome::new(StatusCode::CREATED, &NewTotp { secret: None, otpauth_uri: None })
         })
         .await?;
-    let outcome = outcome.reveal("/otpauth_uri", secret.uri(&user.email));
-    Ok(outcome.reveal("/secret", secret.base32()).respond())
+    let outcome = outcome.reveal("/otpauth_uri", secret.uri(&user.email))?;
+    Ok(outcome.reveal("/secret", secret.base32())?.respond())
 }
 
 /// Confirms the second factor with a first code
@@ -140,7 +140,7 @@ pub(crate) async fn confirm(
         audit::record(&tx, &[event]).await?;
         tx.commit().await?;
     }
-    Ok(outcome?.reveal("/recovery_codes", codes).respond())
+    Ok(outcome?.reveal("/recovery_codes", codes)?.respond())
 }
 
 /// Removes one's own second factor

@@ -12,6 +12,9 @@ use serde_json::{Number, Value};
 /// Arrays and objects may be nested this deep; `serde_json` reads at most 127 levels.
 pub const DEPTH_MAX: usize = 100;
 
+/// Every integer up to this one is a double of its own.
+const EXACT_INTEGER_MAX: u64 = 1 << 53;
+
 /// Why a value has no canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CanonicalError {
@@ -73,36 +76,46 @@ fn separate(out: &mut String, index: usize) {
 }
 
 fn write_string(out: &mut String, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let is_escaped = |character: char| matches!(character, '"' | '\\' | '\0'..='\u{1f}');
     out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            '\0'..='\u{1f}' => {
-                let code = character as usize;
-                out.push_str("\\u00");
-                out.push(char::from(HEX[code >> 4]));
-                out.push(char::from(HEX[code & 15]));
-            }
-            _ => out.push(character),
+    let mut rest = text;
+    while let Some(end) = rest.find(is_escaped) {
+        out.push_str(&rest[..end]);
+        write_escaped(out, rest.as_bytes()[end]);
+        rest = &rest[end + 1..];
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+fn write_escaped(out: &mut String, character: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match character {
+        b'"' => out.push_str("\\\""),
+        b'\\' => out.push_str("\\\\"),
+        0x8 => out.push_str("\\b"),
+        b'\t' => out.push_str("\\t"),
+        b'\n' => out.push_str("\\n"),
+        0xc => out.push_str("\\f"),
+        b'\r' => out.push_str("\\r"),
+        _ => {
+            out.push_str("\\u00");
+            out.extend([character >> 4, character & 15].map(|digit| char::from(HEX[usize::from(digit)])));
         }
     }
-    out.push('"');
 }
 
 fn write_number(out: &mut String, number: &Number) -> Result<(), CanonicalError> {
     let text = number.to_string();
+    let is_integer = number.is_i64() || number.is_u64();
+    // A double has all of these, and ECMAScript writes them the same; nearly every number is one.
+    if number.as_i64().is_some_and(|integer| integer.unsigned_abs() <= EXACT_INTEGER_MAX) {
+        out.push_str(&text);
+        return Ok(());
+    }
     // `as_f64` is `None` only for numbers of arbitrary precision, which are refused like any other that does not fit.
     let double = number.as_f64().filter(|double| double.is_finite());
-    let canonical = double.map(ecmascript_number);
-    let is_integer = number.is_i64() || number.is_u64();
-    match canonical {
+    match double.map(ecmascript_number) {
         Some(canonical) if !is_integer || canonical == text => {
             out.push_str(&canonical);
             Ok(())

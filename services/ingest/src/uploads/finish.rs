@@ -130,7 +130,7 @@ async fn keep(
             Ok(())
         })
         .await?;
-    Ok((outcome.body, unused))
+    Ok((outcome.value()?, unused))
 }
 
 /// Another request for the same upload may have been faster.

@@ -68,14 +68,15 @@ pub(crate) async fn create(
         Outcome::new(StatusCode::CREATED, &answer(upload))
     })
     .await?;
-    let location = format!("/v1/evidence/uploads/{}", outcome.body["id"].as_str().unwrap_or_default());
+    let upload = outcome.value()?;
+    let location = format!("/v1/evidence/uploads/{}", upload["id"].as_str().unwrap_or_default());
     let mut response = HttpResponse::Created();
     if outcome.replayed {
         response.insert_header((firemode_web::IDEMPOTENT_REPLAYED, "true"));
     }
     response.insert_header((LOCATION, location)).insert_header((TUS_RESUMABLE, VERSION));
-    response.insert_header((UPLOAD_OFFSET, outcome.body["offset"].as_u64().unwrap_or_default()));
-    Ok(response.json(outcome.body))
+    response.insert_header((UPLOAD_OFFSET, upload["offset"].as_u64().unwrap_or_default()));
+    Ok(response.json(upload))
 }
 
 /// Tells how far an upload is.
