@@ -10,8 +10,9 @@ use firemode_runtime::listener::{LISTEN_FD, SUCCESSOR};
 use firemode_runtime::notify::NOTIFY_FD;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, getpid, getppid};
 
 use super::executable::Executable;
@@ -49,7 +50,7 @@ pub(crate) fn spawn(spec: &ChildSpec, executable: &Executable, succeeds: bool) -
         command.env(NOTIFY_FD, writer.as_raw_fd().to_string());
         inherited.push(writer.as_raw_fd());
     }
-    prepare(&mut command, spec.kind.parent_death_signal(), inherited);
+    prepare(&mut command, spec.kind, inherited);
     let mut child = command.spawn().map_err(|error| named(spec, error))?;
     let missing = || io::Error::other("the standard library gave no pipe");
     Ok(Spawned {
@@ -128,8 +129,9 @@ fn command(spec: &ChildSpec, executable: &Executable) -> Command {
 /// Adds what must happen between fork and exec, after the standard library has changed user and group: a change of
 /// credentials would clear the parent-death signal.
 #[expect(unsafe_code, reason = "only code between fork and exec can set these for the child alone")]
-fn prepare(command: &mut Command, parent_death: Signal, inherited: Vec<RawFd>) {
+fn prepare(command: &mut Command, kind: Kind, inherited: Vec<RawFd>) {
     let supervisor = getpid();
+    let parent_death = kind.parent_death_signal();
     let setup = move || {
         prctl::set_pdeathsig(parent_death)?;
         // Should the supervisor have died before the line above, nobody would send that signal any more.
@@ -142,9 +144,25 @@ fn prepare(command: &mut Command, parent_death: Signal, inherited: Vec<RawFd>) {
             fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
         }
         SigSet::all().thread_unblock()?;
+        if kind == Kind::Service {
+            work_in_batches();
+        }
         Ok(())
     };
     // SAFETY: the closure only makes system calls that are safe after a fork of a threaded process (prctl, getppid,
-    // fcntl, sigprocmask); it neither allocates nor locks, and its errors carry a number and no heap data.
+    // fcntl, sigprocmask, sched_setscheduler); it neither allocates nor locks, and its errors carry a number and no heap data.
     unsafe { command.pre_exec(setup) };
+}
+
+/// Lets this process finish what it is at before a thread that it has woken takes its processor (sched(7), `SCHED_BATCH`): more is
+/// done before the next switch. Where that cannot be had, or somebody has chosen otherwise, nothing changes.
+#[expect(unsafe_code, reason = "nobody wraps these calls for the process itself")]
+fn work_in_batches() {
+    let priority = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the calls concern this process, and read one structure that lives in this function.
+    unsafe {
+        if libc::sched_getscheduler(0) == libc::SCHED_OTHER {
+            libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const priority);
+        }
+    }
 }

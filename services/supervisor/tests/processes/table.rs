@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use nix::libc::SCHED_BATCH;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -33,6 +34,21 @@ fn a_killed_child_is_started_again() {
     assert_eq!(supervised.wait_for_step("a", "backoff"), "ended by SIGKILL");
     assert_ne!(supervised.wait_for_start("a"), first);
     supervised.wait_for_step("a", "ready");
+}
+
+#[test]
+fn a_server_is_not_interrupted_by_the_threads_that_it_wakes() {
+    let mut supervised = Supervised::start(table(json!([{ "name": "a", "script": SERVE }])));
+    let child = supervised.wait_for_start("a");
+    supervised.wait_for_step("a", "ready");
+    assert_eq!(scheduling_policy(child), Some(SCHED_BATCH));
+}
+
+/// The 41st field of `/proc/PID/stat`, see proc(5).
+fn scheduling_policy(pid: Pid) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // pid (name) state ...; a name may hold anything.
+    stat.rsplit_once(") ")?.1.split(' ').nth(41 - 3)?.parse().ok()
 }
 
 #[test]
