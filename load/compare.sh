@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What batching is worth, side by side on one machine, load generators included: pgbench with the inserts of one results
-# request as a transaction each, then the product on the same PostgreSQL with the same number of connections, through the
-# public port and against the ingest process alone; then 1,000 writers on one session, and one session with a short history
-# and a long one. Needs pgbench, psql, wrk, jq, curl and openssl. SECONDS_EACH, CONNECTIONS and HISTORY may be set.
+# request as a transaction each, and the product on the same PostgreSQL with the same number of connections, through the public
+# port and against the ingest process alone, in turns; then what two of the parts take alone; then 1,000 writers on one session, and
+# one session with a short history and a long one. Needs pgbench, psql, wrk, jq, curl and openssl. SECONDS_EACH, ROUNDS,
+# CONNECTIONS and HISTORY may be set.
 # Exit code: 0 if every limit was held.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,10 +21,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=load/drive.sh
 . load/drive.sh
 
-SECONDS_EACH=${SECONDS_EACH:-15}
+SECONDS_EACH=${SECONDS_EACH:-5}
+ROUNDS=${ROUNDS:-5}
 HISTORY=${HISTORY:-100000}
-# Files of plain inserts for pgbench, one for a session; it takes at most 128.
-SCRIPTS_COUNT=100
+# As many as a batch has with 50 connections.
+ROWS_TOGETHER=16
 WRITERS=1000
 failed=0
 # The embedded PostgreSQL takes as many connections as the appliance may use and a few more: pgbench's have to fit.
@@ -38,7 +40,12 @@ prepare() {
     prepare_sessions
     open_session "$BUILDING" >"$work_dir/writers"
     open_session "$BUILDING" >"$work_dir/history"
+    open_sessions >"$work_dir/pgbench_sessions"
     DATABASE="$data_dir/postgres/socket"
+    # One of each row, for pgbench to copy, and documents that are in memory.
+    drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" 3 >/dev/null
+    pgbench_script 1 >"$work_dir/one.sql"
+    pgbench_script "$ROWS_TOGETHER" >"$work_dir/many.sql"
 }
 
 # sql STATEMENT: the rows, without decoration.
@@ -46,40 +53,36 @@ sql() {
     PGOPTIONS='-c firemode.purpose=operator' psql -XAtq -h "$DATABASE" -U firemode -d firemode -c "$1"
 }
 
-# A row as the product writes it, as plain inserts for each of some sessions; hashes and keys are new each time.
-pgbench_scripts() {
-    local session row n=0
-    session=$(head -n 1 "$work_dir/sessions")
-    post "/v1/tests/sessions/$session/results" "{\"changes\": [{\"op\": \"set\", \"path\": \"/items/$ITEM/outcome\",
-        \"value\": \"pass\", \"timestamp\": \"2026-02-13T01:02:03Z\", \"actor_id\": \"device-0\"}]}" >/dev/null
-    while read -r session; do
-        row="organisation_id, user_id"
-        sql "select format(\$f\$begin;
-insert into session_changes (session_id, organisation_id, user_id, instance_id, hash, actor, seq, start_op, bytes, device, deps)
-    select '$session', %L, %L, %L, sha256(r), r, 1, %s, %L, %L, %L from uuid_send(gen_random_uuid()) r;
-\$f\$, organisation_id, user_id, instance_id, start_op, bytes, device, deps::text) from session_changes
-            where session_id = '$(head -n 1 "$work_dir/sessions")' and device = 'device-0' limit 1" >"$work_dir/$n.sql"
-        sql "select format(\$f\$insert into idempotency_keys ($row, method, path, key, fingerprint, status, answer, expires_at)
-    values (%L, %L, 'POST', '/v1/tests/sessions/$session/results', gen_random_uuid()::text, %L, 200, %L, now() + interval '30 days');
-\$f\$, organisation_id, user_id, fingerprint, answer) from idempotency_keys where path like '%/results' limit 1" >>"$work_dir/$n.sql"
-        sql "select format(\$f\$insert into audit_log (id, $row, action, resource_type, resource_id, status, transaction_id, after, leaf,
-        leaf_hash, created_at)
-    values (gen_random_uuid(), %L, %L, %L, %L, '$session', 'success', gen_random_uuid(), %L, %L, %L, now());
-commit;
-\$f\$, organisation_id, user_id, action, resource_type, after, leaf, leaf_hash) from audit_log
-            where action = 'results.accept' limit 1" >>"$work_dir/$n.sql"
-        n=$((n + 1))
-    done < <(head -n "$SCRIPTS_COUNT" "$work_dir/sessions")
+# pgbench_script ROWS: the rows that one results request leaves, so many times over, for a session of pgbench's own as one transaction.
+# They are copied from the product's own rows; hashes and keys are new each time.
+pgbench_script() {
+    local session first rows="from generate_series(1, $1)"
+    (($1 > 1)) || rows=''
+    first=$(head -n 1 "$work_dir/sessions")
+    session="(array['$(paste -sd, "$work_dir/pgbench_sessions" | sed "s/,/','/g")']::uuid[])[:n]"
+    printf '%s\n' "\\set n random(1, $SESSIONS_COUNT)" 'begin;'
+    sql "select format(\$f\$insert into session_changes (session_id, organisation_id, user_id, instance_id, hash, actor, seq,
+            start_op, bytes, device, deps)
+        select $session, %L, %L, %L, sha256(r), r, 1, %s, %L, %L, %L from (select uuid_send(gen_random_uuid()) r $rows offset 0) new;
+    \$f\$, organisation_id, user_id, instance_id, start_op, bytes, device, deps::text) from session_changes
+        where session_id = '$first' and device = 'device-0' limit 1"
+    sql "select format(\$f\$insert into idempotency_keys (organisation_id, user_id, method, path, key, fingerprint, status, answer,
+            expires_at)
+        select %L, %L, 'POST', '/v1/tests/sessions/' || $session || '/results', gen_random_uuid()::text, %L, 200, %L,
+            now() + interval '30 days' $rows;
+    \$f\$, organisation_id, user_id, fingerprint, answer) from idempotency_keys where path like '%/results' limit 1"
+    sql "select format(\$f\$insert into audit_log (id, organisation_id, user_id, action, resource_type, resource_id, status,
+            transaction_id, after, leaf, leaf_hash, created_at)
+        select gen_random_uuid(), %L, %L, %L, %L, $session::text, 'success', gen_random_uuid(), %L, %L, %L, now() $rows;
+    \$f\$, organisation_id, user_id, action, resource_type, after, leaf, leaf_hash) from audit_log
+        where action = 'results.accept' limit 1"
+    echo 'commit;'
 }
 
-# Transactions a second.
+# pgbench_rate SCRIPT CLIENTS: transactions a second.
 pgbench_rate() {
-    local files=() n
-    for ((n = 0; n < SCRIPTS_COUNT; n++)); do
-        files+=(-f "$work_dir/$n.sql")
-    done
-    PGOPTIONS="-c firemode.organisations={$ORGANISATION}" "$PGBENCH" -n -M prepared -c "$CONNECTIONS" -j 2 -T "$SECONDS_EACH" "${files[@]}" -h "$DATABASE" -U firemode firemode \
-        2>"$work_dir/pgbench.log" | sed -n 's/^tps = \([0-9]*\).*/\1/p'
+    PGOPTIONS="-c firemode.organisations={$ORGANISATION}" "$PGBENCH" -n -M prepared -c "$2" -j 2 -T "$SECONDS_EACH" -f "$1" \
+        -h "$DATABASE" -U firemode firemode 2>"$work_dir/pgbench.log" | sed -n 's/^tps = \([0-9]*\).*/\1/p'
 }
 
 # The API's own kind of token, for the ingest process alone, good for a minute as all of them: to see what the proxy costs.
@@ -121,24 +124,55 @@ stored() {
          and session_id in ($(sed "s/.*/'&'/" "$1" | paste -sd,))"
 }
 
+# median FILE COLUMN: of the rounds.
+median() {
+    cut -d ' ' -f "$2" "$1" | sort -n | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'
+}
+
+# columns FILE: the median of each column of what `drive` prints.
+columns() {
+    local column
+    for column in 1 2 3 4 5 6 7; do median "$1" "$column"; done | paste -sd ' '
+}
+
+sum() {
+    awk -v column="$2" '{ sum += $column } END { print sum }' "$1"
+}
+
+# In turns, so that what the machine does besides meets all of them alike; each figure is the median of the rounds.
 side_by_side() {
-    local tps public direct before after
-    tps=$(pgbench_rate)
-    say "pgbench, $CONNECTIONS clients, a transaction each: $tps a second"
-    drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" 3 >/dev/null
+    local tps public direct before after round
     before=$(stored "$work_dir/sessions")
-    read -ra public < <(drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" "$SECONDS_EACH")
+    for ((round = 0; round < ROUNDS; round++)); do
+        pgbench_rate "$work_dir/one.sql" "$CONNECTIONS" >>"$work_dir/tps"
+        drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" "$SECONDS_EACH" >>"$work_dir/public"
+        drive "$INGEST_URL" "$(internal_token)" "$work_dir/sessions" 5 "$CONNECTIONS" "$SECONDS_EACH" >>"$work_dir/direct"
+    done
     after=$(stored "$work_dir/sessions")
+    tps=$(median "$work_dir/tps" 1)
+    read -ra public < <(columns "$work_dir/public")
+    read -ra direct < <(columns "$work_dir/direct")
+    say "pgbench, $CONNECTIONS clients, a transaction each: $tps a second"
     say "public port, $CONNECTIONS connections, $SESSIONS_COUNT sessions: ${public[1]} a second, p50 ${public[2]} ms," \
-        "p95 ${public[3]} ms, p99 ${public[4]} ms, refused ${public[5]}, broken ${public[6]}; ingest $(memory_mib) MiB"
-    read -ra direct < <(drive "$INGEST_URL" "$(internal_token)" "$work_dir/sessions" 5 "$CONNECTIONS" "$SECONDS_EACH")
-    say "ingest alone: ${direct[1]} a second, p50 ${direct[2]} ms, p95 ${direct[3]} ms, p99 ${direct[4]} ms, refused ${direct[5]}"
+        "p95 ${public[3]} ms, p99 ${public[4]} ms; ingest $(memory_mib) MiB"
+    say "ingest alone: ${direct[1]} a second, p50 ${direct[2]} ms, p95 ${direct[3]} ms, p99 ${direct[4]} ms"
     judge "pgbench's rate as a part of ours" "$(ratio "$tps" "${public[1]}")" 0.5
     judge "p99 in ms" "${public[4]}" 50
-    judge "refused or broken" "$((public[5] + public[6]))" 0
-    judge "lost (acknowledged - stored)" "$((public[0] - after + before))" 0
+    judge "refused or broken" "$(($(sum "$work_dir/public" 6) + $(sum "$work_dir/public" 7)))" 0
+    judge "lost (acknowledged - stored)" "$(($(sum "$work_dir/public" 1) + $(sum "$work_dir/direct" 1) - after + before))" 0
     judge "the proxy's part of the rate" "$(awk "BEGIN { printf \"%.2f\", 1 - ${public[1]} / ${direct[1]} }")" 0.40
     judge "the proxy's ms at p50" "$(awk "BEGIN { printf \"%.1f\", ${public[2]} - ${direct[2]} }")" 2
+}
+
+# What two of the parts take of the machine where nothing else runs: the rows, many requests a transaction, with a client for each
+# processor; and all of HTTP, with requests that are refused once they have been read. With all else for nothing, no more is possible.
+parts() {
+    local rows reading refused
+    rows=$(($(pgbench_rate "$work_dir/many.sql" 2) * ROWS_TOGETHER))
+    read -ra reading < <(ITEM='~' drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" "$SECONDS_EACH")
+    refused=$((reading[5] / SECONDS_EACH))
+    say "the rows alone, $ROWS_TOGETHER requests a transaction: of $rows requests a second; HTTP alone: $refused requests a second;" \
+        "both together: at most $(awk "BEGIN { printf \"%d\", 1 / (1 / $rows + 1 / $refused) }")"
 }
 
 one_session() {
@@ -172,8 +206,8 @@ main() {
     step "building FireMode" cargo build --release --locked
     start_stack
     prepare
-    pgbench_scripts
     side_by_side
+    parts
     one_session
     long_history
     judge "memory of the ingest process in MiB" "$(memory_mib)" 512

@@ -23,7 +23,7 @@ post() {
 # An organisation with a building, an asset and test sessions: TOKEN, ORGANISATION, BUILDING, ITEM, and a file of session ids.
 prepare_sessions() {
     work_dir=$(mktemp -d /var/tmp/firemode-compare.XXXXXX)
-    local email registered n
+    local email registered
     email="compare-$(openssl rand -hex 6)@example.com"
     registered=$(post /v1/auth/register "{\"organisation_name\": \"$email\", \"email\": \"$email\",
         \"password\": \"$(openssl rand -hex 16)\", \"full_name\": \"Ada Example\"}")
@@ -32,10 +32,15 @@ prepare_sessions() {
     BUILDING=$(post /v1/buildings '{"site_name": "Harbour House", "site_address": "1 Quay Street"}' | jq -r .id)
     ITEM=$(post "/v1/buildings/$BUILDING/assets" '[{"item_code": "EXT-PRESSURE", "section": 10, "label": "Extinguisher 4",
         "location": "Level 1"}]' | jq -r '.results[0].asset.id')
+    open_sessions >"$work_dir/sessions"
+    export TOKEN ITEM ORGANISATION
+}
+
+open_sessions() {
+    local n
     for ((n = 0; n < SESSIONS_COUNT; n++)); do
         open_session "$BUILDING"
-    done >"$work_dir/sessions"
-    export TOKEN ITEM ORGANISATION
+    done
 }
 
 open_session() {
