@@ -48,12 +48,30 @@ fn evidence_in_the_database_behaves_as_in_a_folder() {
 fn evidence_in_s3_behaves_as_in_a_folder() {
     let url = std::env::var("FIREMODE_TEST_S3_URL").expect("FIREMODE_TEST_S3_URL names a bucket");
     let credential = |name| std::env::var(name).unwrap_or_else(|_| "test".to_owned());
-    let shared = Stack::shared();
-    let stack = shared.beside(&[
+    a_bucket_behaves_as_a_folder(&[
         ("FIREMODE__EVIDENCE__URL", &url),
         ("AWS_ACCESS_KEY_ID", &credential("AWS_ACCESS_KEY_ID")),
         ("AWS_SECRET_ACCESS_KEY", &credential("AWS_SECRET_ACCESS_KEY")),
     ]);
+}
+
+/// Google's own, with the credentials of the environment, or a server that speaks its XML API, such as
+/// `tests/google_cloud_storage.py 9001` with a bucket:
+/// `FIREMODE_TEST_GCS_URL='gs://bucket/prefix?endpoint=http://127.0.0.1:9001'` and
+/// `GOOGLE_SERVICE_ACCOUNT_KEY='{"private_key": "", "private_key_id": "", "client_email": "", "disable_oauth": true}'`.
+#[test]
+#[ignore = "needs a bucket of Google's, or a server that speaks like it, named by FIREMODE_TEST_GCS_URL"]
+fn evidence_in_google_cloud_storage_behaves_as_in_a_folder() {
+    let url = std::env::var("FIREMODE_TEST_GCS_URL").expect("FIREMODE_TEST_GCS_URL names a bucket");
+    let credentials: Vec<_> = std::env::vars().filter(|(name, _)| name.starts_with("GOOGLE_")).collect();
+    let credentials = credentials.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let settings: Vec<_> = credentials.chain([("FIREMODE__EVIDENCE__URL", url.as_str())]).collect();
+    a_bucket_behaves_as_a_folder(&settings);
+}
+
+fn a_bucket_behaves_as_a_folder(settings: &[(&str, &str)]) {
+    let shared = Stack::shared();
+    let stack = shared.beside(settings);
     let site = Site::on(&stack);
     takes_and_gives(&site);
     // Over several parts of a multipart upload.

@@ -133,6 +133,12 @@ proptest! {
     }
 
     #[test]
+    #[expect(clippy::cast_precision_loss, reason = "the range is what a double keeps")]
+    fn an_integer_is_written_as_its_double_is(integer in -(1_i64 << 53)..=1 << 53) {
+        prop_assert_eq!(canonical(&json!(integer)), canonical(&json!(integer as f64)));
+    }
+
+    #[test]
     fn a_number_reads_back_to_the_same_double(bits in any::<u64>()) {
         let double = f64::from_bits(bits);
         prop_assume!(double.is_finite());

@@ -18,10 +18,12 @@ pub enum EvidencePlace {
         /// Left out: `AWS_REGION`, or the store's default.
         region: Option<String>,
     },
-    /// `gs://bucket/prefix?credentials=replit`.
+    /// `gs://bucket/prefix?endpoint=…&credentials=replit`.
     Gcs {
         /// Bucket and prefix.
         objects: ObjectPlace,
+        /// Of a private address of Google's, or of a server that is not Google's.
+        endpoint: Option<String>,
         /// Credentials come from the sidecar of Replit's App Storage, and not from the environment.
         is_replit: bool,
     },
@@ -54,11 +56,7 @@ impl EvidencePlace {
             },
             Some(("postgres", "")) => Self::Database,
             Some(("s3", path)) => {
-                let (endpoint, region) = (query.take("endpoint"), query.take("region"));
-                let is_http = |url: &String| url.starts_with("http://") || url.starts_with("https://");
-                if endpoint.as_ref().is_some_and(|url| !is_http(url)) {
-                    return Err("has an endpoint that is not http://… or https://…".to_owned());
-                }
+                let (endpoint, region) = (query.endpoint()?, query.take("region"));
                 Self::S3 { objects: ObjectPlace::read(path)?, endpoint, region }
             }
             Some(("gs", path)) => {
@@ -67,7 +65,8 @@ impl EvidencePlace {
                     Some("replit") => true,
                     Some(_) => return Err("has credentials= of another kind than replit".to_owned()),
                 };
-                Self::Gcs { objects: ObjectPlace::read(path)?, is_replit }
+                let endpoint = query.endpoint()?;
+                Self::Gcs { objects: ObjectPlace::read(path)?, endpoint, is_replit }
             }
             _ => {
                 let forms = "file:///absolute/path, postgres:, s3://bucket/prefix or gs://bucket/prefix";
@@ -106,6 +105,15 @@ impl<'a> Query<'a> {
         Some(self.0.remove(place).1.to_owned())
     }
 
+    fn endpoint(&mut self) -> Result<Option<String>, String> {
+        let endpoint = self.take("endpoint");
+        let is_http = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+        if endpoint.as_ref().is_some_and(|url| !is_http(url)) {
+            return Err("has an endpoint that is not http://… or https://…".to_owned());
+        }
+        Ok(endpoint)
+    }
+
     fn finish(self) -> Result<(), String> {
         match self.0.first() {
             None => Ok(()),
@@ -138,9 +146,16 @@ mod tests {
             region: Some("eu-west-1".into()),
         };
         assert_eq!(parse("s3://b/a/c/?region=eu-west-1&endpoint=http://127.0.0.1:9000"), Ok(s3));
-        let gcs = |is_replit| Ok(EvidencePlace::Gcs { objects: objects("b", ""), is_replit });
-        assert_eq!(parse("gs://b"), gcs(false));
-        assert_eq!(parse("gs://b?credentials=replit"), gcs(true));
+        let gcs = |endpoint: Option<&str>, is_replit| {
+            Ok(EvidencePlace::Gcs {
+                objects: objects("b", ""),
+                endpoint: endpoint.map(str::to_owned),
+                is_replit,
+            })
+        };
+        assert_eq!(parse("gs://b"), gcs(None, false));
+        assert_eq!(parse("gs://b?credentials=replit"), gcs(None, true));
+        assert_eq!(parse("gs://b?endpoint=https://gcs.example"), gcs(Some("https://gcs.example"), false));
     }
 
     #[test]
@@ -155,6 +170,7 @@ mod tests {
             "s3://b?endpoint=b",
             "s3://b?secret=x",
             "gs://b?credentials=mine",
+            "gs://b?endpoint=gcs.example",
             "postgres://host/db",
             "s3://b?region",
             "/srv/e",

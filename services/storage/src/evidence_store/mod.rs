@@ -53,7 +53,9 @@ impl EvidenceStore {
             EvidencePlace::S3 { objects, endpoint, region } => {
                 Backend::Objects(Objects::s3(&objects, endpoint.as_deref(), region.as_deref())?)
             }
-            EvidencePlace::Gcs { objects, is_replit } => Backend::Objects(Objects::gcs(&objects, is_replit)?),
+            EvidencePlace::Gcs { objects, endpoint, is_replit } => {
+                Backend::Objects(Objects::gcs(&objects, endpoint.as_deref(), is_replit)?)
+            }
         };
         Ok(Self(backend))
     }

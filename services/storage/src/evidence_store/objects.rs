@@ -51,7 +51,7 @@ impl Objects {
     ) -> Result<Self, StorageError> {
         let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(&place.bucket)
-            .with_client_options(client(endpoint.is_some_and(|url| url.starts_with("http://"))))
+            .with_client_options(client(endpoint))
             .with_retry(retry());
         if let Some(endpoint) = endpoint {
             builder = builder.with_endpoint(endpoint);
@@ -64,11 +64,18 @@ impl Objects {
 
     /// A bucket of Google's; credentials come from the usual variables (`GOOGLE_APPLICATION_CREDENTIALS` and so on), or from
     /// Replit's sidecar.
-    pub(super) fn gcs(place: &ObjectPlace, is_replit: bool) -> Result<Self, StorageError> {
+    pub(super) fn gcs(
+        place: &ObjectPlace,
+        endpoint: Option<&str>,
+        is_replit: bool,
+    ) -> Result<Self, StorageError> {
         let mut builder = GoogleCloudStorageBuilder::from_env()
             .with_bucket_name(&place.bucket)
-            .with_client_options(client(false))
+            .with_client_options(client(endpoint))
             .with_retry(retry());
+        if let Some(endpoint) = endpoint {
+            builder = builder.with_base_url(endpoint);
+        }
         if is_replit {
             builder = builder.with_credentials(Arc::new(Sidecar::of_replit()?));
         }
@@ -110,7 +117,9 @@ async fn remove_drafts(path: &FilePath) {
     }
 }
 
-fn client(is_http: bool) -> ClientOptions {
+/// Without TLS only where the endpoint says so.
+fn client(endpoint: Option<&str>) -> ClientOptions {
+    let is_http = endpoint.is_some_and(|url| url.starts_with("http://"));
     ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_allow_http(is_http)
 }
 
