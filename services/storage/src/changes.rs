@@ -3,7 +3,7 @@
 mod insert;
 mod tails;
 
-use firemode_domain::document;
+use firemode_domain::document::{self, ChangeHash};
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -65,6 +65,15 @@ impl NewChange {
             op_ids,
         }
     }
+}
+
+/// The hash of a change, as the database has it.
+///
+/// # Errors
+/// It does not have 32 bytes.
+pub fn change_hash(bytes: &[u8]) -> Result<ChangeHash, StorageError> {
+    let damaged = |_| StorageError::Damaged("a change's hash does not have 32 bytes".to_owned());
+    ChangeHash::try_from(bytes).map_err(damaged)
 }
 
 /// Where changes belong and who brings them.

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::changes::{ARRIVAL, StoredChange, stored};
+use crate::changes::{ARRIVAL, StoredChange, change_hash, stored};
 use crate::page::{Page, Walk, in_walk};
 use crate::{Executor, StorageError};
 
@@ -76,10 +76,10 @@ pub async fn list(
 
 fn entry(row: &Row) -> Result<HistoryEntry, StorageError> {
     let change = stored(row);
-    let place = change.hash.first_chunk().copied().map(Uuid::from_bytes);
+    let mut place = [0; 16];
+    place.copy_from_slice(&change_hash(&change.hash)?.0[..16]);
     Ok(HistoryEntry {
-        place: place
-            .ok_or_else(|| StorageError::Damaged("a change's hash does not have 32 bytes".to_owned()))?,
+        place: Uuid::from_bytes(place),
         change,
         actor: row.get(5),
         seq: row.get(6),

@@ -8,7 +8,7 @@ use firemode_domain::document::{
     ActorId, ChangeHash, PlaceInHistory, Provenance, RecordedChange, SessionDocument, Standing, Touch,
     VectorClock, covered_by,
 };
-use firemode_storage::StorageError;
+use firemode_storage::changes::change_hash;
 use firemode_storage::history::{self as stored, HistoryEntry, PlacedChange};
 use firemode_web::{Problem, ProblemBody, WalkScope};
 use serde::Serialize;
@@ -94,7 +94,7 @@ pub(crate) async fn history(
 
 fn tell(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, Problem> {
     let HistoryEntry { change, actor, seq, late_state, .. } = entry;
-    let account = document.account_of(&hash(&change.hash)?, &change.bytes);
+    let account = document.account_of(&change_hash(&change.hash)?, &change.bytes);
     Ok(HistoryView {
         hash: HEXLOWER.encode(&change.hash),
         actor: HEXLOWER.encode(&actor),
@@ -164,10 +164,10 @@ pub(crate) async fn detail_at(
 
 fn place(change: &PlacedChange) -> Result<PlaceInHistory, Problem> {
     Ok(PlaceInHistory {
-        hash: hash(&change.change.hash)?,
+        hash: change_hash(&change.change.hash)?,
         actor: ActorId::from(change.actor.as_slice()),
         seq: u64::try_from(change.seq).map_err(Problem::internal)?,
-        deps: change.deps.iter().map(|dep| hash(dep)).collect::<Result<_, _>>()?,
+        deps: change.deps.iter().map(|dep| change_hash(dep)).collect::<Result<_, _>>()?,
     })
 }
 
@@ -176,9 +176,4 @@ fn recorded(placed: PlacedChange, hash: ChangeHash) -> RecordedChange {
     let provenance =
         Provenance { user_id: change.user_id, device: change.device, received_at: change.received_at };
     RecordedChange { hash, bytes: change.bytes, provenance }
-}
-
-fn hash(bytes: &[u8]) -> Result<ChangeHash, Problem> {
-    let damaged = |_| StorageError::Damaged("a change's hash does not have 32 bytes".to_owned());
-    Ok(ChangeHash::try_from(bytes).map_err(damaged)?)
 }

@@ -9,7 +9,7 @@ use firemode_domain::document::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::changes::{self, ReadUpTo, StoredChange};
+use crate::changes::{self, ReadUpTo, StoredChange, change_hash};
 use crate::{Executor, StorageError, session_snapshots};
 
 /// A session's documents.
@@ -227,8 +227,7 @@ impl WarmDocument {
 }
 
 pub(super) fn recorded(row: StoredChange) -> Result<RecordedChange, StorageError> {
-    let hash = ChangeHash::try_from(row.hash.as_slice())
-        .map_err(|_| StorageError::Damaged("a change's hash does not have 32 bytes".to_owned()))?;
+    let hash = change_hash(&row.hash)?;
     let provenance = Provenance { user_id: row.user_id, device: row.device, received_at: row.received_at };
     Ok(RecordedChange { hash, bytes: row.bytes, provenance })
 }
