@@ -124,11 +124,6 @@ stored() {
          and session_id in ($(sed "s/.*/'&'/" "$1" | paste -sd,))"
 }
 
-# median FILE COLUMN: of the rounds.
-median() {
-    cut -d ' ' -f "$2" "$1" | sort -n | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'
-}
-
 # columns FILE: the median of each column of what `drive` prints.
 columns() {
     local column

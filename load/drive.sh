@@ -52,3 +52,8 @@ drive() {
     RUN=$(openssl rand -hex 6) TOKEN=$2 SESSIONS=$3 DEVICES=$4 \
         wrk -t 1 -c "$5" -d "$6" --timeout 30s -s load/compare/results.lua "$1" | sed -n 's/^RESULT //p'
 }
+
+# median FILE COLUMN: of the lines.
+median() {
+    cut -d ' ' -f "$2" "$1" | sort -n | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'
+}

@@ -37,10 +37,6 @@ rate() {
     ITEM=${items[$1]} drive "${urls[$1]}" "${tokens[$1]}" "${works[$1]}/sessions" 5 "$CONNECTIONS" "$SECONDS_EACH" | cut -d ' ' -f 2
 }
 
-median() {
-    sort -n "$1" | awk '{ rate[NR] = $1 } END { print rate[int((NR + 1) / 2)] }'
-}
-
 main() {
     local rounds=${3:-9} round index
     (($# >= 2)) || die "usage: load/versus.sh EXECUTABLE EXECUTABLE [ROUNDS]"
@@ -51,7 +47,7 @@ main() {
     for ((round = 0; round < rounds; round++)); do
         for index in 0 1; do rate "$index" >>"${works[$index]}/rates"; done
     done
-    for index in 0 1; do median "${works[$index]}/rates" >"${works[$index]}/median"; done
+    for index in 0 1; do median "${works[$index]}/rates" 1 >"${works[$index]}/median"; done
     paste -d ' ' "${works[0]}/median" "${works[1]}/median" |
         awk '{ printf "%d and %d results a second: %.2f\n", $1, $2, $2 / $1 }'
 }

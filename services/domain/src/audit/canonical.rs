@@ -107,12 +107,12 @@ fn write_escaped(out: &mut String, character: u8) {
 
 fn write_number(out: &mut String, number: &Number) -> Result<(), CanonicalError> {
     let text = number.to_string();
-    let is_integer = number.is_i64() || number.is_u64();
     // A double has all of these, and ECMAScript writes them the same; nearly every number is one.
     if number.as_i64().is_some_and(|integer| integer.unsigned_abs() <= EXACT_INTEGER_MAX) {
         out.push_str(&text);
         return Ok(());
     }
+    let is_integer = number.is_i64() || number.is_u64();
     // `as_f64` is `None` only for numbers of arbitrary precision, which are refused like any other that does not fit.
     let double = number.as_f64().filter(|double| double.is_finite());
     match double.map(ecmascript_number) {
