@@ -153,8 +153,9 @@ side_by_side() {
     say "ingest alone: ${direct[1]} a second, p50 ${direct[2]} ms, p95 ${direct[3]} ms, p99 ${direct[4]} ms"
     judge "pgbench's rate as a part of ours" "$(ratio "$tps" "${public[1]}")" 0.5
     judge "p99 in ms" "${public[4]}" 50
-    judge "refused or broken" "$(($(sum "$work_dir/public" 6) + $(sum "$work_dir/public" 7)))" 0
-    judge "lost (acknowledged - stored)" "$(($(sum "$work_dir/public" 1) + $(sum "$work_dir/direct" 1) - after + before))" 0
+    cat "$work_dir/public" "$work_dir/direct" >"$work_dir/both"
+    judge "refused or broken" "$(($(sum "$work_dir/both" 6) + $(sum "$work_dir/both" 7)))" 0
+    judge "lost (acknowledged - stored)" "$(($(sum "$work_dir/both" 1) - after + before))" 0
     judge "the proxy's part of the rate" "$(awk "BEGIN { printf \"%.2f\", 1 - ${public[1]} / ${direct[1]} }")" 0.40
     judge "the proxy's ms at p50" "$(awk "BEGIN { printf \"%.1f\", ${public[2]} - ${direct[2]} }")" 2
 }

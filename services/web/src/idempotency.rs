@@ -168,7 +168,7 @@ impl Outcome {
     ///
     /// # Errors
     /// 422 for a key that was used for another request; 409 for one whose first request is still running.
-    pub fn of_claim(claim: &Claim, fingerprint: &[u8]) -> Result<Option<Self>, Problem> {
+    pub fn of_claim(claim: Claim, fingerprint: &[u8]) -> Result<Option<Self>, Problem> {
         match claim {
             Claim::New => Ok(None),
             Claim::Answered(stored) => Self::replay(stored, fingerprint).map(Some),
@@ -181,14 +181,14 @@ impl Outcome {
         Stored { fingerprint: fingerprint.to_vec(), status: self.status.as_u16(), answer: self.body.clone() }
     }
 
-    fn replay(stored: &Stored, fingerprint: &[u8]) -> Result<Self, Problem> {
+    fn replay(stored: Stored, fingerprint: &[u8]) -> Result<Self, Problem> {
         if stored.fingerprint != fingerprint {
             let detail =
                 "This Idempotency-Key was used for another request. Use a new one for each new request.";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).reason("IDEMPOTENCY"));
         }
         let status = StatusCode::from_u16(stored.status).map_err(Problem::internal)?;
-        Ok(Self { status, body: stored.answer.clone(), replayed: true })
+        Ok(Self { status, body: stored.answer, replayed: true })
     }
 }
 
@@ -209,7 +209,7 @@ where
 {
     let tx = access.transaction().await?;
     if let Some(scope) = &scope
-        && let Some(outcome) = Outcome::of_claim(&idempotency::claim(&tx, scope).await?, fingerprint)?
+        && let Some(outcome) = Outcome::of_claim(idempotency::claim(&tx, scope).await?, fingerprint)?
     {
         return Ok(outcome);
     }

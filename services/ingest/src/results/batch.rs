@@ -95,7 +95,7 @@ impl<'a> Batch<'a> {
         let scopes: Vec<&Scope> = self.requests.iter().map(|request| &request.scope).collect();
         let tokens = self.requests.iter().map(|request| request.caller.token()).collect();
         let (claims, valid_tokens) = results::claim(&tx, &scopes, tokens).await?;
-        for ((place, request), claim) in self.requests.iter().enumerate().zip(&claims) {
+        for ((place, request), claim) in self.requests.iter().enumerate().zip(claims) {
             let answer = if valid_tokens.contains(&request.caller.token()) {
                 Outcome::of_claim(claim, &request.fingerprint).transpose()
             } else {

@@ -8,7 +8,7 @@ mod headers;
 mod receive;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use firemode_domain::audit::AuditStatus;
 use firemode_storage::audit;
@@ -70,13 +70,13 @@ pub(crate) async fn create(
     .await?;
     let upload = outcome.value()?;
     let location = format!("/v1/evidence/uploads/{}", upload["id"].as_str().unwrap_or_default());
-    let mut response = HttpResponse::Created();
-    if outcome.replayed {
-        response.insert_header((firemode_web::IDEMPOTENT_REPLAYED, "true"));
-    }
-    response.insert_header((LOCATION, location)).insert_header((TUS_RESUMABLE, VERSION));
-    response.insert_header((UPLOAD_OFFSET, upload["offset"].as_u64().unwrap_or_default()));
-    Ok(response.json(upload))
+    let offset = upload["offset"].as_u64().unwrap_or_default();
+    let mut response = outcome.respond();
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, HeaderValue::try_from(location).map_err(Problem::internal)?);
+    headers.insert(HeaderName::from_static(TUS_RESUMABLE), HeaderValue::from_static(VERSION));
+    headers.insert(HeaderName::from_static(UPLOAD_OFFSET), HeaderValue::from(offset));
+    Ok(response)
 }
 
 /// Tells how far an upload is.
