@@ -32,10 +32,10 @@ fn items_become_part_of_the_document() {
     assert_eq!((&read["heads"], &read["item_count"]), (&added["heads"], &added["item_count"]));
     let items = &read["document"]["items"];
     let complete = json!({"asset_id": asset, "item_code": "EXT-PRESSURE", "label": "Extinguisher 9",
-                          "location": "Roof, plant room"});
+                          "location": "Roof, plant room", "evidence": {}, "measurements": {}});
     assert_eq!(items[&asset], complete, "what is left out comes from the asset");
     assert_eq!(items["door-9"]["data"], json!({"rating": "-/120/30", "leaves": [1, 2]}));
-    assert_eq!(items[&ids[2]], json!({}));
+    assert_eq!(items[&ids[2]], json!({"evidence": {}, "measurements": {}}));
 
     let one = add(&site, &json!({"label": "Fire door 10"})).expect(201);
     assert_eq!(one["items"].as_array().unwrap().len(), 1);
@@ -72,10 +72,10 @@ fn the_data_of_an_item_is_json_of_any_kind() {
     add(&site, &json!({"id": "alone", "data": null})).expect(201);
     add(&site, &json!({"id": "without"})).expect(201);
     for (index, data) in kinds.iter().enumerate() {
-        assert_eq!(site.item(&index.to_string()), json!({ "data": data }));
+        assert_eq!(site.item(&index.to_string()), json!({"data": data, "evidence": {}, "measurements": {}}));
     }
-    assert_eq!(site.item("alone"), json!({"data": null}));
-    assert_eq!(site.item("without"), json!({}));
+    assert_eq!(site.item("alone"), json!({"data": null, "evidence": {}, "measurements": {}}));
+    assert_eq!(site.item("without"), json!({"evidence": {}, "measurements": {}}));
     assert_eq!(site.read()["quarantined"], json!([]));
 }
 

@@ -207,7 +207,6 @@ fn what_is_not_an_operation_is_named_and_nothing_of_the_request_is_stored() {
         (with("op_id", json!("")), "changes[1].op_id"),
         (with("path", json!("items/x/notes")), "changes[1].path"),
         (with("path", json!("/items/nobody/notes")), "changes[1].path"),
-        (with("path", json!("/items")), "changes[1].path"),
         (no_outcome, "changes[1].value"),
         (with("note", json!("x")), "changes[1]"),
         (json!(7), "changes[1]"),
@@ -216,6 +215,9 @@ fn what_is_not_an_operation_is_named_and_nothing_of_the_request_is_stored() {
         let answer = site.send(&at_present(&[good.clone(), bad.clone()])).problem(422, "FIRE-422");
         assert_eq!(answer.fields(), [field], "{bad}: {}", answer.json);
     }
+    let all_items = with("path", json!("/items"));
+    let answer = site.send(&at_present(&[good.clone(), all_items])).problem(422, "FIRE-422-STRUCTURE");
+    assert_eq!(answer.fields(), ["changes[1].path"]);
     site.send(&json!({"changes": [], "vector_cloc": {}})).invalid(&["vector_cloc"]);
     site.send(&json!({"vector_clock": {}})).invalid(&["changes"]);
     let many = vec![good; 1_001];

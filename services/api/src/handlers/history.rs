@@ -43,9 +43,12 @@ pub(crate) struct HistoryView {
     /// When it was received.
     #[serde(with = "time::serde::rfc3339")]
     received_at: OffsetDateTime,
-    /// When its author says that it was made.
+    /// When its author says that it was made; null where it does not say, or says something before 1970 or after 9999.
     #[serde(with = "time::serde::rfc3339::option")]
     stated_at: Option<OffsetDateTime>,
+    /// True where it says something before 1970 or after 9999.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    clock_suspect: bool,
     /// What became of it; `apart` for late work that was not accepted.
     standing: Standing,
     /// `late`, `accepted` or `rejected` where it came after the completion.
@@ -102,7 +105,8 @@ fn tell(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, 
         user_id: change.user_id,
         device: change.device,
         received_at: change.received_at,
-        stated_at: account.stated_at,
+        stated_at: account.stated_at.at,
+        clock_suspect: account.stated_at.is_suspect,
         standing: account.standing,
         late: late_state,
         touched: account.touched,

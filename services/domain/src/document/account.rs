@@ -7,12 +7,12 @@ use automerge::legacy::{ElementId, Key, ObjectId, OpId, OpType};
 use automerge::{Automerge, ChangeHash, ExpandedChange, ObjId, ObjType, Prop, ReadDoc};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
 
 use super::change::ParsedChange;
 use super::limits::Limits;
 use super::pointer::Pointer;
 use super::session::SessionDocument;
+use super::stated::StatedTime;
 use super::value::scalar_json;
 
 /// Places that an account names at most.
@@ -26,8 +26,8 @@ const VALUE_SIZE_MAX: usize = 512;
 pub struct ChangeAccount {
     /// What became of it.
     pub standing: Standing,
-    /// When its author says it was made; none where it does not say.
-    pub stated_at: Option<OffsetDateTime>,
+    /// When its author says it was made.
+    pub stated_at: StatedTime,
     /// What it changed, at most 100 places.
     pub touched: Vec<Touch>,
     /// True when it changed more places than are named.
@@ -88,10 +88,10 @@ impl SessionDocument {
             () if self.contains(hash) => Standing::Quarantined,
             () => Standing::Apart,
         };
-        let nothing = ChangeAccount { standing, stated_at: None, touched: Vec::new(), is_cut: false };
+        let stated_at = StatedTime::of_change(0);
+        let nothing = ChangeAccount { standing, stated_at, touched: Vec::new(), is_cut: false };
         let Ok(parsed) = ParsedChange::parse(bytes, &Limits::of_stored_changes()) else { return nothing };
-        let stated_at = Some(parsed.expanded.time).filter(|seconds| *seconds != 0);
-        let stated_at = stated_at.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+        let stated_at = StatedTime::of_change(parsed.expanded.time);
         // The document's own look-ups have panics for what nobody foresaw, and this is only for reading.
         let told = catch_unwind(AssertUnwindSafe(|| {
             self.read(|document| Teller::new(document, &parsed.expanded).tell())
@@ -144,7 +144,7 @@ impl<'a> Teller<'a> {
     fn tell_operation(&mut self, index: usize, object: Option<&(Pointer, ObjType)>) {
         let operation = &self.change.operations[index];
         let path = object.map(|(path, _)| match &operation.key {
-            Key::Map(key) => child(path, key),
+            Key::Map(key) => path.child(key.as_str()),
             Key::Seq(_) => path.clone(),
         });
         if matches!(object, Some((_, ObjType::Text))) {
@@ -241,12 +241,6 @@ impl<'a> Teller<'a> {
 
 fn id_of(change: &ExpandedChange, index: usize) -> OpId {
     OpId::new(change.start_op.get() + index as u64, &change.actor_id)
-}
-
-fn child(path: &Pointer, key: &str) -> Pointer {
-    let mut path = path.clone();
-    path.push(key);
-    path
 }
 
 fn text_of(path: Option<&Pointer>) -> Option<String> {

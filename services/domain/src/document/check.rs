@@ -9,9 +9,11 @@ use automerge::{ActorId, Change, ObjType, ScalarValue};
 
 use super::change::{ParsedChange, Provenance};
 use super::history::{
-    ActorNumber, Clock, Effect, History, NewNode, NodeId, OpRef, OpSketch, Replacement, SketchKey,
+    ActorNumber, Clock, Effect, History, NewNode, NodeId, OpRef, OpSketch, Predecessor, SketchKey,
 };
-use super::limits::{COUNTER_STEP_MAX, OBJECT_DEPTH_MAX, OPERATION_COUNTER_GAP_MAX, OPERATION_COUNTER_MAX};
+use super::limits::{
+    COUNTER_START_MAX, COUNTER_STEP_MAX, OBJECT_DEPTH_MAX, OPERATION_COUNTER_GAP_MAX, OPERATION_COUNTER_MAX,
+};
 use super::refusal::ChangeFault;
 
 /// Checks of a change what needs no history, for one that waits for its dependencies.
@@ -49,12 +51,12 @@ pub(super) fn check(
         seen: &seen.clock,
         start_op,
         sketches: Vec::with_capacity(parsed.expanded.operations.len()),
-        replacements: Vec::new(),
+        predecessors: Vec::new(),
     };
-    let (operations, replacements) = operations.check(&parsed.expanded.operations)?;
+    let (operations, predecessors) = operations.check(&parsed.expanded.operations)?;
     Ok(NewNode {
         operations,
-        replacements,
+        predecessors,
         hash: change.hash(),
         actor: change.actor_id().clone(),
         user_id: provenance.user_id,
@@ -125,18 +127,18 @@ struct Operations<'a> {
     actor_id: &'a ActorId,
     start_op: u32,
     sketches: Vec<OpSketch>,
-    replacements: Vec<Replacement>,
+    predecessors: Vec<Predecessor>,
 }
 
 impl Operations<'_> {
-    fn check(mut self, operations: &[Op]) -> Result<(Box<[OpSketch]>, Vec<Replacement>), ChangeFault> {
+    fn check(mut self, operations: &[Op]) -> Result<(Box<[OpSketch]>, Vec<Predecessor>), ChangeFault> {
         for (position, operation) in operations.iter().enumerate() {
             let sketch = self
                 .sketch(operation)
                 .map_err(|reason| ChangeFault::Operation { operation: position, reason })?;
             self.sketches.push(sketch);
         }
-        Ok((self.sketches.into_boxed_slice(), self.replacements))
+        Ok((self.sketches.into_boxed_slice(), self.predecessors))
     }
 
     fn sketch(&mut self, operation: &Op) -> Result<OpSketch, &'static str> {
@@ -187,18 +189,18 @@ impl Operations<'_> {
     fn check_predecessors(&mut self, operation: &Op, sketch: &OpSketch) -> Result<(), &'static str> {
         let predecessors: Vec<&OpId> = operation.pred.iter().collect();
         if operation.insert {
-            let adds_value = predecessors.is_empty() && sketch.effect != Effect::Nothing;
+            let adds_value = predecessors.is_empty() && sketch.effect.has_value();
             return if adds_value { Ok(()) } else { Err("an insertion adds a value and replaces none") };
         }
         if predecessors.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err("it names a predecessor twice");
         }
-        let must_replace = sketch.effect == Effect::Nothing || matches!(sketch.key, SketchKey::Element(_));
+        let must_replace = !sketch.effect.has_value() || matches!(sketch.key, SketchKey::Element(_));
         if must_replace && predecessors.is_empty() {
             return Err("it replaces nothing");
         }
         let is_increment = matches!(operation.action, OpType::Increment(_));
-        let mut replaces_counter = false;
+        let mut adds_to_counter = false;
         for predecessor in predecessors {
             let (id, replaced) =
                 self.find(predecessor).ok_or("it names a predecessor that the change has not seen")?;
@@ -206,17 +208,13 @@ impl Operations<'_> {
                 true => sketch.key == SketchKey::Element(id),
                 false => replaced.key == sketch.key,
             };
-            if !same_place || replaced.object != sketch.object || replaced.effect == Effect::Nothing {
+            if !same_place || replaced.object != sketch.object || !replaced.effect.has_value() {
                 return Err("it names a predecessor of another place");
             }
-            let is_counter = replaced.effect == Effect::Counter;
-            replaces_counter |= is_counter;
-            // An increment adds to a counter; whatever else stands beside the counter, it replaces.
-            if !(is_increment && is_counter) {
-                self.replacements.push(Replacement { by: self.sketches.len() as u32, of: id });
-            }
+            adds_to_counter |= replaced.effect == Effect::Counter;
+            self.predecessors.push(Predecessor { by: self.sketches.len() as u32, of: id });
         }
-        if is_increment && !replaces_counter {
+        if is_increment && !adds_to_counter {
             return Err("it increments something that is not a counter");
         }
         Ok(())
@@ -242,20 +240,21 @@ fn effect_of(action: &OpType, container_depth: u8) -> Result<Effect, &'static st
         return Err("objects are nested too deeply");
     }
     match action {
-        OpType::Make(ObjType::Map) => Ok(Effect::Map { depth }),
+        // A table is what the library called a map of rows once; it reads one as a map.
+        OpType::Make(ObjType::Map | ObjType::Table) => Ok(Effect::Map { depth }),
         OpType::Make(ObjType::List) => Ok(Effect::List { depth }),
         OpType::Make(ObjType::Text) => Ok(Effect::Text { depth }),
-        OpType::Make(ObjType::Table) => Err("tables are not supported"),
-        OpType::Put(ScalarValue::Unknown { .. }) => Err("its value has an unknown type"),
         OpType::Put(ScalarValue::Counter(counter)) => {
-            if i64::from(counter).unsigned_abs() > COUNTER_STEP_MAX {
+            if i64::from(counter).unsigned_abs() > COUNTER_START_MAX {
                 return Err("its counter is too large");
             }
             Ok(Effect::Counter)
         }
         OpType::Put(_) => Ok(Effect::Scalar),
         OpType::Increment(by) if by.unsigned_abs() > COUNTER_STEP_MAX => Err("its increment is too large"),
-        OpType::Increment(_) | OpType::Delete => Ok(Effect::Nothing),
+        OpType::Increment(_) => Ok(Effect::Increment),
+        OpType::Delete => Ok(Effect::Nothing),
+        // A mark that ends before it begins makes a document that cannot be loaded, and the index does not know the order of characters.
         OpType::MarkBegin(_) | OpType::MarkEnd(_) => Err("formatting marks are not supported"),
     }
 }

@@ -11,11 +11,12 @@ use time::OffsetDateTime;
 
 use super::change::{NewChange, SERVER_DEVICE};
 use super::edit::Draft;
-use super::history::{Effect, OpRef};
+use super::history::{OpRef, Spot};
 use super::limits::OPERATION_COUNTER_MAX;
 use super::operation::{VALUE_DEPTH_MAX, is_deeper_than};
-use super::pointer::check_segment;
+use super::pointer::{ITEMS, Pointer, check_segment};
 use super::session::SessionDocument;
+use super::view::{Shown, spot_of, spots_of};
 
 /// An item as it is put into the document.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -102,9 +103,9 @@ impl SessionDocument {
             stated_at_seconds: at.unix_timestamp(),
             operations: Vec::new(),
         };
-        let map = match self.items_map() {
-            Some(map) => ObjectId::Id(self.history.op_id(map)),
-            None => ObjectId::Id(draft.make_map(ObjectId::Root, "items")),
+        let map = match self.item_maps().last() {
+            Some(map) => ObjectId::Id(self.history.op_id(*map)),
+            None => ObjectId::Id(draft.make_map(ObjectId::Root, ITEMS)),
         };
         for item in items {
             write_item(&mut draft, &map, item);
@@ -118,9 +119,11 @@ impl SessionDocument {
     }
 
     fn check_seeds(&self, items: &[ItemSeed]) -> Result<(), ItemsRefusal> {
-        let existing = self.items_map();
-        let exists =
-            |id: &str| existing.is_some_and(|items| !self.history.at_key(items, id, None).is_empty());
+        let maps = self.item_maps();
+        let exists = |id: &str| {
+            let (_, spot) = spot_of(&self.history, &Pointer::items(), &maps, id);
+            self.history.standing_at(&spot, None).values().next().is_some()
+        };
         let mut ids = HashSet::new();
         for (index, item) in items.iter().enumerate() {
             check_segment(&item.item_id).map_err(|_| ItemsRefusal::InvalidId { index })?;
@@ -134,16 +137,22 @@ impl SessionDocument {
         Ok(())
     }
 
-    /// How many items the document has.
+    /// How many items the document shows.
     #[must_use]
     pub fn item_count(&self) -> usize {
-        self.items_map().map_or(0, |items| self.history.keys_of(items).count())
+        let spots = spots_of(&self.history, &Pointer::items(), &self.item_maps());
+        let is_shown = |spot: &&Spot| self.history.standing_at(spot, None).values().next().is_some();
+        spots.values().filter(is_shown).count()
     }
 
-    /// The map of the items, where it is one.
-    fn items_map(&self) -> Option<OpRef> {
-        let map = self.history.winner(&self.history.at_key(OpRef::ROOT, "items", None))?;
-        matches!(self.history.effect(map), Effect::Map { .. }).then_some(map)
+    /// The maps of the items, the one that Automerge shows last.
+    fn item_maps(&self) -> Vec<OpRef> {
+        let (_, spot) = spot_of(&self.history, &Pointer::default(), &[OpRef::ROOT], ITEMS);
+        let standing = self.history.standing_at(&spot, None);
+        match Shown::of(&self.history, &Pointer::items(), &standing, None) {
+            Shown::Maps(maps) => maps,
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -162,5 +171,9 @@ fn write_item(draft: &mut Draft, items: &ObjectId, item: &ItemSeed) {
     }
     if let Some(data) = &item.data {
         draft.write_entry(&map, "data", data);
+    }
+    // So that what two devices add to them apart is in one map.
+    for collection in ["evidence", "measurements"] {
+        draft.make_map(ObjectId::Id(map.clone()), collection);
     }
 }

@@ -72,8 +72,11 @@ pub(super) const OPERATION_COUNTER_MAX: u32 = i32::MAX as u32;
 /// one change use up all counters of a session.
 pub(super) const OPERATION_COUNTER_GAP_MAX: u32 = 1_000_000;
 
-/// The largest magnitude of a counter's start and of one increment, so that sums cannot overflow.
-pub(super) const COUNTER_STEP_MAX: u64 = 1 << 40;
+/// The largest magnitude of a counter's start. Together with all increments that a document can hold it cannot overflow.
+pub(super) const COUNTER_START_MAX: u64 = 1 << 62;
+
+/// The largest magnitude of one increment of a counter.
+pub(super) const COUNTER_STEP_MAX: u64 = 1 << 42;
 
 /// The furthest time from 1970 that a change may state, in seconds: what every JSON library can write as a number.
 pub(super) const TIME_SECONDS_MAX: u64 = 1 << 53;

@@ -150,9 +150,6 @@ impl Operation {
             check_name(op_id).map_err(|message| wrong("op_id", message))?;
         }
         let path = self.pointer(index)?;
-        if path.segments() == ["items"] {
-            return Err(wrong("path", "items are changed one by one"));
-        }
         match (self.op, &self.value) {
             (OperationKind::Delete, None | Some(Value::Null)) => Ok(()),
             (OperationKind::Delete, Some(_)) => Err(wrong("value", "`delete` takes no value")),

@@ -2,9 +2,14 @@
 
 use std::fmt;
 
+use super::spelling;
+
 /// Segments of a path; the document itself has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Pointer(Vec<String>);
+
+/// The key of the document that holds the session's items.
+pub(super) const ITEMS: &str = "items";
 
 /// The deepest path that an operation may have.
 const SEGMENTS_MAX: usize = 32;
@@ -40,6 +45,21 @@ impl Pointer {
         self.0.pop();
     }
 
+    /// The path of something inside.
+    pub(super) fn child(&self, segment: impl Into<String>) -> Self {
+        let mut path = self.clone();
+        path.push(segment);
+        path
+    }
+
+    /// The same path with ids written as we write them.
+    pub(super) fn with_usual_ids(&self) -> Self {
+        self.0.iter().fold(Self::default(), |path, segment| {
+            let segment = if path.has_ids_as_keys() { spelling::shown(segment) } else { segment.into() };
+            path.child(segment)
+        })
+    }
+
     /// The last segment and the ones before it.
     pub(super) fn split_last(&self) -> Option<(&String, &[String])> {
         self.0.split_last()
@@ -50,14 +70,41 @@ impl Pointer {
         self.0.iter().zip(&other.0).all(|(mine, theirs)| mine == theirs)
     }
 
+    /// `/items`.
+    pub(super) fn items() -> Self {
+        Self(vec![ITEMS.to_owned()])
+    }
+
+    /// True for `/items`.
+    pub(super) fn is_items(&self) -> bool {
+        matches!(self.0.as_slice(), [items] if items == ITEMS)
+    }
+
+    /// True where the keys inside are ids: `/items` and `/items/<item id>/evidence`.
+    pub(super) fn has_ids_as_keys(&self) -> bool {
+        self.is_items()
+            || matches!(self.0.as_slice(), [items, _, field] if items == ITEMS && field == "evidence")
+    }
+
+    /// True for `/items/<item id>/<field>`.
+    pub(super) fn is_field_of_item(&self) -> bool {
+        matches!(self.0.as_slice(), [items, _, _] if items == ITEMS)
+    }
+
+    /// True for `/items/<item id>/evidence` and `/items/<item id>/measurements`, which collect what devices add apart.
+    pub(super) fn is_collection(&self) -> bool {
+        matches!(self.0.as_slice(), [items, _, field]
+            if items == ITEMS && (field == "evidence" || field == "measurements"))
+    }
+
     /// True for `/items/<item id>`.
     pub(super) fn is_item(&self) -> bool {
-        matches!(self.0.as_slice(), [items, _] if items == "items")
+        matches!(self.0.as_slice(), [items, _] if items == ITEMS)
     }
 
     /// True for `/items/<item id>/outcome`.
     pub(super) fn is_outcome(&self) -> bool {
-        matches!(self.0.as_slice(), [items, _, field] if items == "items" && field == "outcome")
+        matches!(self.0.as_slice(), [items, _, field] if items == ITEMS && field == "outcome")
     }
 }
 

@@ -27,6 +27,17 @@ pub enum Refusal {
         /// The sequence number that was used twice.
         seq: u64,
     },
+    /// An entry acts on the session's items as a whole, which only the server makes, once (HTTP 422 with a code of its own).
+    #[error(
+        "this makes, replaces or deletes `items` as a whole, which nobody may: set or delete the items one by one. If it comes from \
+         a document of the device's own, take the session's offline bundle and do the work again in that document"
+    )]
+    Structure {
+        /// Position of the entry in the request, from 0.
+        index: usize,
+        /// The part of the entry that says so, if it is not the entry as a whole.
+        field: Option<&'static str>,
+    },
     /// An operation is not acceptable; the error names the field, for example `changes[3].path`.
     #[error(transparent)]
     Operation(#[from] FieldError),
@@ -95,7 +106,9 @@ impl Refusal {
     #[must_use]
     pub fn index(&self) -> Option<usize> {
         match self {
-            Self::Change { index, .. } | Self::Equivocation { index, .. } => Some(*index),
+            Self::Change { index, .. } | Self::Equivocation { index, .. } | Self::Structure { index, .. } => {
+                Some(*index)
+            }
             Self::Operation(error) => Some(error.index()),
             _ => None,
         }
@@ -106,6 +119,8 @@ impl Refusal {
     pub fn field(&self) -> String {
         match self {
             Self::Change { index, .. } | Self::Equivocation { index, .. } => format!("changes[{index}]"),
+            Self::Structure { index, field: None } => format!("changes[{index}]"),
+            Self::Structure { index, field: Some(field) } => format!("changes[{index}].{field}"),
             Self::Operation(error) => error.field().to_owned(),
             Self::UnknownClock { .. } | Self::HeldClock { .. } => "vector_clock".to_owned(),
             _ => "changes".to_owned(),

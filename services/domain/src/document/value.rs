@@ -16,11 +16,20 @@ pub(super) fn outcome_rank(value: &Value) -> usize {
     known.unwrap_or(2)
 }
 
+/// What stands for an outcome that is none.
+pub(super) const NOT_TESTED: &str = "not_tested";
+
+/// True for one of the four outcomes.
+pub(super) fn is_outcome(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| OUTCOMES.contains(&text))
+}
+
 /// A value that an operation may set as an outcome.
 pub(super) fn check_outcome(value: &Value) -> Result<(), &'static str> {
-    match value.as_str() {
-        Some(text) if OUTCOMES.contains(&text) => Ok(()),
-        _ => Err("an outcome is `pass`, `fail`, `not_tested` or `not_applicable`"),
+    if is_outcome(value) {
+        Ok(())
+    } else {
+        Err("an outcome is `pass`, `fail`, `not_tested` or `not_applicable`")
     }
 }
 
@@ -47,6 +56,11 @@ pub(super) fn is_same(left: &Value, right: &Value) -> bool {
         }
         _ => left == right,
     }
+}
+
+/// True for a number that JSON does not have: infinite, or none at all. It is told as a string and shown as null.
+pub(super) fn is_beyond_json(scalar: &ScalarValue) -> bool {
+    matches!(scalar, ScalarValue::F64(number) if !number.is_finite())
 }
 
 /// A scalar as JSON. Bytes become base64, timestamps RFC 3339, counters their sum, and numbers that JSON does

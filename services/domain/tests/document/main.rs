@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a scene that cannot be set fails its test")]
 
+mod acknowledged;
 mod hostile;
+mod made_apart;
 mod mark;
 mod merge_laws;
+mod odd_values;
 mod operation_refusals;
 mod operations;
+mod overtaken;
 mod past;
 mod refusals;
 mod snapshots;

@@ -35,6 +35,7 @@ fn set_delete_and_append_shape_the_document() {
         json!({
             "label": "Label of a",
             "outcome": "pass",
+            "evidence": {},
             "measurements": { "pressure_kilopascal": [700, null], "ok": true },
             "photos": ["1st", { "name": "second" }, "third"],
         })
@@ -78,7 +79,7 @@ fn an_operation_at_an_old_clock_is_concurrent_with_what_came_since() {
         .unwrap();
 
     let view = session.view();
-    let values: Vec<_> = view.conflicts[0].values.iter().map(|value| value.value.as_str().unwrap()).collect();
+    let values: Vec<_> = view.conflicts[0].values.iter().map(text_of).collect();
     assert_eq!(view.conflicts[0].path, "/items/a/notes");
     assert_eq!(values, ["from the tablet", "from the phone"]);
 

@@ -78,9 +78,11 @@ fn a_large_change_is_told_in_parts_up_to_a_bound() {
     let account = session.account_of(&creation.hash, &creation.bytes);
     assert!(account.is_cut);
     assert_eq!(account.touched.len(), 100);
-    let item = json!({"label": "Label of item-000", "location": "Level 1"});
+    let item = json!({
+        "label": "Label of item-000", "location": "Level 1", "evidence": {}, "measurements": {},
+    });
     assert_eq!(account.touched[0], touch("/items/item-000", TouchAction::Set, Some(item)));
-    assert_eq!(account.stated_at, Some(NOW));
+    assert_eq!(account.stated_at.at, Some(NOW));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What is refused, held or quarantined, and that nothing of it touches the document.
 
-use automerge::transaction::Transactable;
-use automerge::{Change, ExpandedChange, ROOT, ReadDoc};
+use automerge::transaction::{Transactable, Transaction};
+use automerge::{AutomergeError, Change, ExpandedChange, ROOT, ReadDoc};
 use firemode_domain::document::{
-    ChangeFault, Entry, Limits, Refusal, SessionDocument, WriterContext, split_changes,
+    ChangeFault, Entry, Limits, Provenance, RecordedChange, Refusal, SessionDocument, WriterContext,
+    split_changes,
 };
 use serde_json::json;
 
@@ -298,4 +299,62 @@ fn large_honest_changes_of_a_library_are_accepted() {
     assert_eq!(item["readings"][1], json!(true));
     let heads: Vec<_> = client.0.get_heads().iter().map(ToString::to_string).collect();
     assert_eq!(session.heads(), heads);
+}
+
+#[test]
+fn nobody_acts_on_the_items_as_a_whole() {
+    let mut session = session();
+    let mut client = Client::of(&session, 50);
+    let harms: [fn(&mut Transaction<'_>) -> Result<(), AutomergeError>; 3] = [
+        |edit| edit.put_object(automerge::ROOT, "items", automerge::ObjType::Map).map(|_| ()),
+        |edit| edit.delete(automerge::ROOT, "items"),
+        |edit| edit.put(automerge::ROOT, "items", 1),
+    ];
+    let honest = client.put("a", "outcome", "fail");
+    for harm in harms {
+        let mut careless = Client(client.0.fork().with_actor(actor(51)));
+        let change = careless.edit(harm);
+        for entries in [vec![bytes(&honest), bytes(&change)], vec![bytes(&change)]] {
+            let index = entries.len() - 1;
+            // Alone it would be held: the change it depends on is not there.
+            let refusal = prepare(&mut session, entries, None, user(1)).unwrap_err();
+            assert_eq!(refusal, Refusal::Structure { index, field: None });
+            assert_eq!(refusal.field(), format!("changes[{index}]"));
+        }
+        let mut stored = self::session();
+        stored.integrate([RecordedChange {
+            hash: change.hash(),
+            bytes: change.raw_bytes().to_vec(),
+            provenance: Provenance { user_id: user(1), device: None, received_at: NOW },
+        }]);
+        let again = prepare(&mut stored, vec![bytes(&change)], None, user(1)).unwrap();
+        assert_eq!((again.accepted, again.duplicates), (0, 1), "what is stored stays a duplicate");
+    }
+    for entry in [set("/items", json!({}), "phone"), entry("delete", "/items", json!(null), "phone")] {
+        let refusal = prepare(&mut session, vec![entry], None, user(1)).unwrap_err();
+        assert_eq!(refusal, Refusal::Structure { index: 0, field: Some("path") });
+        assert_eq!(refusal.field(), "changes[0].path");
+    }
+}
+
+#[test]
+fn what_does_no_harm_is_taken() {
+    let mut session = session();
+    let mut client = Client::of(&session, 50);
+    let item = client.item("a");
+    let change = client.edit(|edit| {
+        edit.put_object(&item, "table", automerge::ObjType::Table)?;
+        edit.put(&item, "clicks", automerge::ScalarValue::counter(1 << 53))?;
+        edit.increment(&item, "clicks", 1 << 41)?;
+        edit.put(&item, "later", automerge::ScalarValue::Unknown { type_code: 12, bytes: vec![1, 2] })
+    });
+    for limits in [Limits::default(), in_miniature()] {
+        prepare_within(&mut session, vec![bytes(&change)], None, user(1), &limits).unwrap();
+    }
+    send(&mut session, vec![bytes(&change)], None, user(1)).unwrap();
+    let item = &session.view().document["items"]["a"];
+    assert_eq!(item["table"], json!({}));
+    assert_eq!(item["clicks"], (1_i64 << 53) + (1 << 41));
+    assert_eq!(item["later"], "AQI=");
+    assert!(session.is_sound_save(&session.save()));
 }

@@ -3,8 +3,8 @@
 use automerge::transaction::Transactable;
 use automerge::{ActorId, Automerge, AutomergeError, Change, ObjId, ROOT, ReadDoc};
 use firemode_domain::document::{
-    Entry, ItemSeed, Limits, NewChange, Operation, Prepared, RecordedChange, Refusal, SessionDocument,
-    VectorClock, WriterContext,
+    ConflictValue, Entry, ItemSeed, Limits, NewChange, Operation, Prepared, RecordedChange, Refusal,
+    SessionDocument, VectorClock, WriterContext,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -151,6 +151,11 @@ impl Client {
 
 pub(crate) fn bytes(change: &Change) -> Entry {
     Entry::Change(change.raw_bytes().to_vec())
+}
+
+/// The text of one of several values.
+pub(crate) fn text_of(told: &ConflictValue) -> &str {
+    told.value.as_ref().and_then(Value::as_str).unwrap()
 }
 
 pub(crate) fn outcome(session: &SessionDocument, item: &str) -> Value {

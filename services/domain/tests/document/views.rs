@@ -2,7 +2,7 @@
 
 use automerge::transaction::Transactable;
 use automerge::{ObjType, ROOT, ScalarValue};
-use firemode_domain::document::SessionDocument;
+use firemode_domain::document::{DocumentView, SessionDocument};
 use serde_json::{Value, json};
 use time::macros::datetime;
 
@@ -63,7 +63,7 @@ fn a_conflict_says_who_and_when() {
     let mut said: Vec<_> = conflict.values.iter().map(|value| (value.actor.clone(), value.at)).collect();
     said.sort();
     let stated = datetime!(2026-11-20 10:00 UTC);
-    assert_eq!(said, [(actor(50).to_hex_string(), NOW), ("phone".to_owned(), stated)]);
+    assert_eq!(said, [(actor(50).to_hex_string(), Some(NOW)), ("phone".to_owned(), Some(stated))]);
     let json = serde_json::to_value(&conflict).unwrap();
     assert_eq!(json["values"][0]["at"].as_str().map(|at| at.len()), Some("2026-11-20T10:00:00Z".len()));
 }
@@ -104,7 +104,7 @@ fn the_same_new_item_made_apart_is_one_conflict_with_both_whole_values() {
     assert_eq!(view.conflicts.len(), 1);
     assert_eq!(view.conflicts[0].path, "/items/new");
     assert!(view.conflicts[0].needs_review);
-    let values: Vec<_> = view.conflicts[0].values.iter().map(|value| value.value.clone()).collect();
+    let values: Vec<_> = view.conflicts[0].values.iter().filter_map(|value| value.value.clone()).collect();
     assert_eq!(values, [made("pass", "tablet"), made("fail", "phone")]);
     assert_eq!(view.document["items"]["new"], made("fail", "tablet"), "the safe side, in Automerge's object");
 }
@@ -148,13 +148,19 @@ fn values_that_json_does_not_have_get_a_sensible_form() {
         edit.put(ROOT, "fraction", 1.5)
     });
     send(&mut session, vec![bytes(&change)], None, user(1)).unwrap();
-    let document = session.view().document;
+    let DocumentView { document, conflicts } = session.view();
     assert_eq!(document["counter"], 7);
     assert_eq!(document["timestamp"], "2025-11-13T02:13:20Z");
     assert_eq!(document["bytes"], "AQID");
     assert_eq!(document["large"], u64::MAX);
-    assert_eq!(document["infinite"], "inf");
     assert_eq!(document["fraction"], 1.5);
+
+    // JSON has no such number: it is shown as null, and what was sent is told.
+    assert_eq!(document["infinite"], Value::Null);
+    let [conflict] = &conflicts[..] else { panic!("one is told: {conflicts:?}") };
+    assert_eq!((conflict.path.as_str(), conflict.needs_review), ("/infinite", true));
+    assert_eq!(conflict.values[0].value, Some(json!("inf")));
+    assert_eq!(session.conflicts_touching(&["/infinite".to_owned()]), conflicts);
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub(super) fn problem_of(refusal: &Refusal, position_of: impl Fn(usize) -> usize
         Refusal::Equivocation { actor, seq, .. } => equivocation(format!(
             "{field}: actor {actor} has made a different change with sequence number {seq}."
         )),
+        Refusal::Structure { .. } => Problem::invalid_field(field, refusal.to_string()).reason("STRUCTURE"),
         Refusal::Change { fault, .. } => Problem::invalid_field(field, fault.to_string()),
         Refusal::Operation(error) => Problem::invalid_field(field, error.message()),
         Refusal::UnusableDeviceActor { .. } => {
@@ -64,6 +65,13 @@ mod tests {
             assert_eq!(problem.error_code(), "FIRE-422", "{refusal}");
             assert!(problem.to_string().starts_with(&format!("FIRE-422: {field}")), "{problem}");
         }
+    }
+
+    #[test]
+    fn what_acts_on_all_items_has_a_code_of_its_own() {
+        let problem = problem_of(&Refusal::Structure { index: 2, field: Some("path") }, identity);
+        assert_eq!(problem.error_code(), "FIRE-422-STRUCTURE");
+        assert!(problem.to_string().contains("changes[2].path: "), "{problem}");
     }
 
     #[test]

@@ -116,7 +116,7 @@ async fn prior_faults(
 ) -> Result<Vec<PriorFault>, Problem> {
     let earlier = sessions::earlier_of_building(tx, organisation_id, session, EARLIER_SESSIONS_MAX).await?;
     let ids: Vec<Uuid> = earlier.iter().map(|session| session.id).collect();
-    let look = |document: &SessionDocument| failed_items(document.view().document);
+    let look = |document: &SessionDocument| document.view().failed_items();
     let failed = state.documents.read_many(tx, organisation_id, &ids, look).await?;
     let mut faults = Vec::new();
     for (earlier, mut failed) in earlier.into_iter().zip(failed) {
@@ -129,11 +129,4 @@ async fn prior_faults(
         }));
     }
     Ok(faults)
-}
-
-fn failed_items(document: Value) -> Map<String, Value> {
-    let Value::Object(mut document) = document else { return Map::new() };
-    let Some(Value::Object(mut items)) = document.remove("items") else { return Map::new() };
-    items.retain(|_, item| item.get("outcome").and_then(Value::as_str) == Some("fail"));
-    items
 }

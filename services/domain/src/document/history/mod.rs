@@ -10,6 +10,7 @@ mod node;
 mod operation;
 mod places;
 mod savepoint;
+mod standing;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -21,9 +22,11 @@ use uuid::Uuid;
 
 pub(super) use self::list::Element;
 pub(super) use self::node::{Actor, NewNode, Node, Seen};
-pub(super) use self::operation::{Effect, OpRef, OpSketch, Replacement, SketchKey};
+pub(super) use self::operation::{Effect, OpRef, OpSketch, Predecessor, SketchKey};
 use self::places::Places;
 pub(super) use self::savepoint::{Extent, Savepoint};
+pub(super) use self::standing::{Part, Spot, Standing};
+use super::spelling;
 
 pub(super) type NodeId = u32;
 pub(super) type ActorNumber = u32;
@@ -46,6 +49,8 @@ pub(super) struct History {
     key_numbers: HashMap<Arc<str>, u32>,
     /// Map keys by their numbers.
     keys: Vec<Arc<str>>,
+    /// The numbers of keys that spell an id in another way than we do.
+    spellings: HashMap<Uuid, Vec<u32>>,
     heads: BTreeSet<NodeId>,
     operations: usize,
     places: Places,
@@ -121,6 +126,9 @@ impl History {
             return *number;
         }
         let number = self.keys.len() as u32;
+        if let Some(id) = spelling::unusual_id(key) {
+            self.spellings.entry(id).or_default().push(number);
+        }
         let key: Arc<str> = key.into();
         self.keys.push(Arc::clone(&key));
         self.key_numbers.insert(key, number);
@@ -130,6 +138,13 @@ impl History {
     /// The number of a map key that some operation has named.
     pub(super) fn known_key(&self, key: &str) -> Option<u32> {
         self.key_numbers.get(key).copied()
+    }
+
+    /// The numbers of the map keys that mean the same as one where keys are ids: that key, and all that spell its id.
+    pub(super) fn keys_meaning(&self, key: &str) -> Vec<u32> {
+        let Some(id) = spelling::id_of(key) else { return self.known_key(key).into_iter().collect() };
+        let usual = self.known_key(&spelling::usual(id));
+        usual.into_iter().chain(self.spellings.get(&id).into_iter().flatten().copied()).collect()
     }
 
     /// All map keys by their numbers.
@@ -151,6 +166,11 @@ impl History {
         Some((sketch, node))
     }
 
+    /// The element of a list at which an operation acts; none in a map.
+    pub(super) fn element_of(&self, id: OpRef) -> Option<OpRef> {
+        self.operation(id).and_then(|(sketch, _)| sketch.element(id))
+    }
+
     /// An operation's id as changes write it.
     pub(super) fn op_id(&self, id: OpRef) -> OpId {
         OpId::new(id.counter.into(), &self.actor(id.actor).id)
@@ -162,11 +182,6 @@ impl History {
             return Effect::Map { depth: 0 };
         }
         self.operation(id).map_or(Effect::Nothing, |(sketch, _)| sketch.effect)
-    }
-
-    /// Of several operations the one whose value is shown: the one with the highest id.
-    pub(super) fn winner(&self, operations: &[OpRef]) -> Option<OpRef> {
-        operations.iter().copied().max_by(|one, other| self.compare(*one, *other))
     }
 
     /// Automerge's order of operations: by counter, then by the bytes of the actor.
@@ -211,7 +226,7 @@ impl History {
             stated_at_seconds: new.stated_at_seconds,
             received_at: new.received_at,
         });
-        self.place_operations(id, &new.replacements);
+        self.place_operations(id, &new.predecessors);
         id
     }
 

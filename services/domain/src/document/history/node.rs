@@ -4,7 +4,7 @@ use automerge::{ActorId, ChangeHash};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{ActorNumber, Clock, NodeId, OpSketch, Replacement};
+use super::{ActorNumber, Clock, NodeId, OpSketch, Predecessor};
 
 /// A merged change.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(in crate::document) struct NewNode {
     pub(in crate::document) start_op: u32,
     pub(in crate::document) operations: Box<[OpSketch]>,
     /// In the order of the operations.
-    pub(in crate::document) replacements: Vec<Replacement>,
+    pub(in crate::document) predecessors: Vec<Predecessor>,
     pub(in crate::document) deps: Box<[NodeId]>,
     /// What the change has seen.
     pub(in crate::document) seen: Seen,

@@ -39,8 +39,17 @@ pub(in crate::document) enum Effect {
     },
     Scalar,
     Counter,
-    /// A deletion or an increment: nothing that a later operation may name.
+    /// An addition to a counter.
+    Increment,
+    /// A deletion.
     Nothing,
+}
+
+impl Effect {
+    /// True when the operation leaves a value that a later one may name as its predecessor.
+    pub(in crate::document) fn has_value(self) -> bool {
+        !matches!(self, Self::Increment | Self::Nothing)
+    }
 }
 
 /// As much of an operation as later changes need to be checked against.
@@ -69,11 +78,12 @@ impl OpSketch {
     }
 }
 
-/// An operation ends the value of an earlier one: a write, a deletion, or an increment of what is no counter.
+/// An operation names an earlier one at its place: it ends that one's value, or adds to it if the one is an increment and the
+/// other a counter.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::document) struct Replacement {
+pub(in crate::document) struct Predecessor {
     /// Position of the operation in its change.
     pub(in crate::document) by: u32,
-    /// The operation whose value it ends.
+    /// The operation that it names.
     pub(in crate::document) of: OpRef,
 }

@@ -1,13 +1,17 @@
 //! What stands at each place of the document, now and at any point of the history.
 //!
 //! A place is a key of a map, or a list as a whole. Each place keeps its operations in the order in which they
-//! were added, and for each which earlier ones it replaced. So the present value of a key is known at once, an
+//! were added, and for each which earlier ones it acted on. So the present value of a key is known at once, an
 //! older one in as many steps as the key has operations, and the last operation can be taken off again.
-//! Operations on text are left out: nothing asks for a place inside a text.
+//! Operations on text are left out: nothing asks for a place inside a text, only which changes edited it.
+//!
+//! Each place also counts its *disputed* values: objects, texts and counters that were replaced or deleted and
+//! that another change than the one that made them has edited. Only there can something be hidden from a
+//! reader of the Automerge document; see `standing`.
 
 use std::collections::HashMap;
 
-use super::{ActorNumber, Clock, Effect, History, NodeId, OpRef, OpSketch, Replacement, SketchKey};
+use super::{ActorNumber, Clock, Effect, History, NodeId, OpRef, OpSketch, Predecessor, SketchKey};
 
 /// The position of an operation that no place keeps.
 pub(super) const NOT_KEPT: u32 = u32::MAX;
@@ -16,17 +20,27 @@ pub(super) const NOT_KEPT: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(super) struct Places {
     maps: HashMap<OpRef, HashMap<u32, KeyPlace>>,
-    lists: HashMap<OpRef, Vec<Entry>>,
+    lists: HashMap<OpRef, ListPlace>,
+    /// For each text the changes that edited it after the one that made it, in their order.
+    text_edits: HashMap<OpRef, Vec<NodeId>>,
     keys: usize,
     entries: usize,
 }
 
 /// A key of a map.
 #[derive(Debug, Default)]
-struct KeyPlace {
-    entries: Vec<Entry>,
+pub(super) struct KeyPlace {
+    pub(super) entries: Vec<Entry>,
     /// Positions of the operations whose values stand there now.
     present: Vec<u32>,
+    disputed: u32,
+}
+
+/// A list as a whole.
+#[derive(Debug, Default)]
+struct ListPlace {
+    entries: Vec<Entry>,
+    disputed: u32,
 }
 
 /// An operation at a place.
@@ -35,11 +49,14 @@ pub(super) struct Entry {
     actor: ActorNumber,
     counter: u32,
     /// The sequence number of its change.
-    seq: u32,
+    pub(super) seq: u32,
     /// How many later operations replace it.
     replaced_by: u32,
-    replaces: Positions,
-    pub(super) has_value: bool,
+    /// The operations it names as its predecessors: it replaces them, or adds to them if it is an increment and they are counters.
+    predecessors: Positions,
+    pub(super) effect: Effect,
+    /// How many operations of later changes lie inside the value that it made.
+    edits: u32,
 }
 
 /// Positions at the same place; mostly there is one.
@@ -77,18 +94,67 @@ impl Entry {
     pub(super) fn is_covered(&self, clock: Option<&Clock>) -> bool {
         clock.is_none_or(|clock| clock.get(self.actor as usize).is_some_and(|seen| self.seq <= *seen))
     }
+
+    /// True when the operation ends the value of this one, its predecessor.
+    fn ends(&self, predecessor: &Self) -> bool {
+        !(self.effect == Effect::Increment && predecessor.effect == Effect::Counter)
+    }
+
+    /// True when the operation adds to the counter at a position.
+    pub(super) fn adds_to(&self, position: u32) -> bool {
+        self.effect == Effect::Increment && self.predecessors.as_slice().contains(&position)
+    }
+
+    /// True where its value was replaced or deleted and others have edited what is inside.
+    pub(super) fn is_disputed(&self) -> bool {
+        self.edits > 0 && self.replaced_by > 0
+    }
+
+    /// True where others than its own change have edited what is inside its value.
+    pub(super) fn is_edited(&self) -> bool {
+        self.edits > 0
+    }
 }
 
 /// For each operation of a place: does its value stand there at a clock, or at present?
 pub(super) fn standing(entries: &[Entry], clock: Option<&Clock>) -> Vec<bool> {
     let mut stands: Vec<bool> =
-        entries.iter().map(|entry| entry.has_value && entry.is_covered(clock)).collect();
+        entries.iter().map(|entry| entry.effect.has_value() && entry.is_covered(clock)).collect();
     for entry in entries.iter().filter(|entry| entry.is_covered(clock)) {
-        for replaced in entry.replaces.as_slice() {
-            stands[*replaced as usize] = false;
+        for position in entry.predecessors.as_slice() {
+            stands[*position as usize] &= !entry.ends(&entries[*position as usize]);
         }
     }
     stands
+}
+
+/// Changes an entry and tells whether it became, or ceased to be, disputed.
+fn change_entry(entry: &mut Entry, disputed: &mut u32, change: impl FnOnce(&mut Entry)) {
+    *disputed -= u32::from(entry.is_disputed());
+    change(entry);
+    *disputed += u32::from(entry.is_disputed());
+}
+
+/// Notes that an operation acts on its predecessors.
+fn act_on_predecessors(entries: &mut [Entry], disputed: &mut u32, entry: &Entry) {
+    for position in entry.predecessors.as_slice() {
+        let predecessor = &mut entries[*position as usize];
+        let ends = entry.ends(predecessor);
+        change_entry(predecessor, disputed, |predecessor| {
+            if ends { predecessor.replaced_by += 1 } else { predecessor.edits += 1 }
+        });
+    }
+}
+
+/// Takes that back.
+fn leave_predecessors(entries: &mut [Entry], disputed: &mut u32, entry: &Entry) {
+    for position in entry.predecessors.as_slice() {
+        let predecessor = &mut entries[*position as usize];
+        let ends = entry.ends(predecessor);
+        change_entry(predecessor, disputed, |predecessor| {
+            if ends { predecessor.replaced_by -= 1 } else { predecessor.edits -= 1 }
+        });
+    }
 }
 
 impl Places {
@@ -100,11 +166,66 @@ impl Places {
 
     /// The operations on the elements of a list.
     pub(super) fn list(&self, list: OpRef) -> &[Entry] {
-        self.lists.get(&list).map_or(&[], Vec::as_slice)
+        self.lists.get(&list).map_or(&[], |place| &place.entries)
+    }
+
+    /// A key of a map.
+    pub(super) fn key(&self, map: OpRef, key: u32) -> Option<&KeyPlace> {
+        self.maps.get(&map)?.get(&key)
+    }
+
+    /// The keys of a map.
+    pub(super) fn keys(&self, map: OpRef) -> impl Iterator<Item = (u32, &KeyPlace)> {
+        self.maps.get(&map).into_iter().flatten().map(|(key, place)| (*key, place))
+    }
+
+    /// True where elements of a list are disputed.
+    pub(super) fn is_disputed_list(&self, list: OpRef) -> bool {
+        self.lists.get(&list).is_some_and(|place| place.disputed > 0)
+    }
+
+    /// The changes that edited a text after the one that made it.
+    pub(super) fn text_edits(&self, text: OpRef) -> &[NodeId] {
+        self.text_edits.get(&text).map_or(&[], Vec::as_slice)
+    }
+
+    fn note_text_edit(&mut self, text: OpRef, node: NodeId) {
+        let edits = self.text_edits.entry(text).or_default();
+        if edits.last() != Some(&node) {
+            edits.push(node);
+        }
+    }
+
+    fn forget_text_edit(&mut self, text: OpRef, node: NodeId) {
+        let Some(edits) = self.text_edits.get_mut(&text) else { return };
+        if edits.last() == Some(&node) {
+            edits.pop();
+        }
+        if edits.is_empty() {
+            self.text_edits.remove(&text);
+        }
+    }
+
+    /// Counts operations inside the value that an operation made, up or down.
+    fn count_edits(&mut self, sketch: &OpSketch, change: impl FnOnce(&mut u32)) {
+        let place = match sketch.key {
+            SketchKey::Map(key) => {
+                let place = self.maps.get_mut(&sketch.object).and_then(|keys| keys.get_mut(&key));
+                place.map(|place| (&mut place.entries, &mut place.disputed))
+            }
+            SketchKey::Head | SketchKey::Element(_) => {
+                let place = self.lists.get_mut(&sketch.object);
+                place.map(|place| (&mut place.entries, &mut place.disputed))
+            }
+        };
+        let Some((entries, disputed)) = place else { return };
+        if let Some(entry) = entries.get_mut(sketch.position as usize) {
+            change_entry(entry, disputed, |entry| change(&mut entry.edits));
+        }
     }
 
     /// All operations at the place of one.
-    fn beside(&self, sketch: &OpSketch) -> &[Entry] {
+    pub(super) fn beside(&self, sketch: &OpSketch) -> &[Entry] {
         match sketch.key {
             SketchKey::Map(key) => {
                 let place = self.maps.get(&sketch.object).and_then(|keys| keys.get(&key));
@@ -125,8 +246,9 @@ impl Places {
                 place.add(entry)
             }
             SketchKey::Head | SketchKey::Element(_) => {
-                let entries = self.lists.entry(sketch.object).or_default();
-                push_exactly(entries, entry)
+                let place = self.lists.entry(sketch.object).or_default();
+                act_on_predecessors(&mut place.entries, &mut place.disputed, &entry);
+                push_exactly(&mut place.entries, entry)
             }
         }
     }
@@ -146,9 +268,11 @@ impl Places {
                 }
             }
             SketchKey::Head | SketchKey::Element(_) => {
-                let Some(entries) = self.lists.get_mut(&sketch.object) else { return };
-                entries.pop();
-                if entries.is_empty() {
+                let Some(place) = self.lists.get_mut(&sketch.object) else { return };
+                if let Some(entry) = place.entries.pop() {
+                    leave_predecessors(&mut place.entries, &mut place.disputed, &entry);
+                }
+                if place.entries.is_empty() {
                     self.lists.remove(&sketch.object);
                 }
             }
@@ -158,11 +282,10 @@ impl Places {
 
 impl KeyPlace {
     fn add(&mut self, entry: Entry) -> u32 {
-        for replaced in entry.replaces.as_slice() {
-            self.entries[*replaced as usize].replaced_by += 1;
-            self.present.retain(|position| position != replaced);
-        }
-        let has_value = entry.has_value;
+        act_on_predecessors(&mut self.entries, &mut self.disputed, &entry);
+        let entries = &self.entries;
+        self.present.retain(|position| entries[*position as usize].replaced_by == 0);
+        let has_value = entry.effect.has_value();
         let position = push_exactly(&mut self.entries, entry);
         if has_value {
             self.present.push(position);
@@ -174,23 +297,27 @@ impl KeyPlace {
     fn take_off(&mut self) -> bool {
         let Some(entry) = self.entries.pop() else { return true };
         self.present.retain(|position| (*position as usize) < self.entries.len());
-        for position in entry.replaces.as_slice() {
-            let replaced = &mut self.entries[*position as usize];
-            replaced.replaced_by -= 1;
-            if replaced.replaced_by == 0 && replaced.has_value {
+        leave_predecessors(&mut self.entries, &mut self.disputed, &entry);
+        for position in entry.predecessors.as_slice() {
+            let predecessor = &self.entries[*position as usize];
+            if entry.ends(predecessor) && predecessor.replaced_by == 0 && predecessor.effect.has_value() {
                 self.present.push(*position);
             }
         }
         self.entries.is_empty()
     }
 
-    fn standing(&self, clock: Option<&Clock>) -> Vec<OpRef> {
+    pub(super) fn standing(&self, clock: Option<&Clock>) -> Vec<OpRef> {
         if clock.is_none() {
             return self.present.iter().map(|position| self.entries[*position as usize].id()).collect();
         }
         let stands = standing(&self.entries, clock);
         let entries = self.entries.iter().zip(stands);
         entries.filter(|(_, stands)| *stands).map(|(entry, _)| entry.id()).collect()
+    }
+
+    pub(super) fn is_disputed(&self) -> bool {
+        self.disputed > 0
     }
 }
 
@@ -204,67 +331,84 @@ fn push_exactly(entries: &mut Vec<Entry>, entry: Entry) -> u32 {
 }
 
 impl History {
-    /// The operations whose values stand at a key of a map, at a clock or at present: what a write there
-    /// replaces.
-    pub(in crate::document) fn at_key(&self, map: OpRef, key: &str, clock: Option<&Clock>) -> Vec<OpRef> {
-        let place = self.known_key(key).and_then(|key| self.places.maps.get(&map)?.get(&key));
-        place.map(|place| place.standing(clock)).unwrap_or_default()
-    }
-
-    /// The keys of a map at present, and the operations whose values stand there.
-    pub(in crate::document) fn keys_of(&self, map: OpRef) -> impl Iterator<Item = (&str, Vec<OpRef>)> {
-        let places = self.places.maps.get(&map).into_iter().flatten();
-        let present = places.filter(|(_, place)| !place.present.is_empty());
-        present.map(|(key, place)| (self.key(*key), place.standing(None)))
-    }
-
     /// Puts the operations of the last change into their places.
-    pub(super) fn place_operations(&mut self, id: NodeId, replacements: &[Replacement]) {
-        let mut replacements = replacements.iter().peekable();
+    pub(super) fn place_operations(&mut self, id: NodeId, predecessors: &[Predecessor]) {
+        let mut predecessors = predecessors.iter().peekable();
         let mut positions = Vec::new();
         for index in 0..self.node(id).operations.len() {
             positions.clear();
-            while let Some(replacement) = replacements.next_if(|next| next.by as usize == index) {
-                let replaced = self.operation(replacement.of).map(|(sketch, _)| sketch.position);
-                positions.extend(replaced.filter(|position| *position != NOT_KEPT));
+            while let Some(predecessor) = predecessors.next_if(|next| next.by as usize == index) {
+                let position = self.operation(predecessor.of).map(|(sketch, _)| sketch.position);
+                positions.extend(position.filter(|position| *position != NOT_KEPT));
             }
-            let node = self.node(id);
-            let sketch = node.operations[index];
-            let has_value = sketch.effect != Effect::Nothing;
-            if !self.has_place(&sketch) || (!has_value && positions.is_empty()) {
-                continue;
+            let sketch = self.node(id).operations[index];
+            if self.has_place(&sketch) {
+                let node = self.node(id);
+                let entry = Entry {
+                    actor: node.actor,
+                    counter: node.start_op + index as u32,
+                    seq: node.seq,
+                    replaced_by: 0,
+                    predecessors: Positions::of(&positions),
+                    effect: sketch.effect,
+                    edits: 0,
+                };
+                self.nodes[id as usize].operations[index].position = self.places.add(&sketch, entry);
             }
-            let entry = Entry {
-                actor: node.actor,
-                counter: node.start_op + index as u32,
-                seq: node.seq,
-                replaced_by: 0,
-                replaces: Positions::of(&positions),
-                has_value,
-            };
-            self.nodes[id as usize].operations[index].position = self.places.add(&sketch, entry);
         }
+        self.count_edits(id, |edits| *edits += 1, Places::note_text_edit);
     }
 
-    /// What the operations of a change replaced where they stand, in their order.
-    pub(in crate::document) fn replacements_by(&self, id: NodeId) -> Vec<Replacement> {
-        let mut replacements = Vec::new();
+    /// The predecessors that the operations of a change name where they stand, in the order of the operations.
+    pub(in crate::document) fn predecessors_of(&self, id: NodeId) -> Vec<Predecessor> {
+        let mut predecessors = Vec::new();
         for (by, sketch) in (0u32..).zip(&self.node(id).operations) {
             let beside = self.places.beside(sketch);
-            let replaced =
-                beside.get(sketch.position as usize).map_or(&[][..], |entry| entry.replaces.as_slice());
-            replacements.extend(
-                replaced.iter().map(|position| Replacement { by, of: beside[*position as usize].id() }),
-            );
+            let named =
+                beside.get(sketch.position as usize).map_or(&[][..], |entry| entry.predecessors.as_slice());
+            predecessors
+                .extend(named.iter().map(|position| Predecessor { by, of: beside[*position as usize].id() }));
         }
-        replacements
+        predecessors
     }
 
     /// Takes the operations of the last change out of their places.
     pub(super) fn displace_operations(&mut self, id: NodeId) {
+        self.count_edits(id, |edits| *edits -= 1, Places::forget_text_edit);
         for sketch in self.nodes[id as usize].operations.iter().rev() {
             if sketch.position != NOT_KEPT {
                 self.places.take_off(sketch);
+            }
+        }
+    }
+
+    /// Counts the edits of a change, up or down: one for each object that it acts on and all that hold it, as far as earlier
+    /// changes made them. Operations on one object mostly follow each other and count once.
+    fn count_edits(
+        &mut self,
+        id: NodeId,
+        count: impl Fn(&mut u32),
+        count_text: impl Fn(&mut Places, OpRef, NodeId),
+    ) {
+        let mut last = OpRef::ROOT;
+        for index in 0..self.node(id).operations.len() {
+            let object = self.node(id).operations[index].object;
+            if object == last {
+                continue;
+            }
+            last = object;
+            let mut inside = object;
+            // Objects nest only so deep, see the limits.
+            while let Some((sketch, maker)) = self.operation(inside) {
+                let sketch = *sketch;
+                let own = self.node(id);
+                if (maker.actor, maker.seq) != (own.actor, own.seq) {
+                    if let Effect::Text { .. } = sketch.effect {
+                        count_text(&mut self.places, inside, id);
+                    }
+                    self.places.count_edits(&sketch, &count);
+                }
+                inside = sketch.object;
             }
         }
     }

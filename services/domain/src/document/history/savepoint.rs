@@ -1,6 +1,7 @@
 //! Trying changes on top of the history, and taking them off again.
 
 use super::{History, NodeId};
+use crate::document::spelling;
 
 impl History {
     /// Begins changes that are undone when the savepoint goes away.
@@ -21,6 +22,11 @@ impl History {
         }
         for key in self.keys.drain(to.keys.min(self.keys.len())..) {
             self.key_numbers.remove(&key);
+            if let Some(id) = spelling::unusual_id(&key)
+                && let Some(numbers) = self.spellings.get_mut(&id)
+            {
+                numbers.retain(|number| (*number as usize) < to.keys);
+            }
         }
     }
 

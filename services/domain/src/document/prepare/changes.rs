@@ -3,13 +3,25 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use automerge::legacy::{Key, ObjectId};
 use automerge::{ActorId, ChangeHash};
 
 use super::touched::touched_by;
 use super::{Preparation, trial};
 use crate::document::change::ParsedChange;
 use crate::document::check::check_alone;
+use crate::document::pointer::ITEMS;
 use crate::document::refusal::{ChangeFault, Refusal};
+
+/// The change alone tells, so this holds for changes that wait for others too. It is asked where changes are taken and never of stored
+/// ones: two releases side by side would not agree, and what builds on such a change would be lost. What earlier releases took is
+/// shown as if it had not been there, see `view`.
+fn acts_on_items_as_a_whole(parsed: &ParsedChange) -> bool {
+    let mut operations = parsed.expanded.operations.iter();
+    operations.any(|operation| {
+        operation.obj == ObjectId::Root && matches!(&operation.key, Key::Map(key) if key == ITEMS)
+    })
+}
 
 impl Preparation<'_> {
     /// Checks a client's changes and stages those whose dependencies are there; gives back those that wait.
@@ -26,6 +38,9 @@ impl Preparation<'_> {
             if self.is_known(&parsed.hash()) || !hashes.insert(parsed.hash()) {
                 self.prepared.duplicates += 1;
                 continue;
+            }
+            if acts_on_items_as_a_whole(&parsed) {
+                return Err(Refusal::Structure { index, field: None });
             }
             self.check_writer(index, &parsed)?;
             let (actor, seq) = parsed.line();

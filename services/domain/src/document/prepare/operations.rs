@@ -7,10 +7,11 @@ use time::OffsetDateTime;
 
 use super::{OperationId, Preparation, WriterContext};
 use crate::document::clock::VectorClock;
-use crate::document::edit::{Draft, Point};
+use crate::document::edit::Draft;
 use crate::document::history::{Clock, NodeId};
 use crate::document::limits::Limits;
 use crate::document::operation::{FieldError, Operation};
+use crate::document::point::Point;
 use crate::document::pointer::Pointer;
 use crate::document::refusal::Refusal;
 use crate::document::value::operation_count;
@@ -59,7 +60,10 @@ impl Preparation<'_> {
         writer: &mut WriterContext<'_>,
     ) -> Result<(), Refusal> {
         operation.validate(index)?;
-        let path = operation.pointer(index)?;
+        let path = operation.pointer(index)?.with_usual_ids();
+        if path.is_items() {
+            return Err(Refusal::Structure { index, field: Some("path") });
+        }
         if self.is_known_operation(operation) {
             self.prepared.duplicates += 1;
             return Ok(());
@@ -73,22 +77,22 @@ impl Preparation<'_> {
         }
         let Some(group) = &mut self.group else { return Ok(()) };
         let point = Point { history: &self.history, clock: group.seen.as_ref() };
-        let has_effect = group
+        let written = group
             .draft
             .write(point, operation, &path)
             .map_err(|message| FieldError::new(index, "path", message))?;
-        if !has_effect {
+        let Some(written) = written else {
             self.prepared.duplicates += 1;
             return Ok(());
-        }
+        };
         self.prepared.accepted += 1;
         if let Some(op_id) = &operation.op_id {
             let (device, op_id) = (operation.actor_id.clone(), op_id.clone());
             group.op_ids.push(op_id.clone());
             self.prepared.operation_ids.push(OperationId { device, op_id });
         }
-        self.touched.insert(path.clone());
-        group.paths.push(path);
+        self.touched.insert(path);
+        group.paths.push(written);
         Ok(())
     }
 

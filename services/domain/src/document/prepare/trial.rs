@@ -140,7 +140,7 @@ impl Miniature<'_> {
                 Effect::Text { .. } => OpType::Make(ObjType::Text),
                 Effect::Counter => OpType::Put(ScalarValue::counter(0)),
                 Effect::Scalar if in_text => OpType::Put(ScalarValue::Str("x".into())),
-                Effect::Scalar | Effect::Nothing => OpType::Put(ScalarValue::Null),
+                Effect::Scalar | Effect::Increment | Effect::Nothing => OpType::Put(ScalarValue::Null),
             },
             obj: if is_root { ObjectId::Root } else { ObjectId::Id(self.history.op_id(sketch.object)) },
             key,

@@ -30,7 +30,7 @@ const UNHASHED_BYTES: usize = 8;
 impl SessionDocument {
     /// The form of snapshots that this release writes and reads. Another number for every other form, and for every other
     /// rule about which changes are merged: what an earlier rule made of the changes must not outlive it.
-    pub const SNAPSHOT_FORMAT: i16 = 1;
+    pub const SNAPSHOT_FORMAT: i16 = 2;
 
     /// What was worked out from the merged changes, still to be verified; none where the Automerge document does not have all
     /// of them. Takes as long as saving the document.
@@ -138,9 +138,9 @@ fn write_change(writer: &mut Writer, history: &History, id: NodeId) {
     node.deps.iter().for_each(|dep| writer.number(id - dep));
     writer.count(node.operations.len());
     node.operations.iter().for_each(|sketch| writer.sketch(sketch));
-    let replacements = history.replacements_by(id);
-    writer.count(replacements.len());
-    replacements.iter().for_each(|replacement| writer.replacement(replacement));
+    let predecessors = history.predecessors_of(id);
+    writer.count(predecessors.len());
+    predecessors.iter().for_each(|predecessor| writer.predecessor(predecessor));
 }
 
 /// The next change, with its bytes and its provenance from the record.
@@ -170,7 +170,7 @@ fn read_change(reader: &mut Reader<'_>, history: &History, record: &mut Record) 
     Some(NewNode {
         seen: history.seen_by(&deps),
         operations: (0..reader.count()?).map(|_| reader.sketch()).collect::<Option<_>>()?,
-        replacements: (0..reader.count()?).map(|_| reader.replacement()).collect::<Option<_>>()?,
+        predecessors: (0..reader.count()?).map(|_| reader.predecessor()).collect::<Option<_>>()?,
         hash,
         actor,
         user_id: provenance.user_id,

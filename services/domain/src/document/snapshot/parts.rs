@@ -2,7 +2,7 @@
 
 use automerge::ChangeHash;
 
-use crate::document::history::{Effect, OpRef, OpSketch, Replacement, SketchKey};
+use crate::document::history::{Effect, OpRef, OpSketch, Predecessor, SketchKey};
 
 /// What a sketch's first byte counts: kinds of keys, with and without an insertion, times effects.
 const KEY_KINDS: u64 = 3;
@@ -52,9 +52,9 @@ impl Writer {
         self.number(op.counter);
     }
 
-    pub(super) fn replacement(&mut self, replacement: &Replacement) {
-        self.number(replacement.by);
-        self.op(replacement.of);
+    pub(super) fn predecessor(&mut self, predecessor: &Predecessor) {
+        self.number(predecessor.by);
+        self.op(predecessor.of);
     }
 
     pub(super) fn sketch(&mut self, sketch: &OpSketch) {
@@ -65,6 +65,7 @@ impl Writer {
             Effect::Scalar => (3, None),
             Effect::Counter => (4, None),
             Effect::Nothing => (5, None),
+            Effect::Increment => (6, None),
         };
         let key = match sketch.key {
             SketchKey::Map(_) => 0,
@@ -143,8 +144,8 @@ impl<'a> Reader<'a> {
         Some(OpRef { actor: self.number()?, counter: self.number()? })
     }
 
-    pub(super) fn replacement(&mut self) -> Option<Replacement> {
-        Some(Replacement { by: self.number()?, of: self.op()? })
+    pub(super) fn predecessor(&mut self) -> Option<Predecessor> {
+        Some(Predecessor { by: self.number()?, of: self.op()? })
     }
 
     pub(super) fn sketch(&mut self) -> Option<OpSketch> {
@@ -163,6 +164,7 @@ impl<'a> Reader<'a> {
             3 => Effect::Scalar,
             4 => Effect::Counter,
             5 => Effect::Nothing,
+            6 => Effect::Increment,
             _ => return None,
         };
         Some(OpSketch::new(object, key, shape % SHAPES >= KEY_KINDS, effect))

@@ -1,0 +1,88 @@
+//! The document as JSON, with its conflicts.
+//!
+//! It shows more than the Automerge document does: each acknowledged value is in the document or in a conflict, or was removed by a
+//! change that had seen it. `shown` says which value of a place is shown.
+
+mod conflict;
+mod reader;
+mod shown;
+mod source;
+
+use serde_json::{Map, Value};
+
+pub use self::conflict::{Conflict, ConflictValue};
+use self::reader::Reader;
+pub(super) use self::shown::{Shown, spot_of, spots_of};
+use super::history::{Clock, History, Standing};
+use super::pointer::Pointer;
+use super::session::SessionDocument;
+use super::value::is_outcome;
+
+/// The merged document as a reader sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DocumentView {
+    /// The document. Where outcomes are in conflict, the safe side is shown.
+    pub document: Value,
+    /// Places with more than one value, and values that cannot be shown as they are, by path.
+    pub conflicts: Vec<Conflict>,
+}
+
+impl DocumentView {
+    /// The items that count as failed, by id: their outcome is `fail`, or somebody wrote one that is none of the four.
+    #[must_use]
+    pub fn failed_items(mut self) -> Map<String, Value> {
+        let Some(Value::Object(mut items)) = self.document.get_mut("items").map(Value::take) else {
+            return Map::new();
+        };
+        let odd: Vec<Pointer> = self
+            .conflicts
+            .iter()
+            .filter(|conflict| {
+                conflict.values.iter().filter_map(|told| told.value.as_ref()).any(|value| !is_outcome(value))
+            })
+            .filter_map(|conflict| Pointer::read(&conflict.path).ok())
+            .filter(Pointer::is_outcome)
+            .collect();
+        items.retain(|id, item| {
+            item.get("outcome").and_then(Value::as_str) == Some("fail")
+                || odd.iter().any(|path| path.segments().get(1) == Some(id))
+        });
+        items
+    }
+}
+
+impl SessionDocument {
+    /// The merged document as JSON.
+    #[must_use]
+    pub fn view(&self) -> DocumentView {
+        self.read(|document| {
+            let mut reader = Reader::of_document(&self.history, document);
+            let document = reader.document();
+            DocumentView { document, conflicts: reader.conflicts().unwrap_or_default() }
+        })
+    }
+
+    /// The conflicts at, above or below JSON Pointers, by path. The Automerge document is read only where texts that many changes
+    /// have edited are among the values in conflict.
+    #[must_use]
+    pub fn conflicts_touching(&self, paths: &[String]) -> Vec<Conflict> {
+        let paths: Vec<Pointer> = paths.iter().filter_map(|path| Pointer::read(path).ok()).collect();
+        let conflicts = |mut reader: Reader<'_>| {
+            paths.iter().for_each(|path| reader.walk(path));
+            reader.conflicts()
+        };
+        conflicts(Reader::for_conflicts(&self.history)).unwrap_or_else(|| {
+            self.read(|document| conflicts(Reader::of_document(&self.history, document)).unwrap_or_default())
+        })
+    }
+}
+
+/// What is shown of the values at a path and a clock; none where nothing is.
+pub(super) fn shown_at(
+    history: &History,
+    clock: Option<&Clock>,
+    path: &Pointer,
+    standing: &Standing,
+) -> Option<Value> {
+    Reader::of_changes(history, clock).standing_at(path.clone(), standing)
+}
