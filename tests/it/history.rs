@@ -204,3 +204,22 @@ fn nothing_is_stuck_unseen() {
     assert_eq!(sync["late"][0]["decided_by"], json!(site.organisation.user_id));
     assert!(sync["late"][0]["decided_at"].is_string());
 }
+
+#[test]
+fn a_device_with_a_clock_from_nowhere_harms_nobody() {
+    let site = Site::new();
+    let item = &site.items[0];
+    let mut device = Device::of(&site);
+    for seconds in [-62_167_219_200, -1, 253_402_300_800, 1 << 53] {
+        let change = device.set_at(seconds, item, "notes", &format!("at {seconds}"));
+        site.send(&device.body(&[&change])).expect(200);
+    }
+    let entries = history(&site, "");
+    for told in &entries[..4] {
+        assert_eq!((&told["stated_at"], &told["clock_suspect"]), (&Value::Null, &json!(true)), "{told}");
+    }
+    let note = operation("tablet", "set", &format!("{item}/notes"), json!("honest"));
+    let seen = json!({"changes": [note], "vector_clock": Device::of(&site).seen});
+    assert_eq!(site.send(&seen).expect(200)["conflicts"], json!([]));
+    assert_eq!(history(&site, "")[0]["stated_at"], "2026-02-13T01:02:03Z");
+}

@@ -22,6 +22,7 @@ mod evidence_stores;
 mod examples;
 mod feed;
 mod health;
+mod hidden;
 mod history;
 mod idempotency;
 mod items;

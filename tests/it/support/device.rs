@@ -1,6 +1,6 @@
 //! A technician's device: an Automerge document of its own, edited with the library as any client would.
 
-use automerge::transaction::Transactable as _;
+use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{ActorId, AutoCommit, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue};
 use serde_json::{Value, json};
 
@@ -64,6 +64,27 @@ impl Device {
         let made = self.document.put_object(&items, item, ObjType::Map).expect("an item can be made");
         self.document.put(&made, "outcome", outcome).expect("a field of an item can be set");
         self.last_change()
+    }
+
+    /// Replaces an item by an empty one.
+    pub(crate) fn replace_item(&mut self, item: &str) -> Vec<u8> {
+        let items = self.items();
+        self.document.put_object(&items, item, ObjType::Map).expect("an item can be replaced");
+        self.last_change()
+    }
+
+    /// Replaces all items, as a careless client would.
+    pub(crate) fn replace_all_items(&mut self) -> Vec<u8> {
+        self.document.put_object(ROOT, "items", ObjType::Map).expect("the root can be written");
+        self.last_change()
+    }
+
+    /// Sets a field of an item by a clock of its own, in seconds since 1970.
+    pub(crate) fn set_at(&mut self, seconds: i64, item: &str, field: &str, value: &str) -> Vec<u8> {
+        let item = self.item(item);
+        self.document.put(&item, field, value).expect("a field of an item can be set");
+        self.document.commit_with(CommitOptions::default().with_time(seconds));
+        self.document.get_last_local_change().expect("the edit is a change").raw_bytes().to_vec()
     }
 
     /// Learns what the server has.

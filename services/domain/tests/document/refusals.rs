@@ -301,11 +301,13 @@ fn large_honest_changes_of_a_library_are_accepted() {
     assert_eq!(session.heads(), heads);
 }
 
+type Harm = fn(&mut Transaction<'_>) -> Result<(), AutomergeError>;
+
 #[test]
 fn nobody_acts_on_the_items_as_a_whole() {
     let mut session = session();
     let mut client = Client::of(&session, 50);
-    let harms: [fn(&mut Transaction<'_>) -> Result<(), AutomergeError>; 3] = [
+    let harms: [Harm; 3] = [
         |edit| edit.put_object(automerge::ROOT, "items", automerge::ObjType::Map).map(|_| ()),
         |edit| edit.delete(automerge::ROOT, "items"),
         |edit| edit.put(automerge::ROOT, "items", 1),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::places::standing;
+use super::entry::standing;
 use super::{Clock, History, OpRef, SketchKey};
 
 /// An element of a list.

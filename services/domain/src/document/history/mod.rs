@@ -5,6 +5,7 @@
 //! before that is known.
 
 mod clock;
+mod entry;
 mod list;
 mod node;
 mod operation;
@@ -145,6 +146,11 @@ impl History {
         let Some(id) = spelling::id_of(key) else { return self.known_key(key).into_iter().collect() };
         let usual = self.known_key(&spelling::usual(id));
         usual.into_iter().chain(self.spellings.get(&id).into_iter().flatten().copied()).collect()
+    }
+
+    /// True where some key spells an id in another way than we do.
+    pub(super) fn has_unusual_spellings(&self) -> bool {
+        self.spellings.values().any(|numbers| !numbers.is_empty())
     }
 
     /// All map keys by their numbers.

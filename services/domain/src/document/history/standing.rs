@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::places::Entry;
+use super::entry::Entry;
 use super::{ActorNumber, Clock, Effect, Element, History, NodeId, OpRef, SketchKey};
 
 /// Places that are one to a reader: mostly one key of one map. Several where maps were made apart, or where keys spell one id.

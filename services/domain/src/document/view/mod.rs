@@ -5,6 +5,7 @@
 
 mod conflict;
 mod reader;
+mod several;
 mod shown;
 mod source;
 

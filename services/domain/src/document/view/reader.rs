@@ -4,22 +4,22 @@ use automerge::{Automerge, ObjId, ReadDoc, ScalarValue};
 use serde_json::{Map, Value};
 
 use super::conflict::{Conflict, ConflictValue, by_path, resolved};
-use super::shown::{Shown, outcome_spot, spot_of, spots_of};
+use super::shown::{Shown, spot_of, spots_of};
 use super::source::{Source, may_be_odd};
 use crate::document::history::{Clock, Effect, History, OpRef, Part, Spot, Standing};
 use crate::document::pointer::Pointer;
-use crate::document::value::{is_beyond_json, is_outcome, is_same, scalar_json};
+use crate::document::value::{is_beyond_json, is_outcome, scalar_json};
 
 /// Reads the document that the index of the changes describes. What is in dispute, and what the Automerge document hides, is read from
 /// the changes; the rest from the document, where there is one.
 pub(super) struct Reader<'a> {
-    history: &'a History,
-    source: Source<'a>,
-    clock: Option<&'a Clock>,
-    path: Pointer,
-    conflicts: Vec<Conflict>,
+    pub(super) history: &'a History,
+    pub(super) source: Source<'a>,
+    pub(super) clock: Option<&'a Clock>,
+    pub(super) path: Pointer,
+    pub(super) conflicts: Vec<Conflict>,
     /// False while conflicts alone are wanted: values that are in none are not read.
-    wants_values: bool,
+    pub(super) wants_values: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn shown(&mut self, shown: &Shown) -> Value {
+    pub(super) fn shown(&mut self, shown: &Shown) -> Value {
         match shown {
             Shown::Maps(maps) => self.map(maps),
             Shown::Lists(lists) => self.list(lists),
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&mut self, id: OpRef) -> Value {
+    pub(super) fn value(&mut self, id: OpRef) -> Value {
         match self.history.effect(id) {
             Effect::Map { .. } => self.map(&[id]),
             Effect::List { .. } => self.list(&[id]),
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn map(&mut self, maps: &[OpRef]) -> Value {
+    pub(super) fn map(&mut self, maps: &[OpRef]) -> Value {
         let mut fields = Map::new();
         if let ([map], Some(document)) = (maps, self.source.document())
             && self.is_plain_map(*map)
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
     fn is_plain_map(&self, map: OpRef) -> bool {
         map != OpRef::ROOT
             && self.wants_values
-            && !self.path.has_ids_as_keys()
+            && !(self.path.has_ids_as_keys() && self.history.has_unusual_spellings())
             && self.history.disputed_keys(map).is_empty()
     }
 
@@ -169,7 +169,9 @@ impl<'a> Reader<'a> {
     }
 
     fn is_odd(&self, scalar: &ScalarValue) -> bool {
-        is_beyond_json(scalar) || self.path.is_outcome() || self.path.is_item()
+        is_beyond_json(scalar)
+            || self.path.is_item()
+            || (self.path.is_outcome() && !is_outcome(&scalar_json(scalar)))
     }
 
     fn operation(&self, id: &ObjId) -> Option<OpRef> {
@@ -270,139 +272,5 @@ impl<'a> Reader<'a> {
             _ => true,
         };
         suits && !told.is_beyond_json
-    }
-
-    /// What is shown of several values, and the conflict that they are.
-    fn several(&mut self, standing: &Standing, shown: &Shown) -> Value {
-        let was_overtaken = !standing.overtaken.is_empty();
-        match shown {
-            Shown::Maps(maps) if self.path.is_items() => {
-                self.beside_items(standing, shown).unwrap_or_else(|| self.map(maps))
-            }
-            Shown::Maps(sides) | Shown::Lists(sides) if sides.len() > 1 => {
-                let is_dispute = was_overtaken || sides.len() < standing.present.len();
-                let union = self.reading(is_dispute, |reader| reader.shown(shown));
-                if is_dispute {
-                    // What is in dispute inside was told with the union.
-                    let told_before = self.conflicts.len();
-                    let values = self.all_told(standing, None);
-                    self.conflicts.truncate(told_before);
-                    self.tell(&union, values, was_overtaken);
-                }
-                union
-            }
-            Shown::Maps(_) if self.path.is_item() => self.item(standing),
-            Shown::Maps(one) | Shown::Lists(one) => self.one_of(standing, one.first().copied()),
-            Shown::Leaf(_) | Shown::Nothing => self.one_of(standing, None),
-        }
-    }
-
-    fn one_of(&mut self, standing: &Standing, shown: Option<OpRef>) -> Value {
-        let values = self.all_told(standing, shown);
-        let preferred = shown.map_or(0, |shown| standing.place_of(shown));
-        let (shown, conflict) = resolved(&self.path, values, preferred, !standing.overtaken.is_empty());
-        self.conflicts.extend(conflict);
-        shown
-    }
-
-    /// All items as one. What else was put in their place is told; none where nothing was.
-    fn beside_items(&mut self, standing: &Standing, shown: &Shown) -> Option<Value> {
-        let Shown::Maps(maps) = shown else { return None };
-        let others: Vec<OpRef> = standing.present.iter().copied().filter(|id| !maps.contains(id)).collect();
-        if others.is_empty() {
-            return None;
-        }
-        let items = self.reading(true, |reader| reader.map(maps));
-        let told = others.into_iter().map(|id| self.told(id)).collect();
-        self.tell(&items, told, true);
-        Some(items)
-    }
-
-    /// An item that was made apart, or replaced or deleted beside an edit: the object that Automerge prefers, with the safest of the
-    /// outcomes that nobody has settled.
-    fn item(&mut self, standing: &Standing) -> Value {
-        let is_object = |id: &OpRef| matches!(self.history.effect(*id), Effect::Map { .. });
-        let objects: Vec<OpRef> = standing.values().filter(is_object).collect();
-        let told_before = self.conflicts.len();
-        let values = self.all_told(standing, objects.first().copied());
-        let outcome_path = self.path.child("outcome").to_string();
-        let inside = self.conflicts.split_off(told_before);
-        self.conflicts.extend(inside.into_iter().filter(|conflict| conflict.path != outcome_path));
-        let (outcome, differ) = self.open_outcome(&objects);
-
-        let mut told = values.iter().filter_map(|told| told.value.as_ref());
-        let Some(mut winner) = told.clone().find(|value| value.is_object()).cloned() else {
-            return Value::Null;
-        };
-        let was_overtaken = !standing.overtaken.is_empty() || told.any(|value| !value.is_object());
-        let is_same = |told: &ConflictValue| told.value.as_ref().is_some_and(|value| is_same(value, &winner));
-        if !was_overtaken && values.iter().all(is_same) {
-            return winner;
-        }
-        if let (Some(item), Some(outcome)) = (winner.as_object_mut(), outcome) {
-            item.insert("outcome".to_owned(), outcome);
-        }
-        self.tell(&winner, values, was_overtaken || differ);
-        winner
-    }
-
-    /// The safest of the outcomes of one item's objects that no later change has written over having seen them, and whether they differ.
-    /// One that cannot be shown as it is is told at the outcome's own place.
-    fn open_outcome(&mut self, objects: &[OpRef]) -> (Option<Value>, bool) {
-        let standing = self.history.standing_at(&outcome_spot(self.history, objects), self.clock);
-        let values: Vec<ConflictValue> = standing.values().map(|id| self.told(id)).collect();
-        if values.is_empty() {
-            return (None, false);
-        }
-        self.path.push("outcome");
-        let is_odd = values.iter().any(|told| !told.value.as_ref().is_some_and(is_outcome));
-        let (outcome, conflict) = resolved(&self.path, values, 0, false);
-        self.path.pop();
-        let differ = conflict.is_some();
-        self.conflicts.extend(conflict.filter(|_| is_odd));
-        (Some(outcome), differ)
-    }
-
-    fn tell(&mut self, winner: &Value, values: Vec<ConflictValue>, needs_review: bool) {
-        let (path, winner) = (self.path.to_string(), winner.clone());
-        self.conflicts.push(Conflict { path, winner, values, needs_review });
-    }
-
-    /// Everything at a place, the value that Automerge prefers first, and deletions before what they have overtaken. What is in
-    /// dispute inside of a value that is not shown can be read, and is nothing to review.
-    fn all_told(&mut self, standing: &Standing, shown: Option<OpRef>) -> Vec<ConflictValue> {
-        let history = self.history;
-        let mut told: Vec<_> = standing.present.iter().map(|id| self.told_beside(*id, shown)).collect();
-        told.extend(standing.deletions.iter().map(|id| ConflictValue::by(history, *id, None)));
-        told.extend(standing.overtaken.iter().map(|id| self.told_beside(*id, shown)));
-        told
-    }
-
-    fn told_beside(&mut self, id: OpRef, shown: Option<OpRef>) -> ConflictValue {
-        let told_before = self.conflicts.len();
-        let told = self.told(id);
-        if Some(id) != shown {
-            self.conflicts[told_before..].iter_mut().for_each(|conflict| conflict.needs_review = false);
-        }
-        told
-    }
-
-    /// Reads something with its values, if they are wanted now.
-    fn reading<T>(&mut self, wants_values: bool, read: impl FnOnce(&mut Self) -> T) -> T {
-        let wanted_before = self.wants_values;
-        self.wants_values |= wants_values;
-        let read = read(self);
-        self.wants_values = wanted_before;
-        read
-    }
-
-    /// A value as it was sent, by whom and when.
-    fn told(&mut self, id: OpRef) -> ConflictValue {
-        let is_scalar = self.history.effect(id) == Effect::Scalar;
-        let scalar = is_scalar.then(|| self.source.scalar(id));
-        let read = |reader: &mut Self| scalar.as_ref().map_or_else(|| reader.value(id), scalar_json);
-        let value = self.reading(true, read);
-        let told = ConflictValue::by(self.history, id, Some(value));
-        ConflictValue { is_beyond_json: scalar.as_ref().is_some_and(is_beyond_json), ..told }
     }
 }
