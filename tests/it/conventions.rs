@@ -20,7 +20,7 @@ fn an_unknown_route_is_404_and_a_wrong_method_405_before_anybody_asks_for_a_toke
     for path in ["/nothing", "/v1", "/v1/buildingss", "/v1/tests/sessions/x/y/z", "/%00", "//"] {
         client.get(path).expect(if path == "//" { 200 } else { 404 });
     }
-    client.get("/v1/no/such/route?limit=x").problem(404, "FIRE-404");
+    client.get("/v1/no/such/route?limit=x").problem(404, "FIRE-404-ROUTE");
     for (method, path, allowed) in [
         ("DELETE", "/v1/classify", "POST"),
         ("GET", "/v1/auth/login", "POST"),

@@ -52,7 +52,7 @@ fn without_a_database_it_says_so_and_still_answers() {
     client.get("/docs/index.html").expect(200);
     client.get("/v1/buildings").problem(503, "FIRE-503-STARTING");
     client.post("/v1/auth/login", &json!({})).problem(503, "FIRE-503-STARTING");
-    client.get("/v1/no/such/route").problem(404, "FIRE-404");
+    client.get("/v1/no/such/route").problem(404, "FIRE-404-ROUTE");
     client.delete("/v1/classify").problem(405, "FIRE-405");
     let answer = client.get("/health/ready").expect(503);
     assert_eq!(answer["ready"], false);

@@ -1,9 +1,6 @@
 //! The walls before the work: rates, sizes, times, origins, and requests that are not what they seem.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -11,7 +8,7 @@ use crate::support::organisation::{PASSWORD, new_email};
 use crate::support::{Answer, Client, Organisation, Site, Stack, new_key};
 
 /// Small limits, one proxy in front, and one page that may call.
-fn strict() -> &'static Stack {
+pub(crate) fn strict() -> &'static Stack {
     static STRICT: OnceLock<Stack> = OnceLock::new();
     STRICT.get_or_init(|| {
         Stack::start(&[
@@ -31,7 +28,7 @@ fn strict() -> &'static Stack {
 }
 
 /// An address that no other test uses.
-fn new_address() -> String {
+pub(crate) fn new_address() -> String {
     let bytes = uuid::Uuid::new_v4().into_bytes();
     format!("10.{}.{}.{}", bytes[0], bytes[1], bytes[2])
 }
@@ -276,7 +273,7 @@ fn a_body_that_does_not_come_in_time_is_408() {
              content-type: application/json\r\ncontent-length: 100\r\n\r\n{{",
             new_address(),
         );
-        let answer = raw_to(strict(), &request);
+        let answer = strict().raw(request.as_bytes());
         assert!(answer.starts_with("HTTP/1.1 408 "), "{path}: {answer}");
         assert!(answer.contains("\"error_code\":\"FIRE-408\""), "{path}: {answer}");
         assert!(answer.to_lowercase().contains("\r\nconnection: close\r\n"), "{path}: {answer}");
@@ -313,17 +310,5 @@ fn a_request_of_two_meanings_is_refused() {
 }
 
 fn raw(request: &str) -> String {
-    raw_to(Stack::shared(), request)
-}
-
-/// Sends bytes as they are, and reads until the server closes the connection or says no more.
-fn raw_to(stack: &Stack, request: &str) -> String {
-    let address = stack.base_url().replace("http://", "");
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    // What came before a reset or the time's end counts.
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
+    Stack::shared().raw(request.as_bytes())
 }

@@ -33,6 +33,7 @@ mod lists;
 mod migrations;
 mod openapi;
 mod operations;
+mod paths;
 mod personal_data;
 mod profiles;
 mod receipts;

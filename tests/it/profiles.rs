@@ -116,7 +116,7 @@ impl Profile {
 fn there_are_no_profiles_unless_they_are_enabled() {
     let stack = Stack::shared();
     for path in [PROCESSOR, HEAP] {
-        stack.ingest().get(path).problem(404, "FIRE-404");
+        stack.ingest().get(path).problem(404, "FIRE-404-ROUTE");
     }
 }
 
@@ -138,7 +138,7 @@ fn a_profile_of_the_processors_time_names_functions_and_never_leaves_the_machine
         Profile::take(&stack.ingest(), &path).some_stack_is_ours().then_some(())
     });
     for path in [PROCESSOR, HEAP] {
-        stack.client().get(path).problem(404, "FIRE-404");
+        stack.client().get(path).problem(404, "FIRE-404-ROUTE");
     }
 }
 

@@ -6,7 +6,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, web};
 use firemode_domain::role::Role;
-use firemode_web::{AccessClaims, Problem, RequestContext, TokenError};
+use firemode_web::{AccessClaims, Problem, RequestContext, Routed, TokenError};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -75,8 +75,7 @@ pub(crate) async fn check(
 }
 
 async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
-    let Some(pattern) = request.match_pattern() else { return Ok(()) };
-    let route = routes::find(request.method(), &pattern).map_err(Problem::method_not_allowed)?;
+    let route = routes::access_of(request)?;
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
         return Err(Problem::internal("the application has no state"));
     };
@@ -95,11 +94,11 @@ async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
             }
         }
         None if route == Access::Docs && !is_public_page => {
-            let principal = authorize(&state, request, &pattern, &[Role::Admin]).await?;
+            let principal = authorize(&state, request, &[Role::Admin]).await?;
             request.extensions_mut().insert(principal);
         }
         Some(roles) if !is_scraper => {
-            let principal = authorize(&state, request, &pattern, roles).await?;
+            let principal = authorize(&state, request, roles).await?;
             request.extensions_mut().insert(principal);
         }
         _ => {}
@@ -107,18 +106,13 @@ async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn authorize(
-    state: &State,
-    request: &ServiceRequest,
-    route: &str,
-    roles: &[Role],
-) -> Result<Principal, Problem> {
+async fn authorize(state: &State, request: &ServiceRequest, roles: &[Role]) -> Result<Principal, Problem> {
     let principal = authenticate(state, request).await?;
     if roles.contains(&principal.role) {
         return Ok(principal);
     }
     let context = request.extensions().get::<RequestContext>().copied();
-    if let Some(context) = context {
+    if let (Some(context), Some(route)) = (context, Routed::of(request).pattern()) {
         state.denials.record(&state.database, &principal, context, request.method(), route).await;
     }
     let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();

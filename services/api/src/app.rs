@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use actix_web::http::header::STRICT_TRANSPORT_SECURITY;
-use actix_web::middleware::{Condition, DefaultHeaders, NormalizePath, TrailingSlash, from_fn};
+use actix_web::middleware::{Condition, DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, web};
 use firemode_runtime::listener::{self, ListenError};
 use firemode_runtime::notify::{Notifier, READY, STOPPING};
 use firemode_runtime::open_files;
 use firemode_runtime::settings::Settings;
 use firemode_storage::StorageError;
-use firemode_web::{Drain, Metrics, close_when_leaving, conventions, not_found};
+use firemode_web::{Drain, Metrics, close_when_leaving, conventions};
 
 use crate::ingest_client::IngestClient;
 use crate::state::{Ready, State};
@@ -77,12 +77,10 @@ pub async fn run(settings: Settings) -> Result<(), ApiError> {
             .app_data(web::Data::new(IngestClient::new(&app_state.settings.ingest)))
             .app_data(web::PayloadConfig::new(app_state.settings.server.json_bytes_max))
             .configure(routes::register)
-            .default_service(web::route().to(not_found))
             .wrap(from_fn(limits::count_user))
             .wrap(from_fn(access::check))
             .wrap(from_fn(limits::slow_body::bound_body))
             .wrap(from_fn(limits::admit))
-            .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(Condition::new(has_cors, limits::cors::cors(&app_state.settings.cors)))
             .wrap(from_fn(conventions))
             .wrap(Condition::new(https_only_seconds > 0, https_only(https_only_seconds)))

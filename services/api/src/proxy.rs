@@ -10,7 +10,9 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use firemode_runtime::telemetry::TraceContext;
-use firemode_web::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, RequestContext, TRANSACTION_ID, tus};
+use firemode_web::{
+    IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, RequestContext, Routed, TRANSACTION_ID, tus,
+};
 use hyper::{Request, Response};
 use time::OffsetDateTime;
 use tracing::{Instrument as _, Span, field};
@@ -47,7 +49,7 @@ const RESPONSE_HEADERS: [HeaderName; 11] = [
     HeaderName::from_static(tus::EVIDENCE_RECEIPT),
 ];
 
-/// Requests below this path bring files, over links of any speed.
+/// Routes below this path bring files, over links of any speed.
 const FILES: &str = "/v1/evidence";
 
 /// Hands a request on, with an internal token instead of the client's.
@@ -64,10 +66,9 @@ pub(crate) async fn forward(
         .internal_key
         .issue(&principal.claims, transaction_id, OffsetDateTime::now_utc())
         .map_err(Problem::internal)?;
-    let path = request.uri().path();
     let mut outgoing = Request::builder()
         .method(request.method().as_str())
-        .uri(path)
+        .uri(request.path())
         .header(AUTHORIZATION.as_str(), format!("Bearer {token}"))
         .header(TRANSACTION_ID.as_str(), transaction_id.to_string());
     for name in &REQUEST_HEADERS {
@@ -84,7 +85,8 @@ pub(crate) async fn forward(
     let outgoing = outgoing.body(body(request, payload));
     let outgoing =
         outgoing.map_err(|error| Problem::bad_request(format!("The request cannot be read: {error}.")))?;
-    let time_max = match path.starts_with(FILES) {
+    let is_file = Routed::of(request).pattern().is_some_and(|pattern| pattern.starts_with(FILES));
+    let time_max = match is_file {
         true => Duration::from_secs(state.settings.evidence.upload_seconds_max),
         false => state.settings.ingest.response_timeout(),
     };

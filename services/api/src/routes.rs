@@ -2,9 +2,11 @@
 //!
 //! The server's routing, the access check and the OpenAPI document are all made from this table.
 
+use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::ServiceConfig;
 use firemode_domain::role::Role;
+use firemode_web::{Problem, Routed, Routes};
 use utoipa::OpenApi;
 
 use crate::access::Access;
@@ -23,9 +25,11 @@ macro_rules! routes {
             $($((routes!(@method $method), $path, $access),)+)+
         ];
 
-        /// Tells the server what serves what.
+        /// Tells the server what serves what, row by row.
         pub(crate) fn register(server: &mut ServiceConfig) {
-            $($(server.route($path, web::method(routes!(@method $method)).to($($handler)::+));)+)+
+            let mut routes = Routes::new(server);
+            $($(routes.add(routes!(@method $method), $path, |service| service.to($($handler)::+));)+)+
+            routes.finish();
         }
 
         #[derive(OpenApi)]
@@ -132,14 +136,10 @@ routes! {
     }
 }
 
-/// The access of a route.
+/// What the route of a request asks of its caller.
 ///
 /// # Errors
-/// The methods that the path takes, where it does not take this one.
-pub(crate) fn find(method: &Method, pattern: &str) -> Result<Access, Vec<Method>> {
-    let of_path = || TABLE.iter().filter(|(_, path, _)| *path == pattern);
-    of_path()
-        .find(|(known, _, _)| known == method)
-        .map(|(_, _, access)| *access)
-        .ok_or_else(|| of_path().map(|(known, _, _)| known.clone()).collect())
+/// 404 where there is no such route, 405 where its path does not take the method.
+pub(crate) fn access_of(request: &ServiceRequest) -> Result<Access, Problem> {
+    Routed::of(request).row().map(|row| TABLE[row].2)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::Method;
-use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer, Resource};
 use firemode_runtime::listener::{self, ListenError};
@@ -11,7 +11,7 @@ use firemode_runtime::notify::{Notifier, READY, STOPPING};
 use firemode_runtime::open_files;
 use firemode_runtime::settings::Settings;
 use firemode_storage::StorageError;
-use firemode_web::{Drain, Metrics, Problem, close_when_leaving, conventions_behind_api, not_found};
+use firemode_web::{Drain, Metrics, Routes, close_when_leaving, conventions_behind_api};
 use serde_json::json;
 
 use crate::state::State;
@@ -65,8 +65,6 @@ pub async fn run(settings: Settings) -> Result<(), IngestError> {
             .app_data(web::Data::new(metrics.clone()))
             .app_data(web::Data::new(app_drain.clone()))
             .configure(move |server| routes(server, state))
-            .default_service(web::route().to(not_found))
-            .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(from_fn(conventions_behind_api))
             .wrap(from_fn(close_when_leaving))
     })
@@ -97,41 +95,37 @@ pub async fn run(settings: Settings) -> Result<(), IngestError> {
 /// Tells the server what serves what.
 fn routes(server: &mut ServiceConfig, state: web::Data<State>) {
     let results_bytes_max = state.settings.ingest.results_bytes_max;
-    let limited = |path: &str, bytes_max| web::resource(path).app_data(web::PayloadConfig::new(bytes_max));
-    let posted = |resource: Resource| resource.default_service(web::to(|| only(Method::POST)));
-    let read = |path: &str| web::resource(path).default_service(web::to(|| only(Method::GET)));
     let has_profiles = state.settings.ingest.profiles;
-    server
-        .app_data(state)
-        // First, because routes are tried one after the other and this one carries the load.
-        .service(posted(
-            limited("/v1/tests/sessions/{session_id}/results", results_bytes_max).post(results::submit),
-        ))
-        .service(read("/health").get(health))
-        .service(read("/memory").get(memory::report))
-        .service(read("/metrics").get(figures::report))
-        .service(posted(limited("/v1/evidence", evidence::JSON_BYTES_MAX).post(evidence::upload)))
-        .service(posted(web::resource("/v1/evidence/uploads").post(uploads::create)))
-        .service(
-            web::resource("/v1/evidence/uploads/{upload_id}")
-                .get(uploads::show)
-                .patch(uploads::append)
-                .delete(uploads::terminate)
-                .default_service(web::to(|| only(Method::PATCH))),
-        )
-        .service(posted(limited("/v1/classify", CLASSIFY_BYTES_MAX).post(classify::one)))
-        .service(posted(limited("/v1/rules/classify_faults", CLASSIFY_BYTES_MAX).post(classify::many)));
+    server.app_data(state);
+    let mut routes = Routes::new(server);
+    let limited = |service: Resource, bytes_max| service.app_data(web::PayloadConfig::new(bytes_max));
+    // First, because the server tries one route after the other and this one carries the load.
+    routes.add(Method::POST, "/v1/tests/sessions/{session_id}/results", |service| {
+        limited(service, results_bytes_max).to(results::submit)
+    });
+    routes.add(Method::GET, "/health", |service| service.to(health));
+    routes.add(Method::GET, "/memory", |service| service.to(memory::report));
+    routes.add(Method::GET, "/metrics", |service| service.to(figures::report));
+    routes.add(Method::POST, "/v1/evidence", |service| {
+        limited(service, evidence::JSON_BYTES_MAX).to(evidence::upload)
+    });
+    routes.add(Method::POST, "/v1/evidence/uploads", |service| service.to(uploads::create));
+    let upload = "/v1/evidence/uploads/{upload_id}";
+    routes.add(Method::GET, upload, |service| service.to(uploads::show));
+    routes.add(Method::PATCH, upload, |service| service.to(uploads::append));
+    routes.add(Method::DELETE, upload, |service| service.to(uploads::terminate));
+    routes
+        .add(Method::POST, "/v1/classify", |service| limited(service, CLASSIFY_BYTES_MAX).to(classify::one));
+    routes.add(Method::POST, "/v1/rules/classify_faults", |service| {
+        limited(service, CLASSIFY_BYTES_MAX).to(classify::many)
+    });
     if has_profiles {
-        server
-            .service(read("/debug/pprof/profile").get(profiles::processor))
-            .service(read("/debug/pprof/heap").get(profiles::heap));
+        routes.add(Method::GET, "/debug/pprof/profile", |service| service.to(profiles::processor));
+        routes.add(Method::GET, "/debug/pprof/heap", |service| service.to(profiles::heap));
     }
+    routes.finish();
 }
 
 async fn health() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
-}
-
-async fn only(method: Method) -> Result<HttpResponse, Problem> {
-    Err(Problem::method_not_allowed(vec![method]))
 }

@@ -3,10 +3,10 @@
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
-use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use tracing::Instrument as _;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::Problem;
 use crate::observed::Observed;
+use crate::routing::Decision;
 use crate::security;
 
 /// The header with the request's id, on every answer.
@@ -42,8 +43,8 @@ impl FromRequest for RequestContext {
     }
 }
 
-/// For the public server: gives the request a transaction id of its own, logs it once, and turns whatever error comes back
-/// into a problem body. HEAD is answered as GET is; the server leaves the body out.
+/// For the public server: gives the request a transaction id of its own, decides which route it is for, logs it once, and turns
+/// whatever error comes back into a problem body.
 ///
 /// # Errors
 /// Only with an answer inside.
@@ -73,12 +74,11 @@ async fn serve(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let observed = Observed::new(&request, transaction_id, is_behind_api);
+    let decision = Decision::of(&request);
+    let observed = Observed::new(&request, decision.routed.pattern(), transaction_id, is_behind_api);
+    decision.apply(&mut request);
     request.extensions_mut().insert(RequestContext { transaction_id });
     request.extensions_mut().insert(observed.trace.clone());
-    if request.method() == Method::HEAD {
-        request.head_mut().method = Method::GET;
-    }
     match next.call(request).instrument(observed.span.clone()).await {
         Ok(response) => {
             let (mut response, cause) = with_problem_body(response, transaction_id, &observed.path);
@@ -94,14 +94,6 @@ async fn serve(
             Err(InternalError::from_response(error, response).into())
         }
     }
-}
-
-/// Answers what no route takes.
-///
-/// # Errors
-/// Always: 404.
-pub async fn not_found() -> Result<actix_web::HttpResponse, Problem> {
-    Err(Problem::of_status(StatusCode::NOT_FOUND))
 }
 
 type Rendered = (ServiceResponse<BoxBody>, Option<String>);

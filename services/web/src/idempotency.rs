@@ -116,7 +116,7 @@ impl FromRequest for Key {
         ready(key.map(|key| Self {
             key,
             method: request.method().to_string(),
-            path: request.path().trim_end_matches('/').to_owned(),
+            path: request.path().to_owned(),
         }))
     }
 }

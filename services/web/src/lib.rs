@@ -11,9 +11,11 @@ mod idempotency;
 pub mod jws;
 mod metrics;
 mod observed;
+mod paths;
 mod problem;
 mod receipts;
 mod revocations;
+mod routing;
 mod security;
 pub mod shapes;
 mod tokens;
@@ -21,9 +23,7 @@ pub mod tus;
 
 pub use body::{Body, Problems, parse, read, validate};
 pub use client_address::{client_address, network_of};
-pub use conventions::{
-    KeepBody, RequestContext, TRANSACTION_ID, conventions, conventions_behind_api, not_found,
-};
+pub use conventions::{KeepBody, RequestContext, TRANSACTION_ID, conventions, conventions_behind_api};
 pub use cursor::{CursorKey, PageQuery, WalkScope};
 pub use drain::{Drain, close_when_leaving};
 pub use follow::Follow;
@@ -32,6 +32,7 @@ pub use metrics::{Metrics, whole};
 pub use problem::{FieldError, Problem, ProblemBody};
 pub use receipts::{Receipt, ReceiptError, ReceiptKey, ReceiptKeySet, ReceiptKeys, ReceiptSubject};
 pub use revocations::{RevocationFigures, Revocations};
+pub use routing::{Routed, Routes};
 pub use tokens::{
     ACCESS_TOKEN_SECONDS_MAX, AccessClaims, AccessKey, INTERNAL_TOKEN_SECONDS, InternalClaims, InternalKey,
     LEEWAY_SECONDS, TokenError, at, seconds_of,

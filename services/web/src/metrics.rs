@@ -116,14 +116,14 @@ pub fn whole(count: usize) -> f64 {
 #[derive(Debug)]
 pub(crate) struct Measured {
     method: &'static str,
-    route: String,
+    route: &'static str,
     started: Instant,
     is_answered: bool,
 }
 
 impl Measured {
     /// Starts the clock.
-    pub(crate) fn new(method: &'static str, route: String) -> Self {
+    pub(crate) fn new(method: &'static str, route: &'static str) -> Self {
         gauge!(IN_FLIGHT).increment(1.0);
         Self { method, route, started: Instant::now(), is_answered: false }
     }
@@ -133,7 +133,8 @@ impl Measured {
         self.is_answered = true;
         let elapsed = self.started.elapsed();
         let status = status.as_str().to_owned();
-        let labels = [("method", self.method.to_owned()), ("route", self.route.clone()), ("status", status)];
+        let labels =
+            [("method", self.method.to_owned()), ("route", self.route.to_owned()), ("status", status)];
         counter!(REQUESTS, &labels).increment(1);
         histogram!(REQUEST_SECONDS, &labels).record(elapsed);
         elapsed
@@ -144,8 +145,8 @@ impl Drop for Measured {
     fn drop(&mut self) {
         gauge!(IN_FLIGHT).decrement(1.0);
         if !self.is_answered {
-            let route = self.route.clone();
-            counter!(REQUESTS, "method" => self.method, "route" => route, "status" => "aborted").increment(1);
+            counter!(REQUESTS, "method" => self.method, "route" => self.route, "status" => "aborted")
+                .increment(1);
         }
     }
 }

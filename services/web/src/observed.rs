@@ -26,21 +26,23 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    /// Begins with the request's head; to be called before the method or the path are rewritten.
-    pub(crate) fn new(request: &ServiceRequest, transaction_id: Uuid, is_behind_api: bool) -> Self {
+    /// Begins with the request's head, as the client wrote it, and the route that it is for.
+    pub(crate) fn new(
+        request: &ServiceRequest,
+        route: Option<&'static str>,
+        transaction_id: Uuid,
+        is_behind_api: bool,
+    ) -> Self {
         let path = request.path().to_owned();
-        // A slash at the end means the same as none, and is taken off only later.
-        let plain = if path.len() > 1 { path.trim_end_matches('/') } else { &path };
-        let route = request.resource_map().match_pattern(plain);
         let method = known_method(request.method());
-        let is_probe = is_probe(route.as_deref());
-        let span = span(transaction_id, method, &path, route.as_deref(), is_probe);
+        let is_probe = is_probe(route);
+        let span = span(transaction_id, method, &path, route, is_probe);
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let trace = TraceContext::from_headers(header).continued_by(&span);
         if let Some(trace_id) = trace.trace_id() {
             span.record("trace_id", trace_id);
         }
-        let measured = Measured::new(method, route.unwrap_or_else(|| NO_ROUTE.to_owned()));
+        let measured = Measured::new(method, route.unwrap_or(NO_ROUTE));
         Self { span, trace, path, method, is_probe, is_behind_api, measured }
     }
 

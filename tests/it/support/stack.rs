@@ -1,5 +1,7 @@
 //! The real binary with all its processes, on free ports and in a folder of its own.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,9 @@ use super::wait::{PATIENCE, eventually, within};
 
 /// A stop is asked for and has this long; the appliance gives itself ten seconds.
 const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// How long an answer to raw bytes may take.
+const RAW_ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// A database that does not answer.
 pub(crate) const NOWHERE: &str = "postgresql://firemode@127.0.0.1:1/firemode";
@@ -154,6 +159,11 @@ impl Stack {
         Client::new(self.port, self.logs.clone())
     }
 
+    /// Sends bytes to the public port as they are. See [`raw`].
+    pub(crate) fn raw(&self, request: &[u8]) -> String {
+        raw(self.port, request)
+    }
+
     /// The ingest process's own port.
     pub(crate) fn ingest_port(&self) -> u16 {
         self.ingest_port
@@ -213,6 +223,17 @@ impl Drop for Stack {
         // There are none, unless a test has just shown that there are.
         self.processes().into_iter().for_each(kill_hard);
     }
+}
+
+/// Sends bytes as they are, and reads until the server closes the connection or says no more.
+pub(crate) fn raw(port: u16, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the port takes connections");
+    stream.set_read_timeout(Some(RAW_ANSWER_MAX)).expect("a socket takes a timeout");
+    stream.write_all(request).expect("a small request fits into the socket");
+    let mut answer = Vec::new();
+    // What came before a reset or the time's end counts.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// The binary, with nothing of the environment but what any program needs.

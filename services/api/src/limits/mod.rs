@@ -12,7 +12,7 @@ use actix_web::http::header::CONTENT_ENCODING;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
 use firemode_runtime::settings::ServerSettings;
-use firemode_web::{Problem, client_address, network_of};
+use firemode_web::{Problem, Routed, client_address, network_of};
 
 use crate::access::{Access, Principal};
 use crate::routes;
@@ -46,7 +46,7 @@ pub(crate) async fn count_user<B: MessageBody>(
     let user_id = request.extensions().get::<Principal>().map(|principal| principal.user_id);
     let taken = request.app_data::<web::Data<State>>().and_then(|state| {
         let limits = state.rate_limits.as_ref()?;
-        let is_counted = access_of(&request) != Some(Access::Always);
+        let is_counted = !is_always_open(&request);
         user_id.filter(|_| is_counted).map(|user_id| limits.user.take(user_id))
     });
     serve(taken, request, next).await
@@ -81,20 +81,23 @@ fn take_by_address(
     state: &State,
     limits: &RateLimits,
 ) -> Option<Result<Standing, Exhausted>> {
-    if access_of(request) == Some(Access::Always) {
+    if is_always_open(request) {
         return None;
     }
     let network = network_of(client_address(request.head(), state.settings.server.trusted_proxy_hops));
     let standing = match limits.address.take(network) {
-        Ok(_) if request.path().starts_with(AUTH) => limits.auth.take(network),
+        Ok(_) if is_about_signing_in(request) => limits.auth.take(network),
         taken => taken,
     };
     Some(standing)
 }
 
-fn access_of(request: &ServiceRequest) -> Option<Access> {
-    let pattern = request.match_pattern()?;
-    routes::find(request.method(), &pattern).ok()
+fn is_always_open(request: &ServiceRequest) -> bool {
+    routes::access_of(request).is_ok_and(|access| access == Access::Always)
+}
+
+fn is_about_signing_in(request: &ServiceRequest) -> bool {
+    Routed::of(request).pattern().is_some_and(|pattern| pattern.starts_with(AUTH))
 }
 
 fn check_head(request: &ServiceRequest, settings: &ServerSettings) -> Result<(), Problem> {
