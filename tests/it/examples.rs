@@ -11,6 +11,7 @@ fn every_example_of_the_api_documentation_runs() {
         .arg(repository_file("tests/docs/run_examples.mjs"))
         .arg(repository_file("docs/api.md"))
         .env("FIREMODE_BASE_URL", Stack::shared().base_url())
+        .env("JWT_SECRET_KEY", Stack::shared().folder().secret("jwt_secret_key"))
         .output()
         .expect("Node 20 or later is installed; ./run.sh test sees to it");
     let said =

@@ -84,8 +84,8 @@ pub async fn token(settings: &Settings) -> Result<String, DemoError> {
 /// An access token of a demo user.
 pub(crate) async fn issue(settings: &Settings, user_id: Uuid, role: Role) -> Result<String, DemoError> {
     let key = AccessKey::new(&settings.auth.jwt_secret_key, &[]);
-    let issued = key.issue(user_id, ORGANISATION_ID, role, OffsetDateTime::now_utc(), TOKEN_SECONDS);
-    let (token, _) = issued.map_err(|_| DemoError::Keys)?;
+    let (of, jti, now) = ((user_id, ORGANISATION_ID), Uuid::new_v4(), OffsetDateTime::now_utc());
+    let token = key.issue(of, role, jti, now, TOKEN_SECONDS).map_err(|_| DemoError::Keys)?;
     let tx = Database::new(settings, 1)?.tenant(ORGANISATION_ID).transaction().await?;
     let (kind, key_id) = (KeyKind::AccessTokens, key.signing_key_id());
     audit::record_key_use(&tx, ORGANISATION_ID, Uuid::now_v7(), kind, key_id).await?;

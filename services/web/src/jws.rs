@@ -1,7 +1,7 @@
-//! Compact JSON Web Signatures (RFC 7515) with HS256, and nothing else.
+//! Compact JSON Web Signatures (RFC 7515), signed and verified by `jsonwebtoken`, and what is asked of them besides.
 //!
-//! The header decides nothing: it must name this algorithm, and may name which of our own keys was used. Keys, addresses of
-//! keys and certificates in it are never looked at (RFC 8725, 3.10).
+//! The header decides nothing: it must name the algorithm that is expected, and may name which of our own keys was used. Keys,
+//! addresses of keys and certificates in it are never looked at (RFC 8725, 3.10).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,15 +10,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use sha2::Sha256;
 
-const ALGORITHM: &str = "HS256";
-const TYPE: &str = "JWT";
+/// Types of the tokens that are taken (RFC 7519, 5.1, and RFC 9068, 2.1); a token need not name one.
+const TYPES: [Option<&str>; 3] = [None, Some("jwt"), Some("at+jwt")];
 
-/// Longest token that is looked at, in bytes.
-const TOKEN_BYTES_MAX: usize = 4096;
+/// Longest signature with all that it signs, in bytes.
+const BYTES_MAX: usize = 4096;
 
 /// Bytes of a key's fingerprint that make its id.
 const KEY_ID_BYTES: usize = 6;
@@ -26,7 +29,21 @@ const KEY_ID_BYTES: usize = 6;
 /// Most members of a header or of claims.
 const MEMBERS_MAX: usize = 32;
 
-/// Keys of which the first signs and all verify.
+/// Why a text is no claims of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JwsError {
+    /// It does not read as a signature of the kind that is expected.
+    #[error("not a signature of the expected kind")]
+    Malformed,
+    /// None of the keys has signed it, or it is for somebody else.
+    #[error("not signed with one of the keys, or not for this reader")]
+    Refused,
+    /// Its claims, or what its header says besides, are not what is expected.
+    #[error("not the expected claims")]
+    Unreadable,
+}
+
+/// Keys of which the first signs and all verify, with HS256.
 #[derive(Clone)]
 pub struct SigningKeys(Vec<SigningKey>);
 
@@ -34,19 +51,16 @@ pub struct SigningKeys(Vec<SigningKey>);
 #[derive(Clone)]
 pub struct SigningKey {
     id: String,
-    mac: Hmac<Sha256>,
+    signing: EncodingKey,
+    verifying: DecodingKey,
 }
 
 /// The id of a secret: 12 hexadecimal digits that say nothing about it. Every instance derives the same one.
 pub fn key_id(secret: &[u8]) -> String {
-    let mut mac = mac_of(secret);
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
     mac.update(b"firemode key id");
     let fingerprint = mac.finalize().into_bytes();
     HEXLOWER.encode(&fingerprint[..KEY_ID_BYTES])
-}
-
-fn mac_of(secret: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(secret).expect("HMAC takes keys of any length")
 }
 
 impl SigningKey {
@@ -57,7 +71,8 @@ impl SigningKey {
 
     /// A key under an id that somebody else gave it.
     pub fn named(id: impl Into<String>, secret: &[u8]) -> Self {
-        Self { id: id.into(), mac: mac_of(secret) }
+        let (signing, verifying) = (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret));
+        Self { id: id.into(), signing, verifying }
     }
 }
 
@@ -72,38 +87,32 @@ impl SigningKeys {
         &self.0[0].id
     }
 
-    /// Signs a payload with the first key.
-    pub fn seal(&self, payload: &[u8]) -> String {
+    /// Signs claims with the first key.
+    ///
+    /// # Errors
+    /// The claims cannot be written as JSON.
+    pub fn seal(&self, claims: &impl Serialize) -> Result<String, jsonwebtoken::errors::Error> {
         let key = &self.0[0];
-        let header =
-            Header { alg: ALGORITHM.into(), typ: Some(TYPE.into()), kid: Some(key.id.as_str().into()) };
-        let header = serde_json::to_vec(&header).expect("a header of three texts can be written");
-        let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
-        let mut mac = key.mac.clone();
-        mac.update(token.as_bytes());
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(mac.finalize().into_bytes(), &mut token);
-        token
+        let mut header = jsonwebtoken::Header::new(Algorithm::HS256);
+        header.kid = Some(key.id.clone());
+        jsonwebtoken::encode(&header, claims, &key.signing)
     }
 
-    /// The payload of a token that one of the keys signed: the one that its header names, or any where it names none.
-    /// `None` for everything else, without saying why.
-    pub fn open(&self, token: &str) -> Option<Vec<u8>> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return None;
+    /// The claims of a token that one of the keys signed: the one that its header names, or any where it names none.
+    ///
+    /// # Errors
+    /// See [`JwsError`].
+    pub fn open<T: DeserializeOwned>(&self, token: &str, validation: &Validation) -> Result<T, JwsError> {
+        let kid = key_named_by(token, "HS256", &TYPES)?;
+        let keys = self.0.iter().filter(|key| kid.as_ref().is_none_or(|kid| key.id == *kid));
+        let mut opened = Err(JwsError::Refused);
+        for key in keys {
+            opened = open(token, &key.verifying, validation);
+            if opened.as_ref().err() != Some(&JwsError::Refused) {
+                break;
+            }
         }
-        let (signed, signature) = token.rsplit_once('.')?;
-        let (header, payload) = signed.split_once('.')?;
-        let kid = key_named_by(&URL_SAFE_NO_PAD.decode(header).ok()?)?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let mut keys = self.0.iter().filter(|key| kid.as_ref().is_none_or(|kid| key.id == *kid));
-        let signed_by = |key: &SigningKey| {
-            let mut mac = key.mac.clone();
-            mac.update(signed.as_bytes());
-            // Compares in constant time, and only signatures of full length.
-            mac.verify_slice(&signature).is_ok()
-        };
-        keys.any(signed_by).then(|| URL_SAFE_NO_PAD.decode(payload).ok())?
+        opened
     }
 }
 
@@ -119,30 +128,70 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+/// A validation of signatures alone. Times are compared with our clock by whoever asks, and so are other claims that it does not
+/// name.
+pub fn signed_with(algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation
+}
+
+/// The claims of a token that a key signed, once its header was looked at.
+pub(crate) fn open<T: DeserializeOwned>(
+    token: &str,
+    key: &DecodingKey,
+    validation: &Validation,
+) -> Result<T, JwsError> {
+    let claims =
+        jsonwebtoken::decode::<Box<RawValue>>(token, key, validation).map_err(|error| {
+            match error.kind() {
+                ErrorKind::Json(_) => JwsError::Unreadable,
+                _ => JwsError::Refused,
+            }
+        })?;
+    let claims = claims.claims.get();
+    unique_names(claims.as_bytes()).ok_or(JwsError::Unreadable)?;
+    serde_json::from_str(claims).map_err(|_| JwsError::Unreadable)
+}
+
+#[derive(Deserialize)]
 struct Header<'a> {
     #[serde(borrow)]
     alg: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     typ: Option<Cow<'a, str>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     kid: Option<Cow<'a, str>>,
 }
 
-/// What a header names as its key; the outer `None` refuses the header.
-fn key_named_by(header: &[u8]) -> Option<Option<String>> {
+/// What a token's header names as its key, where it is one that is expected: of the algorithm, and of one of the types, which are
+/// in lower case here.
+pub(crate) fn key_named_by(
+    token: &str,
+    algorithm: &str,
+    types: &[Option<&str>],
+) -> Result<Option<String>, JwsError> {
+    read_header(token, algorithm, types).ok_or(JwsError::Malformed)
+}
+
+fn read_header(token: &str, algorithm: &str, types: &[Option<&str>]) -> Option<Option<String>> {
+    let (header, _) = token.split_once('.').filter(|_| token.len() <= BYTES_MAX)?;
+    let header = URL_SAFE_NO_PAD.decode(header).ok()?;
     // "crit" lists extensions that a recipient must understand; we understand none (RFC 7515, 4.1.11).
-    if unique_names(header)?.iter().any(|name| name == "crit") {
+    if unique_names(&header)?.iter().any(|name| name == "crit") {
         return None;
     }
-    let header: Header<'_> = serde_json::from_slice(header).ok()?;
-    let is_typed = header.typ.is_none_or(|typ| typ.eq_ignore_ascii_case(TYPE));
-    (header.alg == ALGORITHM && is_typed).then(|| header.kid.map(Cow::into_owned))
+    let header: Header<'_> = serde_json::from_slice(&header).ok()?;
+    let typ = header.typ.map(|typ| typ.to_ascii_lowercase());
+    let is_expected = header.alg == algorithm && types.contains(&typ.as_deref());
+    is_expected.then(|| header.kid.map(Cow::into_owned))
 }
 
 /// The names of a JSON object's members; `None` where it is no object, has too many, or two have one name. Parsers differ in
 /// which of the two they take, so neither is.
-pub(crate) fn unique_names(object: &[u8]) -> Option<Vec<String>> {
+fn unique_names(object: &[u8]) -> Option<Vec<String>> {
     serde_json::from_slice::<Names>(object).ok().map(|names| names.0)
 }
 

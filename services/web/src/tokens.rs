@@ -1,10 +1,11 @@
 //! The tokens that say who asks: access tokens of clients, and the internal ones that the API hands to the ingest process.
 
 use firemode_domain::role::Role;
+use jsonwebtoken::{Algorithm, Validation};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use serde::{Deserialize, Serialize, Serializer};
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::jws::{self, SigningKey, SigningKeys};
@@ -34,11 +35,9 @@ pub enum TokenError {
     Invalid,
 }
 
-/// What an access token says.
+/// What an access token says, besides who made it and for whom.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccessClaims {
-    iss: String,
-    aud: String,
     /// The user.
     pub sub: Uuid,
     /// The user's organisation.
@@ -49,16 +48,15 @@ pub struct AccessClaims {
     pub jti: Uuid,
     /// When it was made, in seconds since 1970, with a fraction: two tokens of one second can be told apart.
     pub iat: f64,
-    nbf: i64,
-    /// When it stops working, in seconds since 1970.
-    pub exp: i64,
+    #[serde(default = "always", serialize_with = "whole")]
+    nbf: f64,
+    #[serde(serialize_with = "whole")]
+    exp: f64,
 }
 
 /// What an internal token says: who asked the API for what the ingest process is to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InternalClaims {
-    iss: String,
-    aud: String,
     /// The user.
     pub sub: Uuid,
     /// The user's organisation.
@@ -71,53 +69,68 @@ pub struct InternalClaims {
     pub access_iat: f64,
     /// The request's transaction id.
     pub transaction_id: Uuid,
-    nbf: i64,
-    exp: i64,
+    #[serde(serialize_with = "whole")]
+    nbf: f64,
+    #[serde(serialize_with = "whole")]
+    exp: f64,
 }
 
 /// Makes and reads access tokens.
 #[derive(Debug, Clone)]
-pub struct AccessKey(SigningKeys);
+pub struct AccessKey(Keys);
 
 /// Makes and reads internal tokens.
 #[derive(Debug, Clone)]
-pub struct InternalKey(SigningKeys);
+pub struct InternalKey(Keys);
+
+/// Keys for the tokens of one audience.
+#[derive(Debug, Clone)]
+struct Keys {
+    keys: SigningKeys,
+    audience: &'static str,
+    validation: Validation,
+}
+
+#[derive(Serialize)]
+struct Addressed<'a, T> {
+    iss: &'static str,
+    aud: &'static str,
+    #[serde(flatten)]
+    claims: &'a T,
+}
 
 impl AccessKey {
     /// HS256 over the secrets' UTF-8 bytes; the first signs, the others are accepted while a key is being replaced.
     pub fn new(secret: &SecretString, accepted: &[SecretString]) -> Self {
-        Self(signing_keys(secret, accepted))
+        Self(Keys::new(secret, accepted, ACCESS_AUDIENCE))
     }
 
     /// The id of the key that signs.
     pub fn signing_key_id(&self) -> &str {
-        self.0.signing_key_id()
+        self.0.keys.signing_key_id()
     }
 
-    /// Makes a token for a user, with a new `jti`.
+    /// Makes a token for a user.
     ///
     /// # Errors
     /// The claims cannot be written, which does not happen.
     pub fn issue(
         &self,
-        user_id: Uuid,
-        organisation_id: Uuid,
+        (user_id, organisation_id): (Uuid, Uuid),
         role: Role,
+        jti: Uuid,
         now: OffsetDateTime,
         life_seconds: i64,
-    ) -> Result<(String, AccessClaims), TokenError> {
-        let claims = AccessClaims {
-            iss: ISSUER.to_owned(),
-            aud: ACCESS_AUDIENCE.to_owned(),
+    ) -> Result<String, TokenError> {
+        self.0.seal(&AccessClaims {
             sub: user_id,
             org: organisation_id,
             role,
-            jti: Uuid::new_v4(),
+            jti,
             iat: seconds_of(now),
-            nbf: now.unix_timestamp(),
-            exp: now.unix_timestamp() + life_seconds,
-        };
-        Ok((seal(&self.0, &claims)?, claims))
+            nbf: seconds_of(now).floor(),
+            exp: seconds_of(now + Duration::seconds(life_seconds)).floor(),
+        })
     }
 
     /// Reads a token at a time.
@@ -125,12 +138,10 @@ impl AccessKey {
     /// # Errors
     /// See [`TokenError`].
     pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<AccessClaims, TokenError> {
-        let claims: AccessClaims = open(&self.0, token)?;
-        let is_ours = claims.iss == ISSUER && claims.aud == ACCESS_AUDIENCE;
-        let life_seconds = claims.exp as f64 - claims.iat;
+        let claims: AccessClaims = self.0.open(token)?;
         // The revocation of all tokens of a user compares `iat`: one from the future would outlive it.
         let is_issued = claims.iat <= seconds_of(now) + LEEWAY_SECONDS as f64;
-        if !is_ours || !is_issued || life_seconds > ACCESS_TOKEN_SECONDS_MAX as f64 {
+        if !is_issued || claims.exp - claims.iat > ACCESS_TOKEN_SECONDS_MAX as f64 {
             return Err(TokenError::Invalid);
         }
         check_times(claims.nbf, claims.exp, now)?;
@@ -141,7 +152,7 @@ impl AccessKey {
 impl InternalKey {
     /// HS256 over the secrets' UTF-8 bytes; the first signs, the others are accepted while a key is being replaced.
     pub fn new(secret: &SecretString, accepted: &[SecretString]) -> Self {
-        Self(signing_keys(secret, accepted))
+        Self(Keys::new(secret, accepted, INTERNAL_AUDIENCE))
     }
 
     /// Makes a token that carries on what an access token said.
@@ -154,19 +165,17 @@ impl InternalKey {
         transaction_id: Uuid,
         now: OffsetDateTime,
     ) -> Result<String, TokenError> {
-        let claims = InternalClaims {
-            iss: ISSUER.to_owned(),
-            aud: INTERNAL_AUDIENCE.to_owned(),
+        let nbf = seconds_of(now).floor();
+        self.0.seal(&InternalClaims {
             sub: access.sub,
             org: access.org,
             role: access.role,
             access_jti: access.jti,
             access_iat: access.iat,
             transaction_id,
-            nbf: now.unix_timestamp(),
-            exp: now.unix_timestamp() + INTERNAL_TOKEN_SECONDS,
-        };
-        seal(&self.0, &claims)
+            nbf,
+            exp: nbf + INTERNAL_TOKEN_SECONDS as f64,
+        })
     }
 
     /// Reads a token at a time.
@@ -174,9 +183,8 @@ impl InternalKey {
     /// # Errors
     /// See [`TokenError`].
     pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<InternalClaims, TokenError> {
-        let claims: InternalClaims = open(&self.0, token)?;
-        let is_ours = claims.iss == ISSUER && claims.aud == INTERNAL_AUDIENCE;
-        if !is_ours || claims.exp.saturating_sub(claims.nbf) > INTERNAL_TOKEN_SECONDS {
+        let claims: InternalClaims = self.0.open(token)?;
+        if claims.exp - claims.nbf > INTERNAL_TOKEN_SECONDS as f64 {
             return Err(TokenError::Invalid);
         }
         check_times(claims.nbf, claims.exp, now)?;
@@ -184,27 +192,45 @@ impl InternalKey {
     }
 }
 
-fn signing_keys(secret: &SecretString, accepted: &[SecretString]) -> SigningKeys {
-    let key = |secret: &SecretString| SigningKey::new(secret.expose_secret().as_bytes());
-    SigningKeys::new(key(secret), accepted.iter().map(key))
+impl Keys {
+    fn new(secret: &SecretString, accepted: &[SecretString], audience: &'static str) -> Self {
+        let key = |secret: &SecretString| SigningKey::new(secret.expose_secret().as_bytes());
+        let keys = SigningKeys::new(key(secret), accepted.iter().map(key));
+        let mut validation = jws::signed_with(Algorithm::HS256);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[audience]);
+        validation.validate_aud = true;
+        validation.set_required_spec_claims(&["iss", "aud"]);
+        Self { keys, audience, validation }
+    }
+
+    fn seal(&self, claims: &impl Serialize) -> Result<String, TokenError> {
+        let addressed = Addressed { iss: ISSUER, aud: self.audience, claims };
+        self.keys.seal(&addressed).map_err(|_| TokenError::Invalid)
+    }
+
+    fn open<T: DeserializeOwned>(&self, token: &str) -> Result<T, TokenError> {
+        self.keys.open(token, &self.validation).map_err(|_| TokenError::Invalid)
+    }
 }
 
-fn seal(keys: &SigningKeys, claims: &impl Serialize) -> Result<String, TokenError> {
-    Ok(keys.seal(&serde_json::to_vec(claims).map_err(|_| TokenError::Invalid)?))
-}
-
-fn open<T: DeserializeOwned>(keys: &SigningKeys, token: &str) -> Result<T, TokenError> {
-    let payload = keys.open(token).ok_or(TokenError::Invalid)?;
-    jws::unique_names(&payload).ok_or(TokenError::Invalid)?;
-    serde_json::from_slice(&payload).map_err(|_| TokenError::Invalid)
-}
-
-fn check_times(nbf: i64, exp: i64, now: OffsetDateTime) -> Result<(), TokenError> {
-    let now = now.unix_timestamp();
-    if nbf > now + LEEWAY_SECONDS {
+fn check_times(nbf: f64, exp: f64, now: OffsetDateTime) -> Result<(), TokenError> {
+    let (now, leeway) = (seconds_of(now), LEEWAY_SECONDS as f64);
+    if nbf > now + leeway {
         return Err(TokenError::Invalid);
     }
-    if exp <= now - LEEWAY_SECONDS { Err(TokenError::Expired) } else { Ok(()) }
+    if exp <= now - leeway { Err(TokenError::Expired) } else { Ok(()) }
+}
+
+/// What a token without `nbf` says.
+fn always() -> f64 {
+    f64::NEG_INFINITY
+}
+
+/// Some libraries read whole seconds only.
+#[expect(clippy::cast_possible_truncation, reason = "what we write is a whole number of this era")]
+fn whole<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(*seconds as i64)
 }
 
 /// A time as a token says it.

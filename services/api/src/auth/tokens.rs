@@ -89,9 +89,9 @@ pub(crate) async fn issue(
     // The database's clock says when the token was made, since the same clock says what a revocation is about.
     let issued_at = refresh_tokens::insert(tx, &new).await?;
     let life = auth.access_token_seconds.into();
-    let (access_token, _) = state
+    let access_token = state
         .access_key
-        .issue(user.id, user.organisation_id, user.role, issued_at, life)
+        .issue((user.id, user.organisation_id), user.role, Uuid::new_v4(), issued_at, life)
         .map_err(Problem::internal)?;
     let key_id = state.access_key.signing_key_id();
     let organisation_id = user.organisation_id;

@@ -1,16 +1,15 @@
 //! The public halves of the keys that sign receipts, and what is checked with them.
 
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use super::{ALGORITHM, Header, Receipt, TYPE, VERSION};
-
-/// Longest text that is looked at as a receipt.
-const RECEIPT_BYTES_MAX: usize = 4096;
+use super::{ALGORITHM, Receipt, TYPE, VERSION};
+use crate::jws::{self, JwsError};
 
 /// Public keys as a JSON Web Key Set (RFC 7517).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -56,22 +55,17 @@ impl ReceiptKeySet {
     /// # Errors
     /// See [`ReceiptError`].
     pub fn verify(&self, text: &str) -> Result<Receipt, ReceiptError> {
-        let malformed = || ReceiptError::Malformed;
-        let text = text.trim();
-        let (signed, signature) =
-            text.rsplit_once('.').filter(|_| text.len() <= RECEIPT_BYTES_MAX).ok_or_else(malformed)?;
-        let (header, payload) = signed.split_once('.').ok_or_else(malformed)?;
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| ReceiptError::Malformed);
-        let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| malformed())?;
-        if header.alg != ALGORITHM || header.typ != TYPE {
-            return Err(malformed());
-        }
-        let key = self.keys.iter().find(|key| key.kid == header.kid && key.crv == "Ed25519");
-        let key = key.ok_or(ReceiptError::UnknownKey(header.kid))?;
-        UnparsedPublicKey::new(&ED25519, decode(&key.x)?)
-            .verify(signed.as_bytes(), &decode(signature)?)
-            .map_err(|_| ReceiptError::Forged)?;
-        let receipt: Receipt = serde_json::from_slice(&decode(payload)?).map_err(|_| malformed())?;
+        let (text, malformed) = (text.trim(), || ReceiptError::Malformed);
+        let kid = jws::key_named_by(text, ALGORITHM, &[Some(TYPE)]).map_err(|_| malformed())?;
+        let kid = kid.ok_or_else(malformed)?;
+        let key = self.keys.iter().find(|key| key.kid == kid && key.crv == "Ed25519");
+        let key = key.ok_or(ReceiptError::UnknownKey(kid))?;
+        let key = DecodingKey::from_ed_components(&key.x).map_err(|_| malformed())?;
+        let receipt: Receipt =
+            jws::open(text, &key, &jws::signed_with(Algorithm::EdDSA)).map_err(|error| match error {
+                JwsError::Refused => ReceiptError::Forged,
+                JwsError::Malformed | JwsError::Unreadable => ReceiptError::Malformed,
+            })?;
         (receipt.version == VERSION).then_some(receipt).ok_or_else(malformed)
     }
 }
