@@ -129,17 +129,71 @@ fn signing_out_ends_the_access_token_at_once_in_both_processes() {
     refresh(&Stack::shared().client(), &organisation.refresh_token).problem(401, "FIRE-401");
 }
 
+/// Access tokens of a sign-in that was renewed twice, and its last refresh token.
+fn renewed(organisation: &Organisation) -> (Vec<Client>, String) {
+    let client = Stack::shared().client();
+    let login = json!({"email": organisation.email, "password": PASSWORD});
+    let mut answer = client.post("/v1/auth/login", &login).expect(200);
+    let mut clients = vec![client.with_token(answer.text("/access_token"))];
+    for _ in 0..2 {
+        answer = refresh(&client, &answer.text("/refresh_token")).expect(200);
+        clients.push(client.with_token(answer.text("/access_token")));
+    }
+    (clients, answer.text("/refresh_token"))
+}
+
+/// In both processes: the one keeps a list in memory, the other asks the database.
+fn is_let_in(client: &Client) -> [bool; 2] {
+    let fault = json!({"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low"});
+    [client.get("/v1/users/me").status == 200, client.post("/v1/classify", &fault).status == 200]
+}
+
+#[test]
+fn signing_out_with_the_refresh_token_ends_every_access_token_of_that_sign_in() {
+    let organisation = Organisation::register(Stack::shared());
+    let (ended, refresh_token) = renewed(&organisation);
+    let (going_on, _) = renewed(&organisation);
+    // Any of them may ask for it.
+    ended[0].post("/v1/auth/logout", &json!({"refresh_token": refresh_token})).expect(204);
+    for client in &ended {
+        assert_eq!(is_let_in(client), [false, false]);
+        client.get("/v1/users/me").problem(401, "FIRE-401-REVOKED");
+    }
+    refresh(&Stack::shared().client(), &refresh_token).problem(401, "FIRE-401");
+    assert!(going_on.iter().all(|client| is_let_in(client) == [true, true]), "another sign-in is not meant");
+}
+
+#[test]
+fn a_stolen_refresh_token_is_of_no_use_and_neither_is_what_came_of_it() {
+    let organisation = Organisation::register(Stack::shared());
+    let client = Stack::shared().client();
+    let stolen = &organisation.refresh_token;
+    let thief = refresh(&client, stolen).expect(200);
+    let thief = refresh(&client, &thief.text("/refresh_token")).expect(200);
+    let access = client.with_token(thief.text("/access_token"));
+    assert_eq!(is_let_in(&access), [true, true]);
+    // The owner comes with the token that the thief has used.
+    refresh(&client, stolen).problem(401, "FIRE-401");
+    assert_eq!(is_let_in(&access), [false, false]);
+    assert_eq!(is_let_in(&organisation.admin), [false, false], "who is who, nobody can tell");
+    refresh(&client, &thief.text("/refresh_token")).problem(401, "FIRE-401");
+}
+
 #[test]
 fn an_admin_ends_one_token_or_all_of_a_user() {
     let stack = Stack::shared();
     let organisation = Organisation::register(stack);
     let member = organisation.member(stack, "technician");
-    let (jti, user_id) = (claims(member.client.token())["jti"].clone(), member.user_id);
-    organisation.admin.post("/v1/auth/revoke", &json!({"jti": jti, "user_id": user_id})).expect(204);
+    let jti = claims(member.client.token())["jti"].clone();
+    organisation
+        .admin
+        .post("/v1/auth/revoke", &json!({"jti": jti, "user_id": member.user_id}))
+        .invalid(&["user_id"]);
+    assert_eq!(is_let_in(&member.client), [true, true]);
+    organisation.admin.post("/v1/auth/revoke", &json!({"jti": jti})).expect(204);
+    assert_eq!(is_let_in(&member.client), [false, false]);
     member.client.get("/v1/users/me").problem(401, "FIRE-401-REVOKED");
-    let stranger = Organisation::register(stack).user_id;
-    let body = json!({"jti": jti, "user_id": stranger});
-    organisation.admin.post("/v1/auth/revoke", &body).problem(404, "FIRE-404");
+    organisation.admin.post("/v1/auth/revoke", &json!({"jti": jti})).expect(204);
 
     let other = organisation.member(stack, "manager");
     organisation.admin.post("/v1/auth/revoke-all", &json!({"user_id": other.user_id})).expect(204);
@@ -158,15 +212,44 @@ fn an_admin_ends_one_token_or_all_of_a_user() {
 fn one_organisation_cannot_end_the_tokens_of_another() {
     let stack = Stack::shared();
     let (ours, theirs) = (Organisation::register(stack), Organisation::register(stack));
-    let body = json!({"jti": claims(ours.admin.token())["jti"], "user_id": theirs.user_id});
+    let body = json!({"jti": claims(ours.admin.token())["jti"]});
     theirs.admin.post("/v1/auth/revoke", &body).expect(204);
-    let fault = json!({"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low"});
-    ours.admin.get("/v1/users/me").expect(200);
-    ours.admin.post("/v1/classify", &fault).expect(200);
+    assert_eq!(is_let_in(&ours.admin), [true, true]);
     // Nor does that entry stand in the way of one's own.
-    let body = json!({"jti": claims(ours.admin.token())["jti"], "user_id": ours.user_id});
     ours.admin.post("/v1/auth/revoke", &body).expect(204);
-    ours.admin.post("/v1/classify", &fault).problem(401, "FIRE-401-REVOKED");
+    assert_eq!(is_let_in(&ours.admin), [false, false]);
+    assert_eq!(is_let_in(&theirs.admin), [true, true]);
+}
+
+#[test]
+fn tokens_that_an_admin_names_are_so_many_and_no_more() {
+    let stack = Stack::shared();
+    let organisation = Organisation::register(stack);
+    let sql = stack.sql();
+    let fill =
+        "insert into token_revocation_list (id, organisation_id, user_id, jti, expires_at, by_jti_alone)
+                select gen_random_uuid(), $1, $2, gen_random_uuid(), now() + interval '1 hour', true
+                from generate_series(1, $3)";
+    sql.rows(fill, &[&organisation.id, &organisation.user_id, &9_998]);
+    let revoke = |jti: Uuid| organisation.admin.post("/v1/auth/revoke", &json!({"jti": jti}));
+    let last = Uuid::new_v4();
+    revoke(last).expect(204);
+    // Several that come at the same moment do not pass together.
+    let at_once = std::thread::scope(|scope| {
+        let revoking: Vec<_> = (0..8).map(|_| scope.spawn(|| revoke(Uuid::new_v4()).status)).collect();
+        revoking.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(at_once.iter().filter(|status| **status == 204).count(), 1, "{at_once:?}");
+    revoke(Uuid::new_v4()).problem(429, "FIRE-429-REVOCATIONS");
+    revoke(last).expect(204);
+    let (other, refresh_token) = renewed(&organisation);
+    other[0].post("/v1/auth/logout", &json!({"refresh_token": refresh_token})).expect(204);
+    assert_eq!(is_let_in(&other[1]), [false, false], "signing out goes on");
+
+    let expire =
+        "update token_revocation_list set expires_at = now() where organisation_id = $1 and jti = $2";
+    sql.rows(expire, &[&organisation.id, &last]);
+    revoke(Uuid::new_v4()).expect(204);
 }
 
 #[test]

@@ -6,6 +6,10 @@ use crate::support::site::new_building;
 use crate::support::stack::{NOWHERE, command};
 use crate::support::{Folder, Organisation, Sql, Stack, eventually};
 
+/// Ids of rows that a test makes by hand.
+const ORGANISATION: &str = "00000000-0000-7000-8000-000000000001";
+const USER: &str = "00000000-0000-7000-8000-000000000002";
+
 /// An empty schema in the shared stack's database, and a URL whose connections see nothing else.
 fn empty_schema(name: &str) -> String {
     let stack = Stack::shared();
@@ -43,6 +47,41 @@ fn three_migrations_at_once_all_succeed_and_happen_once() {
     let output = migrate(&folder, &url).output().unwrap();
     assert!(output.status.success(), "once more changes nothing");
     assert_eq!(sql.count("select count(*) from as1851_rules", &[]), rules);
+}
+
+#[test]
+fn what_was_stored_before_paths_and_tokens_had_one_form_goes_on() {
+    const MIGRATION: &str = include_str!("../../migrations/V22__one_form_of_paths_and_tokens_by_jti.sql");
+    let url = empty_schema("before_one_form");
+    assert!(migrate(&Folder::new(), &url).output().unwrap().status.success());
+    let sql = Sql::connect(&url);
+    let (upper, lower) = ("/v1/tests/sessions/ABC/items", "/v1/tests/sessions/abc/items");
+    sql.batch(&format!(
+        "alter table refresh_tokens drop column access_jti, drop column access_expires_at;
+         alter table token_revocation_list drop column by_jti_alone,
+             drop constraint token_revocation_list_organisation_id_jti_key;
+         insert into organisations (id, name) values ('{ORGANISATION}', 'Example');
+         insert into users (id, organisation_id, email, password_hash, full_name_encrypted, role)
+             select id::uuid, '{ORGANISATION}', id || '@example.com', '', '', 'technician'
+             from unnest('{{{USER},{ORGANISATION}}}'::text[]) id;
+         insert into idempotency_keys (organisation_id, user_id, method, path, key, fingerprint, status, answer, expires_at)
+             select '{ORGANISATION}', '{USER}', 'POST', path, key, sha256(''), 201, '{{}}', now() + interval '1 day'
+             from (values ('{upper}', 'a'), ('{upper}', 'b'), ('{lower}', 'b'), ('/v1/x/aBc', 'c'), ('/v1/x/AbC', 'c'))
+                 as was (path, key);
+         insert into token_revocation_list (id, organisation_id, user_id, jti, expires_at)
+             select gen_random_uuid(), '{ORGANISATION}', id, '{USER}', now() + days * interval '1 day'
+             from (values ('{USER}'::uuid, 1), ('{ORGANISATION}', 2)) as was (id, days);"
+    ));
+    sql.batch(&format!("begin; {MIGRATION} commit;"));
+    let keys = "select count(*) from idempotency_keys where path = $1 and key = $2";
+    for (path, key, count) in
+        [(lower, "a", 1), (upper, "a", 0), (lower, "b", 1), (upper, "b", 1), ("/v1/x/abc", "c", 1)]
+    {
+        assert_eq!(sql.count(keys, &[&path, &key]), count, "{path} {key}");
+    }
+    let kept = "select count(*) from token_revocation_list where expires_at > now() + interval '1 day'";
+    assert_eq!(sql.count(kept, &[]), 1, "the one that lasts longest");
+    assert_eq!(sql.count("select count(*) from token_revocation_list", &[]), 1);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn with_everything() -> Organisation {
     site.complete();
     let late = operation("tablet", "set", &format!("{}/notes", site.items[1]), json!("late"));
     site.send(&json!({"changes": [late]})).expect(200);
-    let body = json!({"jti": Uuid::now_v7(), "user_id": site.organisation.user_id});
+    let body = json!({"jti": Uuid::now_v7()});
     site.admin.post("/v1/auth/revoke", &body).expect(204);
     let invited = json!({"email": new_email(), "role": "technician"});
     site.admin.post("/v1/users", &invited).expect(201);

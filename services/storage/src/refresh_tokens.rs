@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::revocations::{self, Entry};
 use crate::{Executor, StorageError, Transaction, sql};
 
 /// A refresh token as stored.
@@ -43,6 +44,10 @@ pub struct NewRefreshToken<'a> {
     pub token_hash: &'a [u8],
     /// When it stops working.
     pub expires_at: OffsetDateTime,
+    /// `jti` of the access token that is given with it.
+    pub access_jti: Uuid,
+    /// How long that one may be used at the latest, in seconds from now.
+    pub access_seconds: u32,
 }
 
 /// Stores a token, and returns the time by the database's clock.
@@ -52,8 +57,10 @@ pub struct NewRefreshToken<'a> {
 pub async fn insert(tx: &Transaction, token: &NewRefreshToken<'_>) -> Result<OffsetDateTime, StorageError> {
     let row = sql::one(
         tx,
-        "insert into refresh_tokens (id, organisation_id, user_id, family_id, parent_id, token_hash, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7) returning clock_timestamp()",
+        "insert into refresh_tokens (id, organisation_id, user_id, family_id, parent_id, token_hash, expires_at,
+                                     access_jti, access_expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + make_interval(secs => $9))
+         returning clock_timestamp()",
         &[
             &token.id,
             &token.organisation_id,
@@ -62,6 +69,8 @@ pub async fn insert(tx: &Transaction, token: &NewRefreshToken<'_>) -> Result<Off
             &token.parent_id,
             &token.token_hash,
             &token.expires_at,
+            &token.access_jti,
+            &f64::from(token.access_seconds),
         ],
     )
     .await?;
@@ -137,7 +146,8 @@ pub async fn mark_used(tx: &Transaction, token: &RefreshToken) -> Result<(), Sto
     Ok(())
 }
 
-/// Revokes every token of a family.
+/// Revokes every token of a family, and the access tokens that were given with them. The entries are for the list of this
+/// process, once the transaction has committed.
 ///
 /// # Errors
 /// The database does not answer.
@@ -145,13 +155,14 @@ pub async fn revoke_family(
     tx: &Transaction,
     organisation_id: Uuid,
     family_id: Uuid,
-) -> Result<u64, StorageError> {
+) -> Result<Vec<Entry>, StorageError> {
     tx.run(
         "update refresh_tokens set revoked_at = now()
          where organisation_id = $1 and family_id = $2 and revoked_at is null",
         &[&organisation_id, &family_id],
     )
-    .await
+    .await?;
+    revocations::revoke_family(tx, organisation_id, family_id).await
 }
 
 /// Revokes every token of a user.

@@ -15,10 +15,10 @@ const OVERLAP: Duration = Duration::seconds(30);
 /// One entry of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revocation {
-    /// One token of a user; a token of anybody else with this `jti` is not meant.
+    /// One token of an organisation; a token of any other with this `jti` is not meant.
     Token {
-        /// The user.
-        user_id: Uuid,
+        /// The organisation.
+        organisation_id: Uuid,
         /// The token's `jti`.
         jti: Uuid,
     },
@@ -58,7 +58,7 @@ pub async fn read_since(on: &impl Executor, since: Option<OffsetDateTime>) -> Re
     let now: OffsetDateTime = sql::one(on, "select clock_timestamp()", &[]).await?.get(0);
     let rows = on
         .rows(
-            "select jti, user_id, not_before, expires_at from token_revocation_list
+            "select jti, user_id, not_before, expires_at, organisation_id from token_revocation_list
              where ($1::timestamptz is null or revoked_at >= $1) and expires_at > now()",
             &[&from],
         )
@@ -67,7 +67,7 @@ pub async fn read_since(on: &impl Executor, since: Option<OffsetDateTime>) -> Re
         .into_iter()
         .map(|row| {
             let revocation = match (row.get(0), row.get(2)) {
-                (Some(jti), _) => Revocation::Token { user_id: row.get(1), jti },
+                (Some(jti), _) => Revocation::Token { organisation_id: row.get(4), jti },
                 (None, not_before) => Revocation::UserBefore {
                     user_id: row.get(1),
                     not_before: Option::unwrap_or(not_before, OffsetDateTime::UNIX_EPOCH),
@@ -79,7 +79,7 @@ pub async fn read_since(on: &impl Executor, since: Option<OffsetDateTime>) -> Re
     Ok(Reading { entries, read_at: now })
 }
 
-/// Puts one token on the list.
+/// Puts one token of a user on the list.
 ///
 /// # Errors
 /// The database does not answer.
@@ -89,14 +89,80 @@ pub async fn revoke_token(
     user_id: Uuid,
     jti: Uuid,
     expires_at: OffsetDateTime,
-) -> Result<(), StorageError> {
-    tx.run(
-        "insert into token_revocation_list (id, organisation_id, user_id, jti, expires_at)
-         values ($1, $2, $3, $4, $5) on conflict (user_id, jti) do nothing",
-        &[&Uuid::now_v7(), &organisation_id, &user_id, &jti, &expires_at],
+) -> Result<Entry, StorageError> {
+    put_token(tx, organisation_id, user_id, jti, (expires_at, false)).await
+}
+
+/// Puts a token on the list of which an admin knows the `jti` alone; `None` where there are `live_max` such entries.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn revoke_jti(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    admin_id: Uuid,
+    jti: Uuid,
+    expires_at: OffsetDateTime,
+    live_max: i64,
+) -> Result<Option<Entry>, StorageError> {
+    // One after the other, or several at once would count the same.
+    tx.rows("select from organisations where id = $1 for no key update", &[&organisation_id]).await?;
+    let row = sql::one(
+        tx,
+        "select count(*) filter (where by_jti_alone and expires_at > now()) >= $3
+                and count(*) filter (where jti = $2) = 0
+         from token_revocation_list where organisation_id = $1",
+        &[&organisation_id, &jti, &live_max],
     )
     .await?;
-    Ok(())
+    if row.get(0) {
+        return Ok(None);
+    }
+    put_token(tx, organisation_id, admin_id, jti, (expires_at, true)).await.map(Some)
+}
+
+async fn put_token(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    user_id: Uuid,
+    jti: Uuid,
+    (expires_at, by_jti_alone): (OffsetDateTime, bool),
+) -> Result<Entry, StorageError> {
+    tx.run(
+        "insert into token_revocation_list as l (id, organisation_id, user_id, jti, expires_at, by_jti_alone)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (organisation_id, jti) do update
+             set revoked_at = clock_timestamp(), expires_at = greatest(l.expires_at, excluded.expires_at)",
+        &[&Uuid::now_v7(), &organisation_id, &user_id, &jti, &expires_at, &by_jti_alone],
+    )
+    .await?;
+    Ok(Entry { revocation: Revocation::Token { organisation_id, jti }, expires_at })
+}
+
+/// Puts every access token of a sign-in on the list that has not expired by itself.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn revoke_family(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    family_id: Uuid,
+) -> Result<Vec<Entry>, StorageError> {
+    let rows = tx
+        .rows(
+            "insert into token_revocation_list as l (id, organisation_id, user_id, jti, expires_at)
+             select gen_random_uuid(), organisation_id, user_id, access_jti, access_expires_at from refresh_tokens
+             where organisation_id = $1 and family_id = $2 and access_jti is not null and access_expires_at > now()
+             on conflict (organisation_id, jti) do update set expires_at = greatest(l.expires_at, excluded.expires_at)
+             returning jti, expires_at",
+            &[&organisation_id, &family_id],
+        )
+        .await?;
+    let entry = |row: Row| Entry {
+        revocation: Revocation::Token { organisation_id, jti: row.get(0) },
+        expires_at: row.get(1),
+    };
+    Ok(rows.into_iter().map(entry).collect())
 }
 
 /// Refuses every token that the user was given up to now, and returns that moment.
@@ -176,7 +242,7 @@ pub(crate) fn find_valid(tokens: &[TokenInUse]) -> Statement<'static> {
          where exists (select from users u where u.organisation_id = t.organisation_id and u.id = t.user_id
                          and u.is_active and (u.not_before is null or u.not_before < t.issued_at))
            and not exists (select from token_revocation_list l where l.organisation_id = t.organisation_id
-                             and l.user_id = t.user_id and l.jti = t.jti)",
+                             and l.jti = t.jti)",
         params![
             ids(|token| token.organisation_id),
             ids(|token| token.user_id),

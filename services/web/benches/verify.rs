@@ -36,7 +36,7 @@ fn revocations() -> Revocations {
         let revocation = if number % 10 == 0 {
             Revocation::UserBefore { user_id, not_before: OffsetDateTime::now_utc() }
         } else {
-            Revocation::Token { user_id, jti: Uuid::new_v4() }
+            Revocation::Token { organisation_id: user_id, jti: Uuid::new_v4() }
         };
         list.add(Entry { revocation, expires_at });
     }

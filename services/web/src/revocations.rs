@@ -29,7 +29,7 @@ pub struct RevocationFigures {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// User and jti → when the token expires by itself.
+    /// Organisation and jti → when the token expires by itself.
     tokens: HashMap<(Uuid, Uuid), OffsetDateTime>,
     /// User → tokens up to this time are refused, and until when that matters.
     users: HashMap<Uuid, (OffsetDateTime, OffsetDateTime)>,
@@ -75,7 +75,12 @@ impl Revocations {
 
     /// Takes an entry at once in the process that made it; the others read it.
     pub fn add(&self, entry: Entry) {
-        self.with_mut(|known| known.add(entry));
+        self.add_all([entry]);
+    }
+
+    /// Takes several entries at once.
+    pub fn add_all(&self, entries: impl IntoIterator<Item = Entry>) {
+        self.with_mut(|known| entries.into_iter().for_each(|entry| known.add(entry)));
     }
 
     /// Reads what is new on the list, and forgets what has expired.
@@ -108,12 +113,15 @@ impl Known {
     fn allows(&self, claims: &AccessClaims) -> bool {
         let user_revoked =
             self.users.get(&claims.sub).is_some_and(|(not_before, _)| at(claims.iat) <= *not_before);
-        !user_revoked && !self.tokens.contains_key(&(claims.sub, claims.jti))
+        !user_revoked && !self.tokens.contains_key(&(claims.org, claims.jti))
     }
 
     fn add(&mut self, entry: Entry) {
         match entry.revocation {
-            Revocation::Token { user_id, jti } => drop(self.tokens.insert((user_id, jti), entry.expires_at)),
+            Revocation::Token { organisation_id, jti } => {
+                let known = self.tokens.entry((organisation_id, jti)).or_insert(entry.expires_at);
+                *known = entry.expires_at.max(*known);
+            }
             Revocation::UserBefore { user_id, not_before } => {
                 let known = self.users.entry(user_id).or_insert((not_before, entry.expires_at));
                 *known = (known.0.max(not_before), known.1.max(entry.expires_at));

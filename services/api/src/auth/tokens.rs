@@ -18,6 +18,9 @@ use crate::handlers::act;
 use crate::handlers::me::Profile;
 use crate::state::State;
 
+/// By how much the clocks of those who make, read and revoke a token may differ in all.
+const CLOCKS_SECONDS: u32 = 2 * LEEWAY_SECONDS as u32;
+
 /// A user's organisation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Organisation {
@@ -76,6 +79,7 @@ pub(crate) async fn issue(
 ) -> Result<Tokens, Problem> {
     let auth = &state.settings.auth;
     let (refresh_token, token_hash) = new_secret_token();
+    let access_jti = Uuid::new_v4();
     let new = NewRefreshToken {
         id: Uuid::now_v7(),
         organisation_id: user.organisation_id,
@@ -85,13 +89,15 @@ pub(crate) async fn issue(
         token_hash: &token_hash,
         expires_at: end_of_session(state, family_id)
             .min(OffsetDateTime::now_utc() + Duration::days(auth.refresh_token_days.into())),
+        access_jti,
+        access_seconds: auth.access_token_seconds + CLOCKS_SECONDS,
     };
     // The database's clock says when the token was made, since the same clock says what a revocation is about.
     let issued_at = refresh_tokens::insert(tx, &new).await?;
     let life = auth.access_token_seconds.into();
     let access_token = state
         .access_key
-        .issue((user.id, user.organisation_id), user.role, Uuid::new_v4(), issued_at, life)
+        .issue((user.id, user.organisation_id), user.role, access_jti, issued_at, life)
         .map_err(Problem::internal)?;
     let key_id = state.access_key.signing_key_id();
     let organisation_id = user.organisation_id;
@@ -126,7 +132,7 @@ pub(crate) async fn end_all(
 
 /// When the last access token that works now has expired, whoever made it and whatever the clocks of two machines say.
 pub(crate) fn longest_life() -> OffsetDateTime {
-    OffsetDateTime::now_utc() + Duration::seconds(ACCESS_TOKEN_SECONDS_MAX + 2 * LEEWAY_SECONDS)
+    OffsetDateTime::now_utc() + Duration::seconds(ACCESS_TOKEN_SECONDS_MAX + i64::from(CLOCKS_SECONDS))
 }
 
 /// A token that is a secret by itself, and the hash that is stored of it. 244 random bits: nobody guesses it, so a plain hash

@@ -1,8 +1,8 @@
 //! Renewing tokens, and ending them.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use firemode_storage::revocations::{self, Entry, Revocation};
-use firemode_storage::{Purpose, Transaction, audit, refresh_tokens, users};
+use firemode_storage::{Purpose, audit, refresh_tokens, revocations, users};
 use firemode_web::{Body, Problem, RequestContext};
 use garde::Validate;
 use serde::Deserialize;
@@ -15,6 +15,12 @@ use crate::auth::tokens::{Tokens, end_all, end_of_session, hash, issue, longest_
 use crate::handlers::act;
 use crate::handlers::me::no_such_user;
 use crate::state::State;
+
+/// Entries of one organisation that name a token by its `jti` alone, at a time.
+const REVOCATIONS_MAX: u32 = 10_000;
+
+/// When to try again once there are so many: entries expire a few at a time.
+const REVOCATIONS_RETRY_SECONDS: u32 = 60;
 
 /// A refresh token to exchange.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -41,9 +47,6 @@ pub(crate) struct Revoke {
     /// `jti` of the token.
     #[garde(skip)]
     jti: Uuid,
-    /// Whose token it is.
-    #[garde(skip)]
-    user_id: Uuid,
 }
 
 /// A user whose every token is to end.
@@ -78,8 +81,9 @@ pub(crate) async fn refresh(
     let tx = state.database.tenant(organisation_id).transaction().await?;
     let token = refresh_tokens::find_for_use(&tx, organisation_id, &hash).await?.ok_or_else(refused)?;
     if token.revoked || token.successor_used {
-        refresh_tokens::revoke_family(&tx, token.organisation_id, token.family_id).await?;
+        let entries = refresh_tokens::revoke_family(&tx, token.organisation_id, token.family_id).await?;
         tx.commit().await?;
+        state.revocations.add_all(entries);
         return Err(refused());
     }
     let user =
@@ -94,7 +98,7 @@ pub(crate) async fn refresh(
 
 /// Signs out
 ///
-/// Ends this access token, and with `refresh_token` also what could renew it.
+/// Ends this access token, and with `refresh_token` every token of that sign-in: what renews it, and all access tokens that came of it.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", request_body = Logout,
     responses((status = 204, description = "Signed out.")))]
 pub(crate) async fn logout(
@@ -104,42 +108,58 @@ pub(crate) async fn logout(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let tx = state.database.tenant(principal.organisation_id).transaction().await?;
+    let mut entries = Vec::new();
     if let Some(refresh_token) = &body.value.refresh_token
         && let Some(token) =
             refresh_tokens::find_for_use(&tx, principal.organisation_id, &hash(refresh_token)).await?
         && token.user_id == principal.user_id
     {
-        refresh_tokens::revoke_family(&tx, token.organisation_id, token.family_id).await?;
+        entries = refresh_tokens::revoke_family(&tx, token.organisation_id, token.family_id).await?;
     }
-    let entry = end_token(&tx, &principal, principal.user_id, principal.claims.jti).await?;
-    let event = act(&principal, context, "auth.logout", ("user", principal.user_id), None, None);
+    let Principal { organisation_id, user_id, .. } = principal;
+    let jti = principal.claims.jti;
+    entries.push(revocations::revoke_token(&tx, organisation_id, user_id, jti, longest_life()).await?);
+    let event = act(&principal, context, "auth.logout", ("user", user_id), None, None);
     audit::record(&tx, &[event]).await?;
     tx.commit().await?;
-    state.revocations.add(entry);
+    state.revocations.add_all(entries);
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Revokes one access token of the organisation
+///
+/// Whoever holds it, and whoever made it: a token of another organisation with the same `jti` is not meant. At most 10,000 such
+/// entries live at a time, each for a day, which is as long as a token can.
 #[utoipa::path(post, path = "/v1/auth/revoke", tag = "auth", request_body = Revoke,
     responses((status = 204, description = "It is on the revocation list."),
-              (status = 404, description = "There is no such user.", body = firemode_web::ProblemBody,
-               content_type = "application/problem+json")))]
+              (status = 429, description = "There are 10,000 entries. Wait, or end all tokens of a user.",
+               body = firemode_web::ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn revoke(
     body: Body<Revoke>,
     principal: Principal,
     context: RequestContext,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let Revoke { jti, user_id } = body.value;
-    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
-    let user = users::find(&tx, principal.organisation_id, user_id).await?;
-    let user = user.ok_or_else(no_such_user)?;
-    let entry = end_token(&tx, &principal, user.id, jti).await?;
+    let jti = body.value.jti;
+    let Principal { organisation_id, user_id, .. } = principal;
+    let tx = state.database.tenant(organisation_id).transaction().await?;
+    let live_max = i64::from(REVOCATIONS_MAX);
+    let entry = revocations::revoke_jti(&tx, organisation_id, user_id, jti, longest_life(), live_max).await?;
+    let entry = entry.ok_or_else(too_many_revocations)?;
     let event = act(&principal, context, "auth.revoke", ("token", jti), None, None);
     audit::record(&tx, &[event]).await?;
     tx.commit().await?;
     state.revocations.add(entry);
     Ok(HttpResponse::NoContent().finish())
+}
+
+fn too_many_revocations() -> Problem {
+    let detail = format!(
+        "{REVOCATIONS_MAX} tokens are revoked already. Wait until some have expired, or end all tokens of a user          with POST /v1/auth/revoke-all."
+    );
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
+        .reason("REVOCATIONS")
+        .retry_after(REVOCATIONS_RETRY_SECONDS)
 }
 
 /// Ends every token of a user
@@ -163,15 +183,4 @@ pub(crate) async fn revoke_all(
     tx.commit().await?;
     state.revocations.add(entry);
     Ok(HttpResponse::NoContent().finish())
-}
-
-async fn end_token(
-    tx: &Transaction,
-    principal: &Principal,
-    user_id: Uuid,
-    jti: Uuid,
-) -> Result<Entry, Problem> {
-    let expires_at = longest_life();
-    revocations::revoke_token(tx, principal.organisation_id, user_id, jti, expires_at).await?;
-    Ok(Entry { revocation: Revocation::Token { user_id, jti }, expires_at })
 }
