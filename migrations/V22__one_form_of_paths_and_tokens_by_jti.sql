@@ -1,4 +1,5 @@
--- A path has one form, and access tokens are ended by their jti and with the family of their sign-in.
+-- A path has one form, access tokens are ended by their jti and with the family of their sign-in, and an invitation takes no
+-- address from another organisation.
 
 set local firemode.purpose = 'operator';
 
@@ -20,3 +21,9 @@ alter table token_revocation_list add column by_jti_alone boolean not null defau
 delete from token_revocation_list a using token_revocation_list b
 where a.organisation_id = b.organisation_id and a.jti = b.jti and (a.expires_at, a.id) < (b.expires_at, b.id);
 alter table token_revocation_list add unique (organisation_id, jti);
+
+-- Whoever has joined has an address for itself; until then it is taken in the organisation that invites alone, which is not
+-- told of accounts elsewhere.
+drop index idx_users_email;
+create unique index idx_users_email on users (email) where joined_at is not null;
+create unique index idx_users_organisation_email on users (organisation_id, email);

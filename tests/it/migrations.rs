@@ -60,6 +60,8 @@ fn what_was_stored_before_paths_and_tokens_had_one_form_goes_on() {
         "alter table refresh_tokens drop column access_jti, drop column access_expires_at;
          alter table token_revocation_list drop column by_jti_alone,
              drop constraint token_revocation_list_organisation_id_jti_key;
+         drop index idx_users_email, idx_users_organisation_email;
+         create unique index idx_users_email on users (email);
          insert into organisations (id, name) values ('{ORGANISATION}', 'Example');
          insert into users (id, organisation_id, email, password_hash, full_name_encrypted, role)
              select id::uuid, '{ORGANISATION}', id || '@example.com', '', '', 'technician'

@@ -1,8 +1,12 @@
 //! Users of an organisation: invitations, roles, passwords, and one's own profile.
 
+use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::support::organisation::{PASSWORD, new_email};
+use crate::support::site::new_building;
 use crate::support::{Answer, Client, Organisation, Stack, eventually, new_key};
 
 const NEW_PASSWORD: &str = "nine quiet pumps beside the river";
@@ -97,6 +101,83 @@ fn a_withdrawn_invitation_frees_the_address() {
     organisation.admin.get(&user_path(&invited)).problem(404, "FIRE-404");
     let body = json!({"email": invited.text("/email"), "role": "auditor"});
     organisation.admin.post("/v1/users", &body).expect(201);
+}
+
+#[test]
+fn an_invitation_is_withdrawn_whatever_strangers_have_tried_on_its_address() {
+    let organisation = Organisation::register(Stack::shared());
+    let invited = invite(&organisation, "technician");
+    for _ in 0..2 {
+        login(&invited.text("/email"), PASSWORD).problem(401, "FIRE-401");
+    }
+    organisation.admin.delete(&format!("{}/invitation", user_path(&invited))).expect(204);
+    organisation.admin.get(&user_path(&invited)).problem(404, "FIRE-404");
+}
+
+#[test]
+fn an_invited_user_that_the_record_names_stays() {
+    let stack = Stack::shared();
+    let organisation = Organisation::register(stack);
+    let path = |user: &Answer| format!("{}/invitation", user_path(user));
+    let (named, signed) = (invite(&organisation, "technician"), invite(&organisation, "admin"));
+    let building_id = new_building(&organisation.admin);
+    let session = json!({"building_id": building_id, "technician_id": named.id()});
+    organisation.admin.post("/v1/tests/sessions", &session).expect(201);
+    organisation.admin.delete(&path(&named)).problem(409, "FIRE-409");
+
+    // Another service has made a token for somebody who has yet to join.
+    let claims = json!({
+        "iss": "firemode", "aud": "firemode-api", "sub": signed.id(), "org": organisation.id, "role": "admin",
+        "jti": Uuid::new_v4(), "iat": OffsetDateTime::now_utc().unix_timestamp(),
+        "exp": OffsetDateTime::now_utc().unix_timestamp() + 60,
+    });
+    let key = EncodingKey::from_secret(stack.folder().secret("jwt_secret_key").as_bytes());
+    let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
+    stack
+        .client()
+        .with_token(token)
+        .post("/v1/users", &json!({"email": new_email(), "role": "auditor"}))
+        .expect(201);
+    organisation.admin.delete(&path(&signed)).problem(409, "FIRE-409");
+    organisation.admin.get(&user_path(&signed)).expect(200);
+}
+
+#[test]
+fn inviting_does_not_tell_whether_an_address_has_an_account_elsewhere() {
+    let stack = Stack::shared();
+    let (ours, theirs) = (Organisation::register(stack), Organisation::register(stack));
+    let invite = |email: &str| {
+        let body = json!({"email": email, "role": "technician", "full_name": "Toni Technician"});
+        ours.admin.post("/v1/users", &body)
+    };
+    let (taken, free) = (invite(&theirs.email).expect(201), invite(&new_email()).expect(201));
+    let members = |answer: &Answer| answer.json.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(members(&taken), members(&free));
+    invite(&theirs.email).problem(409, "FIRE-409");
+    for user in [&taken, &free] {
+        let seen = ours.admin.get(&user_path(user)).expect(200);
+        assert_eq!(seen["status"], "invited");
+        let again = ours.admin.request("POST", &format!("{}/invitation", user_path(user))).send().expect(201);
+        assert!(again["token"].is_string());
+    }
+    // An address is one account's: the second cannot join, and hears no more than of any token that does not work.
+    let token = ours.admin.request("POST", &format!("{}/invitation", user_path(&taken))).send().expect(201);
+    let refused = accept(&token.text("/token"), NEW_PASSWORD).problem(401, "FIRE-401");
+    assert_eq!(refused["detail"], accept("nonsense", NEW_PASSWORD).problem(401, "FIRE-401")["detail"]);
+    login(&theirs.email, NEW_PASSWORD).problem(401, "FIRE-401");
+    assert_eq!(login(&theirs.email, PASSWORD).expect(200).text("/organisation/id"), theirs.id.to_string());
+    ours.admin.delete(&format!("{}/invitation", user_path(&taken))).expect(204);
+    assert_eq!(login(&theirs.email, PASSWORD).expect(200).text("/organisation/id"), theirs.id.to_string());
+}
+
+#[test]
+fn an_invitation_keeps_nobody_from_an_account_of_their_own() {
+    let organisation = Organisation::register(Stack::shared());
+    let invited = invite(&organisation, "technician");
+    let body = json!({"organisation_name": "Own", "email": invited.text("/email"), "password": PASSWORD, "full_name": "Toni"});
+    Stack::shared().client().post("/v1/auth/register", &body).expect(201);
+    login(&invited.text("/email"), PASSWORD).expect(200);
+    accept(&invited.text("/invitation/token"), NEW_PASSWORD).problem(401, "FIRE-401");
 }
 
 #[test]

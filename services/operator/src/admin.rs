@@ -7,7 +7,7 @@ use firemode_domain::password::{self, Weakness};
 use firemode_domain::role::Role;
 use firemode_runtime::settings::Settings;
 use firemode_storage::audit::{self, KeyKind};
-use firemode_storage::users::{self, EMAIL_TAKEN, NewUser};
+use firemode_storage::users::{self, NewUser};
 use firemode_storage::{Database, StorageError, demo};
 use uuid::Uuid;
 
@@ -112,10 +112,9 @@ pub async fn create(settings: &Settings, admin: FirstAdmin) -> Result<Created, A
         return Err(AdminError::NotMigrated);
     }
     let tx = database.tenant(organisation_id).transaction().await?;
-    users::insert_organisation(&tx, &organisation, &new).await.map_err(|error| match error.constraint() {
-        Some(EMAIL_TAKEN) => AdminError::EmailTaken,
-        _ => error.into(),
-    })?;
+    users::insert_organisation(&tx, &organisation, &new)
+        .await
+        .map_err(|error| if users::is_email_taken(&error) { AdminError::EmailTaken } else { error.into() })?;
     let transaction_id = Uuid::now_v7();
     let resource = ("user", user_id.to_string());
     // By the system: whoever runs the appliance has no account.

@@ -69,8 +69,10 @@ pub struct NewUser<'a> {
     pub has_joined: bool,
 }
 
-/// The constraint that refuses a second account with one address.
-pub const EMAIL_TAKEN: &str = "idx_users_email";
+/// Was a user refused because the address has an account, or an invitation of the same organisation?
+pub fn is_email_taken(error: &StorageError) -> bool {
+    matches!(error.constraint(), Some("idx_users_email" | "idx_users_organisation_email"))
+}
 
 /// Makes an organisation and its first user: without one, nobody could ever get in.
 ///
@@ -89,7 +91,7 @@ pub async fn insert_organisation(
 /// Makes a user.
 ///
 /// # Errors
-/// [`EMAIL_TAKEN`] as constraint, or the database does not answer.
+/// What [`is_email_taken`] knows, or the database does not answer.
 pub async fn insert(tx: &Transaction, user: &NewUser<'_>) -> Result<(), StorageError> {
     tx.run(
         "insert into users (id, organisation_id, email, password_hash, full_name_encrypted, role, joined_at)
@@ -115,13 +117,16 @@ const SELECT: &str =
                       and f.confirmed_at is not null)
      from users u join organisations o on o.id = u.organisation_id";
 
-/// Finds a user by address. This is the one look-up without an organisation: signing in is how one becomes known. It does not
-/// know of second factors.
+/// Finds a user who has joined by address. This is the one look-up without an organisation: signing in is how one becomes known.
+/// It does not know of second factors.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn find_by_email(on: &impl Executor, email: &str) -> Result<Option<User>, StorageError> {
-    sql::optional(on, &format!("{SELECT} where u.email = $1"), &[&email]).await?.map(read).transpose()
+    sql::optional(on, &format!("{SELECT} where u.email = $1 and u.joined_at is not null"), &[&email])
+        .await?
+        .map(read)
+        .transpose()
 }
 
 /// Finds a user of an organisation.
@@ -247,7 +252,7 @@ pub async fn update_profile(
 /// Sets a new password; a user who was invited has joined with it.
 ///
 /// # Errors
-/// The database does not answer.
+/// What [`is_email_taken`] knows, or the database does not answer.
 pub async fn set_password(
     tx: &Transaction,
     organisation_id: Uuid,
@@ -277,13 +282,10 @@ pub async fn replace_hash(on: &impl Executor, user: &User, password_hash: &str) 
     Ok(())
 }
 
-/// The constraint that keeps a user whom a test session names.
-pub const NAMED_ELSEWHERE: &str = "test_sessions_organisation_id_technician_id_fkey";
-
 /// Removes a user who never joined. False where there is no such one.
 ///
 /// # Errors
-/// [`NAMED_ELSEWHERE`] as constraint, or the database does not answer.
+/// A constraint where something refers to the user, or the database does not answer.
 pub async fn remove_invited(tx: &Transaction, organisation_id: Uuid, id: Uuid) -> Result<bool, StorageError> {
     let sql = "delete from token_revocation_list where organisation_id = $1 and user_id = $2";
     tx.run(sql, &[&organisation_id, &id]).await?;

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::password;
 use firemode_domain::role::Role;
 use firemode_storage::account_tokens::{self, TokenKind};
-use firemode_storage::users::{self, EMAIL_TAKEN, NewUser, ProfilePatch, User};
+use firemode_storage::users::{self, NewUser, ProfilePatch, User};
 use firemode_storage::{Purpose, StorageError, audit};
 use firemode_web::{Body, Problem, RequestContext};
 use garde::Validate;
@@ -190,7 +190,10 @@ pub(crate) async fn accept_invitation(
     if !is_open || !account_tokens::take(&tx, organisation_id, TokenKind::Invitation, &hash(&token)).await? {
         return Err(refused());
     }
-    users::set_password(&tx, organisation_id, user.id, &password_hash).await?;
+    // Whether the address has an account elsewhere is nothing that an invitation tells.
+    users::set_password(&tx, organisation_id, user.id, &password_hash)
+        .await
+        .map_err(|error| if users::is_email_taken(&error) { refused() } else { error.into() })?;
     users::update_profile(&tx, organisation_id, user.id, &patch).await?;
     let user = users::find(&tx, organisation_id, user.id).await?.ok_or_else(refused)?;
     state.throttle.succeeded(&tx, &state.throttle.origin(&request, &user.email)).await?;
@@ -262,10 +265,10 @@ pub(crate) fn check_length(password: &str, _: &()) -> garde::Result {
 }
 
 pub(crate) fn email_taken(error: StorageError) -> Problem {
-    match error.constraint() {
-        Some(EMAIL_TAKEN) => Problem::conflict("There is an account with this email address."),
-        _ => error.into(),
+    if users::is_email_taken(&error) {
+        return Problem::conflict("There is an account with this email address.");
     }
+    error.into()
 }
 
 pub(crate) fn check_email(email: &str, _: &()) -> garde::Result {

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, web};
 use firemode_domain::audit::truncate_to_microseconds;
 use firemode_domain::role::Role;
 use firemode_storage::account_tokens::{self, NewAccountToken, TokenKind};
-use firemode_storage::users::{self, NAMED_ELSEWHERE, NewUser, User};
+use firemode_storage::users::{self, NewUser, User};
 use firemode_storage::{Transaction, audit};
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
 use garde::Validate;
@@ -65,11 +65,12 @@ pub(crate) struct Invited {
 /// Invites a user
 ///
 /// FireMode sends no mail: hand the token over yourself. The user sends it to `POST /v1/auth/accept-invitation` with a
-/// password.
+/// password. An address that has an account in another organisation can be invited as any other, but not join: an address is one
+/// account's.
 #[utoipa::path(post, path = "/v1/users", tag = "users", request_body = Invite,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe; a repeated answer has no token.")),
     responses((status = 201, description = "Invited.", body = Invited),
-              (status = 409, description = "There is an account with this address.", body = ProblemBody,
+              (status = 409, description = "The organisation has a user with this address.", body = ProblemBody,
                content_type = "application/problem+json")))]
 pub(crate) async fn invite(
     body: Body<Invite>,
@@ -133,7 +134,7 @@ pub(crate) async fn invite_again(
 /// The account goes with it, and its address can be invited again.
 #[utoipa::path(delete, path = "/v1/users/{user_id}/invitation", tag = "users", params(("user_id" = Uuid, Path)),
     responses((status = 204, description = "Withdrawn."),
-              (status = 409, description = "The user has joined already, or a test session names it.", body = ProblemBody,
+              (status = 409, description = "The user has joined already, or something on record names it.", body = ProblemBody,
                content_type = "application/problem+json")))]
 pub(crate) async fn withdraw(
     id: web::Path<Uuid>,
@@ -147,8 +148,8 @@ pub(crate) async fn withdraw(
     account_tokens::withdraw_all(&tx, organisation_id, *id).await?;
     let removed =
         users::remove_invited(&tx, organisation_id, *id).await.map_err(|error| match error.constraint() {
-            Some(NAMED_ELSEWHERE) => Problem::conflict("A test session names this user. Disable it instead."),
-            _ => error.into(),
+            Some(_) => Problem::conflict("Something on record names this user. Disable it instead."),
+            None => error.into(),
         })?;
     if !removed {
         return Err(Problem::conflict("This user has joined already. Disable it instead."));
