@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use serde_json::json;
 
 use crate::support::organisation::{PASSWORD, new_email};
+use crate::support::site::operation;
 use crate::support::{Answer, Client, Organisation, Site, Stack, new_key};
 
 /// Small limits, one proxy in front, and one page that may call.
@@ -63,6 +64,7 @@ fn an_address_that_asks_too_often_is_told_when_to_come_again() {
     from(&address, "/nowhere").problem(429, "FIRE-429");
     // What a client writes before the proxy's own entry makes nobody else of it.
     from(&format!("1.2.3.4, {address}"), "/v1/buildings").problem(429, "FIRE-429");
+    from(&format!("\u{fc}, {address}"), "/v1/buildings").problem(429, "FIRE-429");
     let another = from(&new_address(), "/v1/buildings");
     another.problem(401, "FIRE-401");
     let health = from(&address, "/health").expect(200);
@@ -220,6 +222,40 @@ fn heads_that_are_too_long_are_refused() {
     let many = (0..120).map(|number| format!("x-{number}: x\r\n")).collect::<String>();
     let answer = raw(&format!("GET /health HTTP/1.1\r\nhost: x\r\n{many}\r\n"));
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[test]
+fn a_header_that_says_one_thing_comes_once() {
+    let site = Site::new();
+    let note = operation("tablet", "append", &format!("{}/remarks", site.items[0]), json!("once"));
+    let send = |first: &str, second: &str| {
+        let request = site.admin.request("POST", &site.session("/results"));
+        let request = request.header("idempotency-key", first).header("Idempotency-Key", second);
+        request.json(&json!({"changes": [&note]})).send()
+    };
+    let (key, other) = (new_key(), new_key());
+    send(&key, &other).problem(400, "FIRE-400");
+    send(&key, &key).problem(400, "FIRE-400");
+    for name in ["content-type", "range", "upload-offset", "tus-resumable"] {
+        let request = site.admin.request("GET", "/v1/buildings").header(name, "x").header(name, "y");
+        request.send().problem(400, "FIRE-400");
+    }
+    assert!(site.item(&site.items[0])["remarks"].is_null(), "nothing was stored");
+}
+
+#[test]
+fn a_precondition_counts_however_it_is_written() {
+    let site = Site::new();
+    let path = format!("/v1/buildings/{}", site.building_id);
+    let tag = site.admin.get(&path).expect(200).header("etag").to_owned();
+    let patch = |lines: &[&str]| {
+        let request = site.admin.request("PATCH", &path).json(&json!({"site_name": new_key()}));
+        lines.iter().fold(request, |request, line| request.header("if-match", line)).send()
+    };
+    for stale in [&["\"\u{fc}\""][..], &["\"x\"", "\"y\""]] {
+        patch(stale).problem(412, "FIRE-412");
+    }
+    patch(&["\"x\"", &tag]).expect(200);
 }
 
 #[test]

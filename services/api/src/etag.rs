@@ -61,7 +61,9 @@ pub(crate) fn is_known(request: &HttpRequest, tag: &str) -> bool {
 }
 
 fn tags(request: &HttpRequest, header: HeaderName) -> Option<String> {
-    request.headers().get(header).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    let lines: Vec<_> =
+        request.headers().get_all(header).map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
+    (!lines.is_empty()).then(|| lines.join(","))
 }
 
 /// A compressing proxy may have marked the tag as weak; the content is the same.

@@ -27,15 +27,17 @@ pub fn network_of(address: IpAddr) -> IpAddr {
 
 fn forwarded(head: &RequestHead, hops: usize) -> Option<IpAddr> {
     let before_last = hops.checked_sub(1)?;
-    let lines: Option<Vec<&str>> =
-        head.headers.get_all(X_FORWARDED_FOR).map(|line| line.to_str().ok()).collect();
-    let entry = lines?.iter().rev().flat_map(|line| line.rsplit(',')).nth(before_last)?.trim();
+    let lines: Vec<&[u8]> = head.headers.get_all(X_FORWARDED_FOR).map(|line| line.as_bytes()).collect();
+    // What stands before is a client's, and may be any bytes.
+    let entry = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')).nth(before_last)?;
+    let entry = std::str::from_utf8(entry).ok()?.trim();
     // Some proxies add the port.
     entry.parse().or_else(|_| entry.parse().map(|address: SocketAddr| address.ip())).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
 
     use super::*;
@@ -43,7 +45,8 @@ mod tests {
     fn address(lines: &[&str], hops: usize) -> String {
         let peer = "10.0.0.9:4711".parse().expect("this is an address");
         let request = lines.iter().fold(TestRequest::default().peer_addr(peer), |request, line| {
-            request.append_header((X_FORWARDED_FOR, *line))
+            let line = HeaderValue::from_bytes(line.as_bytes()).expect("there is no control character");
+            request.append_header((X_FORWARDED_FOR, line))
         });
         client_address(request.to_http_request().head(), hops).to_string()
     }
@@ -60,6 +63,8 @@ mod tests {
         assert_eq!(address(&["6.6.6.6, 1.1.1.1, 10.0.0.1"], 2), "1.1.1.1");
         assert_eq!(address(&["6.6.6.6", "1.1.1.1,10.0.0.1"], 2), "1.1.1.1", "lines are one list");
         assert_eq!(address(&["nonsense, 1.1.1.1"], 1), "1.1.1.1");
+        assert_eq!(address(&["\u{fc}, 1.1.1.1"], 1), "1.1.1.1");
+        assert_eq!(address(&["\u{fc}", "6.6.6.6,\u{fc},1.1.1.1"], 1), "1.1.1.1");
     }
 
     #[test]
@@ -67,6 +72,7 @@ mod tests {
         assert_eq!(address(&[], 1), "10.0.0.9");
         assert_eq!(address(&["1.1.1.1"], 2), "10.0.0.9");
         assert_eq!(address(&["unknown"], 1), "10.0.0.9");
+        assert_eq!(address(&["1.1.1.1, \u{fc}"], 1), "10.0.0.9");
     }
 
     #[test]

@@ -8,11 +8,11 @@ pub(crate) mod slow_body;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_ENCODING;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RANGE};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
 use firemode_runtime::settings::ServerSettings;
-use firemode_web::{Problem, Routed, client_address, network_of};
+use firemode_web::{IDEMPOTENCY_KEY, Problem, Routed, client_address, network_of, tus};
 
 use crate::access::{Access, Principal};
 use crate::routes;
@@ -22,7 +22,19 @@ use rate::{Exhausted, RateLimits, Standing};
 /// What is signed in and out of, each time with a password's hash or a token of one's own.
 const AUTH: &str = "/v1/auth/";
 
-/// Refuses heads that are too large, bodies that would have to be unpacked, and addresses that ask too often, before anything
+/// Headers that say one thing. Of two, whatever stands before us or behind us may look at the other.
+const SINGLE: [HeaderName; 8] = [
+    CONTENT_TYPE,
+    IDEMPOTENCY_KEY,
+    RANGE,
+    HeaderName::from_static(tus::TUS_RESUMABLE),
+    HeaderName::from_static(tus::UPLOAD_LENGTH),
+    HeaderName::from_static(tus::UPLOAD_OFFSET),
+    HeaderName::from_static(tus::UPLOAD_METADATA),
+    HeaderName::from_static(tus::UPLOAD_CHECKSUM),
+];
+
+/// Refuses heads that are too large or say something twice, bodies that would have to be unpacked, and addresses that ask too often, before anything
 /// else is done for them.
 pub(crate) async fn admit<B: MessageBody>(
     request: ServiceRequest,
@@ -111,6 +123,9 @@ fn check_head(request: &ServiceRequest, settings: &ServerSettings) -> Result<(),
     if header_bytes > settings.header_bytes_max {
         let detail = format!("The headers are longer than {} bytes.", settings.header_bytes_max);
         return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+    }
+    if let Some(name) = SINGLE.iter().find(|name| request.headers().get_all(*name).nth(1).is_some()) {
+        return Err(Problem::bad_request(format!("Send the header {name} once.")));
     }
     if request
         .headers()
