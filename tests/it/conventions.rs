@@ -203,6 +203,45 @@ fn a_token_that_is_not_good_is_401_on_both_sides_of_the_proxy() {
 }
 
 #[test]
+fn a_token_of_another_service_is_for_users_that_there_are() {
+    let stack = Stack::shared();
+    let (ours, theirs) = (Organisation::register(stack), Organisation::register(stack));
+    let key = EncodingKey::from_secret(stack.folder().secret("jwt_secret_key").as_bytes());
+    let token = |user_id: Uuid, organisation_id: Uuid, later_seconds: u64| {
+        let mut claims = claims_of(&ours);
+        claims["sub"] = json!(user_id);
+        claims["org"] = json!(organisation_id);
+        claims["iat"] = json!(claims["iat"].as_u64().unwrap() + later_seconds);
+        let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
+        stack.client().with_token(token)
+    };
+    let refused = |client: &Client| {
+        let building = json!({"site_name": new_key(), "site_address": "B"});
+        client.get("/v1/buildings").problem(401, "FIRE-401-REVOKED");
+        client.post("/v1/buildings", &building).problem(401, "FIRE-401-REVOKED");
+        client.post("/v1/auth/logout", &json!({})).problem(401, "FIRE-401-REVOKED");
+        client.request("POST", "/v1/evidence").key(&new_key()).send().problem(401, "FIRE-401-REVOKED");
+    };
+    token(ours.user_id, ours.id, 0).get("/v1/buildings").expect(200);
+    refused(&token(Uuid::new_v4(), ours.id, 0));
+    refused(&token(ours.user_id, Uuid::new_v4(), 0));
+    refused(&token(theirs.user_id, ours.id, 0));
+
+    let invited = json!({"email": format!("{}@example.com", new_key()), "role": "admin"});
+    let invited = ours.admin.post("/v1/users", &invited).expect(201).id();
+    refused(&token(invited.parse().unwrap(), ours.id, 0));
+
+    let member = ours.member(stack, "manager").user_id;
+    let path = format!("/v1/users/{member}");
+    token(member, ours.id, 0).get("/v1/buildings").expect(200);
+    ours.admin.patch(&path, &json!({"is_active": false})).expect(200);
+    // Made after the user was disabled, by a clock that is ahead of ours.
+    refused(&token(member, ours.id, 4));
+    ours.admin.patch(&path, &json!({"is_active": true})).expect(200);
+    token(member, ours.id, 4).get("/v1/buildings").expect(200);
+}
+
+#[test]
 fn nothing_that_a_client_sends_passes_for_the_word_of_the_api() {
     let stack = Stack::shared();
     let (organisation, victim) = (Organisation::register(stack), Organisation::register(stack));

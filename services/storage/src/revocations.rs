@@ -240,7 +240,8 @@ pub(crate) fn find_valid(tokens: &[TokenInUse]) -> Statement<'static> {
         "select t.position from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[]) with ordinality
              as t (organisation_id, user_id, jti, issued_at, position)
          where exists (select from users u where u.organisation_id = t.organisation_id and u.id = t.user_id
-                         and u.is_active and (u.not_before is null or u.not_before < t.issued_at))
+                         and u.is_active and u.joined_at is not null
+                         and (u.not_before is null or u.not_before < t.issued_at))
            and not exists (select from token_revocation_list l where l.organisation_id = t.organisation_id
                              and l.jti = t.jti)",
         params![

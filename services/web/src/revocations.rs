@@ -11,6 +11,9 @@ use uuid::Uuid;
 
 use crate::{AccessClaims, at};
 
+/// Users that a process remembers; beyond that it asks of all of them anew.
+const CONFIRMED_MAX: usize = 100_000;
+
 /// The revocation list as this process knows it.
 #[derive(Debug)]
 pub struct Revocations {
@@ -33,6 +36,8 @@ struct Known {
     tokens: HashMap<(Uuid, Uuid), OffsetDateTime>,
     /// User → tokens up to this time are refused, and until when that matters.
     users: HashMap<Uuid, (OffsetDateTime, OffsetDateTime)>,
+    /// User → its organisation, where the database said that the user is there and active; what ends that stands on the list.
+    confirmed: HashMap<Uuid, Uuid>,
     read: Option<(Instant, OffsetDateTime)>,
 }
 
@@ -42,22 +47,33 @@ impl Revocations {
         Self { stale_after: Duration::from_millis(stale_milliseconds), known: RwLock::default() }
     }
 
-    /// May this token be used, as far as this process knows?
-    pub fn knows_nothing_against(&self, claims: &AccessClaims) -> bool {
-        self.with(|known| known.allows(claims))
-    }
-
-    /// May this token be used? A list that could not be read for a while is not trusted: then the database is asked, and
-    /// where it does not answer, nobody is let in.
+    /// May this token be used? What this process knows decides where it knows the user. A list that could not be read for a while
+    /// is not trusted: then the database is asked, and where it does not answer, nobody is let in.
     ///
     /// # Errors
-    /// The list is stale and the database does not answer.
+    /// The database has to be asked and does not answer.
     pub async fn allows(&self, database: &Database, claims: &AccessClaims) -> Result<bool, StorageError> {
-        if self.is_fresh() {
-            return Ok(self.knows_nothing_against(claims));
+        if self.is_fresh()
+            && let Some(allowed) = self.verdict(claims)
+        {
+            return Ok(allowed);
         }
+        let ended_before = self.with(|known| known.not_before(claims.sub));
         let tx = database.tenant(claims.org).read().await?;
-        revocations::is_valid(&tx, claims.org, claims.sub, claims.jti, at(claims.iat)).await
+        let allowed = revocations::is_valid(&tx, claims.org, claims.sub, claims.jti, at(claims.iat)).await?;
+        if allowed {
+            self.with_mut(|known| known.confirm(claims, ended_before));
+        }
+        Ok(allowed)
+    }
+
+    /// May this token be used? `None` where this process does not know its user: whoever shares our secret can make a token for
+    /// anybody, and for a user who was disabled before.
+    pub fn verdict(&self, claims: &AccessClaims) -> Option<bool> {
+        self.with(|known| match known.allows(claims) {
+            true => (known.confirmed.get(&claims.sub) == Some(&claims.org)).then_some(true),
+            false => Some(false),
+        })
     }
 
     /// Has the list been read lately?
@@ -110,9 +126,12 @@ impl Revocations {
 }
 
 impl Known {
+    fn not_before(&self, user_id: Uuid) -> Option<OffsetDateTime> {
+        self.users.get(&user_id).map(|(not_before, _)| *not_before)
+    }
+
     fn allows(&self, claims: &AccessClaims) -> bool {
-        let user_revoked =
-            self.users.get(&claims.sub).is_some_and(|(not_before, _)| at(claims.iat) <= *not_before);
+        let user_revoked = self.not_before(claims.sub).is_some_and(|not_before| at(claims.iat) <= not_before);
         !user_revoked && !self.tokens.contains_key(&(claims.org, claims.jti))
     }
 
@@ -123,10 +142,25 @@ impl Known {
                 *known = entry.expires_at.max(*known);
             }
             Revocation::UserBefore { user_id, not_before } => {
+                // The user may have been disabled with it, which only the database knows.
+                if self.not_before(user_id).is_none_or(|known| known < not_before) {
+                    self.confirmed.remove(&user_id);
+                }
                 let known = self.users.entry(user_id).or_insert((not_before, entry.expires_at));
                 *known = (known.0.max(not_before), known.1.max(entry.expires_at));
             }
         }
+    }
+
+    /// Notes what the database said, unless the user's tokens were ended while it was asked.
+    fn confirm(&mut self, claims: &AccessClaims, ended_before: Option<OffsetDateTime>) {
+        if self.not_before(claims.sub) != ended_before {
+            return;
+        }
+        if self.confirmed.len() >= CONFIRMED_MAX {
+            self.confirmed.clear();
+        }
+        self.confirmed.insert(claims.sub, claims.org);
     }
 
     fn forget(&mut self, now: OffsetDateTime) {
