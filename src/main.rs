@@ -20,6 +20,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    firemode_runtime::private_files::keep_new_files_private();
     let command = cli::Cli::parse().command.unwrap_or_default();
     match roles::run(command) {
         Ok(code) => code,

@@ -35,6 +35,7 @@ mod openapi;
 mod operations;
 mod paths;
 mod personal_data;
+mod private_files;
 mod profiles;
 mod receipts;
 mod replit;

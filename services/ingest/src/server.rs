@@ -9,7 +9,8 @@ use actix_web::{App, HttpResponse, HttpServer, Resource};
 use firemode_runtime::listener::{self, ListenError};
 use firemode_runtime::notify::{Notifier, READY, STOPPING};
 use firemode_runtime::open_files;
-use firemode_runtime::settings::Settings;
+use firemode_runtime::private_files;
+use firemode_runtime::settings::{EvidencePlace, Settings};
 use firemode_storage::StorageError;
 use firemode_web::{Drain, Metrics, Routes, close_when_leaving, conventions_behind_api};
 use serde_json::json;
@@ -55,6 +56,7 @@ pub async fn run(settings: Settings) -> Result<(), IngestError> {
     let metrics = Metrics::of_process();
     figures::describe();
     let upkeep = actix_web::rt::spawn(metrics.clone().keep_up());
+    close_evidence(settings);
     open_files::make_room_for(settings.server.connections_max);
     let sweeper = actix_web::rt::spawn(evidence::incoming::sweep_now_and_then(state.clone()));
     let drain = Drain::new(&settings.server);
@@ -90,6 +92,15 @@ pub async fn run(settings: Settings) -> Result<(), IngestError> {
     upkeep.abort();
     sweeper.abort();
     Ok(())
+}
+
+/// Closes evidence of an earlier release to other users, beside the work.
+fn close_evidence(settings: &Settings) {
+    if let Ok(EvidencePlace::Folder(folder)) =
+        EvidencePlace::parse(&settings.evidence.url, &settings.data_dir)
+    {
+        std::thread::spawn(move || private_files::close_evidence(&folder));
+    }
 }
 
 /// Tells the server what serves what.

@@ -1,15 +1,61 @@
 //! Where things lie below the data folder.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
+use crate::control::SOCKET_NAME;
+
+/// The embedded database, in a folder that PostgreSQL's user owns.
+pub const POSTGRES: &str = "postgres";
+
+/// Evidence, where no other place is set for it.
+pub const EVIDENCE: &str = "evidence";
+
+/// Secrets that development made for itself.
+pub const SECRETS: &str = "secrets";
+
+/// Where a restore is made before it takes its place.
+pub const RESTORING: &str = "restoring";
+
+/// The file that a supervisor locks.
+pub const LOCK: &str = "supervisor.lock";
+
+/// All that FireMode makes in a data folder.
+pub const NAMES: &[&str] = &[POSTGRES, EVIDENCE, SECRETS, RESTORING, LOCK, SOCKET_NAME];
+
 /// Longest path of a Unix socket that Linux takes, in bytes.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// Makes a data folder, or another one around a database, and those above it, where they are missing. Only FireMode's user looks into
+/// them; where that is root, others pass through: PostgreSQL runs as another one.
+///
+/// # Errors
+/// One cannot be made.
+pub fn make(folder: &Path) -> io::Result<()> {
+    let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
+    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    for folder in missing.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty()) {
+        match fs::create_dir(folder) {
+            // Not what the umask says, which is for everything else.
+            Ok(()) => fs::set_permissions(folder, Permissions::from_mode(mode))?,
+            // Another process of ours was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Does PostgreSQL's user, who is not root, have to pass through a data folder of root's?
+pub(crate) fn postgres_passes(data_dir: &Path, is_embedded: bool) -> bool {
+    // A database that is not in use now has to be found again when it is.
+    nix::unistd::geteuid().is_root() && (is_embedded || data_dir.join(POSTGRES).exists())
+}
 
 /// The embedded PostgreSQL's folders. Every process computes the same ones from the same data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +87,7 @@ impl EmbeddedDatabase {
         let base = if root && !others_can_reach(&data_dir) {
             Path::new("/var/lib/firemode").join(name_of(&data_dir))
         } else {
-            data_dir.join("postgres")
+            data_dir.join(POSTGRES)
         };
         let mut socket = base.join("socket");
         let file = format!(".s.PGSQL.{}", Self::PORT);

@@ -7,6 +7,7 @@ pub mod listener;
 pub mod memory;
 pub mod notify;
 pub mod open_files;
+pub mod private_files;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

@@ -18,6 +18,7 @@ mod postgres;
 mod report;
 pub mod spec;
 
+use firemode_runtime::private_files;
 use firemode_runtime::settings::Settings;
 
 use appliance::{Sockets, appliance};
@@ -41,6 +42,7 @@ pub use postgres::{PostgresError, TemporaryPostgres};
 /// [`SupervisorError`]; its [`SupervisorError::exit_code`] is what the process should leave with.
 pub fn run(settings: Settings) -> Result<ExitCode, SupervisorError> {
     let _lock = lock::acquire(&settings.data_dir)?;
+    private_files::close_data_folder(&settings);
     let embedded = settings.uses_embedded_database();
     let database = embedded.then(|| EmbeddedPostgres::prepare(&settings)).transpose()?;
     let sockets = Sockets {

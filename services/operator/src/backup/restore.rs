@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use firemode_runtime::data_dir::EmbeddedDatabase;
+use firemode_runtime::data_dir::{self, EmbeddedDatabase};
 use firemode_runtime::settings::Settings;
 use firemode_storage::dump::{LoadError, Restoration};
 use firemode_storage::evidence_store::EvidenceStore;
@@ -15,9 +15,6 @@ use futures_util::TryStreamExt as _;
 use super::archive::{self, Member, Reader, Verified};
 use super::manifest::Manifest;
 use super::{ArchiveError, BackupError, Contents, at, open_store};
-
-/// The folder in the data folder where a restore is made before it takes its place.
-const STAGE: &str = "restoring";
 
 /// Puts a backup into an empty data folder or an empty database.
 ///
@@ -63,7 +60,7 @@ async fn refuse_full_store(settings: &Settings) -> Result<(), BackupError> {
         return Ok(());
     }
     let url = &settings.evidence.url;
-    let place = if url.is_empty() { settings.data_dir.join("evidence") } else { PathBuf::from(url) };
+    let place = if url.is_empty() { settings.data_dir.join(data_dir::EVIDENCE) } else { PathBuf::from(url) };
     Err(BackupError::NotEmpty(place))
 }
 
@@ -114,7 +111,7 @@ async fn put_members(
             put_evidence(store, key, &mut member).await?;
             contents.evidence_files += 1;
         } else if let Some(secret) = name.strip_prefix("secrets/").filter(|secret| !secret.contains('/')) {
-            put_secret(&settings.data_dir.join("secrets"), secret, &member.whole()?)?;
+            put_secret(&settings.data_dir.join(data_dir::SECRETS), secret, &member.whole()?)?;
             contents.secrets += 1;
         } else {
             return Err(unknown(&name).into());
@@ -159,13 +156,14 @@ struct Place {
 impl Place {
     fn of(settings: &Settings) -> Result<Self, BackupError> {
         let data_dir = settings.data_dir.clone();
-        let stage = data_dir.join(STAGE);
+        let stage = data_dir.join(data_dir::RESTORING);
         let around = |data_dir: &Path| -> Result<PathBuf, BackupError> {
             let database = EmbeddedDatabase::of(data_dir).map_err(at(data_dir))?;
             Ok(database.data.parent().map(Path::to_owned).unwrap_or(database.data))
         };
-        let mut moves: Vec<_> =
-            ["evidence", "secrets"].map(|name| (stage.join(name), data_dir.join(name))).into();
+        let mut moves: Vec<_> = [data_dir::EVIDENCE, data_dir::SECRETS]
+            .map(|name| (stage.join(name), data_dir.join(name)))
+            .into();
         moves.push((around(&stage)?, around(&data_dir)?));
         Ok(Self { data_dir, stage, moves })
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use firemode_runtime::data_dir::EmbeddedDatabase;
+use firemode_runtime::data_dir::{self, EmbeddedDatabase};
 use firemode_runtime::settings::Settings;
 use firemode_storage::StorageError;
 use firemode_storage::dump::{Blob, Snapshot};
@@ -89,7 +89,7 @@ async fn write_draft(settings: &Settings, draft: &Path) -> Result<Contents, Back
         writer.stream(&format!("database/{}.copy", table.name), rows).await.map_err(database)?;
     }
     let mut contents = Contents { tables: manifest.tables.len(), ..Contents::default() };
-    contents.secrets = add_secrets(&mut writer, &settings.data_dir.join("secrets"))?;
+    contents.secrets = add_secrets(&mut writer, &settings.data_dir.join(data_dir::SECRETS))?;
     let store = open_store(settings)?;
     let mut blobs = std::pin::pin!(snapshot.blobs().await?);
     while let Some(blob) = blobs.try_next().await? {

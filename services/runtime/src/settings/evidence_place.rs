@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::data_dir;
+
 /// A place for evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EvidencePlace {
@@ -45,7 +47,7 @@ impl EvidencePlace {
     /// What is wrong with it.
     pub fn parse(url: &str, data_dir: &std::path::Path) -> Result<Self, String> {
         if url.is_empty() {
-            return Ok(Self::Folder(data_dir.join("evidence")));
+            return Ok(Self::Folder(data_dir.join(data_dir::EVIDENCE)));
         }
         let (rest, query) = url.split_once('?').unwrap_or((url, ""));
         let mut query = Query::read(query)?;

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Settings;
+use crate::data_dir;
 
 /// A development secret could not be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +28,7 @@ pub struct SecretsError {
 /// # Errors
 /// The folder cannot be written or a file in it cannot be read.
 pub fn ensure_development_secrets(settings: &mut Settings) -> Result<(), SecretsError> {
-    let folder = settings.data_dir.join("secrets");
+    let folder = settings.data_dir.join(data_dir::SECRETS);
     let auth = &mut settings.auth;
     for (secret, name) in [
         (&mut auth.jwt_secret_key, "jwt_secret_key"),
@@ -50,8 +51,7 @@ fn read_or_make(folder: &Path, path: &Path) -> io::Result<SecretString> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Err(_) => {}
     }
-    // Only this folder is closed: the embedded database's user must be able to pass through the one around it.
-    folder.parent().map_or(Ok(()), fs::create_dir_all)?;
+    folder.parent().map_or(Ok(()), data_dir::make)?;
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     // Written whole under another name and then linked, so that a second process sees all of it or nothing.
     let draft = folder.join(format!(".{}", uuid::Uuid::new_v4()));

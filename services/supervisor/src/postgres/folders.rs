@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use firemode_runtime::data_dir::EmbeddedDatabase;
+use firemode_runtime::data_dir::{self, EmbeddedDatabase};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::sys::statvfs::statvfs;
@@ -51,7 +51,7 @@ pub(super) fn make(folders: &EmbeddedDatabase, identity: Option<&Identity>) -> R
     let around = folders.data.parent().unwrap_or(&folders.data);
     for folder in [around, &folders.socket] {
         if let Some(parent) = folder.parent() {
-            fs::create_dir_all(parent)
+            data_dir::make(parent)
                 .map_err(|source| PostgresError::Folder { path: parent.to_owned(), source })?;
         }
         make_own(folder, identity)?;
