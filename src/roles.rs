@@ -61,7 +61,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         _ => {}
     }
-    let mut settings = Settings::load(&env).map_err(configuration)?;
+    let mut settings = settings(&env)?;
     // A backup takes the secrets that are there, and a restore brings its own.
     if !matches!(command, Command::Backup { .. } | Command::Restore { .. }) {
         ensure_development_secrets(&mut settings).map_err(configuration)?;
@@ -101,10 +101,15 @@ pub(crate) fn configuration(error: impl Into<anyhow::Error>) -> Failure {
     Failure::new(EXIT_CONFIGURATION, error)
 }
 
+/// The settings that every role starts with, so that `check` refuses what a start does.
+fn settings(env: &Environ) -> Result<Settings, Failure> {
+    Settings::load_and(env, firemode_storage::problems).map_err(configuration)
+}
+
 fn check(env: &Environ) -> Result<ExitCode, Failure> {
     let text = Settings::describe(env).map_err(configuration)?;
     std::io::stdout().write_all(text.as_bytes())?;
-    Settings::load(env).map_err(configuration)?;
+    settings(env)?;
     for warning in Settings::warnings(env) {
         writeln!(std::io::stderr(), "warning: {}: {}", warning.setting, warning.message)?;
     }

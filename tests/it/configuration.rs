@@ -11,6 +11,16 @@ const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 /// Another one, to sign with.
 const RECEIPT_KEY: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=";
 
+/// A production that nothing is wrong with.
+const PRODUCTION: [(&str, &str); 6] = [
+    ("FIREMODE_ENV", "production"),
+    ("FIREMODE__DISK_IS_DURABLE", "true"),
+    ("JWT_SECRET_KEY", "kV3n1cQ9yZr5mT8uHs2wXb7dLf4gPj6a"),
+    ("INTERNAL_JWT_SECRET_KEY", "Wq8zR2tYx5mN7vB4kJ9hG3fD6sA1pLoe"),
+    ("PII_ENCRYPTION_KEY", KEY),
+    ("RECEIPT_SIGNING_KEY", RECEIPT_KEY),
+];
+
 fn run(role: &str, env: &[(&str, &str)]) -> Output {
     let folder = Folder::new();
     command(folder.path()).arg(role).envs(env.iter().copied()).output().unwrap()
@@ -88,16 +98,15 @@ fn all_faults_are_told_at_once_by_name_with_exit_code_78() {
 }
 
 #[test]
-fn profiles_are_for_this_machine_alone() {
-    let profiles = ("FIREMODE__INGEST__PROFILES", "true");
+fn the_ingest_process_stays_on_this_machine() {
     for host in ["0.0.0.0", "[::]", "192.0.2.1", "ingest.example.com"] {
-        let text = refused("check", &[profiles, ("FIREMODE__INGEST__HOST", host)]);
-        assert!(text.contains("ingest.host") && text.contains("ingest.profiles"), "{host}: {text}");
-        let without = run("check", &[("FIREMODE__INGEST__HOST", host)]);
-        assert!(without.status.success(), "{host}");
+        for role in ["check", "supervise"] {
+            let text = refused(role, &[("FIREMODE__INGEST__HOST", host)]);
+            assert!(text.contains("ingest.host"), "{host}: {text}");
+        }
     }
     for host in ["127.0.0.1", "127.0.0.2", "[::1]", "localhost"] {
-        assert!(run("check", &[profiles, ("FIREMODE__INGEST__HOST", host)]).status.success(), "{host}");
+        assert!(run("check", &[("FIREMODE__INGEST__HOST", host)]).status.success(), "{host}");
     }
 }
 
@@ -125,14 +134,7 @@ fn production_needs_secrets_of_its_own_and_places_that_last() {
     let text = refused("check", &[("REPLIT_DEPLOYMENT", "1")]);
     assert!(text.contains("auth.jwt_secret_key"), "{text}");
 
-    let good = [
-        ("FIREMODE_ENV", "production"),
-        ("FIREMODE__DISK_IS_DURABLE", "true"),
-        ("JWT_SECRET_KEY", "kV3n1cQ9yZr5mT8uHs2wXb7dLf4gPj6a"),
-        ("INTERNAL_JWT_SECRET_KEY", "Wq8zR2tYx5mN7vB4kJ9hG3fD6sA1pLoe"),
-        ("PII_ENCRYPTION_KEY", KEY),
-        ("RECEIPT_SIGNING_KEY", RECEIPT_KEY),
-    ];
+    let good = PRODUCTION;
     let output = run("check", &good);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for (name, value) in [
@@ -145,6 +147,90 @@ fn production_needs_secrets_of_its_own_and_places_that_last() {
         ("FIREMODE__DISK_IS_DURABLE", "false"),
     ] {
         refused("check", &[good.as_slice(), &[(name, value)]].concat());
+    }
+}
+
+/// What a configuration with this database is refused for, if it is.
+fn of_database(role: &str, env: &[(&str, &str)], url: &str) -> Option<String> {
+    let output = run(role, &[env, &[("DATABASE_URL", url)]].concat());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(if output.status.success() { 0 } else { 78 }), "{url}: {text}");
+    assert!(!text.contains("hunter2"), "the password is told: {text}");
+    (!output.status.success()).then_some(text)
+}
+
+#[test]
+fn production_speaks_to_a_database_over_a_network_by_verified_tls_or_says_so() {
+    let far = |query: &str| format!("postgresql://fire:hunter2@db.example.com/firemode{query}");
+    let allowed = [PRODUCTION.as_slice(), &[("FIREMODE__DATABASE__ALLOW_CLEARTEXT", "true")]].concat();
+    for query in
+        ["?sslmode=disable", "?sslmode=prefer", "?connect_timeout=3&sslmode=disable", "?ssl%6Dode=disable"]
+    {
+        let text = of_database("check", &PRODUCTION, &far(query)).unwrap_or_else(|| panic!("{query} passes"));
+        assert!(text.contains("database.url (DATABASE_URL)") && text.contains("allow_cleartext"), "{text}");
+        assert_eq!(
+            of_database("supervise", &PRODUCTION, &far(query)),
+            Some(text),
+            "a start refuses what check does"
+        );
+        assert_eq!(of_database("check", &allowed, &far(query)), None, "{query}");
+        assert_eq!(of_database("check", &[], &far(query)), None, "{query} in development");
+    }
+    for query in ["", "?sslmode=require", "?sslmode=verify-full", "?sslmode=verify-full&sslrootcert=system"] {
+        assert_eq!(of_database("check", &PRODUCTION, &far(query)), None, "{query}");
+    }
+    // What counts is who is called: an address in the place of the name, or any of several hosts.
+    for url in [
+        "postgresql://localhost/db?hostaddr=192.0.2.1&sslmode=disable",
+        "postgresql://localhost,192.0.2.1/db?sslmode=disable",
+        "postgresql://localhost/db?host=192.0.2.1&sslmode=disable",
+        "postgresql://127.0.0.1.example.com/db?sslmode=disable",
+    ] {
+        assert!(of_database("check", &PRODUCTION, url).is_some(), "{url}");
+    }
+    for url in [
+        "postgresql://localhost/db?sslmode=disable",
+        "postgresql://127.0.0.2/db",
+        "postgresql://[::1]/db?sslmode=prefer",
+        "postgresql://%2Frun%2Fpostgresql/db?sslmode=disable",
+        "postgresql:///db?host=/run/postgresql",
+    ] {
+        assert_eq!(of_database("check", &PRODUCTION, url), None, "{url}");
+    }
+}
+
+#[test]
+fn a_database_url_that_nobody_can_use_is_refused_everywhere() {
+    for query in [
+        "sslmode=bogus",
+        "sslmode=allow",
+        "sslmode=",
+        "sslmode",
+        "sslmode=require&sslmode=disable",
+        "sslmode=verify-ca",
+        "sslmode=verify-ca&sslrootcert=/nowhere.pem",
+        "sslrootcert=/nowhere.pem",
+        "sslrootcert=/dev/null",
+        "sslmode=disable&sslrootcert=system",
+        "sslcert=mine.pem",
+        "port=many",
+    ] {
+        let url = format!("postgresql://fire:hunter2@127.0.0.1/firemode?{query}");
+        for role in ["check", "supervise", "api", "ingest", "migrate"] {
+            assert!(of_database(role, &[], &url).is_some(), "{role} takes {query}");
+        }
+    }
+    for url in ["mysql://localhost/db", "postgresql:///db", "localhost", "host=localhost user=fire"] {
+        assert!(of_database("check", &[], url).is_some(), "{url}");
+    }
+}
+
+#[test]
+fn check_refuses_what_a_start_would() {
+    for setting in [("RUST_LOG", "info,firemode=loud"), ("FIREMODE__EVIDENCE__URL", "gs://bucket")] {
+        let env = [setting, ("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")];
+        let said = refused("check", &env);
+        assert_eq!(refused("supervise", &env), said);
     }
 }
 

@@ -16,6 +16,7 @@ mod changes;
 mod classification;
 mod configuration;
 mod conventions;
+mod database_tls;
 mod demo;
 mod evidence;
 mod evidence_stores;

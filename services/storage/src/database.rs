@@ -3,15 +3,11 @@
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
-use firemode_runtime::data_dir::EmbeddedDatabase;
 use firemode_runtime::settings::Settings;
-use rustls::{ClientConfig, RootCertStore};
-use secrecy::ExposeSecret as _;
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{Config, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::NoTls;
 use tracing::Instrument as _;
 
+use crate::database_address::Address;
 use crate::{StorageError, spans};
 
 /// How long a new connection may take to be made.
@@ -50,12 +46,11 @@ impl Database {
     /// # Errors
     /// [`StorageError::Unavailable`] where the URL cannot be read.
     pub fn new(settings: &Settings, connections_max: usize) -> Result<Self, StorageError> {
-        let config = config(settings)?;
+        let Address { config, tls } = address(settings)?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = if config.get_ssl_mode() == SslMode::Require {
-            Manager::from_config(config, tls(), recycling)
-        } else {
-            Manager::from_config(config, NoTls, recycling)
+        let manager = match tls {
+            Some(tls) => Manager::from_config(config, tls, recycling),
+            None => Manager::from_config(config, NoTls, recycling),
         };
         let wait = Duration::from_secs(settings.database.wait_seconds_max);
         let statement_milliseconds_max = settings.database.statement_seconds_max * 1000;
@@ -112,9 +107,9 @@ impl Database {
 /// # Errors
 /// The database cannot be reached.
 pub(crate) async fn connect_alone(settings: &Settings) -> Result<tokio_postgres::Client, StorageError> {
-    let config = config(settings)?;
-    if config.get_ssl_mode() == SslMode::Require {
-        let (client, connection) = config.connect(tls()).await.map_err(unavailable)?;
+    let Address { config, tls } = address(settings)?;
+    if let Some(tls) = tls {
+        let (client, connection) = config.connect(tls).await.map_err(unavailable)?;
         drive(connection);
         Ok(client)
     } else {
@@ -138,33 +133,12 @@ fn unavailable(error: tokio_postgres::Error) -> StorageError {
     StorageError::Unavailable(format!("{error}{cause}"))
 }
 
-fn config(settings: &Settings) -> Result<Config, StorageError> {
-    let url = if settings.uses_embedded_database() {
-        let place = EmbeddedDatabase::of(&settings.data_dir)
-            .map_err(|error| StorageError::Unavailable(format!("data_dir: {error}")))?;
-        place.url()
-    } else {
-        settings.database.url.expose_secret().to_owned()
-    };
-    // The parser's message may quote the URL, and with it the password.
-    let mut config: Config = url
-        .parse()
-        .map_err(|_| StorageError::Unavailable("database.url is not a PostgreSQL URL".to_owned()))?;
-    config.application_name("firemode");
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX));
+fn address(settings: &Settings) -> Result<Address, StorageError> {
+    let mut address = Address::of(settings)
+        .map_err(|(setting, message)| StorageError::Unavailable(format!("{setting} {message}")))?;
+    address.config.application_name("firemode");
+    if address.config.get_connect_timeout().is_none() {
+        address.config.connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX));
     }
-    Ok(config)
-}
-
-/// TLS that checks the server's certificate against the public authorities.
-fn tls() -> MakeRustlsConnect {
-    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let config = ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .expect("the provider supports the default protocol versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    MakeRustlsConnect::new(config)
+    Ok(address)
 }

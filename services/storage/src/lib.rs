@@ -11,6 +11,7 @@ pub mod buildings;
 pub mod changes;
 mod connection;
 mod database;
+mod database_address;
 pub mod demo;
 pub mod documents;
 pub mod dump;
@@ -40,8 +41,18 @@ mod sql;
 pub mod throttle;
 pub mod users;
 
+use firemode_runtime::settings::Settings;
+
 pub use access::{Access, Purpose};
 pub use connection::{ReadTransaction, Transaction};
 pub use database::{Database, PoolFigures};
 pub use error::StorageError;
 pub use sql::Executor;
+
+/// What is wrong with the settings of the database and of the evidence store, as far as they say it themselves: a process that
+/// connects meets the same.
+#[must_use]
+pub fn problems(settings: &Settings) -> Vec<(&'static str, String)> {
+    let database = database_address::Address::of(settings).err();
+    database.into_iter().chain(evidence_store::EvidenceStore::problem(settings)).collect()
+}

@@ -56,9 +56,22 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] with every unknown name, wrong type, value out of range and unsafe production setting.
     pub fn load(env: &Environ) -> Result<Self, SettingsError> {
+        Self::load_and(env, |_| Vec::new())
+    }
+
+    /// The same with what somebody else finds wrong with the values: names of settings and what is wrong with them.
+    ///
+    /// # Errors
+    /// As [`Settings::load`], for all of it at once.
+    pub fn load_and(
+        env: &Environ,
+        check: impl FnOnce(&Self) -> Vec<(&'static str, String)>,
+    ) -> Result<Self, SettingsError> {
         let layers = Layers::merge(env)?;
         let settings = layers.typed()?;
-        let problems = validate::problems(&settings, env);
+        let mut problems = validate::problems(&settings, env);
+        problems.extend(check(&settings));
+        problems.sort();
         if problems.is_empty() {
             Ok(settings)
         } else {

@@ -103,6 +103,7 @@ pub struct SnapshotSettings {
 #[serde(deny_unknown_fields)]
 pub struct DatabaseSettings {
     pub url: SecretString,
+    pub allow_cleartext: bool,
     pub pool_size: usize,
     pub wait_seconds_max: u64,
     pub statement_seconds_max: u64,

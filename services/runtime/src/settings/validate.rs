@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use secrecy::ExposeSecret as _;
+use tracing_subscriber::EnvFilter;
 
 use super::keys::{self, is_placeholder};
 use super::{Environ, EvidencePlace, Settings};
@@ -19,7 +20,6 @@ pub(super) fn problems(settings: &Settings, env: &Environ) -> Problems {
     problems.extend(places(settings, env));
     problems.extend(telemetry(settings));
     problems.extend(origins(settings));
-    problems.sort();
     problems
 }
 
@@ -159,15 +159,11 @@ fn places(s: &Settings, env: &Environ) -> Problems {
         Ok(_) => {}
         Err(message) => problems.push(("evidence.url", message)),
     }
-    let url = s.database.url.expose_secret();
-    if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        problems.push(("database.url", "does not start with postgresql://".to_owned()));
-    }
     if s.server.port != 0 && s.server.port == s.ingest.port {
         problems.push(("ingest.port", format!("{} is the public port too; give it another", s.ingest.port)));
     }
-    if s.ingest.profiles && !is_loopback(&s.ingest.host) {
-        let message = "is not a loopback address, and profiles (ingest.profiles) are for this machine alone";
+    if !is_loopback(&s.ingest.host) {
+        let message = "is not a loopback address (127.0.0.1, [::1], localhost); the process speaks only to the API beside it";
         problems.push(("ingest.host", message.to_owned()));
     }
     if env.get("FIREMODE_ENV").is_some_and(|v| !matches!(v.as_str(), "" | "development" | "production")) {
@@ -200,6 +196,9 @@ fn origins(s: &Settings) -> Problems {
 
 fn telemetry(s: &Settings) -> Problems {
     let mut problems = Problems::new();
+    if let Err(error) = EnvFilter::try_new(&s.log.filter) {
+        problems.push(("log.filter", error.to_string()));
+    }
     let endpoint = s.tracing.otlp_endpoint.as_str();
     let authority = endpoint.strip_prefix("http://").or_else(|| endpoint.strip_prefix("https://"));
     let is_url = authority.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']));

@@ -47,17 +47,18 @@ impl EvidenceStore {
     pub fn open(settings: &Settings, database: &Database) -> Result<Self, StorageError> {
         let place = EvidencePlace::parse(&settings.evidence.url, &settings.data_dir);
         let place = place.map_err(|why| StorageError::Unavailable(format!("evidence.url {why}")))?;
-        let backend = match place {
-            EvidencePlace::Folder(folder) => Backend::Objects(Objects::folder(folder)?),
-            EvidencePlace::Database => Backend::Rows(database.clone()),
-            EvidencePlace::S3 { objects, endpoint, region } => {
-                Backend::Objects(Objects::s3(&objects, endpoint.as_deref(), region.as_deref())?)
-            }
-            EvidencePlace::Gcs { objects, endpoint, is_replit } => {
-                Backend::Objects(Objects::gcs(&objects, endpoint.as_deref(), is_replit)?)
-            }
+        let backend = match (Objects::elsewhere(&place)?, place) {
+            (Some(objects), _) => Backend::Objects(objects),
+            (None, EvidencePlace::Folder(folder)) => Backend::Objects(Objects::folder(folder)?),
+            (None, _) => Backend::Rows(database.clone()),
         };
         Ok(Self(backend))
+    }
+
+    /// What is wrong with the setting, or with the credentials of the environment, of a store elsewhere.
+    pub(crate) fn problem(settings: &Settings) -> Option<(&'static str, String)> {
+        let place = EvidencePlace::parse(&settings.evidence.url, &settings.data_dir).ok()?;
+        Some(("evidence.url", Objects::elsewhere(&place).err()?.to_string()))
     }
 
     /// A key for new bytes of a tenant that nothing else has.

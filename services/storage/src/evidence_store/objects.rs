@@ -4,7 +4,7 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use firemode_runtime::settings::ObjectPlace;
+use firemode_runtime::settings::{EvidencePlace, ObjectPlace};
 use object_store::aws::AmazonS3Builder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
@@ -43,12 +43,21 @@ impl Objects {
         Ok(Self { store: Arc::new(store), part_bytes: FOLDER_PART_BYTES, folder: Some(folder) })
     }
 
+    /// A store that is no folder of this machine, if the place is in one.
+    pub(super) fn elsewhere(place: &EvidencePlace) -> Result<Option<Self>, StorageError> {
+        Ok(match place {
+            EvidencePlace::Folder(_) | EvidencePlace::Database => None,
+            EvidencePlace::S3 { objects, endpoint, region } => {
+                Some(Self::s3(objects, endpoint.as_deref(), region.as_deref())?)
+            }
+            EvidencePlace::Gcs { objects, endpoint, is_replit } => {
+                Some(Self::gcs(objects, endpoint.as_deref(), *is_replit)?)
+            }
+        })
+    }
+
     /// A bucket that speaks S3; keys and secrets come from the usual variables (`AWS_ACCESS_KEY_ID` and so on).
-    pub(super) fn s3(
-        place: &ObjectPlace,
-        endpoint: Option<&str>,
-        region: Option<&str>,
-    ) -> Result<Self, StorageError> {
+    fn s3(place: &ObjectPlace, endpoint: Option<&str>, region: Option<&str>) -> Result<Self, StorageError> {
         let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(&place.bucket)
             .with_client_options(client(endpoint))
@@ -64,11 +73,7 @@ impl Objects {
 
     /// A bucket of Google's; credentials come from the usual variables (`GOOGLE_APPLICATION_CREDENTIALS` and so on), or from
     /// Replit's sidecar.
-    pub(super) fn gcs(
-        place: &ObjectPlace,
-        endpoint: Option<&str>,
-        is_replit: bool,
-    ) -> Result<Self, StorageError> {
+    fn gcs(place: &ObjectPlace, endpoint: Option<&str>, is_replit: bool) -> Result<Self, StorageError> {
         let mut builder = GoogleCloudStorageBuilder::from_env()
             .with_bucket_name(&place.bucket)
             .with_client_options(client(endpoint))

@@ -1,0 +1,157 @@
+//! TLS to a real PostgreSQL, whose certificate no public authority has signed and which takes nothing in clear text.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use firemode_runtime::data_dir::EmbeddedDatabase;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::processes::child_named;
+use crate::support::stack::command;
+use crate::support::{Folder, Stack, eventually};
+
+/// Nobody gets in without TLS.
+const HBA: &str = "hostssl all all 127.0.0.1/32 trust\nhostssl all all ::1/128 trust\n";
+
+/// PostgreSQL on a port of its own.
+struct Server {
+    process: Child,
+    port: u16,
+    /// With the keys of what is in the database.
+    folder: Folder,
+    certificates: Folder,
+}
+
+impl Server {
+    /// On the database that a stack has made, which is stopped for it.
+    fn start() -> Self {
+        let folder = Folder::new();
+        let mut stack = Stack::start_in(&folder, &[]);
+        let postgres = child_named(stack.pid(), "postgres").expect("the stack has a PostgreSQL");
+        let program = fs::read_link(format!("/proc/{postgres}/exe")).unwrap();
+        assert_eq!(stack.end_with(Signal::SIGTERM).code(), Some(0));
+        // It ends whatever works in its folder.
+        drop(stack);
+
+        let data = EmbeddedDatabase::of(folder.path()).unwrap().data;
+        let owner = fs::metadata(&data).unwrap();
+        let certificates = Folder::new();
+        make_certificates(certificates.path());
+        for name in ["server.pem", "server.key"] {
+            let place = data.join(name);
+            fs::copy(certificates.path().join(name), &place).unwrap();
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
+            chown(&place, Some(owner.uid()), Some(owner.gid())).unwrap();
+        }
+        fs::write(data.join("pg_hba.conf"), HBA).unwrap();
+        let port = free_port();
+        let process = serve(&program, &data, port);
+        eventually("PostgreSQL takes connections", || TcpStream::connect(("localhost", port)).ok().map(drop));
+        Self { process, port, folder, certificates }
+    }
+
+    /// `firemode migrate` on it, which succeeds if it gets in.
+    fn migrate(&self, host: &str, query: &str, env: Option<(&str, &str)>) -> Output {
+        let url = format!("postgresql://firemode@{host}:{}/firemode?{query}", self.port);
+        command(self.folder.path()).arg("migrate").env("DATABASE_URL", url).envs(env).output().unwrap()
+    }
+
+    fn certificate(&self, name: &str) -> String {
+        self.certificates.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGINT);
+        let _ = self.process.wait();
+    }
+}
+
+fn serve(program: &Path, data: &Path, port: u16) -> Child {
+    let owner = fs::metadata(data).unwrap();
+    let mut server = Command::new(program);
+    server.arg("-D").arg(data);
+    for setting in [
+        "listen_addresses=localhost",
+        "unix_socket_directories=",
+        "ssl=on",
+        "ssl_cert_file=server.pem",
+        "ssl_key_file=server.key",
+        &format!("port={port}"),
+    ] {
+        server.args(["-c", setting]);
+    }
+    server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
+    if nix::unistd::geteuid().is_root() {
+        server.uid(owner.uid()).gid(owner.gid());
+    }
+    server.spawn().unwrap()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An authority, another one, and a certificate of the first for `localhost`.
+fn make_certificates(folder: &Path) {
+    let new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    for authority in ["authority", "stranger"] {
+        let (key, pem) = (format!("{authority}.key"), format!("{authority}.pem"));
+        openssl(
+            folder,
+            &["req", "-x509", "-subj", &format!("/CN={authority}"), "-keyout", &key, "-out", &pem],
+            &new_key,
+        );
+    }
+    let request = ["req", "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr"];
+    openssl(folder, &request, &new_key[..5]);
+    fs::write(folder.join("names"), "subjectAltName=DNS:localhost").unwrap();
+    let sign = ["x509", "-req", "-in", "server.csr", "-CA", "authority.pem", "-CAkey", "authority.key"];
+    openssl(folder, &sign, &["-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "server.pem"]);
+}
+
+fn openssl(folder: &Path, what: &[&str], how: &[&str]) {
+    let output = Command::new("openssl").args(what).args(how).current_dir(folder).output();
+    let output = output.expect("these tests make certificates with openssl");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_certificate_is_looked_at_as_far_as_the_url_says() {
+    let server = Server::start();
+    let (authority, stranger) = (server.certificate("authority.pem"), server.certificate("stranger.pem"));
+    let by = |mode: &str, root: &str| format!("sslmode={mode}&sslrootcert={root}");
+    let wanted = format!("sslrootcert={authority}");
+    // The host, what is asked of it, whether the system trusts the authority, and whether that gets in.
+    let cases = [
+        ("localhost", "", false, false),
+        ("localhost", "sslmode=disable", false, false),
+        ("localhost", "sslmode=prefer", false, true),
+        ("localhost", "sslmode=require", false, false),
+        ("localhost", "sslmode=verify-full", false, false),
+        ("localhost", "sslmode=require", true, true),
+        ("localhost", "sslmode=verify-full&sslrootcert=system", true, true),
+        ("127.0.0.1", "sslmode=require", true, false),
+        ("localhost", &by("verify-full", &authority), false, true),
+        ("localhost", &wanted, false, true),
+        ("localhost", &by("verify-full", &stranger), true, false),
+        ("127.0.0.1", &by("verify-full", &authority), false, false),
+        ("127.0.0.1", &by("verify-ca", &authority), false, true),
+        ("127.0.0.1", &by("verify-ca", &stranger), false, false),
+    ];
+    for (host, query, is_trusted, gets_in) in cases {
+        let env = is_trusted.then_some(("SSL_CERT_FILE", authority.as_str()));
+        let output = server.migrate(host, query, env);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), gets_in, "{host}?{query} {is_trusted}: {text}");
+    }
+    // What serves requests connects in the same way.
+    let url = format!("postgresql://firemode@localhost:{}/firemode?sslrootcert={authority}", server.port);
+    drop(Stack::start_in(&server.folder, &[("DATABASE_URL", url.as_str())]));
+}
