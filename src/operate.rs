@@ -97,7 +97,13 @@ pub(crate) fn backup(settings: &Settings, file: &Path) -> anyhow::Result<()> {
 /// Puts a backup back.
 pub(crate) fn restore(settings: &Settings, file: &Path) -> anyhow::Result<()> {
     let contents = run(backup::restore(settings, file))??;
-    say(&format!("Restored from {}", file.display()), &contents)
+    say(&format!("Restored from {}", file.display()), &contents)?;
+    writeln!(
+        io::stdout(),
+        "Every sign-in, invitation and password reset of the backup has ended. Passwords, second factors and roles are those of its \
+         time: change again what was changed since because somebody knew it."
+    )?;
+    Ok(())
 }
 
 fn say(what: &str, contents: &Contents) -> anyhow::Result<()> {

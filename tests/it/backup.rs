@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 use crate::demo::{photographs, seed, sessions, sign_in};
+use crate::support::organisation::PASSWORD;
 use crate::support::stack::command;
-use crate::support::{Client, Folder, Form, Stack};
+use crate::support::{Client, Folder, Form, Organisation, Stack};
 
 fn run(data_dir: &Path, role: &str, file: &Path) -> Output {
     command(data_dir).arg(role).arg(file).output().unwrap()
@@ -124,6 +126,42 @@ fn a_backup_of_a_folder_restores_into_the_database() {
                       (select from evidence_chunks c where c.organisation_id = b.organisation_id and c.storage_key = b.storage_key)";
     assert_eq!(restored.sql().count(unkept, &[]), 0);
     assert!(!folder.path().join("evidence").exists(), "the bytes are in the database alone");
+}
+
+#[test]
+fn a_restore_brings_nobodys_sign_in_back() {
+    let stack = Stack::start(&[]);
+    let organisation = Organisation::register(&stack);
+    let member = organisation.member(&stack, "technician");
+    let reset = format!("/v1/users/{}/password-reset", member.user_id);
+    let reset_token = organisation.admin.request("POST", &reset).send().expect(201).text("/token");
+    let place = Folder::new();
+    let file = place.path().join("backup.tar");
+    succeeds(stack.folder().path(), "backup", &file);
+
+    // The reason for the change of password is that somebody else may have the one before, and what it opened.
+    let change = json!({"current_password": PASSWORD, "new_password": "eight green valves above the stair"});
+    organisation.admin.post("/v1/users/me/password", &change).expect(200);
+    let refresh = |client: &Client| {
+        client.post("/v1/auth/refresh", &json!({"refresh_token": organisation.refresh_token}))
+    };
+    refresh(&stack.client()).problem(401, "FIRE-401");
+
+    let folder = Folder::new();
+    let said = succeeds(folder.path(), "restore", &file);
+    assert!(said.contains("Every sign-in, invitation and password reset of the backup has ended"), "{said}");
+    let restored = Stack::start_in(&folder, &[]);
+    let anyone = restored.client();
+    refresh(&anyone).problem(401, "FIRE-401");
+    for token in [organisation.admin.token(), member.client.token()] {
+        anyone.with_token(token).get("/v1/users/me").problem(401, "FIRE-401-REVOKED");
+    }
+    let body = json!({"token": reset_token, "password": "nine blue valves below the stair"});
+    anyone.post("/v1/auth/reset-password", &body).problem(401, "FIRE-401");
+    let sign_in = json!({"email": organisation.email, "password": PASSWORD});
+    let again = anyone.post("/v1/auth/login", &sign_in).expect(200);
+    anyone.with_token(again.text("/access_token")).get("/v1/users/me").expect(200);
+    anyone.post("/v1/auth/refresh", &json!({"refresh_token": again.text("/refresh_token")})).expect(200);
 }
 
 #[test]

@@ -115,7 +115,8 @@ impl Restoration {
     }
 
     /// Makes everything that was loaded durable, as a database of its own identity: what clients remember of the one that
-    /// the dump was made of (cursors, change tokens) is refused. Migrates it to this binary's schema then.
+    /// the dump was made of (cursors, change tokens) is refused, and so is whatever they signed in with. Migrates it to this
+    /// binary's schema then.
     ///
     /// # Errors
     /// The database does not answer; nothing was restored, or only the last migrations are missing.
@@ -125,6 +126,7 @@ impl Restoration {
         tables: &[Table],
         sequences: &[Sequence],
     ) -> Result<(), RestoreError> {
+        self.end_sign_ins(tables).await?;
         for table in tables {
             let sql = format!("alter table {} enable trigger user", quoted(&table.name));
             self.client.batch_execute(&sql).await?;
@@ -143,7 +145,30 @@ impl Restoration {
         migrations::run(settings).await?;
         Ok(())
     }
+
+    async fn end_sign_ins(&self, tables: &[Table]) -> Result<(), StorageError> {
+        for (table, sql) in END_SIGN_INS {
+            if tables.iter().any(|known| known.name == *table) {
+                self.client.batch_execute(sql).await?;
+            }
+        }
+        Ok(())
+    }
 }
+
+/// Ends what the dump knows as valid and what may have been ended since: by a change of password, a sign-out, a revocation, or its
+/// own use. The tables are those of every schema, as far as this one has them.
+const END_SIGN_INS: &[(&str, &str)] = &[
+    ("refresh_tokens", "update refresh_tokens set revoked_at = clock_timestamp() where revoked_at is null"),
+    ("users", "update users set not_before = clock_timestamp()"),
+    // No access token lives longer than a day.
+    (
+        "token_revocation_list",
+        "insert into token_revocation_list (id, organisation_id, user_id, not_before, expires_at)
+         select gen_random_uuid(), organisation_id, id, not_before, now() + interval '25 hours' from users",
+    ),
+    ("account_tokens", "delete from account_tokens"),
+];
 
 /// Rows could not be put back.
 #[derive(Debug, thiserror::Error)]
