@@ -1,11 +1,13 @@
 //! The audit log.
 
+use std::collections::BTreeSet;
+
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::site::operation;
-use crate::support::{Form, Site, Stack};
+use crate::support::{Form, Site, Stack, new_key};
 
 #[test]
 fn every_act_of_the_path_is_on_record() {
@@ -118,6 +120,114 @@ fn nobody_rewrites_the_record_not_even_its_owner() {
                   values (gen_random_uuid(), $1, 'x', 'x', 'success', gen_random_uuid(), 'x', sha256('x'), now())";
     assert_eq!(sql.refusal(forged, &[&site.organisation.id]), CHECK_VIOLATION);
     assert_eq!(site.admin.get("/v1/audit").expect(200).data().len(), 8);
+}
+
+/// What people write, wherever a request of the register and of the record has a place for it. The mark stands in all of it.
+fn describe_everywhere(site: &Site, mark: &str) {
+    let (admin, text) = (&site.admin, format!("{mark}, by Mrs Smith's flat"));
+    let contact = json!({"contact": {"name": text, "phone": text}});
+    let building =
+        json!({"site_name": text, "site_address": text, "building_class": text, "metadata": contact});
+    let building_id = admin.post("/v1/buildings", &building).expect(201).id();
+    let building_path = format!("/v1/buildings/{building_id}");
+    let changed = json!({"site_name": format!("{text} again"), "metadata": {"contact": text}});
+    admin.patch(&building_path, &changed).expect(200);
+    let asset = json!({
+        "item_code": text, "section": 10, "label": text, "location": text, "installed_on": "2021-03-01", "metadata": contact,
+    });
+    let assets = format!("{building_path}/assets");
+    let asset_id = admin.post(&assets, &asset).expect(201).id();
+    admin.post(&assets, &json!([asset])).expect(207);
+    admin.patch(&format!("{assets}/{asset_id}"), &json!({"location": format!("{text}, left")})).expect(200);
+    admin.delete(&format!("{assets}/{asset_id}")).expect(204);
+    let session = json!({"building_id": building_id, "name": text});
+    let session =
+        format!("/v1/tests/sessions/{}", admin.post("/v1/tests/sessions", &session).expect(201).id());
+    admin.patch(&session, &json!({"name": format!("{text}, second visit")})).expect(200);
+    admin.post(&format!("{session}/items"), &json!({"id": text, "label": text, "data": contact})).expect(201);
+    admin.delete(&building_path).expect(204);
+
+    let photo = Form::photo(&site.session_id, mark.as_bytes()).text("metadata", &contact.to_string());
+    let evidence = format!("/v1/evidence/{}", photo.upload(admin).expect(201).text("/evidence_id"));
+    for act in ["flag", "unflag"] {
+        admin.post(&format!("{evidence}/{act}"), &json!({"reason": text})).expect(200);
+    }
+    admin.post("/v1/classify", &json!({"item_code": text, "observed_condition": text})).expect(404);
+    let set = operation("tablet", "set", &format!("{}/notes", site.items[0]), json!(text));
+    site.send(&json!({"changes": [set]})).expect(200);
+    site.complete();
+}
+
+#[test]
+fn what_people_write_stands_in_the_record_as_a_hash_alone() {
+    let (stack, site, mark) = (Stack::shared(), Site::new(), format!("Ottoline{}", &new_key()[..8]));
+    describe_everywhere(&site, &mark);
+    let sql =
+        "select action, coalesce(before::text, '') || coalesce(after::text, '') || coalesce(resource_id, ''),
+                      convert_from(leaf, 'UTF8') from audit_log where organisation_id = $1";
+    let rows = stack.sql().rows(sql, &[&site.organisation.id]);
+    let actions: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    for action in [
+        "asset.create",
+        "asset.deactivate",
+        "asset.update",
+        "building.create",
+        "building.deactivate",
+        "building.update",
+        "evidence.flag",
+        "evidence.unflag",
+        "evidence.upload",
+        "fault.classify",
+        "results.accept",
+        "session.add_items",
+        "session.complete",
+        "session.create",
+        "session.update",
+    ] {
+        assert!(actions.contains(action), "{action} is not among {actions:?}");
+    }
+    for row in rows {
+        for said in [row.get::<_, String>(1), row.get(2)] {
+            assert!(!said.contains(&mark) && !said.contains("Smith"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn what_the_record_commits_to_can_be_shown_by_whoever_has_the_text_and_its_salt() {
+    let site = Site::new();
+    let metadata = json!({"contact": "Ada", "beds": 12});
+    let building = json!({"site_name": "North Wing", "site_address": "4 Quay Street", "building_class": "9a", "metadata": metadata});
+    let id = site.admin.post("/v1/buildings", &building).expect(201).id();
+    site.admin.patch(&format!("/v1/buildings/{id}"), &json!({"site_name": "South Wing"})).expect(200);
+    let salt = "select salt from record_salts where resource_id::text = $1";
+    let salt: Vec<u8> = Stack::shared().sql().rows(salt, &[&id])[0].get(0);
+    let commitment = |member: &str, json: &str| {
+        let hash =
+            Sha256::new().chain_update(&salt).chain_update(member).chain_update([0]).chain_update(json);
+        format!("sha256:{}", HEXLOWER.encode(&hash.finalize()))
+    };
+    let was = json!({
+        "site_name": commitment("site_name", r#""North Wing""#),
+        "site_address": commitment("site_address", r#""4 Quay Street""#),
+        "building_class": "9a",
+        "metadata": commitment("metadata", r#"{"beds":12,"contact":"Ada"}"#),
+        "is_active": true,
+    });
+    let mut is = was.clone();
+    is["site_name"] = commitment("site_name", r#""South Wing""#).into();
+    let acts = site.admin.get(&format!("/v1/audit?resource_id={id}")).expect(200);
+    assert_eq!(acts.data()[0]["before"], was, "what did not change has the hash that it had");
+    assert_eq!(acts.data()[0]["after"], is);
+    assert_eq!(acts.data()[1]["after"], was);
+    // The same words about another thing have another hash, or one could be guessed from the other.
+    let other = site.admin.post("/v1/buildings", &{
+        let mut other = building;
+        other["site_address"] = "5 Quay Street".into();
+        other
+    });
+    let path = format!("/v1/audit?resource_id={}", other.expect(201).id());
+    assert_ne!(site.admin.get(&path).expect(200).data()[0]["after"]["metadata"], was["metadata"]);
 }
 
 #[test]

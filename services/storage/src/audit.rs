@@ -1,13 +1,13 @@
 //! The audit log: written in the transaction of the act, never changed.
 
-use firemode_domain::audit::{AuditEvent, leaf_hash};
+use firemode_domain::audit::{AuditEvent, Commitments, leaf_hash};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::page::{Page, Walk, in_walk};
-use crate::sql::{Statement, params};
+use crate::sql::{self, Statement, params};
 use crate::{Executor, StorageError, Transaction};
 
 /// An entry as it is listed.
@@ -69,6 +69,20 @@ impl KeyKind {
             Self::PersonalData => "personal_data_key",
         }
     }
+}
+
+/// What commits to the texts about a thing. Its salt is made when something is first said of it.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn commitments(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    resource_id: Uuid,
+) -> Result<Commitments, StorageError> {
+    let sql = "insert into record_salts (organisation_id, resource_id) values ($1, $2)
+               on conflict (organisation_id, resource_id) do update set salt = record_salts.salt returning salt";
+    Ok(Commitments::new(sql::one(tx, sql, &[&organisation_id, &resource_id]).await?.get(0)))
 }
 
 /// Writes events.

@@ -2,6 +2,7 @@
 
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_domain::audit::{AssetOnRecord, Commitments};
 use firemode_storage::assets::{self, Asset, AssetPatch};
 use firemode_storage::{audit, buildings};
 use firemode_web::{Body, Problem, ProblemBody, RequestContext, WalkScope};
@@ -16,7 +17,7 @@ use crate::access::Principal;
 use crate::docs::free_object;
 use crate::etag;
 use crate::handlers::buildings::no_such_building;
-use crate::handlers::{List, act, check_metadata, logged};
+use crate::handlers::{List, act, check_metadata, on_record};
 use crate::params::Params;
 use crate::state::State;
 
@@ -199,11 +200,26 @@ async fn change(
     let before = before.ok_or_else(no_such_asset)?;
     etag::check_if_match(request, &etag::of_time(before.updated_at))?;
     let after = assets::update(&tx, organisation_id, building_id, id, patch).await?;
-    let (before, after) = (AssetView::from(before), AssetView::from(after));
-    let event = act(principal, context, action, ("asset", id), logged(&before)?, logged(&after)?);
+    let commitments = audit::commitments(&tx, organisation_id, id).await?;
+    let (was, is) = (record_of(&commitments, &before)?, record_of(&commitments, &after)?);
+    let event = act(principal, context, action, ("asset", id), on_record(&was)?, on_record(&is)?);
     audit::record(&tx, &[event]).await?;
     tx.commit().await?;
-    Ok(after)
+    Ok(after.into())
+}
+
+/// What the audit log says of an asset.
+pub(super) fn record_of(commitments: &Commitments, asset: &Asset) -> Result<AssetOnRecord, Problem> {
+    Ok(AssetOnRecord {
+        building_id: asset.building_id,
+        item_code: commitments.to_all_but_code("item_code", &asset.item_code),
+        section: asset.section,
+        label: commitments.to_text("label", &asset.label),
+        location: commitments.to_text("location", &asset.location),
+        installed_on: asset.installed_on,
+        metadata: commitments.to("metadata", &asset.metadata).map_err(Problem::internal)?,
+        is_active: asset.is_active,
+    })
 }
 
 fn no_such_asset() -> Problem {

@@ -30,8 +30,10 @@ pub(crate) struct AuditView {
     status: String,
     /// The request that did it.
     transaction_id: Uuid,
+    /// What was there before: states, codes and numbers as they are, what people write as `sha256:` and a hash.
     #[schema(schema_with = free_object_or_null)]
     before: Option<Value>,
+    /// What was there afterwards, in the same way.
     #[schema(schema_with = free_object_or_null)]
     after: Option<Value>,
     /// SHA-256 of the act's canonical bytes as a Merkle tree leaf (RFC 6962), in hex.

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_domain::audit::{BuildingOnRecord, Commitments};
 use firemode_storage::buildings::{self, Building, BuildingPatch, NAME_AND_ADDRESS_TAKEN, NewBuilding};
 use firemode_storage::{StorageError, audit};
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope};
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use crate::access::Principal;
 use crate::docs::free_object;
 use crate::etag;
-use crate::handlers::{List, act, check_metadata, logged};
+use crate::handlers::{List, act, check_metadata, on_record};
 use crate::params::Params;
 use crate::state::State;
 
@@ -119,11 +120,11 @@ pub(crate) async fn create(
         .run_once(&principal, &key, &body.fingerprint, async |tx| {
             let building =
                 buildings::insert(tx, principal.organisation_id, &new).await.map_err(name_taken)?;
-            let view = BuildingView::from(building);
-            let event =
-                act(&principal, context, "building.create", ("building", view.id), None, logged(&view)?);
+            let commitments = audit::commitments(tx, principal.organisation_id, building.id).await?;
+            let made = on_record(&record_of(&commitments, &building)?)?;
+            let event = act(&principal, context, "building.create", ("building", building.id), None, made);
             audit::record(tx, &[event]).await?;
-            Outcome::new(StatusCode::CREATED, &view)
+            Outcome::new(StatusCode::CREATED, &BuildingView::from(building))
         })
         .await?;
     Ok(outcome.respond())
@@ -232,11 +233,23 @@ async fn change(
     let before = buildings::find_for_update(&tx, organisation_id, id).await?.ok_or_else(no_such_building)?;
     etag::check_if_match(request, &etag::of_time(before.updated_at))?;
     let after = buildings::update(&tx, organisation_id, id, patch).await.map_err(name_taken)?;
-    let (before, after) = (BuildingView::from(before), BuildingView::from(after));
-    let event = act(principal, context, action, ("building", id), logged(&before)?, logged(&after)?);
+    let commitments = audit::commitments(&tx, organisation_id, id).await?;
+    let (was, is) = (record_of(&commitments, &before)?, record_of(&commitments, &after)?);
+    let event = act(principal, context, action, ("building", id), on_record(&was)?, on_record(&is)?);
     audit::record(&tx, &[event]).await?;
     tx.commit().await?;
-    Ok(after)
+    Ok(after.into())
+}
+
+fn record_of(commitments: &Commitments, building: &Building) -> Result<BuildingOnRecord, Problem> {
+    BuildingOnRecord::new(
+        commitments,
+        (&building.site_name, &building.site_address),
+        building.building_class.as_deref(),
+        &building.metadata,
+        building.is_active,
+    )
+    .map_err(Problem::internal)
 }
 
 pub(crate) fn no_such_building() -> Problem {

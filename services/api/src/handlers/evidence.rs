@@ -3,12 +3,13 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use data_encoding::HEXLOWER;
+use firemode_domain::audit::ReviewOnRecord;
 use firemode_storage::audit;
 use firemode_storage::evidence::{self, Evidence, EvidenceFilter, Flag};
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::str::FromStr;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::docs::free_object;
-use crate::handlers::{List, act, sessions};
+use crate::handlers::{List, act, on_record, sessions};
 use crate::params::Params;
 use crate::state::State;
 
@@ -192,7 +193,7 @@ pub(crate) async fn flag(
 
 /// Takes the flag off a piece of evidence after review
 ///
-/// Who flagged it, and why, stays in the audit log.
+/// Who flagged it stays in the audit log, with a hash of why.
 #[utoipa::path(post, path = "/v1/evidence/{evidence_id}/unflag", tag = "evidence", request_body = FlagEvidence,
     params(("evidence_id" = Uuid, Path),
            ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
@@ -230,9 +231,11 @@ async fn review(
                 .await?;
             let after = evidence::find(tx, organisation_id, id).await?.ok_or_else(no_such_evidence)?;
             let action = if is_to_be_flagged { "evidence.flag" } else { "evidence.unflag" };
-            let (was, is) =
-                (json!({"status": before.status}), json!({"status": after.status, "reason": reason}));
-            let event = act(principal, context, action, ("evidence", id), Some(was), Some(is));
+            let commitments = audit::commitments(tx, organisation_id, id).await?;
+            let was = ReviewOnRecord { status: before.status, reason: None };
+            let why = commitments.to_text("reason", reason);
+            let is = ReviewOnRecord { status: after.status.clone(), reason: Some(why) };
+            let event = act(principal, context, action, ("evidence", id), on_record(&was)?, on_record(&is)?);
             audit::record(tx, &[event]).await?;
             Outcome::new(StatusCode::OK, &EvidenceView::from(after))
         })

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use firemode_domain::audit::ItemsOnRecord;
 use firemode_domain::document::{ItemSeed, ItemsRefusal, NewChange, SessionDocument};
 use firemode_domain::session::Intake;
 use firemode_storage::changes::{self, Arrival, Origin};
@@ -13,14 +14,13 @@ use firemode_storage::{Transaction, audit};
 use firemode_web::shapes::told_clock;
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::handlers::act;
 use crate::handlers::new_items::{AddItems, AddItemsSchema, Items, items_of, seeds};
 use crate::handlers::sessions::no_such_session;
+use crate::handlers::{act, on_record};
 use crate::state::State;
 
 /// Ids that the audit log names for one request; it always tells how many there are.
@@ -110,10 +110,17 @@ impl Addition<'_> {
         let added: Vec<AddedItem> = seeds.iter().map(AddedItem::from).collect();
         let changes = self.write(tx, id, seeds, &items, is_late).await?;
         let answer = self.answer(id, added, &changes, is_late).await?;
-        let ids: Vec<&String> = answer.items.iter().map(|item| &item.id).take(AUDITED_IDS_MAX).collect();
-        let after = json!({"items": ids, "item_count": answer.items.len(), "late": answer.late, "heads": answer.heads});
+        let commitments = audit::commitments(tx, organisation_id, id).await?;
+        let told = answer.items.iter().take(AUDITED_IDS_MAX);
+        let added = ItemsOnRecord {
+            items: told.map(|item| commitments.to_all_but_code("id", &item.id)).collect(),
+            item_count: answer.items.len(),
+            late: answer.late,
+            heads: answer.heads.clone(),
+        };
+        let resource = ("session", id);
         let event =
-            act(self.principal, self.context, "session.add_items", ("session", id), None, Some(after));
+            act(self.principal, self.context, "session.add_items", resource, None, on_record(&added)?);
         audit::record(tx, &[event]).await?;
         Outcome::new(StatusCode::CREATED, &answer)
     }

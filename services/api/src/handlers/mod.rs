@@ -30,7 +30,7 @@ pub(crate) mod users;
 
 use std::borrow::Cow;
 
-use firemode_domain::audit::{AuditEvent, AuditStatus, canonical_json, truncate_to_microseconds};
+use firemode_domain::audit::{AuditEvent, AuditStatus, OnRecord, canonical_json, truncate_to_microseconds};
 use firemode_storage::users::User;
 use firemode_web::{Problem, RequestContext};
 use serde_json::{Value, json};
@@ -116,9 +116,9 @@ pub(crate) fn act(
     }
 }
 
-/// A value for the audit log.
-pub(crate) fn logged(value: &impl serde::Serialize) -> Result<Option<Value>, Problem> {
-    serde_json::to_value(value).map(Some).map_err(Problem::internal)
+/// What the audit log says of a thing before or after an act.
+pub(crate) fn on_record(thing: &impl OnRecord) -> Result<Option<Value>, Problem> {
+    serde_json::to_value(thing).map(Some).map_err(Problem::internal)
 }
 
 /// A customer's free fields: a JSON object that the audit log can hold some levels further in, or nothing.

@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::docs::free_object;
-use crate::handlers::assets::{AssetView, iso_date};
+use crate::handlers::assets::{AssetView, iso_date, record_of};
 use crate::handlers::buildings::no_such_building;
-use crate::handlers::{act, check_metadata, logged};
+use crate::handlers::{act, check_metadata, on_record};
 use crate::state::State;
 
 /// Most assets in one request.
@@ -172,8 +172,10 @@ async fn create_one(
         installed_on: new.installed_on,
         metadata: new.metadata.as_ref().unwrap_or(&empty),
     };
-    let view = AssetView::from(assets::insert(tx, principal.organisation_id, building_id, &new).await?);
-    let event = act(principal, context, "asset.create", ("asset", view.id), None, logged(&view)?);
+    let asset = assets::insert(tx, principal.organisation_id, building_id, &new).await?;
+    let commitments = audit::commitments(tx, principal.organisation_id, asset.id).await?;
+    let made = on_record(&record_of(&commitments, &asset)?)?;
+    let event = act(principal, context, "asset.create", ("asset", asset.id), None, made);
     audit::record(tx, &[event]).await?;
-    Ok(view)
+    Ok(asset.into())
 }

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_domain::audit::{Commitments, NewSessionOnRecord, SessionOnRecord};
 use firemode_domain::document::{ItemSeed, SessionDocument, time_ordered_actor};
 use firemode_domain::session::{SessionStatus, TransitionError};
 use firemode_storage::assets::Asset;
@@ -12,7 +13,6 @@ use firemode_storage::{ReadTransaction, Transaction, assets, audit, buildings, u
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, Problems, RequestContext, WalkScope};
 use garde::Validate;
 use serde::Deserialize;
-use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use crate::access::Principal;
 use crate::etag;
 use crate::handlers::history::{clock_of, detail_at};
 use crate::handlers::session_view::{SessionDetail, SessionView, Summary};
-use crate::handlers::{List, act, logged};
+use crate::handlers::{List, act, on_record};
 use crate::params::Params;
 use crate::state::State;
 
@@ -75,11 +75,16 @@ pub(crate) async fn create(
     let outcome = state
         .run_once(&principal, &key, &body.fingerprint, async |tx| {
             let view = open(tx, &body.value, &principal, &state).await?;
-            let after = json!({
-                "building_id": view.building_id, "name": view.name, "technician_id": view.technician_id,
-                "item_count": view.item_count, "heads": view.heads,
-            });
-            let event = act(&principal, context, "session.create", ("session", view.id), None, Some(after));
+            let commitments = audit::commitments(tx, principal.organisation_id, view.id).await?;
+            let opened = NewSessionOnRecord {
+                building_id: view.building_id,
+                name: commitments.to_text("name", &view.name),
+                technician_id: view.technician_id,
+                item_count: view.item_count,
+                heads: view.heads.clone(),
+            };
+            let resource = ("session", view.id);
+            let event = act(&principal, context, "session.create", resource, None, on_record(&opened)?);
             audit::record(tx, &[event]).await?;
             Outcome::new(StatusCode::CREATED, &view)
         })
@@ -259,14 +264,9 @@ pub(crate) async fn update(
         (_, SessionStatus::Cancelled) => "session.cancel",
         _ => "session.activate",
     };
-    let event = act(
-        &principal,
-        context,
-        action,
-        ("session", *id),
-        logged(&fields(&before))?,
-        logged(&fields(&after))?,
-    );
+    let commitments = audit::commitments(&tx, organisation_id, *id).await?;
+    let (was, is) = (record_of(&commitments, &before), record_of(&commitments, &after));
+    let event = act(&principal, context, action, ("session", *id), on_record(&was)?, on_record(&is)?);
     audit::record(&tx, &[event]).await?;
     tx.commit().await?;
     let view = SessionView::new(after, summary);
@@ -312,6 +312,10 @@ fn seed(asset: Asset) -> ItemSeed {
     }
 }
 
-fn fields(session: &Session) -> serde_json::Value {
-    json!({"name": session.name, "status": session.status, "technician_id": session.technician_id})
+fn record_of(commitments: &Commitments, session: &Session) -> SessionOnRecord {
+    SessionOnRecord {
+        name: commitments.to_text("name", &session.name),
+        status: session.status,
+        technician_id: session.technician_id,
+    }
 }

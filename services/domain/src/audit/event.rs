@@ -38,10 +38,9 @@ impl AuditStatus {
 
 /// One act of one person, or of the system, on one object.
 ///
-/// No personal data belongs into `before` and `after`: no names, addresses of people, e-mail addresses, nor free
-/// text that people write about people. Leaves are kept for ever and cannot be edited, while personal data must
-/// be erasable. Refer to people by their id, and put ciphertext where the value itself must be committed to: its key
-/// can be destroyed without breaking the chain.
+/// No personal data belongs into `before` and `after`: no names, addresses, e-mail addresses, nor free text and free fields.
+/// Leaves are kept for ever and cannot be edited, while personal data must be erasable. Refer to people by their id, and
+/// commit to what people write ([`Commitments`](super::Commitments)).
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
     /// Id of the event.
