@@ -100,6 +100,29 @@ fn the_leaf_says_what_the_columns_say_and_its_hash_is_that_of_a_merkle_tree() {
 }
 
 #[test]
+fn a_row_whose_columns_say_something_else_than_its_leaf_is_not_shown() {
+    let site = Site::new();
+    let sql = Stack::shared().sql();
+    let shown = || site.admin.get("/v1/audit?limit=100").expect(200).data().len();
+    assert_eq!(shown(), 8);
+    // The leaf of another act, whole and with its hash, under columns of one's own; some of them nobody can read.
+    for after in ["null", r#"'{"x": 1e400}'::jsonb"#] {
+        let forged = format!(
+            "insert into audit_log (id, organisation_id, user_id, action, resource_type, status, transaction_id, after, leaf,
+                                    leaf_hash, created_at)
+             select gen_random_uuid(), organisation_id, user_id, 'session.complete', 'session', 'success', gen_random_uuid(), {after},
+                    leaf, leaf_hash, now()
+             from audit_log where organisation_id = $1 and action = 'session.create'"
+        );
+        sql.rows(&forged, &[&site.organisation.id]);
+    }
+    assert_eq!(shown(), 8);
+    assert!(site.admin.get("/v1/audit?action=session.complete").expect(200).data().is_empty());
+    let told = Stack::shared().logs().about(&site.organisation.id.to_string());
+    assert!(told.contains("a row of the audit log is not genuine"), "{told}");
+}
+
+#[test]
 fn nobody_rewrites_the_record_not_even_its_owner() {
     const RESTRICT_VIOLATION: &str = "23001";
     const CHECK_VIOLATION: &str = "23514";

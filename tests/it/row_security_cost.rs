@@ -98,6 +98,7 @@ impl Bench {
             after: Some(json!({"accepted": 1})),
             transaction_id: Uuid::now_v7(),
             at: truncate_to_microseconds(OffsetDateTime::now_utc()),
+            replaces: None,
         }
     }
 }

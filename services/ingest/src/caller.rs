@@ -88,6 +88,7 @@ impl Caller {
             after: Some(after),
             transaction_id: self.transaction_id,
             at: truncate_to_microseconds(OffsetDateTime::now_utc()),
+            replaces: None,
         }
     }
 }

@@ -1,40 +1,103 @@
 //! The audit log: written in the transaction of the act, never changed.
 
-use firemode_domain::audit::{AuditEvent, Commitments, leaf_hash};
+use firemode_domain::audit::{AuditEvent, AuditStatus, Commitments, leaf_hash};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::page::{Page, Walk, in_walk};
-use crate::sql::{self, Statement, params};
+use crate::sql::{self, Params, Statement, params};
 use crate::{Executor, StorageError, Transaction};
 
-/// An entry as it is listed.
+/// An entry of the log: what its leaf says, which its columns say too.
 #[derive(Debug, Clone)]
 pub struct AuditEntry {
-    /// The entry's id.
-    pub id: Uuid,
-    /// Who acted; none for the system itself.
-    pub user_id: Option<Uuid>,
-    /// What was done: `session.create`.
-    pub action: String,
-    /// The kind of thing it was done to.
-    pub resource_type: String,
-    /// Which one.
-    pub resource_id: Option<String>,
-    /// `success` or `failure`.
-    pub status: String,
-    /// The request that did it.
-    pub transaction_id: Uuid,
-    /// What was there before.
-    pub before: Option<Value>,
-    /// What is there now.
-    pub after: Option<Value>,
-    /// SHA-256 of the entry's canonical bytes as a Merkle tree leaf.
+    /// The event.
+    pub event: AuditEvent,
+    /// SHA-256 of its canonical bytes as a Merkle tree leaf.
     pub leaf_hash: Vec<u8>,
-    /// When.
-    pub at: OffsetDateTime,
+}
+
+/// Why a row is no entry of the log: somebody has written it past [`record`], or rewritten it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RowFault {
+    /// Its leaf is none.
+    #[error("its leaf cannot be read: {0}")]
+    Leaf(String),
+    /// The hash beside the leaf is another one's.
+    #[error("its hash is not that of its leaf")]
+    Hash,
+    /// The columns say something else than the leaf.
+    #[error("its columns say something else than its leaf")]
+    Columns,
+}
+
+/// A row as it is stored, believed or not.
+#[derive(Debug)]
+pub struct AuditRow {
+    /// What the columns say.
+    columns: AuditEvent,
+    leaf: Vec<u8>,
+    leaf_hash: Vec<u8>,
+}
+
+impl AuditRow {
+    /// The columns of a row, for [`AuditRow::read`].
+    pub(crate) const COLUMNS: &str = "id, organisation_id, user_id, action, resource_type, resource_id, status, \
+                                      transaction_id, before, after, created_at, leaf, leaf_hash";
+
+    pub(crate) fn read(row: &Row) -> Self {
+        let is_success = row.get::<_, &str>(6) == AuditStatus::Success.as_str();
+        let columns = AuditEvent {
+            id: row.get(0),
+            organisation_id: row.get(1),
+            actor_user_id: row.get(2),
+            action: row.get::<_, String>(3).into(),
+            resource_type: row.get::<_, String>(4).into(),
+            resource_id: row.get(5),
+            status: if is_success { AuditStatus::Success } else { AuditStatus::Failure },
+            transaction_id: row.get(7),
+            before: json(row, 8),
+            after: json(row, 9),
+            at: row.get(10),
+            // No column says it.
+            replaces: None,
+        };
+        Self { columns, leaf: row.get(11), leaf_hash: row.get(12) }
+    }
+
+    /// Where the row stands in the log: the key of its order.
+    pub fn place(&self) -> (OffsetDateTime, Uuid) {
+        (self.columns.at, self.columns.id)
+    }
+
+    /// What the columns say, be it so or not.
+    pub fn columns(self) -> AuditEvent {
+        self.columns
+    }
+
+    /// What the row says, if all of it says the same.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn entry(self) -> Result<AuditEntry, RowFault> {
+        if self.leaf_hash != leaf_hash(&self.leaf) {
+            return Err(RowFault::Hash);
+        }
+        let event = AuditEvent::from_leaf(&self.leaf).map_err(|error| RowFault::Leaf(error.to_string()))?;
+        // JSON that the database has kept may be written in another way, and has the same canonical form.
+        let told = AuditEvent { replaces: event.replaces.clone(), ..self.columns };
+        match told.leaf() {
+            Ok(leaf) if leaf == self.leaf => Ok(AuditEntry { event, leaf_hash: self.leaf_hash }),
+            _ => Err(RowFault::Columns),
+        }
+    }
+}
+
+/// A column of JSON. What the database takes for JSON and we cannot read is not what a leaf says either.
+fn json(row: &Row, column: usize) -> Option<Value> {
+    row.try_get(column).unwrap_or_else(|_| Some(Value::from("JSON that cannot be read")))
 }
 
 /// What a listing is narrowed to.
@@ -159,7 +222,8 @@ fn column<'a, T>(events: &'a [AuditEvent], of: impl Fn(&'a AuditEvent) -> T) -> 
     events.iter().map(of).collect()
 }
 
-/// One page of an organisation's log, newest first.
+/// One page of an organisation's log, newest first. What is shown of a row is what its leaf says; one whose columns say something
+/// else is not shown, and told in the process's log.
 ///
 /// # Errors
 /// The database does not answer.
@@ -170,49 +234,38 @@ pub async fn list(
     walk: &Walk,
 ) -> Result<Page<AuditEntry>, StorageError> {
     let (at, id) = walk.key();
-    let rows = on
-        .rows(
-            concat!(
-                "select id, user_id, action, resource_type, resource_id, status, transaction_id, before, after,
-                        leaf_hash, created_at
-                 from audit_log where organisation_id = $1 and ",
-                in_walk!(),
-                " and ($7::uuid is null or user_id = $7) and ($8::text is null or action = $8)
-                  and ($9::text is null or resource_type = $9) and ($10::text is null or resource_id = $10)
-                  and ($11::text is null or status = $11)
-                 order by created_at desc, id desc limit $6"
-            ),
-            &[
-                &organisation_id,
-                &walk.horizon.snapshot,
-                &walk.horizon.began_at,
-                &at,
-                &id,
-                &(walk.limit + 1),
-                &filter.user_id,
-                &filter.action,
-                &filter.resource_type,
-                &filter.resource_id,
-                &filter.status,
-            ],
-        )
-        .await?;
-    let rows = rows.into_iter().map(read).collect();
-    Ok(Page::cut(rows, walk, |entry: &AuditEntry| (entry.at, entry.id)))
-}
-
-fn read(row: Row) -> AuditEntry {
-    AuditEntry {
-        id: row.get(0),
-        user_id: row.get(1),
-        action: row.get(2),
-        resource_type: row.get(3),
-        resource_id: row.get(4),
-        status: row.get(5),
-        transaction_id: row.get(6),
-        before: row.get(7),
-        after: row.get(8),
-        leaf_hash: row.get(9),
-        at: row.get(10),
-    }
+    let sql = format!(
+        "select {columns} from audit_log where organisation_id = $1 and {in_walk}
+           and ($7::uuid is null or user_id = $7) and ($8::text is null or action = $8)
+           and ($9::text is null or resource_type = $9) and ($10::text is null or resource_id = $10)
+           and ($11::text is null or status = $11)
+         order by created_at desc, id desc limit $6",
+        columns = AuditRow::COLUMNS,
+        in_walk = in_walk!()
+    );
+    let params: Params<'_> = &[
+        &organisation_id,
+        &walk.horizon.snapshot,
+        &walk.horizon.began_at,
+        &at,
+        &id,
+        &(walk.limit + 1),
+        &filter.user_id,
+        &filter.action,
+        &filter.resource_type,
+        &filter.resource_id,
+        &filter.status,
+    ];
+    let rows = on.rows(&sql, params).await?.iter().map(AuditRow::read).collect();
+    let Page { rows, next } = Page::cut(rows, walk, AuditRow::place);
+    let believed = |row: AuditRow| {
+        let (_, id) = row.place();
+        row.entry()
+            .inspect_err(|fault| {
+                tracing::error!(%organisation_id, audit_log_id = %id, %fault, "a row of the audit log is not genuine; \
+                                                                               see `firemode audit verify`");
+            })
+            .ok()
+    };
+    Ok(Page { rows: rows.into_iter().filter_map(believed).collect(), next })
 }

@@ -38,6 +38,9 @@ pub(crate) struct AuditView {
     after: Option<Value>,
     /// SHA-256 of the act's canonical bytes as a Merkle tree leaf (RFC 6962), in hex.
     leaf_hash: String,
+    /// The leaf's hash before it was replaced by one that says less; left out where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
 }
@@ -52,18 +55,19 @@ pub(crate) struct Resource {
 }
 
 impl From<AuditEntry> for AuditView {
-    fn from(entry: AuditEntry) -> Self {
+    fn from(AuditEntry { event, leaf_hash }: AuditEntry) -> Self {
         Self {
-            id: entry.id,
-            action: entry.action,
-            actor: entry.user_id,
-            resource: Resource { kind: entry.resource_type, id: entry.resource_id },
-            status: entry.status,
-            transaction_id: entry.transaction_id,
-            before: entry.before,
-            after: entry.after,
-            leaf_hash: HEXLOWER.encode(&entry.leaf_hash),
-            at: entry.at,
+            id: event.id,
+            action: event.action.into_owned(),
+            actor: event.actor_user_id,
+            resource: Resource { kind: event.resource_type.into_owned(), id: event.resource_id },
+            status: event.status.as_str().to_owned(),
+            transaction_id: event.transaction_id,
+            before: event.before,
+            after: event.after,
+            leaf_hash: HEXLOWER.encode(&leaf_hash),
+            replaces: event.replaces,
+            at: event.at,
         }
     }
 }

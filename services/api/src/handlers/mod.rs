@@ -113,6 +113,7 @@ pub(crate) fn act(
         after,
         transaction_id: context.transaction_id,
         at: truncate_to_microseconds(OffsetDateTime::now_utc()),
+        replaces: None,
     }
 }
 

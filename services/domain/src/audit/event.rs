@@ -16,6 +16,9 @@ use super::canonical::{CanonicalError, canonical_json};
 /// The layout of the leaf; a new one gets a new number, old leaves keep theirs.
 const LEAF_VERSION: u8 = 1;
 
+/// The layout of a leaf that stands in the place of one that said too much. The number between them is not given yet.
+const REPLACEMENT_VERSION: u8 = 3;
+
 /// Whether the act succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -65,6 +68,8 @@ pub struct AuditEvent {
     pub transaction_id: Uuid,
     /// When it happened. The leaf keeps UTC and microseconds, as PostgreSQL does.
     pub at: OffsetDateTime,
+    /// The hash, in hex, of the leaf that stood here before, where that one said too much.
+    pub replaces: Option<String>,
 }
 
 /// Why an event has no leaf, or bytes are not one.
@@ -87,7 +92,8 @@ pub enum LeafError {
     NotCanonical,
 }
 
-/// The members of a leaf. All of them are always there; what an event does not have is `null`.
+/// The members of a leaf. All of them are always there, and what an event does not have is `null`; but for `replaces`, which
+/// only a replacement has.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Leaf<'a> {
@@ -103,6 +109,8 @@ struct Leaf<'a> {
     after: Option<Cow<'a, Value>>,
     transaction_id: Uuid,
     at: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<Cow<'a, str>>,
 }
 
 impl AuditEvent {
@@ -125,6 +133,7 @@ impl AuditEvent {
             after: None,
             transaction_id,
             at: truncate_to_microseconds(OffsetDateTime::now_utc()),
+            replaces: None,
         }
     }
 
@@ -142,14 +151,14 @@ impl AuditEvent {
         uuid::Builder::from_custom_bytes(bytes).into_uuid()
     }
 
-    /// The canonical bytes of the event: RFC 8785 JSON of all its fields and of `"v":1`.
+    /// The canonical bytes of the event: RFC 8785 JSON of all its fields and of `"v":1`, or `"v":3` for a replacement.
     ///
     /// # Errors
     /// [`LeafError::Canonical`] when `before` or `after` holds an integer beyond a double or is nested too deep,
     /// [`LeafError::Time`] for a time outside the years 0 to 9999.
     pub fn leaf(&self) -> Result<Vec<u8>, LeafError> {
         let leaf = Leaf {
-            v: LEAF_VERSION,
+            v: if self.replaces.is_some() { REPLACEMENT_VERSION } else { LEAF_VERSION },
             id: self.id,
             organisation_id: self.organisation_id,
             actor_user_id: self.actor_user_id,
@@ -161,6 +170,7 @@ impl AuditEvent {
             after: self.after.as_ref().map(Cow::Borrowed),
             transaction_id: self.transaction_id,
             at: Cow::Owned(format_time(self.at)?),
+            replaces: self.replaces.as_deref().map(Cow::Borrowed),
         };
         Ok(canonical_json(&serde_json::to_value(leaf)?)?)
     }
@@ -178,7 +188,7 @@ impl AuditEvent {
             v: u8,
         }
         let Version { v } = serde_json::from_slice(leaf)?;
-        if v != LEAF_VERSION {
+        if ![LEAF_VERSION, REPLACEMENT_VERSION].contains(&v) {
             return Err(LeafError::Version(v));
         }
         let read: Leaf<'_> = serde_json::from_slice(leaf)?;
@@ -194,6 +204,7 @@ impl AuditEvent {
             after: read.after.map(Cow::into_owned),
             transaction_id: read.transaction_id,
             at: OffsetDateTime::parse(&read.at, &Rfc3339).map_err(|_| LeafError::Time)?,
+            replaces: read.replaces.map(Cow::into_owned),
         };
         if event.leaf()? == leaf { Ok(event) } else { Err(LeafError::NotCanonical) }
     }

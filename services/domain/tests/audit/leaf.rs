@@ -22,6 +22,7 @@ fn event() -> AuditEvent {
         after: Some(json!({ "status": "pending", "item_count": 12 })),
         transaction_id: Uuid::from_u128(5),
         at: datetime!(2026-11-21 13:04:05.123456789 +10),
+        replaces: None,
     }
 }
 
@@ -32,6 +33,19 @@ const LEAF: &str = concat!(
     r#""resource_id":"4","resource_type":"session","status":"success","#,
     r#""transaction_id":"00000000-0000-0000-0000-000000000005","v":1}"#
 );
+
+#[test]
+fn a_leaf_that_stands_in_the_place_of_another_names_it_and_has_a_version_of_its_own() {
+    let event = AuditEvent { replaces: Some("ab".repeat(32)), ..event() };
+    let leaf = event.leaf().expect("it has a leaf");
+    let said: Value = serde_json::from_slice(&leaf).expect("JSON");
+    assert_eq!((&said["v"], &said["replaces"]), (&json!(3), &json!("ab".repeat(32))));
+    assert_eq!(AuditEvent::from_leaf(&leaf).expect("a leaf").replaces, event.replaces);
+    for (from, to) in [(r#""v":3"#, r#""v":1"#), (r#""v":3"#, r#""v":2"#)] {
+        let forged = String::from_utf8(leaf.clone()).expect("UTF-8").replace(from, to);
+        assert!(AuditEvent::from_leaf(forged.as_bytes()).is_err(), "{to}");
+    }
+}
 
 #[test]
 fn the_leaf_of_a_known_event_has_these_bytes() {
@@ -126,6 +140,7 @@ prop_compose! {
             after,
             transaction_id: Uuid::from_u128(ids[2]),
             at: OffsetDateTime::from_unix_timestamp_nanos(microseconds * 1_000).expect("a time up to the year 9999"),
+            replaces: None,
         }
     }
 }
