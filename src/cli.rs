@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use uuid::Uuid;
 
 use crate::control::Ask;
 
@@ -12,7 +13,7 @@ use crate::control::Ask;
 /// process and the API. Settings come from the environment; `firemode check` shows them.
 ///
 /// Exit codes: 0 after a requested stop, 78 for a configuration that does not work, 2 for a wrong command line, 3 where a
-/// command finds no FireMode running, 4 for a receipt that is not genuine, 65 for values that cannot be taken, 73 for an
+/// command finds no FireMode running, 4 for a receipt or an audit log that is not genuine, 65 for values that cannot be taken, 73 for an
 /// account that exists already, 1 for any other failure.
 #[derive(Debug, Parser)]
 #[command(name = "firemode", version, verbatim_doc_comment)]
@@ -51,6 +52,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         act: ReceiptAct,
     },
+    /// Verify the audit log, and take out of it what people wrote.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Make keys, and see which are in use.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -81,6 +85,21 @@ pub(crate) enum ReceiptAct {
         #[arg(long)]
         content: Option<PathBuf>,
     },
+}
+
+/// What is done with the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Work out each leaf's hash again and compare it with its row. Exit code 4, and the rows, where some are not genuine.
+    Verify {
+        /// Of this organisation only.
+        #[arg(long)]
+        organisation: Option<Uuid>,
+    },
+    /// List the leaves of an earlier release that hold the free fields of buildings, which may name people.
+    Texts,
+    /// Replace each of those by one that keeps its hash and commits to the texts by theirs. This cannot be undone.
+    ReplaceTexts,
 }
 
 /// What is done with keys.

@@ -1,5 +1,6 @@
 //! `firemode`: one executable with several roles. See `firemode --help`.
 
+mod audit;
 mod cli;
 mod control;
 mod keys;

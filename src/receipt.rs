@@ -14,10 +14,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::cli::ReceiptAct;
-use crate::roles::{Failure, configuration};
-
-/// The receipt is not genuine, or for something else.
-const EXIT_NOT_GENUINE: u8 = 4;
+use crate::roles::{EXIT_NOT_GENUINE, Failure, configuration};
 
 /// Most that is read of a file with a receipt or with keys: an answer to results may be long.
 const FILE_BYTES_MAX: u64 = 16 << 20;

@@ -9,10 +9,13 @@ use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
 use firemode_runtime::telemetry;
 
 use crate::cli::{Command, KeysCommand};
-use crate::{control, keys, operate, receipt};
+use crate::{audit, control, keys, operate, receipt};
 
 /// The configuration does not work (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIGURATION: u8 = 78;
+
+/// What was to be verified is not genuine.
+pub(crate) const EXIT_NOT_GENUINE: u8 = 4;
 
 /// A command was meant for a FireMode that does not run (as of `systemctl status`).
 pub(crate) const EXIT_NOT_RUNNING: u8 = 3;
@@ -81,6 +84,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Admin(admin) => operate::admin(&settings, admin)?,
         Command::Backup { file } => operate::backup(&settings, &file)?,
         Command::Restore { file } => operate::restore(&settings, &file)?,
+        Command::Audit(command) => return audit::run(&settings, &command).map_err(Failure::from),
         Command::Keys(KeysCommand::Status) => return keys::status(&settings).map_err(Failure::from),
         Command::Check
         | Command::Openapi

@@ -7,6 +7,7 @@
 mod access;
 mod assets;
 mod audit;
+mod audit_leaves;
 mod auth;
 mod backup;
 mod batches;

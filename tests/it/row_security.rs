@@ -14,7 +14,8 @@ use crate::support::stack::command;
 use crate::support::{Folder, Form, Organisation, Site, Sql, Stack, new_key};
 
 /// Tables that hold nothing of any tenant.
-const NO_TENANTS: [&str; 5] = [
+const NO_TENANTS: [&str; 6] = [
+    "audit_replaceable",
     "database_incarnation",
     "personal_data_keys",
     "personal_data_reencryption",

@@ -4,6 +4,7 @@
 //! product makes and not like what somebody put into its tables. Backups read and write the database and the evidence store.
 
 pub mod admin;
+pub mod audit;
 pub mod backup;
 pub mod demo;
 pub mod seed;

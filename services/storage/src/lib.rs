@@ -7,6 +7,7 @@ mod access;
 pub mod account_tokens;
 pub mod assets;
 pub mod audit;
+pub mod audit_leaves;
 pub mod buildings;
 pub mod changes;
 mod connection;
