@@ -1,9 +1,11 @@
 //! Results of many requests in one commit, and of several appliances on one database.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::support::site::operation;
-use crate::support::{Answer, Client, Device, Site, Sql, Stack, eventually, new_key};
+use crate::support::{Answer, Client, Device, Organisation, Site, Sql, Stack, eventually, new_key};
 
 /// One lane, so that a test can hold it up and see what lines up behind.
 const ONE_LANE: (&str, &str) = ("FIREMODE__RESULTS__LANES", "1");
@@ -105,6 +107,65 @@ fn what_is_wrong_with_some_requests_of_a_batch_harms_none_of_the_others() {
     let remarks = |site: &Site| site.item(&site.items[0])["remarks"].as_array().map(Vec::len);
     assert_eq!(remarks(&site), Some(NEIGHBOURS / 2 + 1));
     assert_eq!(remarks(&busy), Some(NEIGHBOURS / 2 + 2));
+}
+
+/// A request that makes its batch fail each time: the operation stands with late work, so that it is no part of the document, and only
+/// the database knows that it was applied.
+fn failing(site: &Site) -> Value {
+    let mut repeated = operation("tablet", "set", &format!("{}/notes", site.items[0]), json!("dry"));
+    repeated["op_id"] = json!("once");
+    let body = json!({"changes": [repeated]});
+    site.complete();
+    assert_eq!(site.send(&body).expect(200)["late"], 1);
+    site.set_status("active").expect(200);
+    body
+}
+
+/// Counts down when it goes, also by a panic.
+struct CountDown<'a>(&'a AtomicUsize);
+
+impl Drop for CountDown<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn requests_are_not_told_that_they_run_already_while_others_make_their_batches_fail() {
+    const SESSIONS: usize = 4;
+    const SENDERS: usize = 3;
+    const EACH: usize = 10;
+    // Of several lanes and as many connections: what is tried again goes over another one than before.
+    let stack = Stack::start(&[("FIREMODE__RESULTS__LANES", "4")]);
+    let (honest, careless) = (Organisation::register(&stack), Organisation::register(&stack));
+    let honest: Vec<Site> = (0..SESSIONS).map(|_| Site::of(honest.clone())).collect();
+    let careless: Vec<Site> = (0..SESSIONS).map(|_| Site::of(careless.clone())).collect();
+    let at_work = AtomicUsize::new(SESSIONS * SENDERS);
+    std::thread::scope(|scope| {
+        let at_work = &at_work;
+        for site in &careless {
+            scope.spawn(move || {
+                let body = failing(site);
+                while at_work.load(Ordering::Relaxed) > 0 {
+                    assert_eq!(site.send(&body).expect(200)["late"], 1);
+                }
+            });
+        }
+        for (site, n) in honest.iter().flat_map(|site| (0..SENDERS).map(move |n| (site, n))) {
+            scope.spawn(move || {
+                let is_over = CountDown(at_work);
+                for round in 0..EACH {
+                    let note = note(site, &format!("device-{n}"), &format!("note {round}"));
+                    assert_eq!(site.send(&note).expect(200)["accepted"], 1);
+                }
+                drop(is_over);
+            });
+        }
+    });
+    for site in honest {
+        let remarks = site.item(&site.items[0])["remarks"].as_array().map(Vec::len);
+        assert_eq!(remarks, Some(SENDERS * EACH));
+    }
 }
 
 #[test]

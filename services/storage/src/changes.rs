@@ -1,6 +1,7 @@
 //! The changes of a session's document: an append-only set.
 
 mod insert;
+mod reliance;
 mod tails;
 
 use firemode_domain::document::{self, ChangeHash};
@@ -10,6 +11,8 @@ use uuid::Uuid;
 
 pub(crate) use self::insert::insertions;
 pub use self::insert::{Arrival, insert, insert_all, received_at};
+pub(crate) use self::reliance::requirement;
+pub use self::reliance::{RELIED_ON, Reliance, require};
 pub use self::tails::SessionTail;
 pub(crate) use self::tails::{apart_by_session, find_apart, find_tails, read_tails, sizes, tails_by_session};
 use crate::{Executor, StorageError, Transaction, sql};

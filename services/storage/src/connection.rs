@@ -47,7 +47,10 @@ impl Transaction {
     /// # Errors
     /// A deferred constraint refused it, or the connection broke, in which case nobody knows whether it was done.
     pub async fn commit(mut self) -> Result<(), StorageError> {
-        traced("commit", self.0.client.batch_execute("commit")).await?;
+        if let Err(error) = traced("commit", self.0.client.batch_execute("commit")).await {
+            self.abandon().await;
+            return Err(error.into());
+        }
         self.0.is_open = false;
         Ok(())
     }
@@ -75,19 +78,22 @@ impl Transaction {
     ) -> Result<(), StorageError> {
         // The database makes a rollback of the commit of a transaction in which a statement has failed.
         statements.push(Statement::new("commit", Vec::new()));
-        sql::pipeline(&self.0.client, &statements).await?;
+        if let Err(error) = sql::pipeline(&self.0.client, &statements).await {
+            self.abandon().await;
+            return Err(error.into());
+        }
         self.0.is_open = false;
         Ok(())
     }
 
-    /// Undoes what was done, and waits until it is: what it held is free then. Without it, that happens some time after.
-    ///
-    /// # Errors
-    /// The connection broke, which undoes it too.
-    pub async fn rollback(mut self) -> Result<(), StorageError> {
-        traced("rollback", self.0.client.batch_execute("rollback")).await?;
-        self.0.is_open = false;
-        Ok(())
+    /// Undoes what was done, and waits until it is: what it held, keys above all, is free then. Without it, that happens some time
+    /// after, though a statement has failed: PostgreSQL tells of the failure first and lets go of the locks then. A connection that
+    /// broke undoes it too. No harm after a commit.
+    pub async fn abandon(mut self) {
+        match traced("rollback", self.0.client.batch_execute("rollback")).await {
+            Ok(()) => self.0.is_open = false,
+            Err(error) => tracing::debug!(%error, "a transaction was not rolled back by hand"),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use firemode_domain::audit::AuditEvent;
 use uuid::Uuid;
 
-use crate::changes::{self, Arrival, SessionTail, StoredChange};
+use crate::changes::{self, Arrival, Reliance, SessionTail, StoredChange};
 use crate::idempotency::{self, Claim, Scope, Stored};
 use crate::revocations::{self, TokenInUse};
 use crate::sessions::{self, Held, Hold};
@@ -30,6 +30,8 @@ pub struct Yield<'a> {
     pub activated: &'a [(Uuid, Uuid)],
     /// The changes; those that are there already stay as they are.
     pub arrivals: Vec<Arrival>,
+    /// Changes that the answers take for stored, and that the batch does not bring.
+    pub relied_on: &'a [Reliance<'a>],
     /// What goes on record.
     pub events: &'a [AuditEvent],
     /// The answers, each with its key.
@@ -82,10 +84,12 @@ pub async fn hold(
 /// Stores what a batch leaves and commits.
 ///
 /// # Errors
-/// [`EQUIVOCATION`](changes::EQUIVOCATION) or [`OPERATION_APPLIED`](changes::OPERATION_APPLIED) as constraint, and nothing is
-/// stored; or the database does not answer, and nobody knows whether it is.
+/// [`RELIED_ON`](changes::RELIED_ON), [`EQUIVOCATION`](changes::EQUIVOCATION) or
+/// [`OPERATION_APPLIED`](changes::OPERATION_APPLIED) as constraint, and nothing is stored; or the database does not answer, and nobody
+/// knows whether it is. In any case the transaction has ended.
 pub async fn commit(tx: Transaction, mut left: Yield<'_>) -> Result<(), StorageError> {
     let mut statements = Vec::new();
+    statements.extend(changes::requirement(left.relied_on));
     if !left.activated.is_empty() {
         statements.push(sessions::activate_all(left.activated));
     }

@@ -208,25 +208,37 @@ where
     A: AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
 {
     let tx = access.transaction().await?;
-    if let Some(scope) = &scope
-        && let Some(outcome) = Outcome::of_claim(idempotency::claim(&tx, scope).await?, fingerprint)?
-    {
+    match act_under(&tx, scope.as_ref(), fingerprint, days, act).await {
+        Ok(outcome) if !outcome.replayed => {
+            tx.commit().await?;
+            Ok(outcome)
+        }
+        done => {
+            // The key is free before the client hears of it: it may send the next request under it at once.
+            tx.abandon().await;
+            done
+        }
+    }
+}
+
+/// What [`run_once`] does before the transaction ends.
+async fn act_under<A>(
+    tx: &Transaction,
+    scope: Option<&Scope>,
+    fingerprint: &[u8],
+    days: u32,
+    act: A,
+) -> Result<Outcome, Problem>
+where
+    A: AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
+{
+    let Some(scope) = scope else { return act(tx).await };
+    let claim = idempotency::claim(tx, scope).await?;
+    if let Some(outcome) = Outcome::of_claim(claim, fingerprint)? {
         return Ok(outcome);
     }
-    let outcome = match act(&tx).await {
-        Ok(outcome) => outcome,
-        Err(problem) => {
-            // The key is free before the client hears of it: it may send the next request under it at once.
-            if let Err(error) = tx.rollback().await {
-                tracing::debug!(%error, "a transaction was not rolled back by hand");
-            }
-            return Err(problem);
-        }
-    };
-    if let Some(scope) = &scope {
-        idempotency::store(&tx, &[(scope, outcome.stored(fingerprint))], days).await?;
-    }
-    tx.commit().await?;
+    let outcome = act(tx).await?;
+    idempotency::store(tx, &[(scope, outcome.stored(fingerprint))], days).await?;
     Ok(outcome)
 }
 

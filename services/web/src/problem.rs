@@ -7,6 +7,7 @@ use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use firemode_storage::StorageError;
+use firemode_storage::changes::RELIED_ON;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -298,6 +299,9 @@ impl From<StorageError> for Problem {
                 let detail =
                     "The evidence store does not answer, or has no room. Keep the file and try again later.";
                 Self::unavailable(detail).retry_after(STORE_RETRY_SECONDS).caused_by(error)
+            }
+            StorageError::Constraint(name) if name == RELIED_ON => {
+                Self::unavailable("The session's document has to be read again. Try again.").caused_by(error)
             }
             // A reference or a check that the code should have looked at before; the client cannot tell which.
             StorageError::Constraint(_) | StorageError::Damaged(_) | StorageError::Database(_) => {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use firemode_domain::audit::ItemsOnRecord;
-use firemode_domain::document::{ItemSeed, ItemsRefusal, NewChange, SessionDocument};
+use firemode_domain::document::{ChangeHash, ItemSeed, ItemsRefusal, NewChange, SessionDocument};
 use firemode_domain::session::Intake;
-use firemode_storage::changes::{self, Arrival, Origin};
+use firemode_storage::changes::{self, Arrival, Origin, Reliance};
 use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, WarmSession};
 use firemode_storage::sessions::{self, Hold};
 use firemode_storage::{Transaction, audit};
@@ -157,6 +157,7 @@ impl Addition<'_> {
         let origin = Origin { organisation_id, session_id, user_id, instance_id: self.state.instance_id };
         let arrival =
             |change| Arrival { origin, change: changes::NewChange::of(change, Vec::new()), is_late };
+        changes::require(tx, Reliance { organisation_id, session_id, hashes: &relied_on(&written) }).await?;
         changes::insert_all(tx, written.iter().map(arrival).collect()).await?;
         Ok(written)
     }
@@ -186,6 +187,13 @@ impl From<&ItemSeed> for AddedItem {
     fn from(seed: &ItemSeed) -> Self {
         Self { id: seed.item_id.clone(), asset_id: seed.asset_id.clone() }
     }
+}
+
+/// What new changes build on, but for each other.
+fn relied_on(written: &[NewChange]) -> Vec<ChangeHash> {
+    let is_new = |hash: &ChangeHash| written.iter().any(|change| change.hash == *hash);
+    let deps: BTreeSet<ChangeHash> = written.iter().flat_map(|change| change.deps.iter().copied()).collect();
+    deps.into_iter().filter(|hash| !is_new(hash)).collect()
 }
 
 fn refused(refusal: &AdditionsRefusal, items: &Items) -> Problem {

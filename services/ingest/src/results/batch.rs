@@ -1,10 +1,10 @@
 //! Many requests in one transaction: claim → lease → hold → merge → commit.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use firemode_domain::session::Intake;
-use firemode_storage::changes::{EQUIVOCATION, OPERATION_APPLIED, SessionTail};
+use firemode_storage::changes::{EQUIVOCATION, OPERATION_APPLIED, RELIED_ON, Reliance, SessionTail};
 use firemode_storage::documents::Lease;
 use firemode_storage::idempotency::Scope;
 use firemode_storage::results::{self, Findings, Yield};
@@ -29,6 +29,8 @@ pub(super) enum Failure {
     Of(Problem),
     /// The same, and the documents were behind what is stored. Read anew, the request may go through.
     Behind(Problem),
+    /// The database has lost what the documents have. Read anew, all of the requests may go through.
+    Ahead(Problem),
 }
 
 impl From<StorageError> for Failure {
@@ -42,13 +44,15 @@ impl From<StorageError> for Failure {
                 let detail = "The same operation arrived twice at once. Try again.";
                 Self::Behind(Problem::unavailable(detail).caused_by(error))
             }
+            Some(RELIED_ON) => Self::Ahead(error.into()),
             _ if matches!(error, StorageError::Unavailable(_)) => Self::OfAll(error.into()),
             _ => Self::Of(error.into()),
         }
     }
 }
 
-/// Stores what the requests bring and answers each of them, or stores nothing.
+/// Stores what the requests bring and answers each of them, or stores nothing. In any case its transactions have ended, and hold no
+/// keys any more: whoever is to try again, the client or we, may do so at once.
 pub(super) async fn store(
     state: &State,
     requests: &[Arc<Request>],
@@ -57,23 +61,31 @@ pub(super) async fn store(
     let mut hold = Hold::AgainstChange;
     loop {
         let mut batch = Batch { state, requests, is_retry, answers: HashMap::new() };
-        let tx = batch.claim().await?;
-        let leases = batch.lease().await?;
-        let Some(found) = batch.hold(&tx, &leases, hold).await? else { return Ok(batch.into_answers()) };
-        if hold == Hold::AgainstChange && found.held.is_any_pending() {
-            // That session waits for its first result, which is to make it active: it has to be held alone from the start.
-            tx.rollback().await?;
-            hold = Hold::Alone;
-            continue;
+        let tx = batch.begin().await?;
+        let step = match batch.work_out(&tx, hold).await {
+            Ok(Step::Save(leases, mut merged)) => {
+                batch.save(tx, &mut merged).await?;
+                batch.conclude(leases, merged);
+                return Ok(batch.into_answers());
+            }
+            step => step,
+        };
+        tx.abandon().await;
+        match step? {
+            Step::HoldAlone => hold = Hold::Alone,
+            Step::Nothing | Step::Save(..) => return Ok(batch.into_answers()),
         }
-        let (leases, shares) = batch.load(&tx, found, leases).await?;
-        if !shares.is_empty() {
-            let mut merged = batch.merge(shares).await?;
-            batch.save(tx, &mut merged).await?;
-            batch.conclude(leases, merged);
-        }
-        return Ok(batch.into_answers());
     }
+}
+
+/// What is to be done once all is known.
+enum Step<'a> {
+    /// To store what was merged.
+    Save(Vec<Lease<'a>>, Vec<Merged>),
+    /// To begin anew: a session waits for its first result, which is to make it active, so that it has to be held alone from the start.
+    HoldAlone,
+    /// No request is left.
+    Nothing,
 }
 
 /// Requests that are stored together.
@@ -87,14 +99,32 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Begins: claims the keys, and looks at the access tokens once more.
-    async fn claim(&mut self) -> Result<Transaction, Failure> {
+    async fn begin(&self) -> Result<Transaction, Failure> {
         let organisations: BTreeSet<Uuid> =
             self.requests.iter().map(|request| request.caller.organisation_id).collect();
-        let tx = self.state.database.tenants(organisations).transaction().await?;
+        Ok(self.state.database.tenants(organisations).transaction().await?)
+    }
+
+    /// All that comes before anything is stored.
+    async fn work_out(&mut self, tx: &Transaction, hold: Hold) -> Result<Step<'a>, Failure> {
+        self.claim(tx).await?;
+        let leases = self.lease().await?;
+        let Some(found) = self.hold(tx, &leases, hold).await? else { return Ok(Step::Nothing) };
+        if hold == Hold::AgainstChange && found.held.is_any_pending() {
+            return Ok(Step::HoldAlone);
+        }
+        let (leases, shares) = self.load(tx, found, leases).await?;
+        if shares.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        Ok(Step::Save(leases, self.merge(shares).await?))
+    }
+
+    /// Claims the keys, and looks at the access tokens once more.
+    async fn claim(&mut self, tx: &Transaction) -> Result<(), Failure> {
         let scopes: Vec<&Scope> = self.requests.iter().map(|request| &request.scope).collect();
         let tokens = self.requests.iter().map(|request| request.caller.token()).collect();
-        let (claims, valid_tokens) = results::claim(&tx, &scopes, tokens).await?;
+        let (claims, valid_tokens) = results::claim(tx, &scopes, tokens).await?;
         for ((place, request), claim) in self.requests.iter().enumerate().zip(claims) {
             let answer = if valid_tokens.contains(&request.caller.token()) {
                 Outcome::of_claim(claim, &request.fingerprint).transpose()
@@ -105,7 +135,7 @@ impl<'a> Batch<'a> {
                 self.answers.insert(place, answer);
             }
         }
-        Ok(tx)
+        Ok(())
     }
 
     /// Takes the right to the documents of the sessions of the requests that are left, in one order, and before the sessions are held:
@@ -170,6 +200,8 @@ impl<'a> Batch<'a> {
                 apart: found.apart.remove(&session.id).unwrap_or_default(),
                 work,
                 documents: lease.take(),
+                relied_on: BTreeSet::new(),
+                brought: HashSet::new(),
             };
             share.refresh(tx).await?;
             taken.push(lease);
@@ -219,12 +251,14 @@ impl<'a> Batch<'a> {
             events.extend(taken.event.take());
             answers.push((&request.scope, taken.outcome.stored(&request.fingerprint)));
         }
-        if !answers.is_empty() {
-            let answer_days = self.state.settings.idempotency.days;
-            let left =
-                Yield { activated: &activated, arrivals, events: &events, answers: &answers, answer_days };
-            results::commit(tx, left).await?;
+        if answers.is_empty() {
+            tx.abandon().await;
+            return Ok(());
         }
+        let answer_days = self.state.settings.idempotency.days;
+        let relied_on: Vec<Reliance> = merged.iter().map(Merged::reliance).collect();
+        let (activated, relied_on, events, answers) = (&activated, &relied_on, &events, &answers);
+        results::commit(tx, Yield { activated, arrivals, relied_on, events, answers, answer_days }).await?;
         Ok(())
     }
 

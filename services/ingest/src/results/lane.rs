@@ -65,7 +65,7 @@ fn span(batch: &[Queued]) -> Span {
 /// Part of a batch that is stored, or refused, as one.
 struct Part {
     queued: Vec<Queued>,
-    /// The documents were behind when this was tried before.
+    /// The documents were not as what is stored when this was tried before.
     is_retry: bool,
 }
 
@@ -86,8 +86,19 @@ async fn settle(batch: Vec<Queued>, state: web::Data<State>) {
                 parts.push(Part { queued: later, is_retry: false });
                 parts.push(Part { queued: part.queued, is_retry: false });
             }
+            Err(Failure::Ahead(_)) if !part.is_retry => {
+                tracing::warn!(
+                    "the database has lost changes that it had committed: documents are read again"
+                );
+                parts.push(Part { is_retry: true, ..part });
+            }
             Err(Failure::Behind(_)) if !part.is_retry => parts.push(Part { is_retry: true, ..part }),
-            Err(Failure::Of(problem) | Failure::Behind(problem) | Failure::OfAll(problem)) => {
+            Err(
+                Failure::Of(problem)
+                | Failure::Behind(problem)
+                | Failure::Ahead(problem)
+                | Failure::OfAll(problem),
+            ) => {
                 refuse(part.queued, &problem);
             }
         }

@@ -1,12 +1,13 @@
 //! The work on one session's documents: each request on top of those before it, all of them to be committed together.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use firemode_domain::audit::{AuditEvent, AuditStatus};
-use firemode_domain::document::{Limits, Prepared, Refusal};
+use firemode_domain::document::{ChangeHash, Limits, Prepared, Refusal};
 use firemode_domain::session::{Intake, SessionStatus};
-use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, StoredChange};
+use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, Reliance, StoredChange};
 use firemode_storage::documents::{Extent, Submission, WarmSession};
 use firemode_storage::sessions::HeldSession;
 use firemode_storage::{StorageError, Transaction};
@@ -38,6 +39,9 @@ pub(super) struct Share {
     /// Hashes of late changes that are stored and stay off the record.
     pub(super) apart: Vec<Vec<u8>>,
     pub(super) work: Vec<Work>,
+    /// Changes that the answers take for stored, and those that the batch brings itself.
+    pub(super) relied_on: BTreeSet<ChangeHash>,
+    pub(super) brought: HashSet<ChangeHash>,
 }
 
 /// One request, or what is left of it.
@@ -60,6 +64,8 @@ pub(super) struct Context {
 pub(super) struct Merged {
     pub(super) session: HeldSession,
     pub(super) documents: Box<WarmSession>,
+    /// Changes that must be stored already.
+    pub(super) relied_on: Vec<ChangeHash>,
     /// The session waited for its first result, and this is it.
     pub(super) is_activated: bool,
     /// By place in the batch.
@@ -117,7 +123,9 @@ impl Share {
             };
             taken.push((place, of_request));
         }
-        Ok(Merged { session: self.session, documents: self.documents, is_activated, taken })
+        let Self { session, documents, relied_on, brought, .. } = self;
+        let relied_on = relied_on.into_iter().filter(|hash| !brought.contains(hash)).collect();
+        Ok(Merged { session, documents, relied_on, is_activated, taken })
     }
 
     fn prepare(
@@ -142,6 +150,8 @@ impl Share {
         };
         let apart: &[Vec<u8>] = if is_late { &[] } else { &self.apart };
         document.adopt(&prepared, self.received_at, apart);
+        self.relied_on.extend(&prepared.relied_on);
+        self.brought.extend(prepared.changes.iter().map(|change| change.hash));
         Ok(Ok(Accepted { request, prepared, rows, late_operations: remainder.late }))
     }
 
@@ -169,6 +179,14 @@ impl Share {
         let event = (!rows.is_empty()).then(|| event(&request, &prepared, &answer, activates));
         let arrivals = rows.into_iter().map(|change| Arrival { origin, change, is_late }).collect();
         Ok(Taken { arrivals, event, outcome: Outcome::new(StatusCode::OK, &answer)? })
+    }
+}
+
+impl Merged {
+    /// What its answers rely on.
+    pub(super) fn reliance(&self) -> Reliance<'_> {
+        let (organisation_id, session_id) = self.session.key();
+        Reliance { organisation_id, session_id, hashes: &self.relied_on }
     }
 }
 

@@ -8,7 +8,7 @@ mod trial;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError};
 
-use automerge::ActorId;
+use automerge::{ActorId, ChangeHash};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -56,6 +56,9 @@ pub struct Prepared {
     pub duplicates: usize,
     /// Changes that are new and wait for a dependency.
     pub held: Vec<Held>,
+    /// Changes that the request does not bring and that must be stored for all this to be so: those that the accepted ones depend
+    /// on, and those that made entries duplicates.
+    pub relied_on: BTreeSet<ChangeHash>,
     /// Ids of the operations among the accepted entries. They are kept in the changes' messages.
     pub operation_ids: Vec<OperationId>,
     /// JSON Pointers to what the accepted entries touched, sorted; see
@@ -95,12 +98,14 @@ impl SessionDocument {
             limits,
             group: None,
             touched: BTreeSet::new(),
+            has_repeated_operations: false,
             prepared: Prepared {
                 user_id: writer.user_id,
                 changes: Vec::new(),
                 accepted: 0,
                 duplicates: 0,
                 held: Vec::new(),
+                relied_on: BTreeSet::new(),
                 operation_ids: Vec::new(),
                 touched: Vec::new(),
             },
@@ -143,6 +148,8 @@ struct Preparation<'a> {
     limits: &'a Limits,
     group: Option<Group>,
     touched: BTreeSet<Pointer>,
+    /// An operation says what some change has said before.
+    has_repeated_operations: bool,
     prepared: Prepared,
 }
 
@@ -153,6 +160,7 @@ impl Preparation<'_> {
         let provenance = Provenance { user_id: self.user_id, device: device.clone(), received_at };
         let node = check(&mut self.history, parsed, &provenance)?;
         self.history.push(node);
+        self.prepared.relied_on.extend(parsed.change.deps());
         self.prepared.changes.push(NewChange::of(Arc::clone(parsed), device));
         Ok(())
     }
@@ -165,6 +173,13 @@ impl Preparation<'_> {
         }
         if !self.prepared.changes.is_empty() {
             self.check_size(&held, change_bytes)?;
+        }
+        if self.has_repeated_operations {
+            // Which change it was need not be known: it is one of the last ones, or they build on it.
+            self.prepared.relied_on.extend(self.history.hashes(&self.history.heads()));
+        }
+        for change in &self.prepared.changes {
+            self.prepared.relied_on.remove(&change.hash);
         }
         self.prepared.touched = self.touched.iter().map(Pointer::to_string).collect();
         Ok(self.prepared)

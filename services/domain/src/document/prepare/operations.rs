@@ -65,7 +65,7 @@ impl Preparation<'_> {
             return Err(Refusal::Structure { index, field: Some("path") });
         }
         if self.is_known_operation(operation) {
-            self.prepared.duplicates += 1;
+            self.note_duplicate();
             return Ok(());
         }
         if operation.value.as_ref().map_or(0, operation_count) > self.limits.change_operations_max {
@@ -82,7 +82,7 @@ impl Preparation<'_> {
             .write(point, operation, &path)
             .map_err(|message| FieldError::new(index, "path", message))?;
         let Some(written) = written else {
-            self.prepared.duplicates += 1;
+            self.note_duplicate();
             return Ok(());
         };
         self.prepared.accepted += 1;
@@ -94,6 +94,11 @@ impl Preparation<'_> {
         self.touched.insert(path);
         group.paths.push(written);
         Ok(())
+    }
+
+    fn note_duplicate(&mut self) {
+        self.prepared.duplicates += 1;
+        self.has_repeated_operations = true;
     }
 
     fn is_known_operation(&self, operation: &Operation) -> bool {
