@@ -208,22 +208,6 @@ fn small_evidence_may_come_as_json() {
 }
 
 #[test]
-fn an_id_that_the_device_made_stands_for_one_content() {
-    let site = Site::new();
-    let (bytes, id) = (photo(), Uuid::new_v4().to_string());
-    let form = Form::photo(&site.session_id, &bytes).text("evidence_id", &id);
-    let first = form.upload(&site.admin).expect(201);
-    assert_eq!(form.upload(&site.admin).expect(201).json, first.json, "the same again, under another key");
-    let other = Form::photo(&site.session_id, &photo()).text("evidence_id", &id);
-    other.upload(&site.admin).problem(409, "FIRE-409");
-    assert_eq!(stored_files(Stack::shared(), &site.organisation), 1);
-    let stranger = Site::new();
-    let theirs = Form::photo(&stranger.session_id, &photo()).text("evidence_id", &id);
-    theirs.upload(&stranger.admin).expect(201);
-    assert_eq!(site.admin.get(&format!("/v1/evidence/{id}/content")).expect(200).body, bytes);
-}
-
-#[test]
 fn evidence_belongs_to_a_session_that_takes_it() {
     let site = Site::new();
     let stack = Stack::shared();

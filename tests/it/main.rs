@@ -20,6 +20,7 @@ mod conventions;
 mod database_tls;
 mod demo;
 mod evidence;
+mod evidence_ids;
 mod evidence_stores;
 mod examples;
 mod feed;

@@ -6,9 +6,10 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
+use crate::support::device::change_hash;
 use crate::support::site::operation;
 use crate::support::stack::command;
-use crate::support::{Folder, Form, Site, Stack, new_key, sha256_hex};
+use crate::support::{Answer, Device, Folder, Form, Site, Stack, base64, new_key, sha256_hex};
 
 /// What a device would have kept of an act: the answer, the keys, and the bytes that it sent.
 struct Kept {
@@ -49,7 +50,7 @@ fn told(output: &Output) -> Value {
 fn an_upload_is_receipted_and_a_replay_gives_the_same_receipt() {
     let site = Site::new();
     let bytes = b"pressure 720 kPa".to_vec();
-    let (form, key) = (Form::photo(&site.session_id, &bytes), new_key());
+    let (form, key) = (Form::photo(&site.session_id, &bytes).text("item_id", &site.items[0]), new_key());
     let answer = form.upload_under(&site.admin, &key).expect(201);
     assert_eq!(form.upload_under(&site.admin, &key).expect(201)["receipt"], answer["receipt"]);
     let kept = Kept::new(&answer.json, &bytes);
@@ -58,6 +59,7 @@ fn an_upload_is_receipted_and_a_replay_gives_the_same_receipt() {
         "version": 1, "kind": "evidence", "organisation_id": site.organisation.id,
         "session_id": site.session_id, "received_at": receipt["received_at"],
         "evidence_id": answer["evidence_id"], "sha256": sha256_hex(&bytes), "size_bytes": bytes.len(),
+        "item_id": site.items[0], "evidence_type": "photo",
     });
     assert_eq!(receipt, wanted);
     let read = site.admin.get(&format!("/v1/evidence/{}", answer.text("/evidence_id"))).expect(200);
@@ -85,6 +87,49 @@ fn results_are_receipted_with_the_hash_of_what_was_sent() {
     assert_eq!(receipt["heads_sha256"], sha256_hex(format!("{hash}\n").as_bytes()));
     assert_eq!(receipt["changes_sha256"], receipt["heads_sha256"], "the one change is the head");
     assert_eq!(receipt["received_at"], answer["processed_at"]);
+    assert_eq!(receipt["accepted"], json!([hash]));
+}
+
+/// What the receipt of an answer says.
+fn receipt_of(answer: &Answer) -> Value {
+    let kept = Kept::new(&answer.json, b"");
+    told(&kept.verify(&["--keys", &kept.path("keys")]))
+}
+
+#[test]
+fn a_receipt_says_of_each_change_what_became_of_it() {
+    let site = Site::new();
+    let mut device = Device::of(&site);
+    let [first, second, third] = ["a", "b", "c"].map(|value| device.set(&site.items[0], "notes", value));
+    let hash = |change: &[u8]| change_hash(change);
+    let send = |changes: &[&[u8]]| {
+        let body = json!({"changes": changes.iter().map(|change| base64(change)).collect::<Vec<_>>()});
+        receipt_of(&site.send(&body).expect(200))
+    };
+    let receipt = send(&[&first, &third]);
+    assert_eq!((&receipt["accepted"], &receipt["held"]), (&json!([hash(&first)]), &json!([hash(&third)])));
+    let receipt = send(&[&third]);
+    assert_eq!(receipt["held"], json!([hash(&third)]), "sent again, it still waits");
+    assert!(receipt.get("accepted").is_none());
+    let receipt = send(&[&second, &third, &first]);
+    let mut accepted = [&first, &second, &third].map(|change| hash(change));
+    accepted.sort();
+    let mut told: Vec<Value> = receipt["accepted"].as_array().unwrap().clone();
+    told.sort_by_key(Value::to_string);
+    assert_eq!(told, accepted, "what was stored before counts too");
+    assert_eq!(receipt["change_count"], 1);
+
+    site.complete();
+    let late = device.set(&site.items[0], "notes", "d");
+    assert_eq!(send(&[&late, &first])["late"], json!([hash(&late)]));
+    assert_eq!(send(&[&late])["late"], json!([hash(&late)]), "sent again, it still waits for a manager");
+}
+
+#[test]
+fn a_request_that_sent_nothing_earns_no_receipt() {
+    let site = Site::new();
+    let answer = site.send(&json!({"changes": []})).expect(200);
+    assert_eq!((&answer["accepted"], &answer["receipt"]), (&json!(0), &Value::Null));
 }
 
 #[test]

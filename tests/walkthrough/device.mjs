@@ -67,6 +67,13 @@ function difference(ours, theirs, path = "") {
 }
 
 const commands = {
+  /** deletable RECEIPT CHANGE...: how many of these changes need not be kept: those that the receipt names, whatever became of them. */
+  deletable(receiptFile, ...changes) {
+    const receipt = readJson(receiptFile);
+    const stored = ["accepted", "held", "late", "quarantined"].flatMap((standing) => receipt[standing] ?? []);
+    return changes.filter((change) => stored.includes(Automerge.decodeChange(bytes(change)).hash)).length;
+  },
+
   /** start STATE BUNDLE ITEM...: takes the bundle's document and actor; every item must be in it. Prints their number. */
   start(stateFile, bundleFile, ...items) {
     const { actor_id, document } = readJson(bundleFile);

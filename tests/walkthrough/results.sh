@@ -104,6 +104,16 @@ hand_over_raw_bytes() {
     same "hash of the receipt" "$(tools sha256 "$work/change")" "$(tools get "$work/receipt" /request_sha256)"
 }
 
+# may_delete COUNT CHANGE...: of these changes, the device may delete so many now that it holds the receipt of the last answer.
+may_delete() {
+    local wanted=$1
+    shift
+    cp "$body" "$work/answer"
+    is_receipted "$work/answer"
+    cp "$work/answer" "$body"
+    same "changes that the device may delete" "$wanted" "$(device deletable "$work/receipt" "$@")"
+}
+
 hand_over_out_of_order() {
     local first second
     first=$(device set "$work/device_b" "${items[4]}" outcome '"pass"')
@@ -111,10 +121,12 @@ hand_over_out_of_order() {
     step "device B's second change arrives before its first: it is held"
     send_changes 200 '' "$second"
     same "held" 1 "$(tools count "$body" /held)"
+    may_delete 1 "$first" "$second"
 
     step "the first arrives: both are merged"
     send_changes 200 '' "$first"
     same "held" 0 "$(tools count "$body" /held)"
+    may_delete 1 "$first"
     expect 200 GET "/v1/tests/sessions/$session_id"
     same "held in the session" 0 "$(tools count "$body" /held)"
     same "notes" "nozzle replaced" "$(get "/document/items/${items[4]}/notes")"

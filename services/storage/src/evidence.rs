@@ -78,13 +78,21 @@ pub struct NewEvidence<'a> {
     pub metadata: &'a Value,
     /// See [`Evidence::uploaded_by`].
     pub uploaded_by: Uuid,
+    /// What was signed for it.
+    pub receipt: &'a str,
 }
 
-/// The constraint that refuses a second piece of evidence under one id.
-pub const ID_TAKEN: &str = "evidence_pkey";
+/// What matters of a piece of evidence that is brought again.
+#[derive(Debug)]
+pub struct Repetition {
+    /// What was signed for it when it was stored; none for evidence from before that was kept.
+    pub receipt: Option<String>,
+    /// Names in the metadata whose values differ, or are on one side only.
+    pub metadata_differs: Vec<String>,
+}
 
 /// Notes stored bytes, unless the tenant has the same ones already; returns the key under which they are kept, which is then
-/// another one than `storage_key`.
+/// another one than `storage_key`, and when the transaction began, which is when what it makes is made.
 ///
 /// # Errors
 /// The database does not answer.
@@ -94,33 +102,32 @@ pub async fn insert_blob(
     sha256: &[u8],
     size_bytes: i64,
     storage_key: &str,
-) -> Result<String, StorageError> {
+) -> Result<(String, OffsetDateTime), StorageError> {
     // The update changes nothing; it makes the statement return, and hold, the row that is there.
     let row = sql::one(
         tx,
         "insert into evidence_blobs (organisation_id, sha256, size_bytes, storage_key) values ($1, $2, $3, $4)
          on conflict (organisation_id, sha256) do update set sha256 = excluded.sha256
-         returning storage_key",
+         returning storage_key, now()",
         &[&organisation_id, &sha256, &size_bytes, &storage_key],
     )
     .await?;
-    Ok(row.get(0))
+    Ok((row.get(0), row.get(1)))
 }
 
-/// Makes a piece of evidence; says when that was.
+/// Makes a piece of evidence. False where its id is in use by now: then whoever has it has committed.
 ///
 /// # Errors
-/// [`ID_TAKEN`] as constraint, or the database does not answer.
+/// The database does not answer.
 pub async fn insert(
     tx: &Transaction,
     organisation_id: Uuid,
     evidence: &NewEvidence<'_>,
-) -> Result<OffsetDateTime, StorageError> {
-    let row = sql::one(
-        tx,
+) -> Result<bool, StorageError> {
+    let inserted = tx.run(
         "insert into evidence (organisation_id, id, session_id, item_id, evidence_type, sha256, content_type, metadata,
-                               uploaded_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning created_at",
+                               uploaded_by, receipt)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (organisation_id, id) do nothing",
         &[
             &organisation_id,
             &evidence.id,
@@ -131,10 +138,32 @@ pub async fn insert(
             &evidence.content_type,
             &evidence.metadata,
             &evidence.uploaded_by,
+            &evidence.receipt,
         ],
     )
     .await?;
-    Ok(row.get(0))
+    Ok(inserted == 1)
+}
+
+/// Compares a piece of evidence with the metadata with which it is brought again. Numbers are the same by their value.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn repetition(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    id: Uuid,
+    metadata: &Value,
+) -> Result<Repetition, StorageError> {
+    let row = sql::one(
+        on,
+        "select receipt, array (select key from jsonb_each(e.metadata) a full join jsonb_each($3) b using (key)
+                                where a.value is distinct from b.value order by key)
+         from evidence e where organisation_id = $1 and id = $2",
+        &[&organisation_id, &id, &metadata],
+    )
+    .await?;
+    Ok(Repetition { receipt: row.get(0), metadata_differs: row.get(1) })
 }
 
 const COLUMNS: &str =

@@ -17,11 +17,18 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use sha2::Sha256;
 
-/// Types of the tokens that are taken (RFC 7519, 5.1, and RFC 9068, 2.1); a token need not name one.
-const TYPES: [Option<&str>; 3] = [None, Some("jwt"), Some("at+jwt")];
+/// What a token's header says: types as in RFC 7519, 5.1, and RFC 9068, 2.1; a token need not name one.
+const TOKEN: Expected<'_> =
+    Expected { algorithm: "HS256", types: &[None, Some("jwt"), Some("at+jwt")], bytes_max: 4096 };
 
-/// Longest signature with all that it signs, in bytes.
-const BYTES_MAX: usize = 4096;
+/// What a signature's header has to say.
+pub(crate) struct Expected<'a> {
+    pub(crate) algorithm: &'a str,
+    /// In lower case.
+    pub(crate) types: &'a [Option<&'a str>],
+    /// Longest signature with all that it signs.
+    pub(crate) bytes_max: usize,
+}
 
 /// Bytes of a key's fingerprint that make its id.
 const KEY_ID_BYTES: usize = 6;
@@ -103,7 +110,7 @@ impl SigningKeys {
     /// # Errors
     /// See [`JwsError`].
     pub fn open<T: DeserializeOwned>(&self, token: &str, validation: &Validation) -> Result<T, JwsError> {
-        let kid = key_named_by(token, "HS256", &TYPES)?;
+        let kid = key_named_by(token, &TOKEN)?;
         let keys = self.0.iter().filter(|key| kid.as_ref().is_none_or(|kid| key.id == *kid));
         let mut opened = Err(JwsError::Refused);
         for key in keys {
@@ -166,18 +173,13 @@ struct Header<'a> {
     kid: Option<Cow<'a, str>>,
 }
 
-/// What a token's header names as its key, where it is one that is expected: of the algorithm, and of one of the types, which are
-/// in lower case here.
-pub(crate) fn key_named_by(
-    token: &str,
-    algorithm: &str,
-    types: &[Option<&str>],
-) -> Result<Option<String>, JwsError> {
-    read_header(token, algorithm, types).ok_or(JwsError::Malformed)
+/// What a token's header names as its key, where it is one that is expected.
+pub(crate) fn key_named_by(token: &str, expected: &Expected<'_>) -> Result<Option<String>, JwsError> {
+    read_header(token, expected).ok_or(JwsError::Malformed)
 }
 
-fn read_header(token: &str, algorithm: &str, types: &[Option<&str>]) -> Option<Option<String>> {
-    let (header, _) = token.split_once('.').filter(|_| token.len() <= BYTES_MAX)?;
+fn read_header(token: &str, expected: &Expected<'_>) -> Option<Option<String>> {
+    let (header, _) = token.split_once('.').filter(|_| token.len() <= expected.bytes_max)?;
     let header = URL_SAFE_NO_PAD.decode(header).ok()?;
     // "crit" lists extensions that a recipient must understand; we understand none (RFC 7515, 4.1.11).
     if unique_names(&header)?.iter().any(|name| name == "crit") {
@@ -185,7 +187,7 @@ fn read_header(token: &str, algorithm: &str, types: &[Option<&str>]) -> Option<O
     }
     let header: Header<'_> = serde_json::from_slice(&header).ok()?;
     let typ = header.typ.map(|typ| typ.to_ascii_lowercase());
-    let is_expected = header.alg == algorithm && types.contains(&typ.as_deref());
+    let is_expected = header.alg == expected.algorithm && expected.types.contains(&typ.as_deref());
     is_expected.then(|| header.kid.map(Cow::into_owned))
 }
 

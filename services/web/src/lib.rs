@@ -30,7 +30,9 @@ pub use follow::Follow;
 pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Key, Outcome, run_once};
 pub use metrics::{Metrics, whole};
 pub use problem::{FieldError, Problem, ProblemBody};
-pub use receipts::{Receipt, ReceiptError, ReceiptKey, ReceiptKeySet, ReceiptKeys, ReceiptSubject};
+pub use receipts::{
+    ChangeStandings, Receipt, ReceiptError, ReceiptKey, ReceiptKeySet, ReceiptKeys, ReceiptSubject,
+};
 pub use revocations::{RevocationFigures, Revocations};
 pub use routing::{Routed, Routes};
 pub use tokens::{

@@ -167,9 +167,7 @@ impl Problem {
             [one] => format!("{}: {}", one.field, one.message),
             many => format!("{} fields are not valid.", many.len()),
         };
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
-        problem.0.errors = errors;
-        problem
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail).about(errors)
     }
 
     /// 422 on one field.
@@ -191,6 +189,13 @@ impl Problem {
     #[must_use]
     pub fn reason(mut self, reason: &'static str) -> Self {
         self.0.reason = Some(reason);
+        self
+    }
+
+    /// Names the fields that it is about.
+    #[must_use]
+    pub fn about(mut self, fields: Vec<FieldError>) -> Self {
+        self.0.errors = fields;
         self
     }
 

@@ -1,7 +1,7 @@
 //! A technician's device: an Automerge document of its own, edited with the library as any client would.
 
 use automerge::transaction::{CommitOptions, Transactable as _};
-use automerge::{ActorId, AutoCommit, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue};
+use automerge::{ActorId, AutoCommit, Change, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue};
 use serde_json::{Value, json};
 
 use super::{Client, Site, base64};
@@ -123,6 +123,11 @@ impl Device {
         let found = self.document.get(self.items(), item).expect("a document can be read");
         found.unwrap_or_else(|| panic!("the document has no item {item}")).1
     }
+}
+
+/// The hash by which a change is known, in hex.
+pub(crate) fn change_hash(change: &[u8]) -> String {
+    Change::from_bytes(change.to_vec()).expect("a device makes changes that can be read").hash().to_string()
 }
 
 fn actor(hex: &str) -> ActorId {

@@ -54,10 +54,14 @@ proxied! {
         request_body(content((EvidenceForm = "multipart/form-data"))),
         params(("Idempotency-Key" = String, Header, description = "New for each new request, the same for each retry.")),
         responses((status = 201, description = "Stored and verified.", body = EvidenceAnswer),
+                  (status = 200, description = "The same evidence was stored before under its `evidence_id`: with the receipt of \
+                                                then, and `metadata_differs` where only that is another.",
+                   body = EvidenceAnswer),
                   (status = 404, description = "There is no such test session.", body = ProblemBody,
                    content_type = "application/problem+json"),
-                  (status = 409, description = "The session is cancelled, the evidence id is taken by other content, or the \
-                                                first request with this key is still running \
+                  (status = 409, description = "The session is cancelled, the evidence id is taken by other content or for \
+                                                another session, item or type (FIRE-409-EXISTS, which says what is \
+                                                stored), or the first request with this key is still running \
                                                 (FIRE-409-IN-PROGRESS).",
                    body = ProblemBody, content_type = "application/problem+json"),
                   (status = 503, description = "The evidence store does not answer or has no room. Keep the file.",

@@ -41,7 +41,8 @@ proxied! {
                    content_type = "application/problem+json"),
                   (status = 404, description = "There is no such test session.", body = ProblemBody,
                    content_type = "application/problem+json"),
-                  (status = 409, description = "The session is cancelled, or you have too many uploads open.",
+                  (status = 409, description = "The session is cancelled, the evidence id is taken (FIRE-409-EXISTS, which says \
+                                                by what), or you have too many uploads open.",
                    body = ProblemBody, content_type = "application/problem+json"),
                   (status = 412, description = "Another version of tus.", body = ProblemBody,
                    content_type = "application/problem+json"),
@@ -73,7 +74,8 @@ proxied! {
                ("Upload-Checksum" = Option<String>, Header, description = "`sha1` or `sha256`, and the hash in base64.")),
         responses((status = 204, description = "Taken. `Upload-Offset` tells how far it is; with the last byte, `Evidence-Id` \
                                                 and `Evidence-Receipt` are there."),
-                  (status = 409, description = "The upload stands elsewhere, or the session is cancelled.",
+                  (status = 409, description = "The upload stands elsewhere, the session is cancelled, or the evidence id is taken by \
+                                                now (FIRE-409-EXISTS): then the upload is gone.",
                    body = ProblemBody, content_type = "application/problem+json"),
                   (status = 412, description = "Another version of tus.", body = ProblemBody,
                    content_type = "application/problem+json"),

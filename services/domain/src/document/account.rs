@@ -79,15 +79,21 @@ pub enum TouchAction {
 }
 
 impl SessionDocument {
-    /// Tells what a stored change did. Changes that are not merged are told as far as the document knows their places.
+    /// Tells what became of a stored change.
     #[must_use]
-    pub fn account_of(&self, hash: &ChangeHash, bytes: &[u8]) -> ChangeAccount {
-        let standing = match () {
+    pub fn standing_of(&self, hash: &ChangeHash) -> Standing {
+        match () {
             () if self.history.find(hash).is_some() => Standing::Merged,
             () if self.unmerged.held.contains_key(hash) => Standing::Held,
             () if self.contains(hash) => Standing::Quarantined,
             () => Standing::Apart,
-        };
+        }
+    }
+
+    /// Tells what a stored change did. Changes that are not merged are told as far as the document knows their places.
+    #[must_use]
+    pub fn account_of(&self, hash: &ChangeHash, bytes: &[u8]) -> ChangeAccount {
+        let standing = self.standing_of(hash);
         let stated_at = StatedTime::of_change(0);
         let nothing = ChangeAccount { standing, stated_at, touched: Vec::new(), is_cut: false };
         let Ok(parsed) = ParsedChange::parse(bytes, &Limits::of_stored_changes()) else { return nothing };

@@ -7,13 +7,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, web};
 use firemode_storage::evidence_store::Upload;
-use firemode_storage::sessions::Hold;
+use firemode_storage::sessions::{self, Hold};
 use firemode_web::Problem;
 use futures_util::TryStreamExt as _;
 
 use super::fields::{self, FILE, TEXTS};
 use super::incoming::{begin, discard};
-use super::{Received, check_session, sniff};
+use super::{Received, sniff};
 use crate::caller::Caller;
 use crate::state::State;
 
@@ -126,13 +126,15 @@ impl Form {
         Ok(())
     }
 
-    /// A session that is not there is noticed before the file is sent, where the client names it first.
+    /// A session that is not there is noticed before the file is sent, where the client names it first. One that takes nothing any more
+    /// is not, for the evidence may be there already.
     async fn check_session_if_known(&self, state: &State, caller: &Caller) -> Result<(), Problem> {
         let Some(session_id) = self.texts.get("session_id").and_then(|text| text.parse().ok()) else {
             return Ok(());
         };
         let tx = state.database.tenant(caller.organisation_id).read().await?;
-        check_session(&tx, caller.organisation_id, session_id, Hold::None).await
+        let session = sessions::find(&tx, caller.organisation_id, session_id, Hold::None).await?;
+        session.map(drop).ok_or_else(|| Problem::not_found("test session"))
     }
 }
 

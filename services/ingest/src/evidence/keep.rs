@@ -3,19 +3,19 @@
 use actix_web::http::StatusCode;
 use data_encoding::HEXLOWER;
 use firemode_domain::audit::AuditStatus;
-use firemode_storage::evidence::{self, Evidence, ID_TAKEN, NewEvidence};
+use firemode_storage::evidence::{self, Evidence, NewEvidence};
 use firemode_storage::evidence_store::StoredBytes;
 use firemode_storage::idempotency::Scope;
 use firemode_storage::sessions::Hold;
 use firemode_storage::{StorageError, Transaction, audit};
 use firemode_web::shapes::{EvidenceAnswer, EvidenceFields};
-use firemode_web::{Outcome, Problem, run_once};
+use firemode_web::{Outcome, Problem, ReceiptSubject, run_once};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::incoming::{claim, discard, remove};
-use super::{Received, check_session};
+use super::{Received, again, check_session};
 use crate::caller::Caller;
 use crate::state::State;
 
@@ -53,7 +53,7 @@ pub(crate) async fn check(
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).reason("HASH-MISMATCH"));
     }
     let tx = state.database.tenant(caller.organisation_id).read().await?;
-    check_session(&tx, caller.organisation_id, fields.session_id, Hold::None).await
+    again::check(&tx, caller.organisation_id, fields).await
 }
 
 /// Evidence whose bytes are durable.
@@ -63,6 +63,15 @@ pub(crate) struct Keeping<'a> {
     pub(crate) fields: &'a EvidenceFields,
     pub(crate) bytes: &'a StoredBytes,
     pub(crate) content_type: &'static str,
+}
+
+/// What the rows say.
+struct Recorded {
+    /// 201 for new evidence, 200 for what was there.
+    status: StatusCode,
+    answer: EvidenceAnswer,
+    /// Where the bytes are kept.
+    storage_key: String,
 }
 
 impl Keeping<'_> {
@@ -84,10 +93,10 @@ impl Keeping<'_> {
             fingerprint,
             days,
             async |tx| {
-                let (answer, storage_key) = self.record(tx).await?;
+                let Recorded { status, answer, storage_key } = self.record(tx).await?;
                 and(tx, &answer).await?;
                 kept_under = Some(storage_key);
-                Outcome::new(StatusCode::CREATED, &answer)
+                Outcome::new(status, &answer)
             },
         )
         .await;
@@ -99,69 +108,102 @@ impl Keeping<'_> {
         result
     }
 
-    /// Makes the rows, and says under which key the bytes are kept.
-    async fn record(&self, tx: &Transaction) -> Result<(EvidenceAnswer, String), Problem> {
+    /// Makes the rows, unless they are there.
+    async fn record(&self, tx: &Transaction) -> Result<Recorded, Problem> {
         let organisation_id = self.caller.organisation_id;
-        check_session(tx, organisation_id, self.fields.session_id, Hold::AgainstChange).await?;
         self.caller.check_token(tx).await?;
         let StoredBytes { key, sha256, size_bytes } = self.bytes;
         let size_bytes = i64::try_from(*size_bytes).map_err(Problem::internal)?;
         // First of all: uploads of the same bytes wait for each other here, so that the second one finds what the first made.
-        let storage_key = evidence::insert_blob(tx, organisation_id, sha256, size_bytes, key).await?;
+        let (storage_key, made_at) =
+            evidence::insert_blob(tx, organisation_id, sha256, size_bytes, key).await?;
         if storage_key == *key {
             claim(tx, organisation_id, key).await?;
         }
-        if let Some(evidence_id) = self.fields.evidence_id
-            && let Some(known) = evidence::find(tx, organisation_id, evidence_id).await?
-        {
-            return Ok((self.known(known)?, storage_key));
+        if let Some(known) = again::find(tx, organisation_id, self.fields).await? {
+            return self.known(tx, known, storage_key).await;
         }
-        let id = self.fields.evidence_id.unwrap_or_else(Uuid::now_v7);
-        let created_at = self.insert(tx, id).await?;
-        let answer = self.answer(id, self.content_type.to_owned(), "verified".to_owned(), created_at)?;
+        check_session(tx, organisation_id, self.fields.session_id, Hold::AgainstChange).await?;
+        let answer = self.new_answer(made_at)?;
+        if !self.insert(tx, &answer).await? {
+            // Another content under the same id was faster, and has committed by now.
+            let known = again::find(tx, organisation_id, self.fields).await?;
+            let known = known.ok_or_else(|| Problem::internal("evidence that is there is not found"))?;
+            return self.known(tx, known, storage_key).await;
+        }
         self.audit(tx, &answer).await?;
-        Ok((answer, storage_key))
+        Ok(Recorded { status: StatusCode::CREATED, answer, storage_key })
     }
 
-    /// The answer where the device's id is in use: the same again for the same evidence.
-    fn known(&self, known: Evidence) -> Result<EvidenceAnswer, Problem> {
-        if known.sha256 != self.bytes.sha256 || known.session_id != self.fields.session_id {
-            return Err(id_taken());
-        }
-        self.answer(known.id, known.content_type, known.status, known.created_at)
-    }
-
-    fn answer(
+    /// What is told where the same evidence was stored before, with the receipt that was given then.
+    async fn known(
         &self,
-        evidence_id: Uuid,
-        content_type: String,
-        status: String,
-        created_at: OffsetDateTime,
-    ) -> Result<EvidenceAnswer, Problem> {
-        let (hash, size) = (HEXLOWER.encode(&self.bytes.sha256), self.bytes.size_bytes);
-        let of = (self.caller.organisation_id, self.fields.session_id);
-        let receipt = self.state.receipt_keys.evidence(of, evidence_id, (&hash, size), created_at);
-        let receipt = receipt.map_err(Problem::internal)?;
-        Ok(EvidenceAnswer { evidence_id, hash, size, content_type, status, receipt })
+        tx: &Transaction,
+        known: Evidence,
+        storage_key: String,
+    ) -> Result<Recorded, Problem> {
+        let organisation_id = self.caller.organisation_id;
+        let repetition = evidence::repetition(tx, organisation_id, known.id, &self.metadata()).await?;
+        let receipt = match repetition.receipt {
+            Some(receipt) => receipt,
+            None => self.receipt(known.id, known.created_at)?,
+        };
+        let answer = EvidenceAnswer {
+            content_type: known.content_type,
+            status: known.status,
+            metadata_differs: repetition.metadata_differs,
+            ..self.answer(known.id, receipt)
+        };
+        Ok(Recorded { status: StatusCode::OK, answer, storage_key })
     }
 
-    async fn insert(&self, tx: &Transaction, id: Uuid) -> Result<OffsetDateTime, Problem> {
-        let metadata = Value::Object(self.fields.metadata.clone().unwrap_or_default());
+    fn new_answer(&self, made_at: OffsetDateTime) -> Result<EvidenceAnswer, Problem> {
+        let id = self.fields.evidence_id.unwrap_or_else(Uuid::now_v7);
+        Ok(self.answer(id, self.receipt(id, made_at)?))
+    }
+
+    fn answer(&self, evidence_id: Uuid, receipt: String) -> EvidenceAnswer {
+        EvidenceAnswer {
+            evidence_id,
+            hash: HEXLOWER.encode(&self.bytes.sha256),
+            size: self.bytes.size_bytes,
+            content_type: self.content_type.to_owned(),
+            status: "verified".to_owned(),
+            receipt,
+            metadata_differs: Vec::new(),
+        }
+    }
+
+    fn receipt(&self, evidence_id: Uuid, made_at: OffsetDateTime) -> Result<String, Problem> {
+        let subject = ReceiptSubject::Evidence {
+            evidence_id,
+            sha256: HEXLOWER.encode(&self.bytes.sha256),
+            size_bytes: self.bytes.size_bytes,
+            item_id: self.fields.item_id.clone(),
+            evidence_type: Some(self.fields.evidence_type.as_str().to_owned()),
+        };
+        let of = (self.caller.organisation_id, self.fields.session_id);
+        self.state.receipt_keys.sign(of, made_at, subject).map_err(Problem::internal)
+    }
+
+    fn metadata(&self) -> Value {
+        Value::Object(self.fields.metadata.clone().unwrap_or_default())
+    }
+
+    /// False where the id is in use by now.
+    async fn insert(&self, tx: &Transaction, answer: &EvidenceAnswer) -> Result<bool, StorageError> {
         let evidence = NewEvidence {
-            id,
+            id: answer.evidence_id,
             session_id: self.fields.session_id,
             item_id: self.fields.item_id.as_deref(),
             evidence_type: self.fields.evidence_type.as_str(),
             sha256: &self.bytes.sha256,
             content_type: self.content_type,
-            metadata: &metadata,
+            metadata: &self.metadata(),
             uploaded_by: self.caller.user_id,
+            receipt: &answer.receipt,
         };
-        let inserted = evidence::insert(tx, self.caller.organisation_id, &evidence).await;
-        inserted.map_err(|error| match error.constraint() {
-            Some(ID_TAKEN) => id_taken(),
-            _ => error.into(),
-        })
+        evidence::insert(tx, self.caller.organisation_id, &evidence).await
     }
 
     async fn audit(&self, tx: &Transaction, answer: &EvidenceAnswer) -> Result<(), StorageError> {
@@ -176,8 +218,4 @@ impl Keeping<'_> {
         let event = self.caller.event("evidence.upload", resource, AuditStatus::Success, after);
         audit::record(tx, &[event]).await
     }
-}
-
-fn id_taken() -> Problem {
-    Problem::conflict("The evidence_id is in use for other content.")
 }

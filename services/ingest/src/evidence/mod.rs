@@ -1,5 +1,6 @@
 //! `POST /v1/evidence`: read and hash, make durable, commit, answer.
 
+pub(crate) mod again;
 mod body;
 pub(crate) mod fields;
 pub(crate) mod form;
@@ -102,7 +103,7 @@ async fn release(lease: Option<KeyLease>) {
 }
 
 /// Is the session there, and does it take evidence? A completed one does: proof may come after the result.
-pub(crate) async fn check_session(
+async fn check_session(
     on: &impl Executor,
     organisation_id: Uuid,
     session_id: Uuid,

@@ -102,7 +102,7 @@ impl Seen {
             held: self.held,
             late: 0,
             conflicts: self.conflicts,
-            receipt: String::new(),
+            receipt: None,
             processed_at: OffsetDateTime::now_utc(),
         }
     }

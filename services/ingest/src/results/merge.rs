@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use firemode_domain::audit::{AuditEvent, AuditStatus};
-use firemode_domain::document::{ChangeHash, Limits, Prepared, Refusal};
+use firemode_domain::document::{ChangeHash, Limits, Prepared, Refusal, SessionDocument, Standing};
 use firemode_domain::session::{Intake, SessionStatus};
 use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, Reliance, StoredChange};
 use firemode_storage::documents::{Extent, Submission, WarmSession};
 use firemode_storage::sessions::HeldSession;
 use firemode_storage::{StorageError, Transaction};
 use firemode_web::shapes::ResultsAnswer;
-use firemode_web::{Outcome, Problem, ReceiptKeys};
+use firemode_web::{ChangeStandings, Outcome, Problem, ReceiptKeys, ReceiptSubject};
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -172,7 +172,10 @@ impl Share {
             let apart = rows.iter().filter(|row| self.apart.contains(&row.hash)).count();
             seen.answer(self.session.id, &prepared, apart, late_operations)
         };
-        answer.receipt = context.receipt(&request, &prepared, &answer)?;
+        if !request.submission.entries.is_empty() {
+            let standings = standings(self.documents.record.document(), &prepared);
+            answer.receipt = Some(context.receipt(&request, &prepared, standings, &answer)?);
+        }
         let (organisation_id, session_id) = self.session.key();
         let user_id = request.caller.user_id;
         let origin = Origin { organisation_id, session_id, user_id, instance_id: context.instance_id };
@@ -195,18 +198,30 @@ impl Context {
         &self,
         request: &Request,
         prepared: &Prepared,
+        standings: ChangeStandings,
         answer: &ResultsAnswer,
     ) -> Result<String, Problem> {
         let changes = prepared.changes.iter().map(|change| change.hash.to_string()).collect();
-        let receipt = self.receipt_keys.results(
-            request.session(),
-            &request.fingerprint,
-            changes,
-            &answer.heads,
-            answer.processed_at,
-        );
+        let subject = ReceiptSubject::of_results(&request.fingerprint, changes, &answer.heads, standings);
+        let receipt = self.receipt_keys.sign(request.session(), answer.processed_at, subject);
         receipt.map_err(Problem::internal)
     }
+}
+
+/// What became of the changes of a request. Those that are not on record are late.
+fn standings(record: &SessionDocument, prepared: &Prepared) -> ChangeStandings {
+    let mut standings = ChangeStandings::default();
+    let new = prepared.changes.iter().map(|change| change.hash);
+    for hash in new.chain(prepared.repeated.iter().copied()) {
+        let place = match record.standing_of(&hash) {
+            Standing::Merged => &mut standings.accepted,
+            Standing::Held => &mut standings.held,
+            Standing::Quarantined => &mut standings.quarantined,
+            Standing::Apart => &mut standings.late,
+        };
+        place.push(hash.to_string());
+    }
+    standings
 }
 
 /// A request whose changes the document has taken in.

@@ -49,7 +49,8 @@ pub(super) async fn upload(
 
 /// What is wrong with the last chunk: where another request was faster, that alone, whatever came of mixing the two.
 ///
-/// After a wrong hash nothing of the upload is of use: it is removed, and the client begins anew.
+/// After a wrong hash, or where its evidence id stands for something else by now, nothing of the upload is of use: it is removed, and
+/// the client begins anew.
 async fn refused(
     state: &State,
     caller: &Caller,
@@ -59,7 +60,7 @@ async fn refused(
     let tx = state.database.tenant(caller.organisation_id).transaction().await?;
     // Held, so that nobody goes on with what is about to be removed.
     check_offset(&tx, caller, upload).await?;
-    if problem.error_code() == "FIRE-422-HASH-MISMATCH" {
+    if ["FIRE-422-HASH-MISMATCH", "FIRE-409-EXISTS"].contains(&problem.error_code().as_str()) {
         let parts = evidence_uploads::remove(&tx, caller.organisation_id, upload.id).await?;
         tx.commit().await?;
         remove(state, caller.organisation_id, &parts).await;

@@ -13,7 +13,6 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use firemode_domain::audit::AuditStatus;
 use firemode_storage::audit;
 use firemode_storage::evidence_uploads::{self, ResumableUpload};
-use firemode_storage::sessions::Hold;
 use firemode_web::shapes::UploadAnswer;
 use firemode_web::tus::{
     EVIDENCE_ID, EVIDENCE_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET, VERSION,
@@ -27,7 +26,7 @@ use uuid::Uuid;
 use crate::caller::Caller;
 use crate::detached;
 use crate::evidence::form::too_large;
-use crate::evidence::{check_session, incoming};
+use crate::evidence::{again, incoming};
 use crate::state::State;
 
 /// Opens an upload.
@@ -51,7 +50,7 @@ pub(crate) async fn create(
     let (owner, settings) = ((caller.organisation_id, caller.user_id), &state.settings);
     let scope = key.scope(caller.organisation_id, caller.user_id);
     let outcome = run_once(state.database.tenant(caller.organisation_id), scope, &fingerprint, settings.idempotency.days, async |tx| {
-        check_session(tx, caller.organisation_id, fields.session_id, Hold::None).await?;
+        again::check(tx, caller.organisation_id, &fields).await?;
         caller.check_token(tx).await?;
         let (hours, open_max) = (settings.evidence.upload_hours_max, settings.evidence.uploads_open_max);
         let upload = evidence_uploads::insert(tx, owner, &fields_json, length, hours, open_max).await?;

@@ -9,7 +9,10 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::{ALGORITHM, Receipt, TYPE, VERSION};
-use crate::jws::{self, JwsError};
+use crate::jws::{self, Expected, JwsError};
+
+/// What a receipt's header says. A request has thousands of changes at most, so a receipt can be long.
+const EXPECTED: Expected<'_> = Expected { algorithm: ALGORITHM, types: &[Some(TYPE)], bytes_max: 1 << 20 };
 
 /// Public keys as a JSON Web Key Set (RFC 7517).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -56,7 +59,7 @@ impl ReceiptKeySet {
     /// See [`ReceiptError`].
     pub fn verify(&self, text: &str) -> Result<Receipt, ReceiptError> {
         let (text, malformed) = (text.trim(), || ReceiptError::Malformed);
-        let kid = jws::key_named_by(text, ALGORITHM, &[Some(TYPE)]).map_err(|_| malformed())?;
+        let kid = jws::key_named_by(text, &EXPECTED).map_err(|_| malformed())?;
         let kid = kid.ok_or_else(malformed)?;
         let key = self.keys.iter().find(|key| key.kid == kid && key.crv == "Ed25519");
         let key = key.ok_or(ReceiptError::UnknownKey(kid))?;

@@ -67,6 +67,12 @@ pub enum ReceiptSubject {
         sha256: String,
         /// Number of its bytes.
         size_bytes: u64,
+        /// The item that it shows, if it was brought for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item_id: Option<String>,
+        /// What it is: `photo`. Receipts from before do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence_type: Option<String>,
     },
     /// One request with results, committed: new entries and those that were stored before.
     Results {
@@ -78,7 +84,28 @@ pub enum ReceiptSubject {
         changes_sha256: String,
         /// The same over the heads that the answer tells.
         heads_sha256: String,
+        /// What became of each change of the request. Receipts from before do not say.
+        #[serde(flatten)]
+        standings: ChangeStandings,
     },
+}
+
+/// What became of the changes of a request, those that were stored before and those that its operations were written down as among
+/// them. All of them are stored. Hashes in hex; what is left out is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangeStandings {
+    /// Part of the document.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<String>,
+    /// They wait for changes that have not arrived, and become part of the document when those do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<String>,
+    /// They came after the session was completed and are kept apart until a manager decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<String>,
+    /// They would damage the document and are kept beside it for people to look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<String>,
 }
 
 /// Signs receipts with the first of several keys; the public halves of all are told.
@@ -115,45 +142,18 @@ impl ReceiptKeys {
         &self.public
     }
 
-    /// Signs that a file was stored.
+    /// Signs what was taken for a session, given with its organisation.
     ///
     /// # Errors
     /// None that can happen; serialising such a small value does not fail.
-    pub fn evidence(
+    pub fn sign(
         &self,
-        of: (Uuid, Uuid),
-        evidence_id: Uuid,
-        (sha256, size_bytes): (&str, u64),
+        (organisation_id, session_id): (Uuid, Uuid),
         received_at: OffsetDateTime,
+        subject: ReceiptSubject,
     ) -> Result<String, serde_json::Error> {
-        let subject = ReceiptSubject::Evidence { evidence_id, sha256: sha256.to_owned(), size_bytes };
-        self.sign(&Receipt::new(of, received_at, subject))
-    }
-
-    /// Signs that a request with results was committed. `of` is the organisation and the session, `changes` and `heads` are
-    /// hashes in hex.
-    ///
-    /// # Errors
-    /// As [`Self::evidence`].
-    pub fn results(
-        &self,
-        of: (Uuid, Uuid),
-        request_sha256: &[u8; 32],
-        changes: Vec<String>,
-        heads: &[String],
-        received_at: OffsetDateTime,
-    ) -> Result<String, serde_json::Error> {
-        let subject = ReceiptSubject::Results {
-            request_sha256: HEXLOWER.encode(request_sha256),
-            change_count: changes.len(),
-            changes_sha256: digest_of(changes),
-            heads_sha256: digest_of(heads.to_vec()),
-        };
-        self.sign(&Receipt::new(of, received_at, subject))
-    }
-
-    fn sign(&self, receipt: &Receipt) -> Result<String, serde_json::Error> {
-        let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(receipt)?);
+        let receipt = Receipt { version: VERSION, organisation_id, session_id, received_at, subject };
+        let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&receipt)?);
         let signed = format!("{}.{payload}", self.header);
         let signature = self.signing.sign(signed.as_bytes());
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
@@ -166,13 +166,22 @@ impl std::fmt::Debug for ReceiptKeys {
     }
 }
 
-impl Receipt {
-    fn new(
-        (organisation_id, session_id): (Uuid, Uuid),
-        received_at: OffsetDateTime,
-        subject: ReceiptSubject,
+impl ReceiptSubject {
+    /// A request with results was committed: it added these changes, the document has these heads now, all in hex.
+    #[must_use]
+    pub fn of_results(
+        request_sha256: &[u8; 32],
+        changes: Vec<String>,
+        heads: &[String],
+        standings: ChangeStandings,
     ) -> Self {
-        Self { version: VERSION, organisation_id, session_id, received_at, subject }
+        Self::Results {
+            request_sha256: HEXLOWER.encode(request_sha256),
+            change_count: changes.len(),
+            changes_sha256: digest_of(changes),
+            heads_sha256: digest_of(heads.to_vec()),
+            standings,
+        }
     }
 }
 

@@ -89,6 +89,11 @@ pub struct EvidenceAnswer {
     /// Signed by FireMode: keep it, and the device's copy of the file may go. `GET /v1/receipts/keys` tells how to check it.
     #[schema(example = "eyJhbGciOiJFZERTQSIs...")]
     pub receipt: String,
+    /// Where the same evidence was stored before: names in `metadata` whose values are others than the stored ones, which stay.
+    /// Left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub metadata_differs: Vec<String>,
 }
 
 impl EvidenceType {

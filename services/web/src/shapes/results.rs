@@ -79,9 +79,10 @@ pub struct ResultsAnswer {
     pub late: usize,
     /// Places with more than one value among those that this request touched.
     pub conflicts: Vec<Conflict>,
-    /// Signed by FireMode: keep it, and the device's copy of the request may go. `GET /v1/receipts/keys` tells how to check it.
+    /// Signed by FireMode: keep it, and the device's copy of the request may go, for all that it brought is stored, what is held too.
+    /// `GET /v1/receipts/keys` tells how to check it. Null where nothing was sent.
     #[schema(example = "eyJhbGciOiJFZERTQSIs...")]
-    pub receipt: String,
+    pub receipt: Option<String>,
     /// When the request was processed.
     #[serde(with = "time::serde::rfc3339")]
     pub processed_at: OffsetDateTime,

@@ -37,7 +37,7 @@ impl Preparation<'_> {
                 ParsedChange::parse(&bytes, self.limits).map_err(|fault| Refusal::Change { index, fault })?;
             if self.is_known(&parsed.hash()) || !hashes.insert(parsed.hash()) {
                 self.prepared.duplicates += 1;
-                self.prepared.relied_on.insert(parsed.hash());
+                self.prepared.repeated.insert(parsed.hash());
                 continue;
             }
             if acts_on_items_as_a_whole(&parsed) {

@@ -56,6 +56,8 @@ pub struct Prepared {
     pub duplicates: usize,
     /// Changes that are new and wait for a dependency.
     pub held: Vec<Held>,
+    /// Changes of the request that were stored before.
+    pub repeated: BTreeSet<ChangeHash>,
     /// Changes that the request does not bring and that must be stored for all this to be so: those that the accepted ones depend
     /// on, and those that made entries duplicates.
     pub relied_on: BTreeSet<ChangeHash>,
@@ -105,6 +107,7 @@ impl SessionDocument {
                 accepted: 0,
                 duplicates: 0,
                 held: Vec::new(),
+                repeated: BTreeSet::new(),
                 relied_on: BTreeSet::new(),
                 operation_ids: Vec::new(),
                 touched: Vec::new(),
@@ -174,11 +177,13 @@ impl Preparation<'_> {
         if !self.prepared.changes.is_empty() {
             self.check_size(&held, change_bytes)?;
         }
+        self.prepared.relied_on.extend(&self.prepared.repeated);
         if self.has_repeated_operations {
             // Which change it was need not be known: it is one of the last ones, or they build on it.
             self.prepared.relied_on.extend(self.history.hashes(&self.history.heads()));
         }
         for change in &self.prepared.changes {
+            self.prepared.repeated.remove(&change.hash);
             self.prepared.relied_on.remove(&change.hash);
         }
         self.prepared.touched = self.touched.iter().map(Pointer::to_string).collect();
