@@ -61,6 +61,7 @@ fn a_transaction_that_fails_has_let_its_keys_go() {
                 activated: &[],
                 arrivals: Vec::new(),
                 relied_on: &[reliance],
+                visits: &[],
                 events: &[],
                 answers: &[],
                 answer_days: 1,

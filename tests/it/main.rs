@@ -63,3 +63,4 @@ mod uploads;
 mod users;
 mod walks;
 mod walkthrough;
+mod wrong_session;

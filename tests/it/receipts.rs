@@ -91,7 +91,7 @@ fn results_are_receipted_with_the_hash_of_what_was_sent() {
 }
 
 /// What the receipt of an answer says.
-fn receipt_of(answer: &Answer) -> Value {
+pub(crate) fn receipt_of(answer: &Answer) -> Value {
     let kept = Kept::new(&answer.json, b"");
     told(&kept.verify(&["--keys", &kept.path("keys")]))
 }

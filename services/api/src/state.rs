@@ -1,12 +1,14 @@
 //! What every request of the process shares.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
 
 use firemode_domain::document::Limits;
 use firemode_runtime::settings::Settings;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
-use firemode_storage::{Database, Transaction, limits};
+use firemode_storage::recent_sessions::{self, NotedVisits, Visit};
+use firemode_storage::{Database, StorageError, Transaction, limits};
 use firemode_web::{
     AccessKey, CursorKey, InternalKey, Key, Outcome, Problem, ReceiptKeys, Revocations, run_once,
 };
@@ -22,6 +24,9 @@ use crate::limits::rate::RateLimits;
 /// Documents as they were that are built at the same time, each up to the largest size of a document.
 const PAST_DOCUMENTS_MAX: usize = 2;
 
+/// Whoever fetches a session waits no longer than this until that is noted.
+const NOTING_MAX: Duration = Duration::from_millis(200);
+
 /// Offline bundles that are made at the same time.
 const BUNDLES_MAX: usize = 4;
 
@@ -31,6 +36,7 @@ pub(crate) struct State {
     pub(crate) database: Database,
     pub(crate) evidence: EvidenceStore,
     pub(crate) documents: WarmDocuments,
+    pub(crate) visits: NotedVisits,
     pub(crate) access_key: AccessKey,
     pub(crate) internal_key: InternalKey,
     pub(crate) cursor_key: CursorKey,
@@ -61,6 +67,7 @@ impl State {
             evidence: EvidenceStore::open(&settings, &database)?,
             documents: WarmDocuments::new(settings.ingest.warm_sessions_max)
                 .with_snapshots(settings.snapshots.changes_min),
+            visits: NotedVisits::default(),
             access_key: AccessKey::new(&auth.jwt_secret_key, &auth.jwt_keys_accepted()),
             internal_key: InternalKey::new(&auth.internal_jwt_secret_key, &auth.internal_jwt_keys_accepted()),
             cursor_key: CursorKey::derive(&auth.jwt_secret_key, &auth.jwt_keys_accepted()),
@@ -80,6 +87,28 @@ impl State {
             database,
             settings,
         })
+    }
+
+    /// Notes that a user has fetched a session, once in a while. What is fetched does not depend on it, so it may fail, and is given up
+    /// where the database takes its time. For a request that holds no connection any more.
+    pub(crate) async fn note_fetched(&self, actor: impl Into<Actor>, session_id: uuid::Uuid) {
+        let Actor { organisation_id, user_id } = actor.into();
+        let visits = self.visits.unnoted([Visit { organisation_id, user_id, session_id }]);
+        if visits.is_empty() {
+            return;
+        }
+        let noting = async {
+            let tx = self.database.tenant(organisation_id).transaction().await?;
+            tx.without_the_disk().await?;
+            recent_sessions::note(&tx, &visits).await?;
+            tx.commit().await?;
+            Ok::<_, StorageError>(())
+        };
+        match tokio::time::timeout(NOTING_MAX, noting).await {
+            Ok(Ok(())) => self.visits.remember(&visits),
+            Ok(Err(error)) => tracing::debug!(%error, "that a session was fetched is not noted"),
+            Err(_) => tracing::debug!("that a session was fetched is not noted in time"),
+        }
     }
 
     /// Runs an act of a user in one transaction, once for each key: see [`run_once`].

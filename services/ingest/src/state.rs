@@ -4,6 +4,7 @@ use firemode_domain::document::Limits;
 use firemode_runtime::settings::Settings;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
+use firemode_storage::recent_sessions::NotedVisits;
 use firemode_storage::{Database, limits};
 use firemode_web::{InternalKey, ReceiptKeys};
 use uuid::Uuid;
@@ -18,6 +19,7 @@ pub(crate) struct State {
     pub(crate) evidence_store: EvidenceStore,
     pub(crate) documents: WarmDocuments,
     pub(crate) queue: Queue,
+    pub(crate) visits: NotedVisits,
     pub(crate) internal_key: InternalKey,
     pub(crate) receipt_keys: ReceiptKeys,
     pub(crate) limits: Limits,
@@ -38,6 +40,7 @@ impl State {
             database,
             documents: WarmDocuments::new(ingest.warm_sessions_max),
             queue,
+            visits: NotedVisits::default(),
             internal_key: InternalKey::new(
                 &settings.auth.internal_jwt_secret_key,
                 &settings.auth.internal_jwt_keys_accepted(),

@@ -11,10 +11,11 @@ use uuid::Uuid;
 
 pub(crate) use self::insert::insertions;
 pub use self::insert::{Arrival, insert, insert_all, received_at};
-pub(crate) use self::reliance::requirement;
 pub use self::reliance::{RELIED_ON, Reliance, require};
+pub(crate) use self::reliance::{find_stored, requirement};
 pub use self::tails::SessionTail;
 pub(crate) use self::tails::{apart_by_session, find_apart, find_tails, read_tails, sizes, tails_by_session};
+use crate::recent_sessions::Visit;
 use crate::{Executor, StorageError, Transaction, sql};
 
 /// A change as stored.
@@ -90,6 +91,14 @@ pub struct Origin {
     pub user_id: Uuid,
     /// The process that accepts them.
     pub instance_id: Uuid,
+}
+
+impl Origin {
+    /// The user's visit to the session.
+    pub fn visit(&self) -> Visit {
+        let Self { organisation_id, user_id, session_id, .. } = *self;
+        Visit { organisation_id, user_id, session_id }
+    }
 }
 
 /// How far a reader has read: the oldest transaction that might still commit rows that it has not seen.

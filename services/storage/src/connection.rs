@@ -42,6 +42,16 @@ impl Transaction {
         &self.0.client
     }
 
+    /// Its commit does not wait for the disk: a crash of the database may lose what it does.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn without_the_disk(&self) -> Result<(), StorageError> {
+        traced("synchronous_commit", self.client().batch_execute("set local synchronous_commit = off"))
+            .await?;
+        Ok(())
+    }
+
     /// Makes what was done durable.
     ///
     /// # Errors

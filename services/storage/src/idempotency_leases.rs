@@ -18,7 +18,7 @@ pub async fn take(
     holder_id: Uuid,
     seconds: u32,
 ) -> Result<Claim, StorageError> {
-    without_the_disk(tx).await?;
+    tx.without_the_disk().await?;
     let taken = tx
         .run(
             "insert into idempotency_leases as l
@@ -56,7 +56,7 @@ pub async fn renew(
     holder_id: Uuid,
     seconds: u32,
 ) -> Result<bool, StorageError> {
-    without_the_disk(tx).await?;
+    tx.without_the_disk().await?;
     let renewed = tx
         .run(
             "update idempotency_leases set expires_at = now() + make_interval(secs => $7)
@@ -80,7 +80,7 @@ pub async fn renew(
 /// # Errors
 /// The database does not answer.
 pub async fn release(tx: &Transaction, scope: &Scope, holder_id: Uuid) -> Result<(), StorageError> {
-    without_the_disk(tx).await?;
+    tx.without_the_disk().await?;
     tx.run(
         "delete from idempotency_leases
          where organisation_id = $1 and user_id = $2 and method = $3 and path = $4 and key = $5 and holder_id = $6",
@@ -101,9 +101,4 @@ pub async fn sweep(tx: &Transaction, limit: i64) -> Result<u64, StorageError> {
         &[&limit],
     )
     .await
-}
-
-async fn without_the_disk(tx: &Transaction) -> Result<(), StorageError> {
-    tx.run("set local synchronous_commit = off", &[]).await?;
-    Ok(())
 }

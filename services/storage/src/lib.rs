@@ -29,6 +29,7 @@ pub mod limits;
 pub mod migrations;
 pub mod page;
 pub mod personal_data;
+pub mod recent_sessions;
 pub mod refresh_tokens;
 pub mod results;
 pub mod revocations;

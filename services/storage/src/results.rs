@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::changes::{self, Arrival, Reliance, SessionTail, StoredChange};
 use crate::idempotency::{self, Claim, Scope, Stored};
+use crate::recent_sessions::{self, Visit};
 use crate::revocations::{self, TokenInUse};
 use crate::sessions::{self, Held, Hold};
 use crate::{StorageError, Transaction, audit};
@@ -32,6 +33,8 @@ pub struct Yield<'a> {
     pub arrivals: Vec<Arrival>,
     /// Changes that the answers take for stored, and that the batch does not bring.
     pub relied_on: &'a [Reliance<'a>],
+    /// Users and the sessions that they wrote to, as far as that has to be noted.
+    pub visits: &'a [Visit],
     /// What goes on record.
     pub events: &'a [AuditEvent],
     /// The answers, each with its key.
@@ -94,6 +97,9 @@ pub async fn commit(tx: Transaction, mut left: Yield<'_>) -> Result<(), StorageE
         statements.push(sessions::activate_all(left.activated));
     }
     statements.extend(changes::insertions(&mut left.arrivals));
+    if !left.visits.is_empty() {
+        statements.push(recent_sessions::notes(left.visits));
+    }
     if !left.events.is_empty() {
         statements.push(audit::insert(left.events, "")?);
     }

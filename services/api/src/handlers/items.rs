@@ -10,7 +10,7 @@ use firemode_domain::session::Intake;
 use firemode_storage::changes::{self, Arrival, Origin, Reliance};
 use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, WarmSession};
 use firemode_storage::sessions::{self, Hold};
-use firemode_storage::{Transaction, audit};
+use firemode_storage::{Transaction, audit, recent_sessions};
 use firemode_web::shapes::told_clock;
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
 use serde::Serialize;
@@ -159,6 +159,7 @@ impl Addition<'_> {
             |change| Arrival { origin, change: changes::NewChange::of(change, Vec::new()), is_late };
         changes::require(tx, Reliance { organisation_id, session_id, hashes: &relied_on(&written) }).await?;
         changes::insert_all(tx, written.iter().map(arrival).collect()).await?;
+        recent_sessions::note(tx, &[origin.visit()]).await?;
         Ok(written)
     }
 

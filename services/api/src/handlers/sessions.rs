@@ -9,7 +9,7 @@ use firemode_domain::session::{SessionStatus, TransitionError};
 use firemode_storage::assets::Asset;
 use firemode_storage::changes::{self, Origin};
 use firemode_storage::sessions::{self, Hold, NewSession, Session, SessionFilter, SessionPatch};
-use firemode_storage::{ReadTransaction, Transaction, assets, audit, buildings, users};
+use firemode_storage::{ReadTransaction, Transaction, assets, audit, buildings, recent_sessions, users};
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, Problems, RequestContext, WalkScope};
 use garde::Validate;
 use serde::Deserialize;
@@ -137,6 +137,7 @@ async fn open(
         instance_id: state.instance_id,
     };
     let received_at = changes::insert(tx, &origin, &[changes::NewChange::of(&change, Vec::new())]).await?;
+    recent_sessions::note(tx, &[origin.visit()]).await?;
     let mut document = SessionDocument::empty();
     document.integrate([change.recorded(principal.user_id, received_at)]);
     Ok(SessionView::new(session, Summary::of(&document)))
@@ -205,14 +206,20 @@ pub(crate) async fn get(
     params.finish()?;
     let at = at.as_deref().map(clock_of).transpose()?;
     let organisation_id = principal.organisation_id;
-    if let Some(clock) = at {
-        return answer(&request, detail_at(&state, organisation_id, *id, &clock).await?);
-    }
+    let detail = match at {
+        Some(clock) => detail_at(&state, organisation_id, *id, &clock).await?,
+        None => present_detail(&state, organisation_id, *id).await?,
+    };
+    state.note_fetched(&principal, *id).await;
+    answer(&request, detail)
+}
+
+async fn present_detail(state: &State, organisation_id: Uuid, id: Uuid) -> Result<SessionDetail, Problem> {
     let tx = state.database.tenant(organisation_id).read().await?;
-    let session = find(&tx, organisation_id, *id).await?;
-    let late = changes::count_late(&tx, organisation_id, *id).await?;
+    let session = find(&tx, organisation_id, id).await?;
+    let late = changes::count_late(&tx, organisation_id, id).await?;
     let look = move |document: &SessionDocument| SessionDetail::new(session, document, late);
-    answer(&request, state.documents.read(&tx, organisation_id, *id, look).await?)
+    Ok(state.documents.read(&tx, organisation_id, id, look).await?)
 }
 
 fn answer(request: &HttpRequest, detail: SessionDetail) -> Result<HttpResponse, Problem> {

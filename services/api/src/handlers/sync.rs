@@ -51,6 +51,8 @@ struct HeldView {
     since: OffsetDateTime,
     /// Hashes of the changes that are missing.
     waits_for: Vec<String>,
+    /// True where one of those is not stored in this session at all: it has not arrived yet, or this change belongs to another session.
+    may_be_of_another_session: bool,
 }
 
 /// A change that is set aside.
@@ -134,6 +136,7 @@ pub(crate) async fn sync(
         user_id: provenance.user_id,
         since: provenance.received_at,
         waits_for: held.waits_for,
+        may_be_of_another_session: held.may_be_of_another_session,
     });
     let quarantined = quarantined.into_iter().map(|change| QuarantinedChange {
         hash: change.hash.to_string(),

@@ -61,7 +61,7 @@ pub use limits::Limits;
 pub use mark::Mark;
 pub use operation::{Entry, FieldError, Operation, OperationKind, present_value};
 pub use past::{PlaceInHistory, UnknownPast, covered_by};
-pub use prepare::{OperationId, Prepared, WriterContext};
+pub use prepare::{OperationId, Prepared, Stranger, WriterContext};
 pub use refusal::{ChangeFault, Refusal};
 pub use session::{Quarantined, SessionDocument};
 pub use snapshot::SnapshotDraft;

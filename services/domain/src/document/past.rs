@@ -6,7 +6,7 @@ use super::change::Provenance;
 use super::clock::VectorClock;
 use super::ids::{ActorId, ChangeHash};
 use super::session::SessionDocument;
-use super::unmerged::{Held, held_of};
+use super::unmerged::Held;
 
 /// A change's place in the history, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,6 @@ impl SessionDocument {
     #[must_use]
     pub fn held_since(&self) -> Vec<(Held, Provenance)> {
         let held = self.unmerged.held.values();
-        held.map(|pending| (held_of(&pending.change, &self.history), pending.provenance.clone())).collect()
+        held.map(|pending| (self.held_of(&pending.change), pending.provenance.clone())).collect()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
-use automerge::{Automerge, ChangeHash};
+use automerge::{Automerge, Change, ChangeHash};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -86,7 +86,12 @@ impl SessionDocument {
     /// Changes that wait for dependencies, by hash.
     #[must_use]
     pub fn held(&self) -> Vec<Held> {
-        self.unmerged.held.values().map(|pending| held_of(&pending.change, &self.history)).collect()
+        self.unmerged.held.values().map(|pending| self.held_of(&pending.change)).collect()
+    }
+
+    /// How a change that is held is shown.
+    pub(super) fn held_of(&self, change: &Change) -> Held {
+        held_of(change, &self.history, |dep| self.unmerged.contains(dep))
     }
 
     /// Changes that are kept but not merged, by hash.

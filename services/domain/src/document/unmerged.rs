@@ -42,6 +42,9 @@ pub struct Held {
     pub seq: u64,
     /// Hashes of the dependencies that are not merged.
     pub waits_for: Vec<String>,
+    /// True where this session has none of its changes under one of these hashes: that has not arrived yet, or this one belongs to
+    /// another session.
+    pub may_be_of_another_session: bool,
 }
 
 impl Unmerged {
@@ -164,13 +167,14 @@ impl Pending {
     }
 }
 
-/// How a change that waits is shown.
-pub(super) fn held_of(change: &Change, history: &History) -> Held {
-    let missing = change.deps().iter().filter(|dep| history.find(dep).is_none());
+/// How a change that waits is shown. `is_here` tells of a change that is not merged whether this session has it.
+pub(super) fn held_of(change: &Change, history: &History, is_here: impl Fn(&ChangeHash) -> bool) -> Held {
+    let missing = || change.deps().iter().filter(|dep| history.find(dep).is_none());
     Held {
         hash: change.hash().to_string(),
         actor: change.actor_id().to_hex_string(),
         seq: change.seq(),
-        waits_for: missing.map(ChangeHash::to_string).collect(),
+        waits_for: missing().map(ChangeHash::to_string).collect(),
+        may_be_of_another_session: !missing().all(is_here),
     }
 }

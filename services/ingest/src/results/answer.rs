@@ -37,6 +37,11 @@ impl View {
     pub(super) fn of(document: &SessionDocument) -> Self {
         Self { vector_clock: document.vector_clock(), heads: document.heads(), held: document.held() }
     }
+
+    /// All changes that wait.
+    pub(super) fn held(&self) -> &[Held] {
+        &self.held
+    }
 }
 
 impl Interest {

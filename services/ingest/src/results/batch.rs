@@ -13,6 +13,7 @@ use firemode_storage::{StorageError, Transaction};
 use firemode_web::{Outcome, Problem};
 use uuid::Uuid;
 
+use super::elsewhere;
 use super::merge::{Context, Merged, Share, Work};
 use super::queue::{Answer, Request};
 use super::refusal::equivocation;
@@ -51,13 +52,14 @@ impl From<StorageError> for Failure {
     }
 }
 
-/// Stores what the requests bring and answers each of them, or stores nothing. In any case its transactions have ended, and hold no
-/// keys any more: whoever is to try again, the client or we, may do so at once.
+/// Stores what the requests bring and answers each of them, or stores nothing. Those that are left unanswered are to be stored by
+/// themselves: what they wait for has to be looked for first. In any case its transactions have ended and hold no keys any more:
+/// whoever is to try again, the client or we, may do so at once.
 pub(super) async fn store(
     state: &State,
     requests: &[Arc<Request>],
     is_retry: bool,
-) -> Result<Vec<Answer>, Failure> {
+) -> Result<Vec<Option<Answer>>, Failure> {
     let mut hold = Hold::AgainstChange;
     loop {
         let mut batch = Batch { state, requests, is_retry, answers: HashMap::new() };
@@ -92,10 +94,10 @@ enum Step<'a> {
 struct Batch<'a> {
     state: &'a State,
     requests: &'a [Arc<Request>],
-    /// This was tried before and the documents were behind.
+    /// This was tried before, and the documents were not as what is stored.
     is_retry: bool,
-    /// By place among the requests.
-    answers: HashMap<usize, Answer>,
+    /// By place among the requests; none for one that is postponed.
+    answers: HashMap<usize, Option<Answer>>,
 }
 
 impl<'a> Batch<'a> {
@@ -112,6 +114,9 @@ impl<'a> Batch<'a> {
         let Some(found) = self.hold(tx, &leases, hold).await? else { return Ok(Step::Nothing) };
         if hold == Hold::AgainstChange && found.held.is_any_pending() {
             return Ok(Step::HoldAlone);
+        }
+        for (place, problem) in elsewhere::refusals(tx, &self.open()).await? {
+            self.answers.insert(place, Some(Err(problem)));
         }
         let (leases, shares) = self.load(tx, found, leases).await?;
         if shares.is_empty() {
@@ -131,7 +136,7 @@ impl<'a> Batch<'a> {
             } else {
                 Some(Err(caller::revoked()))
             };
-            if let Some(answer) = answer {
+            if answer.is_some() {
                 self.answers.insert(place, answer);
             }
         }
@@ -173,7 +178,7 @@ impl<'a> Batch<'a> {
                 }
                 None => Problem::not_found("test session"),
             };
-            self.answers.insert(place, Err(problem));
+            self.answers.insert(place, Some(Err(problem)));
         }
         Ok(found)
     }
@@ -245,8 +250,12 @@ impl<'a> Batch<'a> {
         let (mut arrivals, mut events, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         let activated: Vec<(Uuid, Uuid)> =
             merged.iter().filter(|merged| merged.is_activated).map(|merged| merged.session.key()).collect();
+        let mut visits = Vec::new();
         for (place, taken) in merged.iter_mut().flat_map(|merged| &mut merged.taken) {
-            let (Some(request), Ok(taken)) = (self.requests.get(*place), taken) else { continue };
+            let (Some(request), Some(Ok(taken))) = (self.requests.get(*place), taken) else { continue };
+            if !taken.arrivals.is_empty() {
+                visits.push(request.visit());
+            }
             arrivals.append(&mut taken.arrivals);
             events.extend(taken.event.take());
             answers.push((&request.scope, taken.outcome.stored(&request.fingerprint)));
@@ -257,8 +266,18 @@ impl<'a> Batch<'a> {
         }
         let answer_days = self.state.settings.idempotency.days;
         let relied_on: Vec<Reliance> = merged.iter().map(Merged::reliance).collect();
-        let (activated, relied_on, events, answers) = (&activated, &relied_on, &events, &answers);
-        results::commit(tx, Yield { activated, arrivals, relied_on, events, answers, answer_days }).await?;
+        let visits = self.state.visits.unnoted(visits);
+        let left = Yield {
+            activated: &activated,
+            arrivals,
+            relied_on: &relied_on,
+            visits: &visits,
+            events: &events,
+            answers: &answers,
+            answer_days,
+        };
+        results::commit(tx, left).await?;
+        self.state.visits.remember(&visits);
         Ok(())
     }
 
@@ -267,13 +286,13 @@ impl<'a> Batch<'a> {
         for (mut lease, merged) in leases.into_iter().zip(merged) {
             lease.put_back(merged.documents);
             for (place, taken) in merged.taken {
-                self.answers.insert(place, taken.map(|taken| taken.outcome));
+                self.answers.insert(place, taken.map(|taken| taken.map(|taken| taken.outcome)));
             }
         }
     }
 
-    fn into_answers(mut self) -> Vec<Answer> {
-        let unanswered = || Err(Problem::internal("a batch has left a request out"));
+    fn into_answers(mut self) -> Vec<Option<Answer>> {
+        let unanswered = || Some(Err(Problem::internal("a batch has left a request out")));
         let places = 0..self.requests.len();
         places.map(|place| self.answers.remove(&place).unwrap_or_else(unanswered)).collect()
     }

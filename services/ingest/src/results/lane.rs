@@ -18,6 +18,10 @@ use crate::state::State;
 /// batch costs the database nearly as much with few requests as with many.
 const BUSY_BATCH_REQUESTS_MIN: usize = 4;
 
+/// Requests that wait for what their sessions do not have are looked into and stored so many at a time: each means some thousand looks
+/// into other sessions at most.
+const POSTPONED_REQUESTS_MAX: usize = 8;
+
 /// Stores batches until the queue is gone.
 pub(super) async fn run(mut waiting: mpsc::Receiver<Queued>, state: web::Data<State>) {
     let mut last_batch = 0;
@@ -77,8 +81,16 @@ async fn settle(batch: Vec<Queued>, state: web::Data<State>) {
             part.queued.iter().map(|queued| Arc::clone(&queued.request)).collect();
         match batch::store(&state, &requests, part.is_retry).await {
             Ok(answers) => {
+                let mut postponed = Vec::new();
                 for (queued, answer) in part.queued.into_iter().zip(answers) {
-                    queued.answer(answer);
+                    match answer {
+                        Some(answer) => queued.answer(answer),
+                        None => postponed.push(queued),
+                    }
+                }
+                while !postponed.is_empty() {
+                    let few = postponed.split_off(postponed.len().saturating_sub(POSTPONED_REQUESTS_MAX));
+                    parts.push(Part { queued: few, is_retry: false });
                 }
             }
             Err(Failure::Of(_) | Failure::Behind(_)) if part.queued.len() > 1 => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use firemode_domain::audit::{AuditEvent, AuditStatus};
-use firemode_domain::document::{ChangeHash, Limits, Prepared, Refusal, SessionDocument, Standing};
+use firemode_domain::document::{ChangeHash, Held, Limits, Prepared, Refusal, SessionDocument, Standing};
 use firemode_domain::session::{Intake, SessionStatus};
 use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, Reliance, StoredChange};
 use firemode_storage::documents::{Extent, Submission, WarmSession};
@@ -68,8 +68,8 @@ pub(super) struct Merged {
     pub(super) relied_on: Vec<ChangeHash>,
     /// The session waited for its first result, and this is it.
     pub(super) is_activated: bool,
-    /// By place in the batch.
-    pub(super) taken: Vec<(usize, Result<Taken, Problem>)>,
+    /// By place in the batch. Nothing for a request that has to be looked into and stored later.
+    pub(super) taken: Vec<(usize, Option<Result<Taken, Problem>>)>,
 }
 
 /// What one request comes to.
@@ -113,12 +113,13 @@ impl Share {
         let mut taken = Vec::with_capacity(prepared.len());
         for (place, prepared) in prepared {
             let of_request = match prepared {
-                Err(problem) => Err(problem),
-                Ok(accepted) => {
+                Verdict::Postponed => None,
+                Verdict::Refused(problem) => Some(Err(problem)),
+                Verdict::Accepted(accepted) => {
                     let is_first = !is_activated && self.session.status == SessionStatus::Pending;
                     let activates = is_first && !accepted.request.submission.entries.is_empty();
                     is_activated |= activates;
-                    Ok(self.answer(accepted, &view, activates, context).map_err(Failure::Of)?)
+                    Some(Ok(self.answer(*accepted, &view, activates, context).map_err(Failure::Of)?))
                 }
             };
             taken.push((place, of_request));
@@ -128,12 +129,7 @@ impl Share {
         Ok(Merged { session, documents, relied_on, is_activated, taken })
     }
 
-    fn prepare(
-        &mut self,
-        work: Work,
-        is_late: bool,
-        context: &Context,
-    ) -> Result<Result<Accepted, Problem>, Failure> {
+    fn prepare(&mut self, work: Work, is_late: bool, context: &Context) -> Result<Verdict, Failure> {
         let Work { request, submission, remainder, .. } = work;
         let document = if is_late { &mut self.documents.with_late } else { &mut self.documents.record };
         let prepared = match document.prepare(submission, &context.limits) {
@@ -141,18 +137,26 @@ impl Share {
             Err(refusal) => {
                 let problem = problem_of(&refusal, |index| remainder.position_of(index));
                 let is_behind = matches!(refusal, Refusal::UnusableDeviceActor { .. });
-                return if is_behind { Err(Failure::Behind(problem)) } else { Ok(Err(problem)) };
+                return if is_behind { Err(Failure::Behind(problem)) } else { Ok(Verdict::Refused(problem)) };
             }
         };
+        if !prepared.strangers.is_empty() {
+            let mut strangers = prepared.strangers.clone();
+            strangers.iter_mut().for_each(|stranger| stranger.index = remainder.position_of(stranger.index));
+            if request.strangers.set(strangers).is_ok() {
+                return Ok(Verdict::Postponed);
+            }
+        }
         let rows = match rows(&prepared) {
             Ok(rows) => rows,
-            Err(problem) => return Ok(Err(problem)),
+            Err(problem) => return Ok(Verdict::Refused(problem)),
         };
         let apart: &[Vec<u8>] = if is_late { &[] } else { &self.apart };
         document.adopt(&prepared, self.received_at, apart);
         self.relied_on.extend(&prepared.relied_on);
         self.brought.extend(prepared.changes.iter().map(|change| change.hash));
-        Ok(Ok(Accepted { request, prepared, rows, late_operations: remainder.late }))
+        let late_operations = remainder.late;
+        Ok(Verdict::Accepted(Box::new(Accepted { request, prepared, rows, late_operations })))
     }
 
     fn answer(
@@ -173,7 +177,7 @@ impl Share {
             seen.answer(self.session.id, &prepared, apart, late_operations)
         };
         if !request.submission.entries.is_empty() {
-            let standings = standings(self.documents.record.document(), &prepared);
+            let standings = standings(self.documents.record.document(), view, &prepared);
             answer.receipt = Some(context.receipt(&request, &prepared, standings, &answer)?);
         }
         let (organisation_id, session_id) = self.session.key();
@@ -209,7 +213,7 @@ impl Context {
 }
 
 /// What became of the changes of a request. Those that are not on record are late.
-fn standings(record: &SessionDocument, prepared: &Prepared) -> ChangeStandings {
+fn standings(record: &SessionDocument, view: &View, prepared: &Prepared) -> ChangeStandings {
     let mut standings = ChangeStandings::default();
     let new = prepared.changes.iter().map(|change| change.hash);
     for hash in new.chain(prepared.repeated.iter().copied()) {
@@ -221,7 +225,24 @@ fn standings(record: &SessionDocument, prepared: &Prepared) -> ChangeStandings {
         };
         place.push(hash.to_string());
     }
+    if !standings.held.is_empty() {
+        let own: HashSet<&String> = standings.held.iter().collect();
+        let held: Vec<&Held> = view.held().iter().filter(|held| own.contains(&held.hash)).collect();
+        let waits_for: BTreeSet<&String> = held.iter().flat_map(|held| &held.waits_for).collect();
+        let strange = held.iter().filter(|held| held.may_be_of_another_session);
+        standings.may_be_of_another_session = strange.map(|held| held.hash.clone()).collect();
+        standings.waits_for = waits_for.into_iter().cloned().collect();
+    }
     standings
+}
+
+/// What is to become of a request.
+enum Verdict {
+    /// It is stored.
+    Accepted(Box<Accepted>),
+    Refused(Problem),
+    /// Some of its changes wait for what the session does not have. Before they are held, other sessions are looked into.
+    Postponed,
 }
 
 /// A request whose changes the document has taken in.

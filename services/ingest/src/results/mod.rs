@@ -3,11 +3,14 @@
 mod answer;
 mod batch;
 mod decode;
+mod elsewhere;
 mod lane;
 mod merge;
 mod queue;
 mod refusal;
 mod remainder;
+
+use std::sync::OnceLock;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_web::{Key, Problem};
@@ -41,6 +44,7 @@ pub(crate) async fn submit(
         session_id: *session_id,
         fingerprint: decoded.fingerprint,
         submission: decoded.submission,
+        strangers: OnceLock::new(),
         byte_count,
         caller,
     })?;

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use actix_web::web;
+use firemode_domain::document::Stranger;
 use firemode_runtime::settings::ResultsSettings;
 use firemode_storage::documents::Submission;
 use firemode_storage::idempotency::Scope;
+use firemode_storage::recent_sessions::Visit;
 use firemode_web::{Outcome, Problem};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::Span;
@@ -28,6 +30,9 @@ pub(super) struct Request {
     pub(super) scope: Scope,
     pub(super) fingerprint: [u8; 32],
     pub(super) submission: Submission,
+    /// What its changes wait for that its session does not have, by their places in the request. Set when that is first noticed: before
+    /// they are held, other sessions are looked into.
+    pub(super) strangers: OnceLock<Vec<Stranger>>,
     /// Size of the body.
     pub(super) byte_count: usize,
 }
@@ -72,6 +77,12 @@ struct KeyInUse {
 }
 
 impl Request {
+    /// Whose it is, and for which session.
+    pub(super) fn visit(&self) -> Visit {
+        let (organisation_id, session_id) = self.session();
+        Visit { organisation_id, user_id: self.caller.user_id, session_id }
+    }
+
     /// Organisation and session.
     pub(super) fn session(&self) -> (Uuid, Uuid) {
         (self.caller.organisation_id, self.session_id)

@@ -6,8 +6,8 @@
 use firemode_domain::document::ChangeHash;
 use uuid::Uuid;
 
-use crate::sql::{Param, Statement, params};
-use crate::{StorageError, Transaction};
+use crate::sql::{self, Param, Statement, params};
+use crate::{Executor, StorageError, Transaction};
 
 /// The constraint that refuses to go on where a change that is relied on is not stored.
 pub const RELIED_ON: &str = "session_changes_relied_on";
@@ -45,6 +45,18 @@ pub(crate) fn requirement(reliances: &[Reliance<'_>]) -> Option<Statement<'stati
         let sql = "select refuse_reliance() where (select count(*) from stored_changes($1, $2, $3)) < cardinality($3)";
         Statement::new(sql, columns(&changes))
     })
+}
+
+/// Which of these changes, each with its organisation and session, are stored: their places. One look into the primary key for each.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn find_stored(
+    on: &impl Executor,
+    changes: &[(Uuid, Uuid, ChangeHash)],
+) -> Result<Vec<usize>, StorageError> {
+    let found = Statement::new("select place from stored_changes($1, $2, $3) as place", columns(changes));
+    Ok(found.rows(on).await?.iter().map(|row| sql::place(row.get(0))).collect())
 }
 
 fn columns(changes: &[(Uuid, Uuid, ChangeHash)]) -> Vec<Param<'static>> {

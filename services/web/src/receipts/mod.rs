@@ -100,6 +100,13 @@ pub struct ChangeStandings {
     /// They wait for changes that have not arrived, and become part of the document when those do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<String>,
+    /// What the held ones wait for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<String>,
+    /// Those of the held ones that wait for something that this session does not have: it has not arrived yet, or they belong to another
+    /// session.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_be_of_another_session: Vec<String>,
     /// They came after the session was completed and are kept apart until a manager decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub late: Vec<String>,

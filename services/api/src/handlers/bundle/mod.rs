@@ -127,6 +127,7 @@ pub(crate) async fn offline_bundle(
     let session = find(&tx, principal.organisation_id, *id).await?;
     let content = content(&tx, &state, principal.organisation_id, &session, &filter).await?;
     drop(tx);
+    state.note_fetched(&principal, session.id).await;
     let tagged = tokio::task::spawn_blocking(|| etag::of_json(&content).map(|tag| (tag, content))).await;
     let (tag, content) = tagged.map_err(Problem::internal)?.map_err(Problem::internal)?;
     if etag::is_known(&request, &tag) {

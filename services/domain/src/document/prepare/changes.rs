@@ -7,7 +7,7 @@ use automerge::legacy::{Key, ObjectId};
 use automerge::{ActorId, ChangeHash};
 
 use super::touched::touched_by;
-use super::{Preparation, trial};
+use super::{Preparation, Stranger, trial};
 use crate::document::change::ParsedChange;
 use crate::document::check::check_alone;
 use crate::document::pointer::ITEMS;
@@ -58,6 +58,11 @@ impl Preparation<'_> {
         }
         for (index, parsed) in &open {
             check_alone(parsed).map_err(|fault| Refusal::Change { index: *index, fault })?;
+            let unknown =
+                parsed.change.deps().iter().filter(|dep| !self.is_known(dep) && !hashes.contains(*dep));
+            let strangers: Vec<Stranger> =
+                unknown.map(|hash| Stranger { index: *index, hash: *hash }).collect();
+            self.prepared.strangers.extend(strangers);
         }
         Ok(open.into_iter().map(|(_, parsed)| parsed).collect())
     }

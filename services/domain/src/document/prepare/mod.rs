@@ -43,6 +43,15 @@ pub struct OperationId {
     pub op_id: String,
 }
 
+/// A change that another one depends on and that this session does not have, neither merged nor aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stranger {
+    /// The place in the request of the change that depends on it.
+    pub index: usize,
+    /// Its hash.
+    pub hash: ChangeHash,
+}
+
 /// What a request amounts to: changes to store, then to adopt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
@@ -56,6 +65,8 @@ pub struct Prepared {
     pub duplicates: usize,
     /// Changes that are new and wait for a dependency.
     pub held: Vec<Held>,
+    /// What changes of the request wait for that this session does not have.
+    pub strangers: Vec<Stranger>,
     /// Changes of the request that were stored before.
     pub repeated: BTreeSet<ChangeHash>,
     /// Changes that the request does not bring and that must be stored for all this to be so: those that the accepted ones depend
@@ -107,6 +118,7 @@ impl SessionDocument {
                 accepted: 0,
                 duplicates: 0,
                 held: Vec::new(),
+                strangers: Vec::new(),
                 repeated: BTreeSet::new(),
                 relied_on: BTreeSet::new(),
                 operation_ids: Vec::new(),
@@ -170,8 +182,11 @@ impl Preparation<'_> {
 
     fn finish(mut self, held: Vec<Arc<ParsedChange>>, change_bytes: usize) -> Result<Prepared, Refusal> {
         self.close_group()?;
+        let strangers: HashSet<ChangeHash> =
+            self.prepared.strangers.iter().map(|stranger| stranger.hash).collect();
         for parsed in &held {
-            self.prepared.held.push(held_of(&parsed.change, &self.history));
+            let held = held_of(&parsed.change, &self.history, |dep| !strangers.contains(dep));
+            self.prepared.held.push(held);
             self.prepared.changes.push(NewChange::of(Arc::clone(parsed), None));
         }
         if !self.prepared.changes.is_empty() {
