@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use arbitrary::{Arbitrary, Unstructured};
 use firemode_domain::document::{Entry, VectorClock};
+use firemode_domain::input;
 use serde_json::{Map, Value, json};
 
 use crate::Play;
@@ -103,7 +104,7 @@ fn value(input: &mut Unstructured<'_>, depth: usize) -> arbitrary::Result<Value>
 }
 
 impl Piece {
-    fn entry(&self, index: usize) -> Option<Entry> {
+    fn entry(&self) -> Option<Entry> {
         let path = match &self.kind {
             Kind::Strange(path) => path.clone(),
             _ => self.path.iter().take(7).fold(String::new(), |mut path, choice| {
@@ -123,7 +124,7 @@ impl Piece {
         if let Some(op_id) = self.op_id {
             operation["op_id"] = json!(format!("o{}", op_id % 8));
         }
-        Entry::from_json(index, operation).ok()
+        input::read(operation).ok()
     }
 }
 
@@ -132,8 +133,7 @@ impl Play for Script {
         let mut session = Session::new();
         let mut clocks = vec![session.document.vector_clock()];
         for request in self.requests.iter().take(24) {
-            let pieces = request.entries.iter().take(12).enumerate();
-            let entries: Vec<Entry> = pieces.filter_map(|(index, piece)| piece.entry(index)).collect();
+            let entries: Vec<Entry> = request.entries.iter().take(12).filter_map(Piece::entry).collect();
             let seen = request.seen.clock(&clocks);
             if session.send(entries, seen.as_ref()).is_ok() {
                 clocks.push(session.document.vector_clock());

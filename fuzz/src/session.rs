@@ -7,6 +7,7 @@ use firemode_domain::document::{
     Entry, ItemSeed, Limits, Prepared, Provenance, RecordedChange, Refusal, SessionDocument, VectorClock,
     WriterContext,
 };
+use firemode_domain::input;
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -145,7 +146,7 @@ impl Session {
             "op": "set", "path": "/items/honest", "value": { "outcome": "fail" },
             "actor_id": "honest", "timestamp": "2026-11-21T09:00:00Z",
         });
-        let entry = Entry::from_json(0, operation).expect("it is well formed");
+        let entry = input::read(operation).expect("it is well formed");
         let prepared = self.send_as(TECHNICIAN, vec![entry], None).expect("honest work is taken");
         assert_eq!(prepared.accepted, 1);
         assert_eq!(self.document.view().document["items"]["honest"]["outcome"], "fail");

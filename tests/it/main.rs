@@ -61,6 +61,7 @@ mod upload_keys;
 mod upload_races;
 mod uploads;
 mod users;
+mod values;
 mod walks;
 mod walkthrough;
 mod wrong_session;

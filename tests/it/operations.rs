@@ -197,18 +197,18 @@ fn what_is_not_an_operation_is_named_and_nothing_of_the_request_is_stored() {
     let mut no_outcome = with("path", outcome.into());
     no_outcome["value"] = "passed".into();
     for (bad, field) in [
-        (with("op", json!("replace")), "changes[1]"),
+        (with("op", json!("replace")), "changes[1].op"),
         (without("value"), "changes[1].value"),
-        (without("actor_id"), "changes[1]"),
+        (without("actor_id"), "changes[1].actor_id"),
         (with("actor_id", json!("")), "changes[1].actor_id"),
         (with("actor_id", json!("x".repeat(65))), "changes[1].actor_id"),
         (with("actor_id", json!("two words")), "changes[1].actor_id"),
-        (with("timestamp", json!("yesterday")), "changes[1]"),
+        (with("timestamp", json!("yesterday")), "changes[1].timestamp"),
         (with("op_id", json!("")), "changes[1].op_id"),
         (with("path", json!("items/x/notes")), "changes[1].path"),
         (with("path", json!("/items/nobody/notes")), "changes[1].path"),
         (no_outcome, "changes[1].value"),
-        (with("note", json!("x")), "changes[1]"),
+        (with("note", json!("x")), "changes[1].note"),
         (json!(7), "changes[1]"),
         (json!("not base64!"), "changes[1]"),
     ] {

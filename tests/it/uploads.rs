@@ -172,8 +172,8 @@ fn every_fault_of_a_request_is_named() {
     at(&[tus, ("upload-length", "0"), ("upload-metadata", &good)]).invalid(&["Upload-Length"]);
     at(&[tus, ("upload-length", "104857601"), ("upload-metadata", &good)]).problem(413, "FIRE-413");
     at(&[tus, ("upload-length", "1")]).invalid(&["sha256_hash", "session_id", "evidence_type"]);
-    at(&[tus, ("upload-length", "1"), ("upload-metadata", "session_id ***")]).invalid(&["session_id"]);
-    at(&[tus, ("upload-length", "1"), ("upload-metadata", "colour cmVk")]).invalid(&["colour"]);
+    let both = format!("{good},item_id ***,colour cmVk");
+    at(&[tus, ("upload-length", "1"), ("upload-metadata", &both)]).invalid(&["item_id", "colour"]);
     let nowhere = Site { session_id: uuid::Uuid::now_v7().to_string(), ..site.clone() };
     open_with(&site.admin, 1, &metadata(&nowhere, &file, &[])).problem(404, "FIRE-404");
 

@@ -1,6 +1,7 @@
 //! The OpenAPI document, made from the code.
 
 use actix_web::http::Method;
+use firemode_domain::input;
 use firemode_web::ProblemBody;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
@@ -165,22 +166,12 @@ fn problem(description: &str) -> utoipa::openapi::Response {
 
 /// Says that a field is a free JSON object.
 pub(crate) fn free_object() -> schema::Object {
-    free(schema::Type::Object.into())
+    input::object()
 }
 
 /// Says that a field is a free JSON object or null.
 pub(crate) fn free_object_or_null() -> schema::Object {
-    free(schema::SchemaType::from_iter([schema::Type::Object, schema::Type::Null]))
-}
-
-/// Says that a field is JSON of any kind.
-pub(crate) fn any_json() -> schema::Object {
-    schema::ObjectBuilder::new().schema_type(schema::SchemaType::AnyValue).build()
-}
-
-fn free(kind: schema::SchemaType) -> schema::Object {
-    schema::ObjectBuilder::new()
-        .schema_type(kind)
-        .additional_properties(Some(schema::AdditionalProperties::FreeForm(true)))
-        .build()
+    let mut object = input::object();
+    object.schema_type = schema::SchemaType::from_iter([schema::Type::Object, schema::Type::Null]);
+    object
 }

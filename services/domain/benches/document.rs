@@ -11,6 +11,7 @@ use automerge::{ActorId, Automerge, ObjId, ROOT, ReadDoc};
 use firemode_domain::document::{
     Entry, ItemSeed, Limits, Prepared, RecordedChange, SessionDocument, VectorClock, WriterContext,
 };
+use firemode_domain::input;
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -204,7 +205,7 @@ impl Bench {
             "op": "set", "path": path, "value": format!("value {number}"),
             "actor_id": format!("d{writer}"), "timestamp": "2026-11-21T09:00:00Z",
         });
-        let entry = Entry::from_json(0, operation).expect("the operation is valid");
+        let entry = input::read(operation).expect("the operation is valid");
         self.send(entry, writer, seen)
     }
 

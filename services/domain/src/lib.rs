@@ -5,7 +5,14 @@
 pub mod audit;
 pub mod classification;
 pub mod document;
+pub mod input;
 pub mod password;
 pub mod role;
 pub mod session;
 pub mod totp;
+
+/// What the macros of this crate write into others.
+#[doc(hidden)]
+pub mod reexport {
+    pub use {serde_json, utoipa};
+}

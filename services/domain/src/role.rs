@@ -32,6 +32,15 @@ impl Role {
     }
 }
 
+crate::choice! {
+    Role {
+        "admin" => Role::Admin,
+        "manager" => Role::Manager,
+        "technician" => Role::Technician,
+        "auditor" => Role::Auditor,
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

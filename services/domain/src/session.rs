@@ -88,6 +88,15 @@ impl SessionStatus {
     }
 }
 
+crate::choice! {
+    SessionStatus {
+        "pending" => SessionStatus::Pending,
+        "active" => SessionStatus::Active,
+        "completed" => SessionStatus::Completed,
+        "cancelled" => SessionStatus::Cancelled,
+    }
+}
+
 impl fmt::Display for SessionStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

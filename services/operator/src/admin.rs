@@ -3,6 +3,7 @@
 use data_encoding::BASE32_NOPAD;
 use firemode_api::{Passwords, Vault};
 use firemode_domain::audit::AuditEvent;
+use firemode_domain::input::Email;
 use firemode_domain::password::{self, Weakness};
 use firemode_domain::role::Role;
 use firemode_runtime::settings::Settings;
@@ -51,8 +52,8 @@ pub enum AdminError {
     #[error("{0} must have 1 to 200 characters")]
     Name(&'static str),
     /// That is no address.
-    #[error("'{0}' is not an email address")]
-    Email(String),
+    #[error("'{0}': an email address {1}")]
+    Email(String, String),
     /// It would be guessed.
     #[error("the password {0}")]
     Weak(#[from] Weakness),
@@ -70,7 +71,7 @@ pub enum AdminError {
 impl AdminError {
     /// Is it what was asked for that does not work, and not the appliance?
     pub fn is_about_input(&self) -> bool {
-        matches!(self, Self::Name(_) | Self::Email(_) | Self::Weak(_))
+        matches!(self, Self::Name(_) | Self::Email(..) | Self::Weak(_))
     }
 }
 
@@ -82,10 +83,7 @@ pub async fn create(settings: &Settings, admin: FirstAdmin) -> Result<Created, A
     let FirstAdmin { organisation, email, full_name, password } = admin;
     check_name("the organisation", &organisation)?;
     check_name("the name", &full_name)?;
-    let email = email.to_lowercase();
-    if !firemode_api::is_email(&email) {
-        return Err(AdminError::Email(email));
-    }
+    let email = Email::parse(&email).map_err(|why| AdminError::Email(email, why))?;
     let (password, generated) = match password {
         Some(password) => (password, None),
         None => {

@@ -64,7 +64,7 @@ pub struct AssetPatch {
     /// See [`Asset::location`].
     pub location: Option<String>,
     /// See [`Asset::installed_on`].
-    pub installed_on: Option<Date>,
+    pub installed_on: Option<Option<Date>>,
     /// A JSON object, which replaces the old one.
     pub metadata: Option<Value>,
     /// False deactivates.
@@ -155,7 +155,7 @@ pub async fn update(
         &format!(
             "update assets set item_code = coalesce($4, item_code), section = coalesce($5, section),
                  label = coalesce($6, label), location = coalesce($7, location),
-                 installed_on = coalesce($8, installed_on), metadata = coalesce($9, metadata),
+                 installed_on = case when $11 then $8 else installed_on end, metadata = coalesce($9, metadata),
                  is_active = coalesce($10, is_active), updated_at = now()
              where organisation_id = $1 and building_id = $2 and id = $3 returning {COLUMNS}"
         ),
@@ -167,9 +167,10 @@ pub async fn update(
             &patch.section,
             &patch.label,
             &patch.location,
-            &patch.installed_on,
+            &patch.installed_on.flatten(),
             &patch.metadata,
             &patch.is_active,
+            &patch.installed_on.is_some(),
         ],
     )
     .await?;

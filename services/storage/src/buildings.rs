@@ -50,7 +50,7 @@ pub struct BuildingPatch {
     /// See [`Building::site_address`].
     pub site_address: Option<String>,
     /// See [`Building::building_class`].
-    pub building_class: Option<String>,
+    pub building_class: Option<Option<String>>,
     /// A JSON object, which replaces the old one.
     pub metadata: Option<Value>,
     /// False deactivates.
@@ -131,7 +131,7 @@ pub async fn update(
         on,
         &format!(
             "update buildings set site_name = coalesce($3, site_name), site_address = coalesce($4, site_address),
-                 building_class = coalesce($5, building_class), metadata = coalesce($6, metadata),
+                 building_class = case when $8 then $5 else building_class end, metadata = coalesce($6, metadata),
                  is_active = coalesce($7, is_active), updated_at = now()
              where organisation_id = $1 and id = $2 returning {COLUMNS}"
         ),
@@ -140,9 +140,10 @@ pub async fn update(
             &id,
             &patch.site_name,
             &patch.site_address,
-            &patch.building_class,
+            &patch.building_class.as_ref().and_then(Option::as_ref),
             &patch.metadata,
             &patch.is_active,
+            &patch.building_class.is_some(),
         ],
     )
     .await?;

@@ -54,7 +54,7 @@ pub struct SessionPatch {
     /// See [`Session::name`].
     pub name: Option<String>,
     /// See [`Session::technician_id`].
-    pub technician_id: Option<Uuid>,
+    pub technician_id: Option<Option<Uuid>>,
     /// The next status; the caller has checked that it may follow the present one.
     pub status: Option<SessionStatus>,
 }
@@ -154,12 +154,19 @@ pub async fn update(
     let row = sql::one(
         on,
         &format!(
-            "update test_sessions set name = coalesce($3, name), technician_id = coalesce($4, technician_id),
+            "update test_sessions set name = coalesce($3, name), technician_id = case when $6 then $4 else technician_id end,
                  status = coalesce($5, status), updated_at = now(),
                  completed_at = case $5 when 'completed' then now() when 'active' then null else completed_at end
              where organisation_id = $1 and id = $2 returning {COLUMNS}"
         ),
-        &[&organisation_id, &id, &patch.name, &patch.technician_id, &patch.status.map(SessionStatus::as_str)],
+        &[
+            &organisation_id,
+            &id,
+            &patch.name,
+            &patch.technician_id.flatten(),
+            &patch.status.map(SessionStatus::as_str),
+            &patch.technician_id.is_some(),
+        ],
     )
     .await?;
     read(&row)

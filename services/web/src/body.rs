@@ -6,12 +6,11 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
-use garde::Validate;
-use serde::de::DeserializeOwned;
+use firemode_domain::input::{self, At, Faults, Input};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::problem::{FieldError, Problem};
+use crate::Problem;
 
 /// A valid JSON body, and the hash of its bytes.
 #[derive(Debug)]
@@ -22,29 +21,7 @@ pub struct Body<T> {
     pub fingerprint: [u8; 32],
 }
 
-/// What is wrong with a body, field by field.
-#[derive(Debug, Default)]
-pub struct Problems(Vec<FieldError>);
-
-impl Problems {
-    /// Notes one.
-    pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(FieldError { field: field.into(), message: message.into() });
-    }
-
-    /// 422 with all of them, if there are any.
-    ///
-    /// # Errors
-    /// [`Problem::invalid`].
-    pub fn into_result(self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid(self.0)) }
-    }
-}
-
-impl<T> FromRequest for Body<T>
-where
-    T: DeserializeOwned + Validate<Context = ()> + 'static,
-{
+impl<T: Input + 'static> FromRequest for Body<T> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
@@ -60,96 +37,35 @@ where
                 let broken_off = || Problem::of_status(error.as_response_error().status_code());
                 error.as_error().map_or_else(broken_off, Problem::of_body)
             })?;
-            let value = parse(&bytes)?;
-            validate(&value)?;
-            Ok(Self { value, fingerprint: Sha256::digest(&bytes).into() })
+            Ok(Self { value: parse(&bytes)?, fingerprint: Sha256::digest(&bytes).into() })
         })
     }
 }
 
-/// Reads JSON into a type: 400 where it is not JSON, 422 naming the field where it is not the type.
+/// Reads JSON into a type: 400 where it is not JSON, 422 naming all faults by their fields where it is not the type.
 ///
 /// # Errors
 /// As said.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let value: Value = serde_json::from_slice(bytes)
-        .map_err(|error| Problem::bad_request(format!("The body is not valid JSON: {error}.")))?;
-    if let Some(field) = nul_in(&value, String::new()) {
-        return Err(Problem::invalid_field(field, "must not contain the character NUL (\\u0000)"));
-    }
-    read(value)
+pub fn parse<T: Input>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut faults = Faults::default();
+    let value = json(bytes, &mut faults)?;
+    let read = T::read(value, &At::Body, &mut faults);
+    faults.into_result(read).map_err(Problem::invalid)
 }
 
-/// Reads a JSON value into a type: 422 naming the field where it is not the type.
+/// Reads a body as JSON, noting the faults of its values.
+///
+/// # Errors
+/// 400 where it is not JSON.
+pub fn json(bytes: &[u8], faults: &mut Faults) -> Result<Value, Problem> {
+    input::parse(bytes, &At::Body, faults)
+        .map_err(|malformed| Problem::bad_request(format!("The body is not valid JSON: {malformed}.")))
+}
+
+/// 422 with all faults, if there are any.
 ///
 /// # Errors
 /// As said.
-pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        Problem::invalid(vec![field_error(&path, &error.into_inner().to_string())])
-    })
-}
-
-/// Checks the values of a body: 422 naming each field that is not valid.
-///
-/// # Errors
-/// As said.
-pub fn validate<T: Validate<Context = ()>>(value: &T) -> Result<(), Problem> {
-    let Err(report) = value.validate() else { return Ok(()) };
-    let errors = report
-        .iter()
-        .map(|(path, error)| {
-            let path = path.to_string();
-            let field = if path.is_empty() { "(body)".to_owned() } else { path };
-            FieldError { field, message: error.to_string() }
-        })
-        .collect();
-    Err(Problem::invalid(errors))
-}
-
-/// PostgreSQL stores no NUL in text or JSON.
-fn nul_in(value: &Value, path: String) -> Option<String> {
-    let inside = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match value {
-        Value::String(text) => text.contains('\0').then_some(path),
-        Value::Array(values) => {
-            values.iter().enumerate().find_map(|(index, value)| nul_in(value, format!("{path}[{index}]")))
-        }
-        Value::Object(map) => map.iter().find_map(|(key, value)| {
-            if key.contains('\0') { Some(inside("(key)")) } else { nul_in(value, inside(key)) }
-        }),
-        _ => None,
-    }
-}
-
-/// serde names a missing field in its message, not in its path.
-fn field_error(path: &str, message: &str) -> FieldError {
-    let path = if path == "." { "" } else { path };
-    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    match missing {
-        Some(name) => {
-            let field = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-            FieldError { field, message: "is required".to_owned() }
-        }
-        None if message.starts_with("unknown field") => {
-            FieldError { field: unknown_path(path, message), message: format!("is not known: {message}") }
-        }
-        None => FieldError {
-            field: if path.is_empty() { "(body)".to_owned() } else { path.to_owned() },
-            message: message.to_owned(),
-        },
-    }
-}
-
-/// The path may or may not end in the unknown name already; flattened types lose it.
-fn unknown_path(path: &str, message: &str) -> String {
-    let name = message.split('`').nth(1).unwrap_or_default();
-    if path == name || path.ends_with(&format!(".{name}")) {
-        path.to_owned()
-    } else if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+pub fn refuse(faults: Faults) -> Result<(), Problem> {
+    faults.into_result(Some(())).map_err(Problem::invalid)
 }

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use firemode_domain::input::Whole;
 use firemode_storage::page::{Horizon, Walk};
 use firemode_storage::snapshot::Snapshot;
 use firemode_storage::{Executor, page};
@@ -12,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
-use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::Problem;
@@ -22,15 +22,15 @@ use actix_web::http::StatusCode;
 const CURSOR_BYTES_MAX: usize = 4096;
 
 const LIMIT_DEFAULT: i64 = 20;
-const LIMIT_MAX: i64 = 100;
+
+/// Rows on a page.
+pub type PageLimit = Whole<1, 100>;
 
 /// The part of a query that pages through a list.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Debug, Clone, Default)]
 pub struct PageQuery {
-    /// Rows on a page, 1 to 100.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    pub limit: Option<i64>,
+    /// Rows on a page; 20, where left out.
+    pub limit: Option<PageLimit>,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
 }
@@ -84,7 +84,7 @@ impl CursorKey {
         query: &PageQuery,
         scope: WalkScope<'_>,
     ) -> Result<Walk, Problem> {
-        let limit = query.rows_max()?;
+        let limit = query.rows_max();
         let present = page::horizon(on).await?;
         let Some(cursor) = &query.cursor else {
             return Ok(Walk { horizon: present, after: None, limit });
@@ -174,15 +174,8 @@ impl CursorKey {
 
 impl PageQuery {
     /// How many rows a page has at most.
-    ///
-    /// # Errors
-    /// 422 for a limit outside 1 to 100.
-    pub fn rows_max(&self) -> Result<i64, Problem> {
-        let limit = self.limit.unwrap_or(LIMIT_DEFAULT);
-        let is_allowed = (1..=LIMIT_MAX).contains(&limit);
-        is_allowed
-            .then_some(limit)
-            .ok_or_else(|| Problem::invalid_field("limit", "must be between 1 and 100"))
+    pub fn rows_max(&self) -> i64 {
+        self.limit.map_or(LIMIT_DEFAULT, PageLimit::get)
     }
 }
 

@@ -11,6 +11,7 @@ mod idempotency;
 pub mod jws;
 mod metrics;
 mod observed;
+mod params;
 mod paths;
 mod problem;
 mod receipts;
@@ -21,15 +22,16 @@ pub mod shapes;
 mod tokens;
 pub mod tus;
 
-pub use body::{Body, Problems, parse, read, validate};
+pub use body::{Body, json, parse, refuse};
 pub use client_address::{client_address, network_of};
 pub use conventions::{KeepBody, RequestContext, TRANSACTION_ID, conventions, conventions_behind_api};
-pub use cursor::{CursorKey, PageQuery, WalkScope};
+pub use cursor::{CursorKey, PageLimit, PageQuery, WalkScope};
 pub use drain::{Drain, close_when_leaving};
 pub use follow::Follow;
 pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Key, Outcome, run_once};
 pub use metrics::{Metrics, whole};
-pub use problem::{FieldError, Problem, ProblemBody};
+pub use params::Params;
+pub use problem::{Problem, ProblemBody};
 pub use receipts::{
     ChangeStandings, Receipt, ReceiptError, ReceiptKey, ReceiptKeySet, ReceiptKeys, ReceiptSubject,
 };

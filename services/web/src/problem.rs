@@ -6,6 +6,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
+use firemode_domain::input::FieldError;
 use firemode_storage::StorageError;
 use firemode_storage::changes::RELIED_ON;
 use serde::Serialize;
@@ -15,14 +16,8 @@ use uuid::Uuid;
 /// A store that fails is not back in a moment: room on a disk is made by people.
 const STORE_RETRY_SECONDS: u32 = 30;
 
-/// One field of a request that is not valid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldError {
-    /// The field's path: `items[3].label`.
-    pub field: String,
-    /// What is wrong with it.
-    pub message: String,
-}
+/// The text of an answer names so many fields; its `errors` name all.
+const FIELDS_IN_DETAIL: usize = 5;
 
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
@@ -165,7 +160,12 @@ impl Problem {
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] => format!("{}: {}", one.field, one.message),
-            many => format!("{} fields are not valid.", many.len()),
+            many => {
+                let named: Vec<&str> =
+                    many.iter().take(FIELDS_IN_DETAIL).map(|one| one.field.as_str()).collect();
+                let more = if many.len() > named.len() { " and more" } else { "" };
+                format!("{} fields are not valid: {}{more}.", many.len(), named.join(", "))
+            }
         };
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail).about(errors)
     }

@@ -3,11 +3,12 @@
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::audit::{AssetOnRecord, Commitments};
+use firemode_domain::body;
+use firemode_domain::input::{Day, Given, Line, Metadata, Whole};
 use firemode_storage::assets::{self, Asset, AssetPatch};
 use firemode_storage::{audit, buildings};
-use firemode_web::{Body, Problem, ProblemBody, RequestContext, WalkScope};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
+use firemode_web::{Body, Params, Problem, ProblemBody, RequestContext, WalkScope};
+use serde::Serialize;
 use serde_json::Value;
 use time::{Date, OffsetDateTime};
 use utoipa::ToSchema;
@@ -17,11 +18,13 @@ use crate::access::Principal;
 use crate::docs::free_object;
 use crate::etag;
 use crate::handlers::buildings::no_such_building;
-use crate::handlers::{List, act, check_metadata, on_record};
-use crate::params::Params;
+use crate::handlers::{List, act, on_record};
 use crate::state::State;
 
-time::serde::format_description!(pub(super) iso_date, Date, "[year]-[month]-[day]");
+time::serde::format_description!(iso_date, Date, "[year]-[month]-[day]");
+
+/// A section of AS 1851-2012.
+pub(crate) type Section = Whole<2, 14>;
 
 /// An asset.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,29 +53,20 @@ pub(crate) struct AssetView {
     updated_at: OffsetDateTime,
 }
 
-/// New values; what is left out stays.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"location": "Level 3, by the stairs"}))]
-pub(crate) struct UpdateAsset {
-    #[garde(inner(length(chars, min = 1, max = 64)))]
-    item_code: Option<String>,
-    #[garde(inner(range(min = 2, max = 14)))]
-    section: Option<i16>,
-    #[garde(inner(length(chars, min = 1, max = 200)))]
-    label: Option<String>,
-    #[garde(inner(length(chars, min = 1, max = 500)))]
-    location: Option<String>,
-    #[serde(default, with = "iso_date::option")]
-    #[garde(skip)]
-    #[schema(value_type = Option<String>, format = Date)]
-    installed_on: Option<Date>,
-    /// Replaces the old fields.
-    #[garde(custom(check_metadata))]
-    #[schema(schema_with = free_object)]
-    metadata: Option<Value>,
-    #[garde(skip)]
-    is_active: Option<bool>,
+body! {
+    /// New values; what is left out stays.
+    #[derive(Debug)]
+    pub(crate) struct UpdateAsset like {"location": "Level 3, by the stairs"} {
+        item_code: Given<Line<64>>,
+        section: Given<Section>,
+        label: Given<Line<200>>,
+        location: Given<Line<500>>,
+        /// Null takes it away.
+        installed_on: Given<Option<Day>>,
+        /// Replaces the old fields.
+        metadata: Given<Metadata>,
+        is_active: Given<bool>,
+    }
 }
 
 impl From<Asset> for AssetView {
@@ -158,7 +152,15 @@ pub(crate) async fn update(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let UpdateAsset { item_code, section, label, location, installed_on, metadata, is_active } = body.value;
-    let patch = AssetPatch { item_code, section, label, location, installed_on, metadata, is_active };
+    let patch = AssetPatch {
+        item_code: item_code.0.map(Line::into_string),
+        section: section.0.map(Section::to_i16),
+        label: label.0.map(Line::into_string),
+        location: location.0.map(Line::into_string),
+        installed_on: installed_on.0.map(|day| day.map(Day::get)),
+        metadata: metadata.0.map(|metadata| Value::Object(metadata.0)),
+        is_active: is_active.0,
+    };
     let view = change(*ids, &request, &patch, "asset.update", &principal, context, &state).await?;
     let tag = etag::of_time(view.updated_at);
     Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(view))

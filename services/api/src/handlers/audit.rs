@@ -2,8 +2,10 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use data_encoding::HEXLOWER;
+use firemode_domain::audit::AuditStatus;
+use firemode_domain::input::{ClientKey, Line};
 use firemode_storage::audit::{self, AuditEntry, AuditFilter};
-use firemode_web::{PageQuery, Problem, ProblemBody, WalkScope};
+use firemode_web::{PageQuery, Params, Problem, ProblemBody, WalkScope};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -13,7 +15,6 @@ use uuid::Uuid;
 use crate::access::Principal;
 use crate::docs::free_object_or_null;
 use crate::handlers::List;
-use crate::params::Params;
 use crate::state::State;
 
 /// One act.
@@ -95,10 +96,10 @@ pub(crate) async fn list(
     let page = params.page();
     let filter = AuditFilter {
         user_id: params.optional("user_id"),
-        action: params.optional("action"),
-        resource_type: params.optional("resource_type"),
-        resource_id: params.optional("resource_id"),
-        status: params.optional("status"),
+        action: params.optional::<Line<64>>("action").map(Line::into_string),
+        resource_type: params.optional::<Line<64>>("resource_type").map(Line::into_string),
+        resource_id: params.optional::<ClientKey<256>>("resource_id").map(ClientKey::into_string),
+        status: params.optional("status").map(|status: AuditStatus| status.as_str().to_owned()),
     };
     params.finish()?;
     respond(&request, &state, principal.organisation_id, "/v1/audit", &page, &filter).await

@@ -1,15 +1,13 @@
 //! Getting in: registering, signing in, and the one-time tokens that an admin hands over.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use firemode_domain::password;
+use firemode_domain::input::{Email, Line, NewPassword, Secret, SignInAddress};
 use firemode_domain::role::Role;
+use firemode_domain::{body, password};
 use firemode_storage::account_tokens::{self, TokenKind};
 use firemode_storage::users::{self, NewUser, ProfilePatch, User};
 use firemode_storage::{Purpose, StorageError, audit};
 use firemode_web::{Body, Problem, RequestContext};
-use garde::Validate;
-use serde::Deserialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::keys::note_encryption;
@@ -18,69 +16,52 @@ use crate::auth::tokens::{SignedIn, end_all, hash, sign_in};
 use crate::handlers::act;
 use crate::state::State;
 
-/// A new organisation and its first user.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Register {
-    #[garde(length(chars, min = 1, max = 200))]
-    #[schema(example = "Example Fire Services")]
-    organisation_name: String,
-    #[garde(custom(check_email))]
-    #[schema(example = "ada@example.com")]
-    email: String,
-    /// 15 to 256 characters. Length is what makes a password strong, so there are no rules about kinds of characters; what is
-    /// guessed first is refused.
-    #[garde(custom(check_length))]
-    #[schema(example = "seven red valves under the stair", format = Password, min_length = 15, max_length = 256)]
-    password: String,
-    #[garde(length(chars, min = 1, max = 200))]
-    #[schema(example = "Ada Example")]
-    full_name: String,
+body! {
+    /// A new organisation and its first user.
+    #[derive(Debug)]
+    pub(crate) struct Register {
+        organisation_name: Line<200> = "Example Fire Services",
+        email: Email = "ada@example.com",
+        /// 15 to 256 characters. Length is what makes a password strong, so there are no rules about kinds of characters; what is
+        /// guessed first is refused.
+        password: NewPassword = "seven red valves under the stair",
+        full_name: Line<200> = "Ada Example",
+    }
 }
 
-/// Who signs in.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Login {
-    #[garde(length(chars, min = 1, max = 254))]
-    #[schema(example = "ada@example.com")]
-    email: String,
-    #[garde(length(bytes, min = 1, max = password::BYTES_MAX))]
-    #[schema(example = "seven red valves under the stair", format = Password)]
-    password: String,
-    /// Where the account has a second factor: the code that the app shows, or a recovery code.
-    #[garde(inner(length(bytes, min = 6, max = 40)))]
-    totp: Option<String>,
+body! {
+    /// Who signs in.
+    #[derive(Debug)]
+    pub(crate) struct Login {
+        email: SignInAddress = "ada@example.com",
+        password: Secret<1, { password::BYTES_MAX }> = "seven red valves under the stair",
+        /// Where the account has a second factor: the code that the app shows, or a recovery code.
+        totp: Option<Secret<6, 40>>,
+    }
 }
 
-/// A first password for an account.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AcceptInvitation {
-    /// From the admin who invited.
-    #[garde(length(bytes, min = 1, max = 200))]
-    token: String,
-    /// 15 to 256 characters; what is guessed first is refused.
-    #[garde(custom(check_length))]
-    #[schema(example = "seven red valves under the stair", format = Password, min_length = 15, max_length = 256)]
-    password: String,
-    /// Required where the invitation has none.
-    #[garde(inner(length(chars, min = 1, max = 200)))]
-    #[schema(example = "Ada Example")]
-    full_name: Option<String>,
+body! {
+    /// A first password for an account.
+    #[derive(Debug)]
+    pub(crate) struct AcceptInvitation {
+        /// From the admin who invited.
+        token: Secret<1, 200>,
+        /// 15 to 256 characters; what is guessed first is refused.
+        password: NewPassword = "seven red valves under the stair",
+        /// Required where the invitation has none.
+        full_name: Option<Line<200>> = "Ada Example",
+    }
 }
 
-/// A new password in the place of one that is lost.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ResetPassword {
-    /// From an admin of the organisation.
-    #[garde(length(bytes, min = 1, max = 200))]
-    token: String,
-    /// 15 to 256 characters; what is guessed first is refused.
-    #[garde(custom(check_length))]
-    #[schema(example = "seven red valves under the stair", format = Password, min_length = 15, max_length = 256)]
-    password: String,
+body! {
+    /// A new password in the place of one that is lost.
+    #[derive(Debug)]
+    pub(crate) struct ResetPassword {
+        /// From an admin of the organisation.
+        token: Secret<1, 200>,
+        /// 15 to 256 characters; what is guessed first is refused.
+        password: NewPassword = "seven red valves under the stair",
+    }
 }
 
 /// Makes an organisation, and its first user an admin
@@ -102,7 +83,6 @@ pub(crate) async fn register(
         return Err(Problem::forbidden("Registration is closed here. Ask an admin for an invitation."));
     }
     let Register { organisation_name, email, password, full_name } = body.value;
-    let email = email.to_lowercase();
     check_password("password", &password, &[&email, &full_name, &organisation_name])?;
     let password_hash = state.passwords.hash(&password).await?;
     let full_name_encrypted = state.vault.encrypt(&full_name);
@@ -171,7 +151,7 @@ pub(crate) async fn accept_invitation(
         || Problem::unauthorized("The invitation does not work any more. Ask an admin for a new one.");
     let user = find_owner(&state, TokenKind::Invitation, &token).await?.ok_or_else(refused)?;
     let full_name = match full_name {
-        Some(name) => name,
+        Some(name) => name.into_string(),
         None => state.vault.decrypt(&user.full_name_encrypted)?,
     };
     if full_name.is_empty() {
@@ -259,29 +239,9 @@ pub(crate) fn check_password(field: &'static str, password: &str, context: &[&st
     password::check(password, context).map_err(|why| Problem::invalid_field(field, why.to_string()))
 }
 
-/// The length, which is known without anything else.
-pub(crate) fn check_length(password: &str, _: &()) -> garde::Result {
-    password::check_length(password).map_err(garde::Error::new)
-}
-
 pub(crate) fn email_taken(error: StorageError) -> Problem {
     if users::is_email_taken(&error) {
         return Problem::conflict("There is an account with this email address.");
     }
     error.into()
-}
-
-pub(crate) fn check_email(email: &str, _: &()) -> garde::Result {
-    if is_email(email) { Ok(()) } else { Err(garde::Error::new("must be an email address")) }
-}
-
-/// Enough to catch a slip; whether the address exists, only a message to it can tell.
-pub fn is_email(email: &str) -> bool {
-    let parts: Vec<&str> = email.split('@').collect();
-    let is_plain =
-        email.chars().count() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control());
-    match parts.as_slice() {
-        [name, domain] => is_plain && !name.is_empty() && domain.contains('.'),
-        _ => false,
-    }
 }

@@ -4,12 +4,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::audit::{BuildingOnRecord, Commitments};
+use firemode_domain::body;
+use firemode_domain::input::{Given, Line, Metadata};
 use firemode_storage::buildings::{self, Building, BuildingPatch, NAME_AND_ADDRESS_TAKEN, NewBuilding};
 use firemode_storage::{StorageError, audit};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use firemode_web::{Body, Key, Outcome, Params, Problem, ProblemBody, RequestContext, WalkScope};
+use serde::Serialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -17,8 +18,7 @@ use uuid::Uuid;
 use crate::access::Principal;
 use crate::docs::free_object;
 use crate::etag;
-use crate::handlers::{List, act, check_metadata, on_record};
-use crate::params::Params;
+use crate::handlers::{List, act, on_record};
 use crate::state::State;
 
 /// A building.
@@ -40,45 +40,34 @@ pub(crate) struct BuildingView {
     updated_at: OffsetDateTime,
 }
 
-/// A building to be made.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"site_name": "Harbour Tower", "site_address": "1 Quay Street, Sydney NSW 2000",
-                          "building_class": "5", "metadata": {"levels": 12}}))]
-pub(crate) struct CreateBuilding {
-    #[garde(length(chars, min = 1, max = 200))]
-    #[schema(example = "Harbour Tower")]
-    site_name: String,
-    #[garde(length(chars, min = 1, max = 500))]
-    #[schema(example = "1 Quay Street, Sydney NSW 2000")]
-    site_address: String,
-    /// Class of the National Construction Code.
-    #[garde(inner(length(chars, min = 1, max = 50)))]
-    #[schema(example = "5")]
-    building_class: Option<String>,
-    /// Free fields of yours: a JSON object.
-    #[garde(custom(check_metadata))]
-    #[schema(schema_with = free_object)]
-    metadata: Option<Value>,
+body! {
+    /// A building to be made.
+    #[derive(Debug)]
+    pub(crate) struct CreateBuilding like {
+        "site_name": "Harbour Tower", "site_address": "1 Quay Street, Sydney NSW 2000", "building_class": "5",
+        "metadata": {"levels": 12}
+    } {
+        site_name: Line<200> = "Harbour Tower",
+        site_address: Line<500> = "1 Quay Street, Sydney NSW 2000",
+        /// Class of the National Construction Code.
+        building_class: Option<Line<50>> = "5",
+        /// Free fields of yours: a JSON object.
+        metadata: Option<Metadata>,
+    }
 }
 
-/// New values; what is left out stays.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"building_class": "6"}))]
-pub(crate) struct UpdateBuilding {
-    #[garde(inner(length(chars, min = 1, max = 200)))]
-    site_name: Option<String>,
-    #[garde(inner(length(chars, min = 1, max = 500)))]
-    site_address: Option<String>,
-    #[garde(inner(length(chars, min = 1, max = 50)))]
-    building_class: Option<String>,
-    /// Replaces the old fields.
-    #[garde(custom(check_metadata))]
-    #[schema(schema_with = free_object)]
-    metadata: Option<Value>,
-    #[garde(skip)]
-    is_active: Option<bool>,
+body! {
+    /// New values; what is left out stays.
+    #[derive(Debug)]
+    pub(crate) struct UpdateBuilding like {"building_class": "6"} {
+        site_name: Given<Line<200>>,
+        site_address: Given<Line<500>>,
+        /// Null takes it away.
+        building_class: Given<Option<Line<50>>>,
+        /// Replaces the old fields.
+        metadata: Given<Metadata>,
+        is_active: Given<bool>,
+    }
 }
 
 impl From<Building> for BuildingView {
@@ -109,12 +98,12 @@ pub(crate) async fn create(
     context: RequestContext,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let empty = json!({});
+    let metadata = Value::Object(body.value.metadata.clone().unwrap_or_default().0);
     let new = NewBuilding {
         site_name: &body.value.site_name,
         site_address: &body.value.site_address,
         building_class: body.value.building_class.as_deref(),
-        metadata: body.value.metadata.as_ref().unwrap_or(&empty),
+        metadata: &metadata,
     };
     let outcome = state
         .run_once(&principal, &key, &body.fingerprint, async |tx| {
@@ -192,7 +181,13 @@ pub(crate) async fn update(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let UpdateBuilding { site_name, site_address, building_class, metadata, is_active } = body.value;
-    let patch = BuildingPatch { site_name, site_address, building_class, metadata, is_active };
+    let patch = BuildingPatch {
+        site_name: site_name.0.map(Line::into_string),
+        site_address: site_address.0.map(Line::into_string),
+        building_class: building_class.0.map(|class| class.map(Line::into_string)),
+        metadata: metadata.0.map(|metadata| Value::Object(metadata.0)),
+        is_active: is_active.0,
+    };
     let view = change(*id, &request, &patch, "building.update", &principal, context, &state).await?;
     let tag = etag::of_time(view.updated_at);
     Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(view))

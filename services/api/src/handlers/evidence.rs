@@ -4,13 +4,13 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use data_encoding::HEXLOWER;
 use firemode_domain::audit::ReviewOnRecord;
+use firemode_domain::input::{ClientKey, Text};
+use firemode_domain::{body, choice};
 use firemode_storage::audit;
 use firemode_storage::evidence::{self, Evidence, EvidenceFilter, Flag};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, WalkScope};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
+use firemode_web::{Body, Key, Outcome, Params, Problem, ProblemBody, RequestContext, WalkScope};
+use serde::Serialize;
 use serde_json::Value;
-use std::str::FromStr;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -18,7 +18,6 @@ use uuid::Uuid;
 use crate::access::Principal;
 use crate::docs::free_object;
 use crate::handlers::{List, act, on_record, sessions};
-use crate::params::Params;
 use crate::state::State;
 
 /// A piece of evidence.
@@ -58,14 +57,13 @@ pub(crate) struct FlagView {
     flagged_at: OffsetDateTime,
 }
 
-/// Why evidence is to be reviewed, or is in order after all.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"reason": "The photograph shows another door."}))]
-pub(crate) struct FlagEvidence {
-    /// For whoever reads it later, in the audit log too.
-    #[garde(length(chars, min = 1, max = 1000))]
-    reason: String,
+body! {
+    /// Why evidence is to be reviewed, or is in order after all.
+    #[derive(Debug)]
+    pub(crate) struct FlagEvidence like {"reason": "The photograph shows another door."} {
+        /// For whoever reads it later, in the audit log too.
+        reason: Text<1000>,
+    }
 }
 
 /// What hashing the stored bytes gave.
@@ -141,7 +139,7 @@ pub(crate) async fn list(
     let page = params.page();
     let status: Option<Status> = params.optional("status");
     let filter = EvidenceFilter {
-        item_id: params.optional("item_id"),
+        item_id: params.optional::<ClientKey<128>>("item_id").map(ClientKey::into_string),
         status: status.map(|status| status.0.to_owned()),
     };
     params.finish()?;
@@ -159,17 +157,13 @@ pub(crate) async fn list(
 }
 
 /// A status as a query names it.
+#[derive(Clone, Copy)]
 struct Status(&'static str);
 
-impl FromStr for Status {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "verified" => Ok(Self("verified")),
-            "flagged" => Ok(Self("flagged")),
-            _ => Err("is neither verified nor flagged"),
-        }
+choice! {
+    Status {
+        "verified" => Status("verified"),
+        "flagged" => Status("flagged"),
     }
 }
 
@@ -219,7 +213,7 @@ async fn review(
     state: &State,
 ) -> Result<HttpResponse, Problem> {
     let (organisation_id, user_id) = (principal.organisation_id, principal.user_id);
-    let reason = body.value.reason.as_str();
+    let reason: &str = &body.value.reason;
     let outcome = state
         .run_once(principal, &key, &body.fingerprint, async |tx| {
             let before =

@@ -1,8 +1,9 @@
 //! What changed since a client looked.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_domain::input::AsSent;
 use firemode_storage::feed::{self, Changed};
-use firemode_web::{Problem, ProblemBody, WalkScope};
+use firemode_web::{Params, Problem, ProblemBody, WalkScope};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -10,7 +11,6 @@ use uuid::Uuid;
 use crate::access::Principal;
 use crate::handlers::link_next;
 use crate::handlers::session_view::{SessionView, Summary};
-use crate::params::Params;
 use crate::state::State;
 
 /// `since` for a client that wants to hear of what comes and has no need of what is there.
@@ -49,13 +49,13 @@ pub(crate) async fn changes(
 ) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&request)?;
     let page = params.page();
-    let since: Option<String> = params.optional("since");
+    let since = params.optional("since").map(|AsSent(since)| since);
     if since.is_some() && page.cursor.is_some() {
         params.refuse("cursor", "stands for `since`; give one of them");
     }
     params.finish()?;
     let token = since.or_else(|| page.cursor.clone());
-    let limit = page.rows_max()?;
+    let limit = page.rows_max();
     let organisation_id = principal.organisation_id;
     let scope = WalkScope { organisation_id, list: "/v1/tests/sessions/changes", filters: "" };
     let tx = state.database.tenant(organisation_id).read().await?;

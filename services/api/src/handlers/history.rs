@@ -8,20 +8,22 @@ use firemode_domain::document::{
     ActorId, ChangeHash, PlaceInHistory, Provenance, RecordedChange, SessionDocument, Standing, Touch,
     VectorClock, covered_by,
 };
+use firemode_domain::input::{self, AsSent, At, Faults, FieldError, Input};
 use firemode_storage::changes::change_hash;
 use firemode_storage::history::{self as stored, HistoryEntry, PlacedChange};
-use firemode_web::{Problem, ProblemBody, WalkScope};
+use firemode_web::{Params, Problem, ProblemBody, WalkScope};
 use serde::Serialize;
+use serde_json::Value;
 use std::time::Duration;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::handlers::List;
 use crate::handlers::session_view::SessionDetail;
 use crate::handlers::sessions::find;
-use crate::params::Params;
 use crate::state::State;
 
 /// A request for a past document waits so long for those before it.
@@ -115,21 +117,33 @@ fn tell(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, 
 }
 
 /// A clock from a query: JSON, or the same in base64url.
-///
-/// # Errors
-/// 422 naming `at`.
-pub(crate) fn clock_of(text: &str) -> Result<VectorClock, Problem> {
-    let invalid = |why: String| Problem::invalid_field("at", why);
-    let decoded;
-    let json = match text.starts_with('{') {
-        true => text.as_bytes(),
-        false => {
-            decoded = URL_SAFE_NO_PAD.decode(text.trim_end_matches('='));
-            let why = "must be a vector clock: a JSON object from actor to number, plain or in base64url";
-            decoded.as_deref().map_err(|_| invalid(why.to_owned()))?
-        }
-    };
-    serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))
+pub(crate) struct PastClock(pub(crate) VectorClock);
+
+impl Input for PastClock {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let Value::String(text) = value else { return VectorClock::read(value, at, faults).map(Self) };
+        let json = match text.starts_with('{') {
+            true => Some(text.into_bytes()),
+            false => URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok(),
+        };
+        let mut inside = Faults::default();
+        let clock = match json.map(|json| input::parse(&json, at, &mut inside)) {
+            Some(Ok(value)) => VectorClock::read(value, at, &mut inside),
+            Some(Err(_)) | None => {
+                let why = "must be a vector clock: a JSON object from actor to number, plain or in base64url";
+                inside.add(at, why);
+                None
+            }
+        };
+        // To the client it is one parameter, whatever is inside.
+        let told =
+            |errors: Vec<FieldError>| errors.into_iter().for_each(|error| faults.add(at, error.message));
+        inside.into_result(clock).map_err(told).ok().map(Self)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        AsSent::schema()
+    }
 }
 
 /// The session with its document as a reader with this clock had seen it.

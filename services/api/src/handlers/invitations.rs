@@ -6,13 +6,14 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use firemode_domain::audit::truncate_to_microseconds;
+use firemode_domain::body;
+use firemode_domain::input::{Email, Line};
 use firemode_domain::role::Role;
 use firemode_storage::account_tokens::{self, NewAccountToken, TokenKind};
 use firemode_storage::users::{self, NewUser, User};
 use firemode_storage::{Transaction, audit};
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
@@ -22,7 +23,7 @@ use crate::access::Principal;
 use crate::auth::keys::note_encryption;
 use crate::auth::tokens::new_secret_token;
 use crate::handlers::act;
-use crate::handlers::auth::{check_email, email_taken};
+use crate::handlers::auth::email_taken;
 use crate::handlers::me::no_such_user;
 use crate::handlers::users::UserView;
 use crate::state::State;
@@ -30,19 +31,15 @@ use crate::state::State;
 /// The fingerprint of a request without a body.
 const NO_BODY: [u8; 32] = [0; 32];
 
-/// A user to be invited.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Invite {
-    #[garde(custom(check_email))]
-    #[schema(example = "toni@example.com")]
-    email: String,
-    #[garde(skip)]
-    role: Role,
-    /// The user may give another when accepting.
-    #[garde(inner(length(chars, min = 1, max = 200)))]
-    #[schema(example = "Toni Technician")]
-    full_name: Option<String>,
+body! {
+    /// A user to be invited.
+    #[derive(Debug)]
+    pub(crate) struct Invite {
+        email: Email = "toni@example.com",
+        role: Role,
+        /// The user may give another when accepting.
+        full_name: Option<Line<200>> = "Toni Technician",
+    }
 }
 
 /// A token that works once.
@@ -80,10 +77,9 @@ pub(crate) async fn invite(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let Invite { email, role, full_name } = body.value;
-    let email = email.to_lowercase();
     // Nobody knows this password: until there is a chosen one, signing in fails as it does with a wrong one.
     let password_hash = state.passwords.hash(&new_secret_token().0).await?;
-    let full_name_encrypted = state.vault.encrypt(&full_name.unwrap_or_default());
+    let full_name_encrypted = state.vault.encrypt(full_name.as_deref().unwrap_or_default());
     let (organisation_id, user_id) = (principal.organisation_id, Uuid::now_v7());
     let new = NewUser {
         id: user_id,

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::handlers::new_items::{AddItems, AddItemsSchema, Items, items_of, seeds};
+use crate::handlers::new_items::{AddItemsSchema, Items, seeds};
 use crate::handlers::sessions::no_such_session;
 use crate::handlers::{act, on_record};
 use crate::state::State;
@@ -61,13 +61,13 @@ struct AddedItem {
                body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn add_items(
     session_id: web::Path<Uuid>,
-    body: Body<AddItems>,
+    body: Body<Items>,
     key: Key,
     principal: Principal,
     context: RequestContext,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let items = items_of(body.value.0)?;
+    let items = &body.value;
     let mut addition =
         Addition { state: &state, principal: &principal, context, warm: None, is_ahead: false };
     let outcome = state
@@ -94,7 +94,7 @@ struct Addition<'a> {
 }
 
 impl Addition<'_> {
-    async fn run(&mut self, tx: &Transaction, id: Uuid, items: Items) -> Result<Outcome, Problem> {
+    async fn run(&mut self, tx: &Transaction, id: Uuid, items: &Items) -> Result<Outcome, Problem> {
         let organisation_id = self.principal.organisation_id;
         // Held before the documents are taken, as everybody in this process does who needs both.
         let session = sessions::find(tx, organisation_id, id, Hold::AgainstChange).await?;
@@ -106,9 +106,9 @@ impl Addition<'_> {
                 return Err(Problem::conflict("The session is cancelled and takes no more items."));
             }
         };
-        let seeds = seeds(tx, organisation_id, &session, &items).await?;
+        let seeds = seeds(tx, organisation_id, &session, items).await?;
         let added: Vec<AddedItem> = seeds.iter().map(AddedItem::from).collect();
-        let changes = self.write(tx, id, seeds, &items, is_late).await?;
+        let changes = self.write(tx, id, seeds, items, is_late).await?;
         let answer = self.answer(id, added, &changes, is_late).await?;
         let commitments = audit::commitments(tx, organisation_id, id).await?;
         let told = answer.items.iter().take(AUDITED_IDS_MAX);

@@ -3,14 +3,16 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_domain::audit::AuditStatus;
+use firemode_domain::body;
+use firemode_domain::input::{Given, Line, NewPassword, Secret};
 use firemode_domain::password;
 use firemode_domain::role::Role;
 use firemode_storage::audit::AuditFilter;
 use firemode_storage::users::{self, ProfilePatch, User};
 use firemode_storage::{account_tokens, audit};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
+use firemode_web::{Body, Key, Outcome, Params, Problem, ProblemBody, RequestContext};
+use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -22,9 +24,8 @@ use crate::auth::proof::confirm_password;
 use crate::auth::tokens::{end_all, issue};
 use crate::etag;
 use crate::handlers::audit::AuditView;
-use crate::handlers::auth::{check_length, check_password};
+use crate::handlers::auth::check_password;
 use crate::handlers::{List, act};
-use crate::params::Params;
 use crate::state::State;
 
 /// Who has signed in.
@@ -55,31 +56,24 @@ pub(crate) struct OwnProfile {
     updated_at: OffsetDateTime,
 }
 
-/// New values; what is left out stays.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"phone": "+61 2 5550 0100"}))]
-pub(crate) struct UpdateProfile {
-    #[garde(inner(length(chars, min = 1, max = 200)))]
-    #[schema(example = "Ada Example")]
-    full_name: Option<String>,
-    /// An empty one takes it away.
-    #[garde(inner(length(chars, max = 50)))]
-    #[schema(example = "+61 2 5550 0100")]
-    phone: Option<String>,
+body! {
+    /// New values; what is left out stays.
+    #[derive(Debug)]
+    pub(crate) struct UpdateProfile like {"phone": "+61 2 5550 0100"} {
+        full_name: Given<Line<200>> = "Ada Example",
+        /// An empty one, or null, takes it away.
+        phone: Given<Option<Line<50, 0>>> = "+61 2 5550 0100",
+    }
 }
 
-/// The present password and the next.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ChangePassword {
-    #[garde(length(bytes, min = 1, max = password::BYTES_MAX))]
-    #[schema(format = Password)]
-    current_password: String,
-    /// 15 to 256 characters; what is guessed first is refused.
-    #[garde(custom(check_length))]
-    #[schema(format = Password, min_length = 15, max_length = 256)]
-    new_password: String,
+body! {
+    /// The present password and the next.
+    #[derive(Debug)]
+    pub(crate) struct ChangePassword {
+        current_password: Secret<1, { password::BYTES_MAX }>,
+        /// 15 to 256 characters; what is guessed first is refused.
+        new_password: NewPassword,
+    }
 }
 
 /// Tokens that take the place of all others.
@@ -137,14 +131,14 @@ pub(crate) async fn update_me(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let (organisation_id, user_id) = (principal.organisation_id, principal.user_id);
-    let UpdateProfile { full_name, phone } = body.value;
-    let has_text = full_name.is_some() || phone.as_deref().is_some_and(|phone| !phone.is_empty());
-    let encrypt = |text: String| state.vault.encrypt(&text);
+    let UpdateProfile { full_name: Given(full_name), phone: Given(phone) } = body.value;
+    let phone = phone.map(|phone| phone.filter(|phone| !phone.is_empty()));
+    let has_text = full_name.is_some() || phone.as_ref().is_some_and(Option::is_some);
     // What was changed, and not to what: names are no matter for a log that is kept for ever.
     let changed = json!({"full_name": full_name.is_some(), "phone": phone.is_some()});
     let patch = ProfilePatch {
-        full_name_encrypted: full_name.map(encrypt),
-        phone_encrypted: phone.map(|phone| Some(phone).filter(|phone| !phone.is_empty()).map(encrypt)),
+        full_name_encrypted: full_name.map(|name| state.vault.encrypt(&name)),
+        phone_encrypted: phone.map(|phone| phone.map(|phone| state.vault.encrypt(&phone))),
     };
     let tx = state.database.tenant(organisation_id).transaction().await?;
     let (before, _) =
@@ -182,8 +176,8 @@ pub(crate) async fn audits(
     let page = params.page();
     let filter = AuditFilter {
         user_id: Some(principal.user_id),
-        action: params.optional("action"),
-        status: params.optional("status"),
+        action: params.optional::<Line<64>>("action").map(Line::into_string),
+        status: params.optional("status").map(|status: AuditStatus| status.as_str().to_owned()),
         ..AuditFilter::default()
     };
     params.finish()?;

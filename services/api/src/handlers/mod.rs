@@ -30,10 +30,10 @@ pub(crate) mod users;
 
 use std::borrow::Cow;
 
-use firemode_domain::audit::{AuditEvent, AuditStatus, OnRecord, canonical_json, truncate_to_microseconds};
+use firemode_domain::audit::{AuditEvent, AuditStatus, OnRecord, truncate_to_microseconds};
 use firemode_storage::users::User;
 use firemode_web::{Problem, RequestContext};
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -120,15 +120,4 @@ pub(crate) fn act(
 /// What the audit log says of a thing before or after an act.
 pub(crate) fn on_record(thing: &impl OnRecord) -> Result<Option<Value>, Problem> {
     serde_json::to_value(thing).map(Some).map_err(Problem::internal)
-}
-
-/// A customer's free fields: a JSON object that the audit log can hold some levels further in, or nothing.
-pub(crate) fn check_metadata(value: &Option<Value>, _: &()) -> garde::Result {
-    match value {
-        None => Ok(()),
-        Some(Value::Object(_)) => canonical_json(&json!([[[[value]]]]))
-            .map(drop)
-            .map_err(|error| garde::Error::new(format!("cannot be kept on record: {error}"))),
-        Some(_) => Err(garde::Error::new("must be a JSON object")),
-    }
 }

@@ -2,65 +2,53 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use firemode_domain::body;
+use firemode_domain::input::{self, At, Day, Faults, FieldError, Input, Line, Metadata};
 use firemode_storage::assets::{self, NewAsset};
 use firemode_storage::{Transaction, audit, buildings};
-use firemode_web::{Body, FieldError, Key, Outcome, Problem, RequestContext, validate};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use time::Date;
+use firemode_web::{Body, Key, Outcome, Problem, RequestContext};
+use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::docs::free_object;
-use crate::handlers::assets::{AssetView, iso_date, record_of};
+use crate::handlers::assets::{AssetView, Section, record_of};
 use crate::handlers::buildings::no_such_building;
-use crate::handlers::{act, check_metadata, on_record};
+use crate::handlers::{act, on_record};
 use crate::state::State;
 
 /// Most assets in one request.
 const ASSETS_MAX: usize = 1_000;
 
-/// An asset to be made.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"item_code": "EXT-PRESSURE", "section": 10, "label": "Extinguisher 3",
-                          "location": "Level 2, by the lift", "installed_on": "2021-03-01"}))]
-pub(crate) struct CreateAsset {
-    #[garde(length(chars, min = 1, max = 64))]
-    #[schema(example = "EXT-PRESSURE")]
-    item_code: String,
-    #[garde(range(min = 2, max = 14))]
-    #[schema(example = 10)]
-    section: i16,
-    #[garde(length(chars, min = 1, max = 200))]
-    #[schema(example = "Extinguisher 3")]
-    label: String,
-    #[garde(length(chars, min = 1, max = 500))]
-    #[schema(example = "Level 2, by the lift")]
-    location: String,
-    #[serde(default, with = "iso_date::option")]
-    #[garde(skip)]
-    #[schema(value_type = Option<String>, format = Date, example = "2021-03-01")]
-    installed_on: Option<Date>,
-    /// Free fields of yours: a JSON object.
-    #[garde(custom(check_metadata))]
-    #[schema(schema_with = free_object)]
-    metadata: Option<Value>,
+body! {
+    /// An asset to be made.
+    #[derive(Debug)]
+    pub(crate) struct CreateAsset like {
+        "item_code": "EXT-PRESSURE", "section": 10, "label": "Extinguisher 3", "location": "Level 2, by the lift",
+        "installed_on": "2021-03-01"
+    } {
+        item_code: Line<64> = "EXT-PRESSURE",
+        section: Section = 10,
+        label: Line<200> = "Extinguisher 3",
+        location: Line<500> = "Level 2, by the lift",
+        installed_on: Option<Day> = "2021-03-01",
+        /// Free fields of yours: a JSON object.
+        metadata: Option<Metadata>,
+    }
 }
 
 /// One asset, or a list of them.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub(crate) enum CreateAssets {
     /// Several: each is made or refused by itself.
-    Many(Vec<Value>),
+    Many(Vec<Result<CreateAsset, Vec<FieldError>>>),
     /// One.
-    One(Value),
+    One(CreateAsset),
 }
 
-/// What a client sends; the rows stay plain JSON above, so that each can fail by itself.
+/// What a client sends, for the documentation.
 #[derive(ToSchema)]
 #[schema(as = CreateAssets, example = json!([
     {"item_code": "EXT-PRESSURE", "section": 10, "label": "Extinguisher 3", "location": "Level 2, by the lift"},
@@ -95,16 +83,20 @@ pub(crate) struct AssetResult {
     errors: Vec<FieldError>,
 }
 
-/// The values are checked one by one, so that one bad row does not stop the others.
-impl Validate for CreateAssets {
-    type Context = ();
-
-    fn validate_into(&self, (): &(), parent: &mut dyn FnMut() -> garde::Path, report: &mut garde::Report) {
-        if let Self::Many(values) = self
-            && !(1..=ASSETS_MAX).contains(&values.len())
-        {
-            report.append(parent(), garde::Error::new("a list must have 1 to 1,000 assets"));
+impl Input for CreateAssets {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let Value::Array(rows) = value else {
+            return CreateAsset::read(value, at, faults).map(Self::One);
+        };
+        if !(1..=ASSETS_MAX).contains(&rows.len()) {
+            faults.add(at, format!("a list must have 1 to {ASSETS_MAX} assets"));
+            return None;
         }
+        Some(Self::Many(rows.into_iter().map(input::read).collect()))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        <CreateAssetsSchema as utoipa::PartialSchema>::schema()
     }
 }
 
@@ -129,21 +121,21 @@ pub(crate) async fn create(
             let building = buildings::find(tx, principal.organisation_id, *building_id).await?;
             building.ok_or_else(no_such_building)?;
             match &body.value {
-                CreateAssets::One(value) => {
-                    let view = create_one(tx, *building_id, value, &principal, context).await?;
+                CreateAssets::One(new) => {
+                    let view = create_one(tx, *building_id, new, &principal, context).await?;
                     Outcome::new(StatusCode::CREATED, &view)
                 }
-                CreateAssets::Many(values) => {
-                    let mut results = Vec::with_capacity(values.len());
-                    for (index, value) in values.iter().enumerate() {
-                        results.push(match create_one(tx, *building_id, value, &principal, context).await {
-                            Ok(asset) => {
+                CreateAssets::Many(rows) => {
+                    let mut results = Vec::with_capacity(rows.len());
+                    for (index, row) in rows.iter().enumerate() {
+                        results.push(match row {
+                            Ok(new) => {
+                                let asset = create_one(tx, *building_id, new, &principal, context).await?;
                                 AssetResult { index, status: 201, asset: Some(asset), errors: Vec::new() }
                             }
-                            Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
-                                AssetResult { index, status: 422, asset: None, errors: problem.into_errors() }
+                            Err(errors) => {
+                                AssetResult { index, status: 422, asset: None, errors: errors.clone() }
                             }
-                            Err(problem) => return Err(problem),
                         });
                     }
                     Outcome::new(StatusCode::MULTI_STATUS, &AssetResults { results })
@@ -157,20 +149,18 @@ pub(crate) async fn create(
 async fn create_one(
     tx: &Transaction,
     building_id: Uuid,
-    value: &Value,
+    new: &CreateAsset,
     principal: &Principal,
     context: RequestContext,
 ) -> Result<AssetView, Problem> {
-    let new: CreateAsset = firemode_web::read(value.clone())?;
-    validate(&new)?;
-    let empty = json!({});
+    let metadata = Value::Object(new.metadata.clone().unwrap_or_default().0);
     let new = NewAsset {
         item_code: &new.item_code,
-        section: new.section,
+        section: new.section.to_i16(),
         label: &new.label,
         location: &new.location,
-        installed_on: new.installed_on,
-        metadata: new.metadata.as_ref().unwrap_or(&empty),
+        installed_on: new.installed_on.map(Day::get),
+        metadata: &metadata,
     };
     let asset = assets::insert(tx, principal.organisation_id, building_id, &new).await?;
     let commitments = audit::commitments(tx, principal.organisation_id, asset.id).await?;

@@ -2,56 +2,43 @@
 
 use std::collections::{HashMap, HashSet};
 
-use firemode_domain::document::{ItemSeed, present_value};
+use firemode_domain::body;
+use firemode_domain::document::ItemSeed;
+use firemode_domain::input::{At, ClientKey, Faults, Given, Input, Json, Line, List};
 use firemode_storage::Transaction;
 use firemode_storage::assets::{self, Asset};
 use firemode_storage::sessions::Session;
-use firemode_web::{Problem, Problems, read, validate};
-use garde::Validate;
-use serde::Deserialize;
+use firemode_web::{Problem, refuse};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
-use crate::docs::any_json;
-
-/// An item to be added. What is left out is taken from the asset.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"label": "Fire door 9", "location": "Level 3, stair 2", "data": {"rating": "-/120/30"}}))]
-pub(crate) struct NewItem {
-    /// The asset's id, or a new one, where left out.
-    #[garde(inner(length(bytes, min = 1, max = 256)))]
-    id: Option<String>,
-    /// An active asset of the session's building.
-    #[garde(skip)]
-    asset_id: Option<Uuid>,
-    #[garde(inner(length(chars, min = 1, max = 64)))]
-    item_code: Option<String>,
-    #[garde(inner(length(chars, min = 1, max = 200)))]
-    label: Option<String>,
-    #[garde(inner(length(chars, min = 1, max = 500)))]
-    location: Option<String>,
-    /// Free JSON of yours, of any kind; null is a value too.
-    #[garde(skip)]
-    #[serde(default, deserialize_with = "present_value")]
-    #[schema(schema_with = any_json)]
-    data: Option<Value>,
+body! {
+    /// An item to be added. What is left out is taken from the asset.
+    #[derive(Debug)]
+    pub(crate) struct NewItem like {
+        "label": "Fire door 9", "location": "Level 3, stair 2", "data": {"rating": "-/120/30"}
+    } {
+        /// The asset's id, or a new one, where left out.
+        id: Option<ClientKey<256>>,
+        /// An active asset of the session's building.
+        asset_id: Option<Uuid>,
+        item_code: Option<Line<64>>,
+        label: Option<Line<200>>,
+        location: Option<Line<500>>,
+        /// Free JSON of yours, of any kind, kept as it is; null is a value too.
+        data: Given<Json>,
+    }
 }
 
-/// Items to be added: all of them are, or none.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewItems {
-    #[garde(length(min = 1, max = 1_000), dive)]
-    #[schema(min_items = 1, max_items = 1_000)]
-    items: Vec<NewItem>,
+body! {
+    /// Items to be added: all of them are, or none.
+    #[derive(Debug)]
+    pub(crate) struct NewItems {
+        items: List<NewItem, 1, 1_000>,
+    }
 }
-
-/// The body as it is sent, read once it is known which of the two forms it has.
-#[derive(Debug, Deserialize, Validate)]
-#[serde(transparent)]
-pub(crate) struct AddItems(#[garde(skip)] pub(super) Value);
 
 /// Several items, or one.
 #[derive(ToSchema)]
@@ -67,25 +54,25 @@ pub(crate) enum AddItemsSchema {
     One(NewItem),
 }
 
-/// The items of either form of the body. Errors name fields as they were sent.
-pub(super) fn items_of(body: Value) -> Result<Items, Problem> {
-    let is_list = body.get("items").is_some();
-    let items = if is_list {
-        let list: NewItems = read(body)?;
-        validate(&list)?;
-        list.items
-    } else {
-        let item: NewItem = read(body)?;
-        validate(&item)?;
-        vec![item]
-    };
-    Ok(Items { items, is_list })
-}
-
 /// The items, and whether they came as a list.
-pub(super) struct Items {
+#[derive(Debug)]
+pub(crate) struct Items {
     items: Vec<NewItem>,
     pub(super) is_list: bool,
+}
+
+impl Input for Items {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        if value.get("items").is_some() {
+            let NewItems { items } = NewItems::read(value, at, faults)?;
+            return Some(Self { items: items.0, is_list: true });
+        }
+        Some(Self { items: vec![NewItem::read(value, at, faults)?], is_list: false })
+    }
+
+    fn schema() -> RefOr<Schema> {
+        <AddItemsSchema as utoipa::PartialSchema>::schema()
+    }
 }
 
 impl Items {
@@ -105,35 +92,39 @@ pub(super) async fn seeds(
     let ids: Vec<Uuid> = items.items.iter().filter_map(|item| item.asset_id).collect();
     let assets = assets::active_of(tx, organisation_id, session.building_id, Some(&ids)).await?;
     let assets: HashMap<Uuid, Asset> = assets.into_iter().map(|asset| (asset.id, asset)).collect();
-    let mut problems = Problems::default();
+    let mut faults = Faults::default();
     let mut taken = HashSet::new();
     let mut seeds = Vec::with_capacity(items.items.len());
     for (index, item) in items.items.iter().enumerate() {
         let asset = item.asset_id.and_then(|id| assets.get(&id));
         if item.asset_id.is_some() && asset.is_none() {
-            problems.add(items.field(index, "asset_id"), "is not an active asset of the session's building");
+            let field = items.field(index, "asset_id");
+            faults.add(&At::named(&field), "is not an active asset of the session's building");
         }
         let seed = seed(item, asset);
         if !taken.insert(seed.item_id.clone()) {
-            problems.add(items.field(index, "id"), "is given to another item of this request too");
+            let field = items.field(index, "id");
+            faults.add(&At::named(&field), "is given to another item of this request too");
         }
         seeds.push(seed);
     }
-    problems.into_result()?;
+    refuse(faults)?;
     Ok(seeds)
 }
 
 fn seed(item: &NewItem, asset: Option<&Asset>) -> ItemSeed {
     let asset_id = item.asset_id.map(|id| id.to_string());
-    let own_id = item.id.clone().or_else(|| asset_id.clone());
-    let field =
-        |own: &Option<String>, of: fn(&Asset) -> &String| own.clone().or_else(|| asset.map(of).cloned());
+    let own_id = item.id.clone().map(ClientKey::into_string).or_else(|| asset_id.clone());
     ItemSeed {
         item_id: own_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
         asset_id,
-        item_code: field(&item.item_code, |asset| &asset.item_code),
-        label: field(&item.label, |asset| &asset.label),
-        location: field(&item.location, |asset| &asset.location),
-        data: item.data.clone(),
+        item_code: field(item.item_code.as_deref(), asset, |asset| &asset.item_code),
+        label: field(item.label.as_deref(), asset, |asset| &asset.label),
+        location: field(item.location.as_deref(), asset, |asset| &asset.location),
+        data: item.data.0.clone().map(|json| json.0),
     }
+}
+
+fn field(own: Option<&str>, asset: Option<&Asset>, of: fn(&Asset) -> &String) -> Option<String> {
+    own.map(str::to_owned).or_else(|| asset.map(of).cloned())
 }

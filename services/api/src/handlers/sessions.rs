@@ -4,59 +4,52 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::audit::{Commitments, NewSessionOnRecord, SessionOnRecord};
+use firemode_domain::body;
 use firemode_domain::document::{ItemSeed, SessionDocument, time_ordered_actor};
+use firemode_domain::input::{self, At, Faults, Given, Line, Time};
 use firemode_domain::session::{SessionStatus, TransitionError};
 use firemode_storage::assets::Asset;
 use firemode_storage::changes::{self, Origin};
 use firemode_storage::sessions::{self, Hold, NewSession, Session, SessionFilter, SessionPatch};
 use firemode_storage::{ReadTransaction, Transaction, assets, audit, buildings, recent_sessions, users};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, Problems, RequestContext, WalkScope};
-use garde::Validate;
-use serde::Deserialize;
+use firemode_web::{Body, Key, Outcome, Params, Problem, ProblemBody, RequestContext, WalkScope, refuse};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::etag;
-use crate::handlers::history::{clock_of, detail_at};
+use crate::handlers::history::{PastClock, detail_at};
 use crate::handlers::session_view::{SessionDetail, SessionView, Summary};
 use crate::handlers::{List, act, on_record};
-use crate::params::Params;
 use crate::state::State;
 
-/// A session to be made.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"building_id": "01a1fc48-aaab-75d3-91f1-3e1c86c07f58", "name": "Harbour Tower, yearly"}))]
-pub(crate) struct CreateSession {
-    /// The building that is tested.
-    #[garde(skip)]
-    building_id: Uuid,
-    /// The building's name and the day, where left out.
-    #[garde(inner(length(chars, min = 1, max = 200)))]
-    #[schema(example = "Harbour Tower, yearly")]
-    name: Option<String>,
-    /// Who is to do it.
-    #[garde(skip)]
-    technician_id: Option<Uuid>,
-    /// What is tested; all active assets of the building, where left out.
-    #[garde(inner(length(min = 0, max = 10_000)))]
-    asset_ids: Option<Vec<Uuid>>,
+body! {
+    /// A session to be made.
+    #[derive(Debug)]
+    pub(crate) struct CreateSession like {
+        "building_id": "01a1fc48-aaab-75d3-91f1-3e1c86c07f58", "name": "Harbour Tower, yearly"
+    } {
+        /// The building that is tested.
+        building_id: Uuid,
+        /// The building's name and the day, where left out.
+        name: Option<Line<200>> = "Harbour Tower, yearly",
+        /// Who is to do it.
+        technician_id: Option<Uuid>,
+        /// What is tested; all active assets of the building, where left out.
+        asset_ids: Option<input::List<Uuid, 0, 10_000>>,
+    }
 }
 
-/// New values; what is left out stays.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "Harbour Tower, second visit"}))]
-pub(crate) struct UpdateSession {
-    #[garde(inner(length(chars, min = 1, max = 200)))]
-    name: Option<String>,
-    #[garde(skip)]
-    technician_id: Option<Uuid>,
-    /// pending → active → completed, any → cancelled; completed → active for a manager.
-    #[garde(skip)]
-    status: Option<SessionStatus>,
+body! {
+    /// New values; what is left out stays.
+    #[derive(Debug)]
+    pub(crate) struct UpdateSession like {"name": "Harbour Tower, second visit"} {
+        name: Given<Line<200>>,
+        /// Null takes the session from whoever has it.
+        technician_id: Given<Option<Uuid>>,
+        /// pending → active → completed, any → cancelled; completed → active for a manager.
+        status: Given<SessionStatus>,
+    }
 }
 
 /// Opens a test session
@@ -99,25 +92,26 @@ async fn open(
     state: &State,
 ) -> Result<SessionView, Problem> {
     let organisation_id = principal.organisation_id;
-    let mut problems = Problems::default();
+    let mut faults = Faults::default();
     let building = buildings::find(tx, organisation_id, new.building_id).await?;
     match &building {
-        None => problems.add("building_id", "is not a building of your organisation"),
-        Some(building) if !building.is_active => problems.add("building_id", "is deactivated"),
+        None => faults.add(&At::named("building_id"), "is not a building of your organisation"),
+        Some(building) if !building.is_active => faults.add(&At::named("building_id"), "is deactivated"),
         Some(_) => {}
     }
-    check_technician(tx, organisation_id, new.technician_id, &mut problems).await?;
-    let tested = assets::active_of(tx, organisation_id, new.building_id, new.asset_ids.as_deref()).await?;
-    for (index, id) in new.asset_ids.iter().flatten().enumerate() {
+    check_technician(tx, organisation_id, new.technician_id, &mut faults).await?;
+    let asset_ids = new.asset_ids.as_ref().map(|ids| ids.0.as_slice());
+    let tested = assets::active_of(tx, organisation_id, new.building_id, asset_ids).await?;
+    for (index, id) in asset_ids.into_iter().flatten().enumerate() {
         if !tested.iter().any(|asset| asset.id == *id) {
-            problems.add(format!("asset_ids[{index}]"), "is not an active asset of the building");
+            faults.add(&At::Entry(&At::named("asset_ids"), index), "is not an active asset of the building");
         }
     }
-    problems.into_result()?;
+    refuse(faults)?;
 
     let now = OffsetDateTime::now_utc();
     let site_name = building.map(|building| building.site_name).unwrap_or_default();
-    let name = new.name.clone().unwrap_or_else(|| default_name(&site_name, now));
+    let name = new.name.as_deref().map_or_else(|| default_name(&site_name, now), str::to_owned);
     let seeds: Vec<ItemSeed> = tested.into_iter().map(seed).collect();
     let change = SessionDocument::creation_change(&time_ordered_actor(Uuid::now_v7()), &seeds, now)
         .map_err(|refusal| Problem::invalid_field("asset_ids", refusal.to_string()))?;
@@ -167,8 +161,8 @@ pub(crate) async fn list(
     let filter = SessionFilter {
         statuses: params.repeated("status"),
         building_id: params.optional("building_id"),
-        from: params.time("date_from"),
-        to: params.time("date_to"),
+        from: params.optional("date_from").map(Time::get),
+        to: params.optional("date_to").map(Time::get),
         technician_id: params.optional("technician_id"),
     };
     params.finish()?;
@@ -202,12 +196,11 @@ pub(crate) async fn get(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&request)?;
-    let at: Option<String> = params.optional("at");
+    let at: Option<PastClock> = params.optional("at");
     params.finish()?;
-    let at = at.as_deref().map(clock_of).transpose()?;
     let organisation_id = principal.organisation_id;
     let detail = match at {
-        Some(clock) => detail_at(&state, organisation_id, *id, &clock).await?,
+        Some(PastClock(clock)) => detail_at(&state, organisation_id, *id, &clock).await?,
         None => present_detail(&state, organisation_id, *id).await?,
     };
     state.note_fetched(&principal, *id).await;
@@ -253,16 +246,16 @@ pub(crate) async fn update(
     let summary = state.documents.read(&tx, organisation_id, *id, Summary::of).await?;
     let seen = SessionView::new(before.clone(), summary.clone());
     etag::check_if_match(&request, &seen.etag()?)?;
-    let UpdateSession { name, technician_id, status } = body.value;
-    let mut problems = Problems::default();
-    check_technician(&tx, organisation_id, technician_id, &mut problems).await?;
+    let UpdateSession { name, technician_id, status: Given(status) } = body.value;
+    let mut faults = Faults::default();
+    check_technician(&tx, organisation_id, technician_id.0.flatten(), &mut faults).await?;
     match before.status.check_step(status.unwrap_or(before.status), principal.role) {
         Ok(()) => {}
         Err(error @ TransitionError::NotAllowed) => return Err(Problem::forbidden(error.to_string())),
-        Err(error) => problems.add("status", error.to_string()),
+        Err(error) => faults.add(&At::named("status"), error.to_string()),
     }
-    problems.into_result()?;
-    let patch = SessionPatch { name, technician_id, status };
+    refuse(faults)?;
+    let patch = SessionPatch { name: name.0.map(Line::into_string), technician_id: technician_id.0, status };
     let after = sessions::update(&tx, organisation_id, *id, &patch).await?;
     let action = match (before.status, after.status) {
         (from, to) if from == to => "session.update",
@@ -293,12 +286,12 @@ async fn check_technician(
     tx: &Transaction,
     organisation_id: Uuid,
     technician_id: Option<Uuid>,
-    problems: &mut Problems,
+    faults: &mut Faults,
 ) -> Result<(), Problem> {
     if let Some(id) = technician_id
         && users::find(tx, organisation_id, id).await?.is_none()
     {
-        problems.add("technician_id", "is not a user of your organisation");
+        faults.add(&At::named("technician_id"), "is not a user of your organisation");
     }
     Ok(())
 }

@@ -2,12 +2,11 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use firemode_domain::body;
+use firemode_domain::input::Secret;
 use firemode_storage::{Purpose, audit, refresh_tokens, revocations, users};
 use firemode_web::{Body, Problem, RequestContext};
-use garde::Validate;
-use serde::Deserialize;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
@@ -22,41 +21,39 @@ const REVOCATIONS_MAX: u32 = 10_000;
 /// When to try again once there are so many: entries expire a few at a time.
 const REVOCATIONS_RETRY_SECONDS: u32 = 60;
 
-/// A refresh token to exchange.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Refresh {
-    #[garde(length(bytes, min = 1, max = 200))]
-    refresh_token: String,
+body! {
+    /// A refresh token to exchange.
+    #[derive(Debug)]
+    pub(crate) struct Refresh {
+        refresh_token: Secret<1, 200>,
+    }
 }
 
-/// What to end besides the access token.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({}))]
-pub(crate) struct Logout {
-    /// Ends the whole family of tokens of this login.
-    #[garde(inner(length(bytes, min = 1, max = 200)))]
-    refresh_token: Option<String>,
+body! {
+    /// What to end besides the access token.
+    #[derive(Debug)]
+    pub(crate) struct Logout like {} {
+        /// Ends the whole family of tokens of this login.
+        refresh_token: Option<Secret<1, 200>>,
+    }
 }
 
-/// An access token to put on the revocation list.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Revoke {
-    /// `jti` of the token.
-    #[garde(skip)]
-    jti: Uuid,
+body! {
+    /// An access token to put on the revocation list.
+    #[derive(Debug)]
+    pub(crate) struct Revoke {
+        /// `jti` of the token.
+        jti: Uuid,
+    }
 }
 
-/// A user whose every token is to end.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({}))]
-pub(crate) struct RevokeAll {
-    /// Oneself, where left out.
-    #[garde(skip)]
-    user_id: Option<Uuid>,
+body! {
+    /// A user whose every token is to end.
+    #[derive(Debug)]
+    pub(crate) struct RevokeAll like {} {
+        /// Oneself, where left out.
+        user_id: Option<Uuid>,
+    }
 }
 
 /// Exchanges a refresh token for new tokens

@@ -3,11 +3,12 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::audit::AuditStatus;
+use firemode_domain::body;
+use firemode_domain::input::Secret;
 use firemode_domain::password;
 use firemode_storage::{audit, second_factors, users};
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -19,22 +20,20 @@ use crate::handlers::act;
 use crate::handlers::me::no_such_user;
 use crate::state::State;
 
-/// The caller's password, so that a stolen access token is not enough.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Password {
-    #[garde(length(bytes, min = 1, max = password::BYTES_MAX))]
-    #[schema(format = Password)]
-    password: String,
+body! {
+    /// The caller's password, so that a stolen access token is not enough.
+    #[derive(Debug)]
+    pub(crate) struct Password {
+        password: Secret<1, { password::BYTES_MAX }>,
+    }
 }
 
-/// What the app shows.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Code {
-    #[garde(length(bytes, min = 6, max = 10))]
-    #[schema(example = "123456")]
-    code: String,
+body! {
+    /// What the app shows.
+    #[derive(Debug)]
+    pub(crate) struct Code {
+        code: Secret<6, 10> = "123456",
+    }
 }
 
 /// What an app needs; shown once.

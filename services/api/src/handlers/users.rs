@@ -2,12 +2,13 @@
 
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_domain::body;
+use firemode_domain::input::Given;
 use firemode_domain::role::Role;
 use firemode_storage::users::{self, User};
 use firemode_storage::{account_tokens, audit};
-use firemode_web::{Body, Problem, ProblemBody, RequestContext, WalkScope};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
+use firemode_web::{Body, Params, Problem, ProblemBody, RequestContext, WalkScope};
+use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -18,7 +19,6 @@ use crate::auth::tokens::end_all;
 use crate::etag;
 use crate::handlers::me::no_such_user;
 use crate::handlers::{List, act};
-use crate::params::Params;
 use crate::state::State;
 
 /// A user, to an admin: names and telephone numbers are for their owners alone.
@@ -51,15 +51,14 @@ pub(crate) enum UserStatus {
     Disabled,
 }
 
-/// New values; what is left out stays.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct UpdateUser {
-    #[garde(skip)]
-    role: Option<Role>,
-    /// `false` ends every session of the user at once.
-    #[garde(skip)]
-    is_active: Option<bool>,
+body! {
+    /// New values; what is left out stays.
+    #[derive(Debug)]
+    pub(crate) struct UpdateUser {
+        role: Given<Role>,
+        /// `false` ends every session of the user at once.
+        is_active: Given<bool>,
+    }
 }
 
 impl From<User> for UserView {
@@ -156,8 +155,8 @@ pub(crate) async fn update(
     let (before, has_other_admin) =
         users::find_for_update(&tx, organisation_id, *id).await?.ok_or_else(no_such_user)?;
     etag::check_if_match(&request, &etag::of_time(before.updated_at))?;
-    let role = body.value.role.unwrap_or(before.role);
-    let is_active = body.value.is_active.unwrap_or(before.is_active);
+    let role = body.value.role.0.unwrap_or(before.role);
+    let is_active = body.value.is_active.0.unwrap_or(before.is_active);
     let is_admin = before.role == Role::Admin && before.is_active && before.joined_at.is_some();
     if is_admin && !has_other_admin && (role != Role::Admin || !is_active) {
         return Err(Problem::conflict("This is the last active admin. Make another one first."));

@@ -29,6 +29,13 @@ pub enum AuditStatus {
     Failure,
 }
 
+crate::choice! {
+    AuditStatus {
+        "success" => AuditStatus::Success,
+        "failure" => AuditStatus::Failure,
+    }
+}
+
 impl AuditStatus {
     /// The name on the wire and in the database.
     pub const fn as_str(self) -> &'static str {

@@ -3,14 +3,17 @@
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 use time::OffsetDateTime;
+use utoipa::openapi::schema::OneOfBuilder;
+use utoipa::openapi::{RefOr, Schema};
 
 use super::change::SERVER_DEVICE;
 use super::pointer::Pointer;
 use super::value::{check_item, check_outcome};
+use crate::input::{self, AsSent, At, Faults, Given, Input, Json, Members, Time};
 
 /// The longest name of a device and the longest operation id, in characters.
 const NAME_CHARACTERS_MAX: usize = 64;
@@ -32,16 +35,17 @@ pub enum Entry {
 }
 
 /// An operation on the document's JSON, applied at the point of history that its client had seen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
     /// What to do.
+    #[schema(inline)]
     pub op: OperationKind,
     /// Where: a JSON Pointer such as `/items/<item id>/outcome`. The parent must exist. An element of a list
     /// is named by its index; `-`, or the list's length, is the place behind the last.
     pub path: String,
     /// The value to set or append; any JSON. Absent (or null) for `delete`.
-    #[serde(default, deserialize_with = "present_value", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
     /// The device's name, 1 to 64 visible characters. Attribution, not an Automerge actor.
     pub actor_id: String,
@@ -50,12 +54,12 @@ pub struct Operation {
     pub timestamp: OffsetDateTime,
     /// The device's own id of this operation, 1 to 64 visible characters. An operation with the id of an
     /// earlier one of the same user and device is a duplicate, for ever.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub op_id: Option<String>,
 }
 
 /// The kinds of operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OperationKind {
     /// Creates the last segment of the path and replaces what is there. Setting an equal value is a change
@@ -101,28 +105,31 @@ impl FieldError {
     }
 }
 
-impl Entry {
-    /// Reads an entry of the JSON form: a base64 string is a change, an object an operation.
-    ///
-    /// # Errors
-    ///
-    /// A [`FieldError`] that names the field, for example `changes[3].path`.
-    pub fn from_json(index: usize, json: Value) -> Result<Self, FieldError> {
-        match json {
-            Value::String(text) => BASE64
-                .decode(text)
-                .map(Self::Change)
-                .map_err(|_| FieldError::new(index, "", "this is not base64")),
-            Value::Object(_) => {
-                let operation = Operation::deserialize(json)
-                    .map_err(|error| FieldError::new(index, "", error.to_string()))?;
-                operation.validate(index)?;
-                Ok(Self::Operation(operation))
+impl Input for Entry {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Value::String(text) => {
+                let change = BASE64.decode(text).map_err(|_| {
+                    faults.add(at, "is text that is not base64; send an Automerge change, encoded");
+                });
+                change.ok().map(Self::Change)
             }
-            _ => Err(FieldError::new(index, "", "a base64 string or an operation is expected")),
+            Value::Object(_) => Operation::read(value, at, faults).map(Self::Operation),
+            _ => {
+                faults.add(at, "must be an Automerge change in base64, or an operation");
+                None
+            }
         }
     }
 
+    fn schema() -> RefOr<Schema> {
+        let mut change = input::text(1, None);
+        change.description = Some("One Automerge change in its binary form, in base64.".to_owned());
+        RefOr::T(OneOfBuilder::new().item(change).item(<Operation as Input>::schema()).build().into())
+    }
+}
+
+impl Entry {
     /// How much of the request this entry is, in bytes.
     pub(super) fn byte_count(&self) -> usize {
         match self {
@@ -134,6 +141,80 @@ impl Entry {
     }
 }
 
+impl Input for Operation {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut members = Members::of_json(value, at, faults)?;
+        let op = members.take("op");
+        let path: Option<OperationPath> = members.take("path");
+        let value: Option<Given<Json>> = members.take("value");
+        let actor_id: Option<VisibleName> = members.take("actor_id");
+        let timestamp: Option<Time> = members.take("timestamp");
+        let op_id: Option<Option<VisibleName>> = members.take("op_id");
+        members.finish();
+        let operation = Self {
+            op: op?,
+            path: path?.0,
+            value: value?.0.map(|json| json.0),
+            actor_id: actor_id?.0,
+            timestamp: timestamp?.get(),
+            op_id: op_id?.map(|name| name.0),
+        };
+        match operation.check() {
+            Ok(()) => Some(operation),
+            Err((field, message)) => {
+                faults.add(&At::Member(at, field), message);
+                None
+            }
+        }
+    }
+
+    fn schema() -> RefOr<Schema> {
+        <Self as utoipa::PartialSchema>::schema()
+    }
+}
+
+/// A path as it was sent, which is a JSON Pointer within the bounds, of names without control characters.
+struct OperationPath(String);
+
+impl Input for OperationPath {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let AsSent(text) = AsSent::read(value, at, faults)?;
+        let pointer = match text.contains(char::is_control) {
+            true => Err("has a control character; remove it"),
+            false => Pointer::parse(&text),
+        };
+        pointer.map_err(|message| faults.add(at, message)).ok()?;
+        Some(Self(text))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        AsSent::schema()
+    }
+}
+
+/// A name of 1 to 64 visible characters.
+struct VisibleName(String);
+
+impl Input for VisibleName {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let AsSent(text) = AsSent::read(value, at, faults)?;
+        check_name(&text).map_err(|message| faults.add(at, message)).ok()?;
+        Some(Self(text))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        input::text(1, Some(NAME_CHARACTERS_MAX)).into()
+    }
+}
+
+crate::choice! {
+    OperationKind {
+        "set" => OperationKind::Set,
+        "delete" => OperationKind::Delete,
+        "append" => OperationKind::Append,
+    }
+}
+
 impl Operation {
     /// Checks what can be checked without the document.
     ///
@@ -141,20 +222,24 @@ impl Operation {
     ///
     /// A [`FieldError`] that names the field, for example `changes[3].path`.
     pub fn validate(&self, index: usize) -> Result<(), FieldError> {
-        let wrong = |field, message: &str| FieldError::new(index, field, message);
-        check_name(&self.actor_id).map_err(|message| wrong("actor_id", message))?;
+        self.check().map_err(|(field, message)| FieldError::new(index, field, message))
+    }
+
+    /// The field that is wrong, and why.
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        check_name(&self.actor_id).map_err(|message| ("actor_id", message))?;
         if self.actor_id == SERVER_DEVICE {
-            return Err(wrong("actor_id", "this name is reserved for the server"));
+            return Err(("actor_id", "this name is reserved for the server"));
         }
         if let Some(op_id) = &self.op_id {
-            check_name(op_id).map_err(|message| wrong("op_id", message))?;
+            check_name(op_id).map_err(|message| ("op_id", message))?;
         }
-        let path = self.pointer(index)?;
+        let path = Pointer::parse(&self.path).map_err(|message| ("path", message))?;
         match (self.op, &self.value) {
             (OperationKind::Delete, None | Some(Value::Null)) => Ok(()),
-            (OperationKind::Delete, Some(_)) => Err(wrong("value", "`delete` takes no value")),
-            (_, None) => Err(wrong("value", "a value is required")),
-            (kind, Some(value)) => check_value(kind, &path, value).map_err(|message| wrong("value", message)),
+            (OperationKind::Delete, Some(_)) => Err(("value", "`delete` takes no value")),
+            (_, None) => Err(("value", "a value is required")),
+            (kind, Some(value)) => check_value(kind, &path, value).map_err(|message| ("value", message)),
         }
     }
 
@@ -177,24 +262,16 @@ fn check_value(kind: OperationKind, path: &Pointer, value: &Value) -> Result<(),
 
 /// A name of 1 to 64 visible characters.
 fn check_name(name: &str) -> Result<(), &'static str> {
-    let is_visible = |character: char| !character.is_control() && !character.is_whitespace();
-    if (1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()) && name.chars().all(is_visible) {
+    let is_long_enough = (1..=NAME_CHARACTERS_MAX).contains(&name.chars().count());
+    if is_long_enough && !name.contains(char::is_whitespace) && input::check_characters(name, &[]).is_ok() {
         Ok(())
     } else {
         Err("1 to 64 visible characters are expected")
     }
 }
 
-/// Reads a field of free JSON that is present, be it null; serde takes null for an absent one. For `deserialize_with`.
-///
-/// # Errors
-/// Those of the deserializer.
-pub fn present_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
 /// True when arrays and objects nest deeper than `depth`.
-pub(super) fn is_deeper_than(value: &Value, depth: usize) -> bool {
+pub(crate) fn is_deeper_than(value: &Value, depth: usize) -> bool {
     let below = |child: &Value| depth == 0 || is_deeper_than(child, depth - 1);
     match value {
         Value::Array(values) => depth == 0 || values.iter().any(below),

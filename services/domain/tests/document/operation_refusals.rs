@@ -1,9 +1,20 @@
 //! JSON operations that are refused, and what the refusal names.
 
 use firemode_domain::document::{Entry, Refusal, SERVER_DEVICE, VectorClock};
-use serde_json::json;
+use firemode_domain::input::{At, Faults, Input as _};
+use serde_json::{Value, json};
 
 use crate::support::*;
+
+/// The entry of a request, or the one field that is wrong with it.
+fn read(json: Value) -> Result<Entry, String> {
+    let mut faults = Faults::default();
+    let entry = Entry::read(json, &At::Entry(&At::named("changes"), 0), &mut faults);
+    faults.into_result(entry).map_err(|errors| {
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        errors[0].field.clone()
+    })
+}
 
 #[test]
 fn a_refused_operation_names_its_field() {
@@ -25,8 +36,8 @@ fn a_refused_operation_names_its_field() {
         (json!({ "op": "set", "path": "/x", "value": 1, "actor_id": "a b" }), "changes[0].actor_id"),
         (json!({ "op": "set", "path": "/x", "value": 1, "actor_id": SERVER_DEVICE }), "changes[0].actor_id"),
         (json!({ "op": "set", "path": "/x", "value": 1, "op_id": "" }), "changes[0].op_id"),
-        (json!({ "op": "set", "path": "/x", "value": 1, "extra": 1 }), "changes[0]"),
-        (json!({ "op": "move", "path": "/x", "value": 1 }), "changes[0]"),
+        (json!({ "op": "set", "path": "/x", "value": 1, "extra": 1 }), "changes[0].extra"),
+        (json!({ "op": "move", "path": "/x", "value": 1 }), "changes[0].op"),
         (json!("not base64!"), "changes[0]"),
         (json!(7), "changes[0]"),
     ];
@@ -35,8 +46,8 @@ fn a_refused_operation_names_its_field() {
             fields.entry("actor_id").or_insert(json!("phone"));
             fields.entry("timestamp").or_insert(json!("2026-11-20T10:00:00Z"));
         }
-        let found = match Entry::from_json(0, json.clone()) {
-            Err(error) => error.field().to_owned(),
+        let found = match read(json.clone()) {
+            Err(field) => field,
             Ok(entry) => prepare(&mut session(), vec![entry], None, user(1)).unwrap_err().field(),
         };
         assert_eq!(found, field, "{json}");
@@ -48,7 +59,7 @@ fn a_value_that_nests_too_deeply_is_refused() {
     let nested = |depth| (0..depth).fold(json!(1), |value, _| json!([value]));
     assert!(matches!(set("/x", nested(32), "phone"), Entry::Operation(_)));
     let json = json!({ "op": "set", "path": "/x", "value": nested(33), "actor_id": "p", "timestamp": "2026-11-20T10:00:00Z" });
-    assert_eq!(Entry::from_json(4, json).unwrap_err().field(), "changes[4].value");
+    assert_eq!(read(json).unwrap_err(), "changes[0].value");
 
     // Step by step, objects may nest as deep as the document allows, and no deeper.
     let mut session = session();

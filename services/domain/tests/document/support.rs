@@ -6,6 +6,7 @@ use firemode_domain::document::{
     ConflictValue, Entry, ItemSeed, Limits, NewChange, Operation, Prepared, RecordedChange, Refusal,
     SessionDocument, VectorClock, WriterContext,
 };
+use firemode_domain::input;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -100,7 +101,7 @@ pub(crate) fn entry(kind: &str, path: &str, value: Value, device: &str) -> Entry
     if kind != "delete" {
         json["value"] = value;
     }
-    Entry::from_json(0, json).unwrap()
+    input::read(json).unwrap()
 }
 
 pub(crate) fn set(path: &str, value: impl Into<Value>, device: &str) -> Entry {

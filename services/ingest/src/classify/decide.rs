@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use actix_web::http::StatusCode;
 use firemode_domain::audit::{AuditEvent, AuditStatus, is_code};
 use firemode_domain::classification::{self, ClassifyError, Context, Invalid, Observation, Rule};
+use firemode_domain::input::{FieldError, Object};
 use firemode_storage::Transaction;
 use firemode_storage::sessions::{self, Hold};
+use firemode_web::Problem;
 use firemode_web::shapes::{ClassifyAnswer, ClassifyBody};
-use firemode_web::{FieldError, Problem};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -95,13 +96,13 @@ impl Decision {
 
 fn classify(rules: &[Rule], fault: &ClassifyBody) -> Result<classification::Outcome, Problem> {
     let context = match &fault.context {
-        Some(value) if !value.is_null() => Context::parse(value.clone()).map_err(invalid_context)?,
-        _ => Context::default(),
+        Some(Object(facts)) => Context::parse(facts.clone().into()).map_err(invalid_context)?,
+        None => Context::default(),
     };
-    let item_code = fault.item_code.clone();
+    let item_code = fault.item_code.to_string();
     let rule = classification::rule_for_item(rules, &item_code)
         .ok_or_else(|| refusal(&ClassifyError::UnknownItem { item_code: item_code.clone() }))?;
-    let observed_condition = fault.observed_condition.clone();
+    let observed_condition = fault.observed_condition.to_string();
     let observation = Observation { item_code, observed_condition, context };
     classification::classify(rule, &observation).map_err(|error| refusal(&error))
 }
@@ -128,13 +129,15 @@ fn code_alone(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use firemode_domain::classification::shipped_rules;
+    use firemode_domain::input;
     use serde_json::Value;
 
     use super::*;
 
     fn fault(item_code: &str, observed_condition: &str, context: Option<Value>) -> ClassifyBody {
-        let (item_code, observed_condition) = (item_code.to_owned(), observed_condition.to_owned());
-        ClassifyBody { item_code, observed_condition, session_id: None, context }
+        let body =
+            json!({"item_code": item_code, "observed_condition": observed_condition, "context": context});
+        input::read(body).expect("the fault can be read")
     }
 
     #[test]
@@ -143,7 +146,7 @@ mod tests {
         for (fault, code, named) in [
             (fault("NO-SUCH-ITEM", "missing", None), "FIRE-404", "NO-SUCH-ITEM"),
             (fault("EXT-PRESSURE", "no_such_condition", None), "FIRE-422", "observed_condition"),
-            (fault("EXT-PRESSURE", "pressure_low", Some(json!([]))), "FIRE-422", "context"),
+            (fault("EXT-PRESSURE", "pressure_low", Some(json!({"measurement": 7}))), "FIRE-422", "context"),
         ] {
             let problem = classify(rules, &fault).expect_err("there is no class");
             assert_eq!(problem.error_code(), code);

@@ -4,6 +4,7 @@ mod decide;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use firemode_domain::input::List;
 use firemode_storage::{Transaction, audit, rules};
 use firemode_web::shapes::{ClassifyAnswer, ClassifyBody, FaultResult, FaultsAnswer, FaultsBody};
 use firemode_web::{Body, Key, Outcome, Problem, run_once};
@@ -57,7 +58,7 @@ pub(crate) async fn many(
 ) -> Result<HttpResponse, Problem> {
     let scope = key.scope(caller.organisation_id, caller.user_id);
     let days = state.settings.idempotency.days;
-    let FaultsBody(faults) = body.value;
+    let List(faults) = body.value;
     let outcome =
         run_once(state.database.tenant(caller.organisation_id), scope, &body.fingerprint, days, async |tx| {
             caller.check_token(tx).await?;

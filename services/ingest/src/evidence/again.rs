@@ -1,11 +1,12 @@
 //! Evidence that may be there already, under an id that the device made.
 
 use data_encoding::HEXLOWER;
+use firemode_domain::input::FieldError;
 use firemode_storage::Executor;
 use firemode_storage::evidence::{self, Evidence};
 use firemode_storage::sessions::Hold;
+use firemode_web::Problem;
 use firemode_web::shapes::EvidenceFields;
-use firemode_web::{FieldError, Problem};
 use uuid::Uuid;
 
 use super::check_session;
@@ -43,9 +44,9 @@ fn the_same(known: Evidence, fields: &EvidenceFields) -> Result<Evidence, Proble
     let (hash, item) = (HEXLOWER.encode(&known.sha256), known.item_id.as_deref().unwrap_or("none"));
     let session = known.session_id.to_string();
     let stored = [
-        ("sha256_hash", hash.as_str(), hash.eq_ignore_ascii_case(&fields.sha256_hash)),
+        ("sha256_hash", hash.as_str(), fields.sha256_hash.is(&hash)),
         ("session_id", session.as_str(), known.session_id == fields.session_id),
-        ("item_id", item, known.item_id == fields.item_id),
+        ("item_id", item, known.item_id.as_deref() == fields.item_id.as_deref()),
         ("evidence_type", known.evidence_type.as_str(), known.evidence_type == fields.evidence_type.as_str()),
     ];
     if stored.iter().all(|(_, _, is_same)| *is_same) {

@@ -5,10 +5,12 @@ use actix_web::{FromRequest as _, HttpRequest, web};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use firemode_domain::input::{self, At, Faults, Input, Members};
 use firemode_web::shapes::EvidenceFields;
-use firemode_web::{Problem, parse};
-use serde_json::{Map, Value};
+use firemode_web::{Problem, json};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use utoipa::openapi::{RefOr, Schema};
 
 use super::incoming::{begin, discard};
 use super::{Received, fields, sniff};
@@ -46,19 +48,38 @@ pub(super) async fn receive(
 }
 
 fn decode(bytes: &[u8]) -> Result<(EvidenceFields, Vec<u8>), Problem> {
-    let mut members: Map<String, Value> = parse(bytes)?;
-    let content = match members.remove(CONTENT) {
-        Some(Value::String(text)) => {
-            BASE64.decode(text).map_err(|_| Problem::invalid_field(CONTENT, "is not base64"))?
-        }
-        Some(_) => return Err(Problem::invalid_field(CONTENT, "must be text in base64")),
-        None => return Err(Problem::invalid_field(CONTENT, "is required")),
+    let mut faults = Faults::default();
+    let mut body = json(bytes, &mut faults)?;
+    let content = body.as_object_mut().and_then(|members| members.remove(CONTENT));
+    let at = At::named(CONTENT);
+    let content = match content {
+        Some(content) => Content::read(content, &at, &mut faults),
+        None => Content::absent(&at, &mut faults),
     };
-    if content.len() > CONTENT_BYTES_MAX {
+    let fields = Members::of_json(body, &At::Body, &mut faults).and_then(fields::from_members);
+    let (fields, content) = faults.into_result(fields.zip(content)).map_err(Problem::invalid)?;
+    if content.0.len() > CONTENT_BYTES_MAX {
         let detail = format!("JSON carries files of {CONTENT_BYTES_MAX} bytes at most; send a form instead.");
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
-    Ok((fields::from_json(members)?, content))
+    Ok((fields, content.0))
+}
+
+/// A file in base64.
+struct Content(Vec<u8>);
+
+impl Input for Content {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let bytes = value.as_str().and_then(|text| BASE64.decode(text).ok());
+        if bytes.is_none() {
+            faults.add(at, "must be text in base64");
+        }
+        bytes.map(Self)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        input::text(1, None).into()
+    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use firemode_domain::input::{At, Faults, Fields as _, Members};
+use firemode_web::Problem;
 use firemode_web::shapes::EvidenceFields;
-use firemode_web::{Problem, Problems, parse, validate};
-use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 /// Largest `metadata`, in bytes.
@@ -25,44 +25,20 @@ pub(crate) const TEXTS: [(&str, usize); 6] = [
 
 const METADATA: &str = "metadata";
 
-/// Reads the texts of a form: 422 naming what is missing or not valid.
+/// Reads the texts of a form: 422 naming all that is missing or not valid.
 pub(crate) fn from_form(texts: BTreeMap<String, String>, has_file: bool) -> Result<EvidenceFields, Problem> {
-    let mut problems = Problems::default();
+    let mut faults = Faults::default();
     if !has_file {
-        problems.add(FILE, "is required");
+        faults.add(&At::named(FILE), "is required");
     }
-    for name in ["sha256_hash", "session_id", "evidence_type"] {
-        if !texts.contains_key(name) {
-            problems.add(name, "is required");
-        }
-    }
-    let mut members = Map::new();
-    for (name, text) in texts {
-        let value = if name == METADATA {
-            serde_json::from_str(&text).unwrap_or_else(|error| {
-                problems.add(METADATA, format!("must be a JSON object: {error}"));
-                Value::Null
-            })
-        } else {
-            Value::String(text)
-        };
-        members.insert(name, value);
-    }
-    problems.into_result()?;
-    from_json(members)
+    let fields = from_members(Members::of_texts(texts, &mut faults));
+    faults.into_result(fields).map_err(Problem::invalid)
 }
 
-/// Reads the members of a JSON body, without the content.
-pub(super) fn from_json(members: Map<String, Value>) -> Result<EvidenceFields, Problem> {
-    let json = serde_json::to_vec(&members).map_err(Problem::internal)?;
-    let fields: EvidenceFields = parse(&json)?;
-    validate(&fields)?;
-    let metadata_bytes =
-        fields.metadata.as_ref().map_or(0, |metadata| Value::from(metadata.clone()).to_string().len());
-    if metadata_bytes > METADATA_BYTES_MAX {
-        return Err(Problem::invalid_field(METADATA, format!("may have {METADATA_BYTES_MAX} bytes at most")));
-    }
-    Ok(fields)
+/// Reads what is said about evidence, wherever it is said.
+pub(crate) fn from_members(mut members: Members<'_>) -> Option<EvidenceFields> {
+    members.bound(METADATA, METADATA_BYTES_MAX);
+    EvidenceFields::of_members(members)
 }
 
 /// What two forms must share to be the same request: their boundaries and the order of their fields may differ.
@@ -96,7 +72,7 @@ mod tests {
         let fields = from_form(texts(&more), true).expect("the form is valid");
         assert_eq!(fields.session_id.to_string(), SESSION);
         assert_eq!(fields.item_id.as_deref(), Some("door-7"));
-        assert_eq!(fields.metadata.expect("there is metadata")["device"], "tablet");
+        assert_eq!(fields.metadata.expect("there is metadata").0["device"], "tablet");
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(crate) async fn check(
         return Err(Problem::invalid_field("file", "is empty"));
     }
     let found = HEXLOWER.encode(sha256);
-    if !found.eq_ignore_ascii_case(&fields.sha256_hash) {
+    if !fields.sha256_hash.is(&found) {
         let detail = format!("The bytes that arrived have the hash {found}, not the one in sha256_hash.");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).reason("HASH-MISMATCH"));
     }
@@ -179,7 +179,7 @@ impl Keeping<'_> {
             evidence_id,
             sha256: HEXLOWER.encode(&self.bytes.sha256),
             size_bytes: self.bytes.size_bytes,
-            item_id: self.fields.item_id.clone(),
+            item_id: self.fields.item_id.as_deref().map(str::to_owned),
             evidence_type: Some(self.fields.evidence_type.as_str().to_owned()),
         };
         let of = (self.caller.organisation_id, self.fields.session_id);
@@ -187,7 +187,7 @@ impl Keeping<'_> {
     }
 
     fn metadata(&self) -> Value {
-        Value::Object(self.fields.metadata.clone().unwrap_or_default())
+        Value::Object(self.fields.metadata.clone().unwrap_or_default().0)
     }
 
     /// False where the id is in use by now.

@@ -1,14 +1,13 @@
 //! Where the processor's time goes.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use actix_web::web::{self, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
+use firemode_domain::input::Whole;
 use firemode_runtime::memory::Memory;
 use firemode_runtime::settings::SupervisorSettings;
-use firemode_web::{Problem, Problems};
+use firemode_web::{Params, Problem};
 use pprof::{ProfilerGuard, ProfilerGuardBuilder};
 
 use super::{download, format, take_turn};
@@ -21,7 +20,7 @@ const SAMPLES_PER_SECOND: i32 = 99;
 const NOT_SAMPLED: [&str; 4] = ["libc", "libgcc", "pthread", "vdso"];
 
 const SECONDS_DEFAULT: u64 = 10;
-const SECONDS_MAX: u64 = 60;
+const SECONDS_MAX: i64 = 60;
 
 /// The sampler takes so much for its table of stacks and the names of functions, and keeps it (load/RESULTS.md).
 const SAMPLER_BYTES: u64 = 192 << 20;
@@ -36,7 +35,10 @@ pub(crate) async fn processor(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let seconds = seconds_of(request.query_string())?;
+    let mut params = Params::of(&request)?;
+    let seconds: Option<Whole<1, SECONDS_MAX>> = params.optional("seconds");
+    params.finish()?;
+    let seconds = seconds.map_or(SECONDS_DEFAULT, |seconds| seconds.get().unsigned_abs());
     let _turn = take_turn()?;
     // The first one of a process reads the executable's symbols, which takes long enough to hold up other requests.
     let sampling =
@@ -66,22 +68,4 @@ fn begin(supervisor: &SupervisorSettings) -> Result<ProfilerGuard<'static>, Prob
     let sampling = sampler.build().map_err(Problem::internal)?;
     SAMPLER.get_or_init(|| ());
     Ok(sampling)
-}
-
-fn seconds_of(query: &str) -> Result<u64, Problem> {
-    let given = Query::<BTreeMap<String, String>>::from_query(query)
-        .map_err(|_| Problem::bad_request("The query string cannot be read."))?;
-    let mut problems = Problems::default();
-    let mut seconds = SECONDS_DEFAULT;
-    for (name, value) in given.into_inner() {
-        match value.parse() {
-            Ok(number @ 1..=SECONDS_MAX) if name == "seconds" => seconds = number,
-            _ if name == "seconds" => {
-                problems.add(name, format!("'{value}' is not a whole number from 1 to {SECONDS_MAX}"));
-            }
-            _ => problems.add(name, "is not a parameter of this route"),
-        }
-    }
-    problems.into_result()?;
-    Ok(seconds)
 }

@@ -4,17 +4,14 @@ use std::convert::identity;
 
 use actix_web::http::StatusCode;
 use firemode_domain::document::{Entry, Limits, Refusal, split_changes};
+use firemode_domain::input::{AsSent, At, Faults, Input as _};
 use firemode_storage::documents::Submission;
 use firemode_web::shapes::ResultsBody;
-use firemode_web::{FieldError, Problem, parse};
-use serde_json::Value;
+use firemode_web::{Problem, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::refusal::problem_of;
-
-/// At most this many entries are named as wrong in one answer.
-const ERRORS_MAX: usize = 100;
 
 /// The forms that results come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +52,8 @@ pub(super) fn decode(form: Form, body: &[u8], user_id: Uuid, limits: &Limits) ->
     let fingerprint = Sha256::digest(body).into();
     let (entries, seen, idempotency_key) = match form {
         Form::Json => {
-            let body: ResultsBody = parse(body)?;
-            (entries(body.changes, limits)?, body.vector_clock, body.idempotency_key)
+            let body = results(body, limits)?;
+            (body.changes.0, body.vector_clock, body.idempotency_key.map(|AsSent(key)| key))
         }
         Form::Automerge => {
             let changes = split_changes(body, limits).map_err(|refusal| problem_of(&refusal, identity))?;
@@ -66,22 +63,15 @@ pub(super) fn decode(form: Form, body: &[u8], user_id: Uuid, limits: &Limits) ->
     Ok(Decoded { submission: Submission { entries, seen, user_id }, idempotency_key, fingerprint })
 }
 
-fn entries(changes: Vec<Value>, limits: &Limits) -> Result<Vec<Entry>, Problem> {
-    let (found, max) = (changes.len(), limits.request_entries_max);
+fn results(body: &[u8], limits: &Limits) -> Result<ResultsBody, Problem> {
+    let mut faults = Faults::default();
+    let body = json(body, &mut faults)?;
+    let (found, max) = (body["changes"].as_array().map_or(0, Vec::len), limits.request_entries_max);
     if found > max {
         return Err(problem_of(&Refusal::TooManyEntries { found, max }, identity));
     }
-    let mut entries = Vec::with_capacity(found);
-    let mut errors = Vec::new();
-    for (index, change) in changes.into_iter().enumerate() {
-        match Entry::from_json(index, change) {
-            Ok(entry) => entries.push(entry),
-            Err(error) => errors
-                .push(FieldError { field: error.field().to_owned(), message: error.message().to_owned() }),
-        }
-    }
-    errors.truncate(ERRORS_MAX);
-    if errors.is_empty() { Ok(entries) } else { Err(Problem::invalid(errors)) }
+    let results = ResultsBody::read(body, &At::Body, &mut faults);
+    faults.into_result(results).map_err(Problem::invalid)
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ pub(super) fn equivocation(detail: impl Into<String>) -> Problem {
 mod tests {
     use std::convert::identity;
 
-    use firemode_domain::document::{ActorId, ChangeFault, Entry};
-    use serde_json::json;
+    use firemode_domain::document::{ActorId, ChangeFault, Operation, OperationKind};
+    use time::OffsetDateTime;
 
     use super::*;
 
@@ -48,12 +48,15 @@ mod tests {
 
     #[test]
     fn the_offending_entry_or_field_is_named() {
-        let of_operation = Entry::from_json(
-            4,
-            json!({ "op": "set", "path": "/items/a/b", "actor_id": "t",
-            "timestamp": "2026-02-13T01:02:03Z" }),
-        )
-        .expect_err("a set needs a value");
+        let operation = Operation {
+            op: OperationKind::Set,
+            path: "/items/a/b".to_owned(),
+            value: None,
+            actor_id: "t".to_owned(),
+            timestamp: OffsetDateTime::UNIX_EPOCH,
+            op_id: None,
+        };
+        let of_operation = operation.validate(4).expect_err("a set needs a value");
         for (refusal, field) in [
             (Refusal::Change { index: 3, fault: ChangeFault::Truncated }, "changes[3]: "),
             (Refusal::Operation(of_operation), "changes[4].value: "),

@@ -7,13 +7,13 @@ use actix_web::http::StatusCode;
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use firemode_domain::input::{At, Faults, Input, Line, Members, Metadata};
 use firemode_web::Problem;
 use firemode_web::shapes::EvidenceFields;
 use firemode_web::tus::{
     CONTENT_TYPE_OF_CHUNKS, TUS_RESUMABLE, UPLOAD_CHECKSUM, UPLOAD_LENGTH, UPLOAD_METADATA, UPLOAD_OFFSET,
     VERSION,
 };
-use serde_json::{Map, Value};
 
 use crate::evidence::fields;
 
@@ -24,6 +24,8 @@ const FILE_NAME: &str = "filename";
 const FILE_TYPE: &str = "filetype";
 
 const FILE_NAME_BYTES_MAX: usize = 512;
+
+type FileName = Line<FILE_NAME_BYTES_MAX>;
 
 /// What a chunk's bytes must hash to.
 pub(super) struct Checksum {
@@ -67,31 +69,36 @@ fn number(request: &HttpRequest, name: &str) -> Result<u64, Problem> {
 
 /// What is said about the file: the fields of the form, each in base64.
 pub(super) fn fields(request: &HttpRequest) -> Result<EvidenceFields, Problem> {
+    let mut faults = Faults::default();
     let mut texts = BTreeMap::new();
     for pair in text(request, UPLOAD_METADATA)?.unwrap_or_default().split(',') {
         let (name, value) = pair.trim().split_once(' ').unwrap_or((pair.trim(), ""));
         if name.is_empty() {
             continue;
         }
-        let decoded = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let value = decoded.ok_or_else(|| Problem::invalid_field(name, "must be UTF-8 text in base64"))?;
-        let bytes_max =
-            bytes_max(name).ok_or_else(|| Problem::invalid_field(name, "is not a known field"))?;
-        if value.len() > bytes_max {
-            return Err(Problem::invalid_field(name, format!("may have {bytes_max} bytes at most")));
-        }
-        if texts.insert(name.to_owned(), value).is_some() {
-            return Err(Problem::invalid_field(name, "is there twice"));
+        match decoded(name, value) {
+            Err(why) => faults.add(&At::named(name), why),
+            Ok(_) if texts.contains_key(name) => faults.add(&At::named(name), "is there twice; send it once"),
+            Ok(value) => drop(texts.insert(name.to_owned(), value)),
         }
     }
     texts.remove(FILE_TYPE);
-    let file_name = texts.remove(FILE_NAME);
-    let mut fields = fields::from_form(texts, true)?;
+    let file_name: Option<FileName> =
+        texts.remove(FILE_NAME).and_then(|name| Input::read_text(name, &At::named(FILE_NAME), &mut faults));
+    let fields = fields::from_members(Members::of_texts(texts, &mut faults));
+    let mut fields = faults.into_result(fields).map_err(Problem::invalid)?;
     if let Some(name) = file_name {
-        let metadata = fields.metadata.get_or_insert_with(Map::new);
-        metadata.entry(FILE_NAME).or_insert(Value::String(name));
+        let Metadata(metadata) = fields.metadata.get_or_insert_default();
+        metadata.entry(FILE_NAME).or_insert(name.into_string().into());
     }
     Ok(fields)
+}
+
+fn decoded(name: &str, value: &str) -> Result<String, String> {
+    let bytes_max = bytes_max(name).ok_or("is not a known field; remove it or correct its name")?;
+    let text = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = text.ok_or("must be UTF-8 text in base64")?;
+    if text.len() > bytes_max { Err(format!("may have {bytes_max} bytes at most")) } else { Ok(text) }
 }
 
 fn bytes_max(name: &str) -> Option<usize> {

@@ -1,35 +1,25 @@
 //! `POST /v1/classify` and `POST /v1/rules/classify_faults`.
 
+use firemode_domain::body;
 use firemode_domain::classification::Classification;
-use garde::Validate;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use firemode_domain::input::{Line, List, Object};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Most faults in one request.
-pub const FAULTS_MAX: usize = 1_000;
-
-/// A fault as it was seen.
-#[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low"}))]
-pub struct ClassifyBody {
-    /// Code of the item.
-    #[garde(length(chars, min = 1, max = 64))]
-    #[schema(example = "EXT-PRESSURE", min_length = 1, max_length = 64)]
-    pub item_code: String,
-    /// The condition seen.
-    #[garde(length(chars, min = 1, max = 64))]
-    #[schema(example = "pressure_low", min_length = 1, max_length = 64)]
-    pub observed_condition: String,
-    /// The session in which it was seen.
-    #[garde(skip)]
-    pub session_id: Option<Uuid>,
-    /// What surrounds it: `measurement` and `baseline` as `{value, unit}`, and facts that rules ask for.
-    #[garde(skip)]
-    #[schema(value_type = Option<Object>)]
-    pub context: Option<Value>,
+body! {
+    /// A fault as it was seen.
+    #[derive(Debug, Clone)]
+    pub struct ClassifyBody like {"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low"} {
+        /// Code of the item.
+        pub item_code: Line<64> = "EXT-PRESSURE",
+        /// The condition seen.
+        pub observed_condition: Line<64> = "pressure_low",
+        /// The session in which it was seen.
+        pub session_id: Option<Uuid>,
+        /// What surrounds it: `measurement` and `baseline` as `{value, unit}`, and facts that rules ask for.
+        pub context: Option<Object>,
+    }
 }
 
 /// The class of a fault.
@@ -48,10 +38,7 @@ pub struct ClassifyAnswer {
 }
 
 /// Faults as they were seen, 1 to 1,000.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(transparent)]
-#[garde(transparent)]
-pub struct FaultsBody(#[garde(length(min = 1, max = FAULTS_MAX), dive)] pub Vec<ClassifyBody>);
+pub type FaultsBody = List<ClassifyBody, 1, 1_000>;
 
 /// One result for each fault.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,36 +1,61 @@
 //! `POST /v1/evidence`.
 
-use garde::Validate;
+use firemode_domain::input::{self, At, ClientKey, Faults, Input, Metadata};
+use firemode_domain::{body, choice};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
-/// What is said about a piece of evidence.
-#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EvidenceFields {
-    /// SHA-256 of the file, in hex, computed on the device.
-    #[garde(custom(sha256_hex))]
-    #[schema(example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
-    pub sha256_hash: String,
-    /// The session that it belongs to.
-    #[garde(skip)]
-    pub session_id: Uuid,
-    /// The item that it shows.
-    #[garde(inner(length(chars, min = 1, max = 128), custom(without_control_characters)))]
-    #[schema(max_length = 128)]
-    pub item_id: Option<String>,
-    /// An id made on the device, so that an offline document can name it.
-    #[garde(skip)]
-    pub evidence_id: Option<Uuid>,
-    /// What it is.
-    #[garde(skip)]
-    pub evidence_type: EvidenceType,
-    /// What the device says about it: `captured_at`, `device`, `location`.
-    #[garde(skip)]
-    #[schema(value_type = Option<Object>)]
-    pub metadata: Option<Map<String, Value>>,
+body! {
+    /// What is said about a piece of evidence.
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct EvidenceFields {
+        /// SHA-256 of the file, in hex, computed on the device.
+        pub sha256_hash: Sha256Hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        /// The session that it belongs to.
+        pub session_id: Uuid,
+        /// The item that it shows.
+        pub item_id: Option<ClientKey<128>>,
+        /// An id made on the device, so that an offline document can name it.
+        pub evidence_id: Option<Uuid>,
+        /// What it is.
+        pub evidence_type: EvidenceType,
+        /// What the device says about it: `captured_at`, `device`, `location`.
+        pub metadata: Option<Metadata>,
+    }
+}
+
+/// A SHA-256 in hex: 64 digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sha256Hex(String);
+
+impl Sha256Hex {
+    /// Is it this hash, also in hex?
+    #[must_use]
+    pub fn is(&self, hash: &str) -> bool {
+        self.0.eq_ignore_ascii_case(hash)
+    }
+}
+
+impl Input for Sha256Hex {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Value::String(text) if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                Some(Self(text))
+            }
+            _ => {
+                faults.add(at, "must be a SHA-256 in hex: 64 digits");
+                None
+            }
+        }
+    }
+
+    fn schema() -> RefOr<Schema> {
+        input::text(64, Some(64)).into()
+    }
 }
 
 /// The kinds of evidence.
@@ -109,18 +134,12 @@ impl EvidenceType {
     }
 }
 
-fn sha256_hex(text: &str, _: &()) -> garde::Result {
-    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        Ok(())
-    } else {
-        Err(garde::Error::new("must be a SHA-256 in hex: 64 digits"))
-    }
-}
-
-fn without_control_characters(text: &str, _: &()) -> garde::Result {
-    if text.chars().any(char::is_control) {
-        Err(garde::Error::new("must not contain control characters"))
-    } else {
-        Ok(())
+choice! {
+    EvidenceType {
+        "photo" => EvidenceType::Photo,
+        "video" => EvidenceType::Video,
+        "document" => EvidenceType::Document,
+        "measurement" => EvidenceType::Measurement,
+        "signature" => EvidenceType::Signature,
     }
 }

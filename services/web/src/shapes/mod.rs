@@ -5,7 +5,7 @@ mod evidence;
 mod results;
 mod uploads;
 
-pub use classify::{ClassifyAnswer, ClassifyBody, FAULTS_MAX, FaultResult, FaultsAnswer, FaultsBody};
-pub use evidence::{EvidenceAnswer, EvidenceBody, EvidenceFields, EvidenceForm, EvidenceType};
-pub use results::{ResultEntry, ResultsAnswer, ResultsBody, told_clock};
+pub use classify::{ClassifyAnswer, ClassifyBody, FaultResult, FaultsAnswer, FaultsBody};
+pub use evidence::{EvidenceAnswer, EvidenceBody, EvidenceFields, EvidenceForm, EvidenceType, Sha256Hex};
+pub use results::{ResultsAnswer, ResultsBody, told_clock};
 pub use uploads::UploadAnswer;

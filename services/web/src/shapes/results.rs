@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use firemode_domain::document::{Conflict, Held, Operation, VectorClock};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use firemode_domain::body;
+use firemode_domain::document::{Conflict, Entry, Held, VectorClock};
+use firemode_domain::input::{AsSent, List, Object};
+use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -20,41 +20,23 @@ pub fn told_clock(clock: &VectorClock, is_named: impl Fn(&str) -> bool) -> BTree
     told.map(|(actor, seq)| (actor.to_owned(), seq)).collect()
 }
 
-/// Results of a test session.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"changes": [{
-    "op": "set", "path": "/items/door-7", "value": {"label": "Fire door 7", "outcome": "pass"},
-    "actor_id": "tablet-3", "timestamp": "2026-11-21T08:30:00Z",
-}]}))]
-pub struct ResultsBody {
-    /// Automerge changes and operations, in any mixture. All of them are taken, or none.
-    #[garde(skip)]
-    #[schema(value_type = Vec<ResultEntry>)]
-    pub changes: Vec<Value>,
-    /// What the client had seen: actor (hex) to highest sequence number. Operations are applied at that point of the
-    /// history; without it, at the present state.
-    #[garde(skip)]
-    pub vector_clock: Option<VectorClock>,
-    /// Stands for the `Idempotency-Key` header where that is not sent.
-    #[garde(skip)]
-    pub idempotency_key: Option<String>,
-    /// Notes of the client about its synchronisation; they are not kept.
-    #[serde(rename = "_sync_meta")]
-    #[garde(skip)]
-    #[schema(value_type = Option<Object>)]
-    pub sync_meta: Option<Map<String, Value>>,
-}
-
-/// One entry of `changes`.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum ResultEntry {
-    /// One Automerge change in its binary form, in base64.
-    #[schema(example = "hW9Kg...")]
-    Change(String),
-    /// An operation on the document's JSON.
-    Operation(Operation),
+body! {
+    /// Results of a test session.
+    #[derive(Debug)]
+    pub struct ResultsBody like {"changes": [{
+        "op": "set", "path": "/items/door-7", "value": {"label": "Fire door 7", "outcome": "pass"},
+        "actor_id": "tablet-3", "timestamp": "2026-11-21T08:30:00Z",
+    }]} {
+        /// Automerge changes and operations, in any mixture. All of them are taken, or none.
+        pub changes: List<Entry, 0, { usize::MAX }>,
+        /// What the client had seen: actor (hex) to highest sequence number. Operations are applied at that point of the
+        /// history; without it, at the present state.
+        pub vector_clock: Option<VectorClock>,
+        /// Stands for the `Idempotency-Key` header where that is not sent.
+        pub idempotency_key: Option<AsSent>,
+        /// Notes of the client about its synchronisation; they are not kept.
+        pub _sync_meta: Option<Object>,
+    }
 }
 
 /// What became of a request's results. Everything that it counts is stored.

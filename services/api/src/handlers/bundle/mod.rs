@@ -2,6 +2,7 @@
 
 mod content;
 
+use crate::handlers::assets::Section;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ContentEncoding, ETAG, VARY,
@@ -10,7 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use firemode_domain::document::VectorClock;
-use firemode_web::{Problem, ProblemBody};
+use firemode_web::{Params, Problem, ProblemBody};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
@@ -24,7 +25,6 @@ use crate::handlers::assets::AssetView;
 use crate::handlers::buildings::BuildingView;
 use crate::handlers::session_view::fresh_actor_id;
 use crate::handlers::sessions::find;
-use crate::params::Params;
 use crate::spool::{Spool, encoding_for};
 use crate::state::State;
 
@@ -116,7 +116,8 @@ pub(crate) async fn offline_bundle(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&request)?;
-    let filter = AssetFilter { sections: params.repeated("section"), ids: params.repeated("asset_id") };
+    let sections = params.repeated("section").into_iter().map(Section::to_i16).collect();
+    let filter = AssetFilter { sections, ids: params.repeated("asset_id") };
     params.finish()?;
     // The content of a bundle is in memory until it is compressed, so only few are made at a time. The turn comes first: who
     // waits for it holds no connection. It ends before the bundle is sent, which takes as long as the client likes.

@@ -1,0 +1,103 @@
+//! Faults of a request, each under the path of its field.
+
+use std::fmt;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// At most this many faults are told in one answer: enough to repair a request, and small.
+pub const FAULTS_MAX: usize = 100;
+
+/// A longer name in a path is cut: it came from the client and may be anything.
+const NAME_CHARACTERS_MAX: usize = 64;
+
+/// One field of a request that is not valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// The field's path: `items[3].label`.
+    pub field: String,
+    /// What is wrong with it, and what to do.
+    pub message: String,
+}
+
+/// A place in a request. It costs nothing until a fault has to be told.
+#[derive(Debug, Clone, Copy)]
+pub enum At<'a> {
+    /// The body as a whole.
+    Body,
+    /// A member of an object.
+    Member(&'a At<'a>, &'a str),
+    /// An entry of a list, from 0.
+    Entry(&'a At<'a>, usize),
+}
+
+impl At<'_> {
+    /// A query parameter, a header, or a field of a form or of upload metadata.
+    #[must_use]
+    pub fn named(name: &str) -> At<'_> {
+        At::Member(&At::Body, name)
+    }
+
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Body => {}
+            Self::Member(parent, name) => {
+                parent.write(out);
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                let mut characters = name.chars();
+                out.extend(characters.by_ref().take(NAME_CHARACTERS_MAX));
+                if characters.next().is_some() {
+                    out.push('…');
+                }
+            }
+            Self::Entry(parent, index) => {
+                parent.write(out);
+                out.push_str(&format!("[{index}]"));
+            }
+        }
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut path = String::new();
+        self.write(&mut path);
+        f.write_str(if path.is_empty() { "(body)" } else { &path })
+    }
+}
+
+/// Collects faults while a request is read.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<FieldError>);
+
+impl Faults {
+    /// Notes one. Of several faults of one field only the first is kept: the others follow from it.
+    pub fn add(&mut self, at: &At<'_>, message: impl Into<String>) {
+        let field = at.to_string();
+        if self.0.len() < FAULTS_MAX && self.0.iter().all(|known| known.field != field) {
+            self.0.push(FieldError { field, message: message.into() });
+        }
+    }
+
+    /// Are there none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value that was read, or all that is wrong with it.
+    ///
+    /// # Errors
+    /// The faults, in the order in which they were found.
+    pub fn into_result<T>(self, value: Option<T>) -> Result<T, Vec<FieldError>> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => {
+                debug_assert!(!self.0.is_empty(), "a reader failed without saying why");
+                Err(self.0)
+            }
+        }
+    }
+}
