@@ -40,7 +40,7 @@ fn a_new_organisation_has_its_first_user_as_admin() {
     for member in ["id", "email", "full_name", "role"] {
         assert_eq!(me[member], answer["user"][member], "{member}");
     }
-    client.post("/v1/auth/register", &registration(&email)).problem(409, "FIRE-409");
+    client.post("/v1/auth/register", &registration(&email)).problem(409, "FIRE-409-EXISTS");
     let sql = Stack::shared().sql();
     let stored: Vec<u8> =
         sql.rows("select full_name_encrypted from users where email = $1", &[&email])[0].get(0);
@@ -255,7 +255,10 @@ fn tokens_that_an_admin_names_are_so_many_and_no_more() {
 #[test]
 fn registration_can_be_closed() {
     let closed = Stack::shared().beside(&[("FIREMODE__AUTH__REGISTRATION_OPEN", "false")]);
-    closed.client().post("/v1/auth/register", &registration(&new_email())).problem(403, "FIRE-403");
+    closed
+        .client()
+        .post("/v1/auth/register", &registration(&new_email()))
+        .problem(403, "FIRE-403-REGISTRATION-CLOSED");
 }
 
 #[test]

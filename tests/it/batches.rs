@@ -98,7 +98,7 @@ fn what_is_wrong_with_some_requests_of_a_batch_harms_none_of_the_others() {
         }
         offender.join().unwrap().problem(409, "FIRE-409-EQUIVOCATION");
         invalid.join().unwrap().problem(422, "FIRE-422");
-        refused.join().unwrap().problem(409, "FIRE-409");
+        refused.join().unwrap().problem(409, "FIRE-409-CANCELLED");
         assert_eq!(replayed.join().unwrap().expect(200).header("idempotent-replayed"), "true");
         // The path is part of what a key is good for.
         misused.join().unwrap().expect(200);

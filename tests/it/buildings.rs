@@ -44,11 +44,11 @@ fn name_and_address_are_taken_once_in_an_organisation() {
     let first = json!({"site_name": "Harbour Tower", "site_address": "1 Quay Street"});
     admin.post("/v1/buildings", &first).expect(201);
     let same = json!({"site_name": "HARBOUR TOWER", "site_address": "1 quay street"});
-    admin.post("/v1/buildings", &same).problem(409, "FIRE-409");
+    admin.post("/v1/buildings", &same).problem(409, "FIRE-409-EXISTS");
     let other = json!({"site_name": "Harbour Tower", "site_address": "2 Quay Street"});
     let other = admin.post("/v1/buildings", &other).expect(201).id();
     let change = json!({"site_address": "1 Quay Street"});
-    admin.patch(&format!("/v1/buildings/{other}"), &change).problem(409, "FIRE-409");
+    admin.patch(&format!("/v1/buildings/{other}"), &change).problem(409, "FIRE-409-EXISTS");
     self::admin().post("/v1/buildings", &first).expect(201);
 }
 

@@ -225,7 +225,7 @@ fn evidence_belongs_to_a_session_that_takes_it() {
     site.complete();
     Form::photo(&site.session_id, &bytes).upload(&site.admin).expect(201);
     site.set_status("cancelled").expect(200);
-    Form::photo(&site.session_id, &photo()).upload(&site.admin).problem(409, "FIRE-409");
+    Form::photo(&site.session_id, &photo()).upload(&site.admin).problem(409, "FIRE-409-CANCELLED");
     assert_eq!(stored_files(stack, &site.organisation), 1);
 }
 

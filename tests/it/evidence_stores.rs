@@ -189,7 +189,10 @@ fn a_session_s_evidence_is_listed_and_filtered() {
     site.admin.get(&format!("{path}?status=lost")).invalid(&["status"]);
     let other = Site::new();
     other.admin.get(&path).problem(404, "FIRE-404");
-    other.admin.get(&format!("{}?cursor={cursor}", other.session("/evidence"))).problem(400, "FIRE-400");
+    other
+        .admin
+        .get(&format!("{}?cursor={cursor}", other.session("/evidence")))
+        .problem(400, "FIRE-400-CURSOR");
 }
 
 #[test]

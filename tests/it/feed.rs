@@ -140,13 +140,13 @@ fn a_token_is_good_for_its_own_tenant_and_cannot_be_forged() {
     let site = Site::new();
     let follower = Follower::of(&site.admin);
     let ask = |client: &Client, token: &str| client.get(&format!("{FEED}?since={token}"));
-    let refused = |answer: Answer| answer.problem(400, "FIRE-400");
+    let refused = |answer: Answer| answer.problem(400, "FIRE-400-CURSOR");
     let stranger = Organisation::register(Stack::shared()).admin;
     refused(ask(&stranger, &follower.since));
     open_session(&site.admin, &site.building_id);
     let cursor = site.admin.get("/v1/tests/sessions?limit=1").expect(200).text("/next_cursor");
     refused(ask(&site.admin, &cursor));
-    site.admin.get(&format!("/v1/tests/sessions?cursor={}", follower.since)).problem(400, "FIRE-400");
+    site.admin.get(&format!("/v1/tests/sessions?cursor={}", follower.since)).problem(400, "FIRE-400-CURSOR");
     let token = &follower.since;
     for damaged in ["x", "", "e30", &token[1..], &format!("{token}AA"), &"A".repeat(5_000)] {
         refused(ask(&site.admin, damaged));

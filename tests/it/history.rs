@@ -90,7 +90,7 @@ fn the_history_is_paged_and_has_what_is_not_merged() {
     assert_eq!(walk(&site, 1), whole);
     let other = Site::of(site.organisation.clone());
     let cursor = site.admin.get(&site.session("/history?limit=1")).expect(200).text("/next_cursor");
-    site.admin.get(&other.session(&format!("/history?cursor={cursor}"))).problem(400, "FIRE-400");
+    site.admin.get(&other.session(&format!("/history?cursor={cursor}"))).problem(400, "FIRE-400-CURSOR");
 }
 
 #[test]

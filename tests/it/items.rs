@@ -84,10 +84,13 @@ fn an_item_that_is_there_already_is_a_conflict_and_nothing_is_added() {
     let site = Site::new();
     let stored = site.stored_changes(Stack::shared());
     let answer = add(&site, &json!({"items": [{"id": "new"}, {"asset_id": site.items[0]}]}));
-    let answer = answer.problem(409, "FIRE-409");
+    let answer = answer.problem(409, "FIRE-409-EXISTS");
     assert!(answer.text("/detail").contains("items[1].id"), "{}", answer.json);
     assert!(
-        add(&site, &json!({"id": site.items[0]})).problem(409, "FIRE-409").text("/detail").starts_with("id:")
+        add(&site, &json!({"id": site.items[0]}))
+            .problem(409, "FIRE-409-EXISTS")
+            .text("/detail")
+            .starts_with("id:")
     );
     assert_eq!(site.stored_changes(Stack::shared()), stored);
     add(&site, &json!({"id": "new"})).expect(201);
@@ -148,7 +151,7 @@ fn items_for_a_completed_session_wait_for_a_manager() {
         let late = technician.post(&path, &json!({ "id": id })).expect(201);
         assert_eq!((&late["late"], &late["heads"], &late["item_count"]), (&json!(1), &heads, &json!(4)));
     }
-    technician.post(&path, &json!({"id": "late-1"})).problem(409, "FIRE-409");
+    technician.post(&path, &json!({"id": "late-1"})).problem(409, "FIRE-409-EXISTS");
     assert_eq!(site.read()["late"], 2);
     site.set_status("active").expect(200);
     technician.post(&path, &json!({"id": "after"})).expect(201);
@@ -159,7 +162,7 @@ fn items_for_a_completed_session_wait_for_a_manager() {
         (&json!(7), &json!([]), &json!([]))
     );
     site.set_status("cancelled").expect(200);
-    technician.post(&path, &json!({})).problem(409, "FIRE-409");
+    technician.post(&path, &json!({})).problem(409, "FIRE-409-CANCELLED");
 }
 
 #[test]

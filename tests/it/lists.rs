@@ -110,7 +110,7 @@ fn a_cursor_is_good_for_its_own_list_tenant_and_filters_alone() {
     let sessions = cursor(&admin.get("/v1/tests/sessions?limit=1&status=pending").expect(200));
     admin.get(&format!("/v1/tests/sessions?status=pending&cursor={sessions}")).expect(200);
 
-    let refused = |client: &Client, path: String| client.get(&path).problem(400, "FIRE-400");
+    let refused = |client: &Client, path: String| client.get(&path).problem(400, "FIRE-400-CURSOR");
     refused(&admin, format!("/v1/tests/sessions?status=pending&cursor={buildings}"));
     refused(&admin, format!("/v1/tests/sessions?cursor={sessions}"));
     refused(&admin, format!("/v1/tests/sessions?status=active&cursor={sessions}"));
@@ -135,5 +135,5 @@ fn a_cursor_cannot_be_forged() {
     assert!(content["last_evaluated_id"].is_string() && content["vector_clock"].is_object(), "{content}");
     content["last_evaluated_id"] = uuid::Uuid::max().to_string().into();
     let forged = URL_SAFE_NO_PAD.encode(content.to_string());
-    admin.get(&format!("/v1/buildings?cursor={forged}")).problem(400, "FIRE-400");
+    admin.get(&format!("/v1/buildings?cursor={forged}")).problem(400, "FIRE-400-CURSOR");
 }

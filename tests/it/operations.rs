@@ -254,7 +254,7 @@ fn a_session_that_is_not_there_or_takes_nothing_more_says_so() {
     let send = |path: &str| site.admin.request("POST", path).key(&new_key()).json(&body).send();
     send(&nowhere).problem(404, "FIRE-404");
     site.set_status("cancelled").expect(200);
-    send(&site.session("/results")).problem(409, "FIRE-409");
+    send(&site.session("/results")).problem(409, "FIRE-409-CANCELLED");
     let text = site.admin.request("POST", &site.session("/results")).key(&new_key());
     text.body("text/plain", base64(b"x")).send().problem(415, "FIRE-415");
 }

@@ -53,7 +53,7 @@ fn use_everywhere(stack: &Stack, site: &Site, person: &Person) -> Vec<Answer> {
     let too_long = format!("{name}{}", "x".repeat(300));
     let refused = vec![
         register(&new_key(), &format!("{name}!")).invalid(&["password"]),
-        invite(json!({"email": email, "role": "technician"})).problem(409, "FIRE-409"),
+        invite(json!({"email": email, "role": "technician"})).problem(409, "FIRE-409-EXISTS"),
         invite(json!({"email": new_email(), "role": "technician", "full_name": too_long}))
             .invalid(&["full_name"]),
         accept(name).invalid(&["password"]),

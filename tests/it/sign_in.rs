@@ -152,7 +152,7 @@ fn a_second_factor_is_asked_for_and_each_code_works_once() {
     let organisation = Organisation::register(stack);
     let admin = &organisation.admin;
     admin.post("/v1/users/me/totp", &json!({"password": "not the right one"})).invalid(&["password"]);
-    admin.post("/v1/users/me/totp/confirm", &json!({"code": "000000"})).problem(409, "FIRE-409");
+    admin.post("/v1/users/me/totp/confirm", &json!({"code": "000000"})).problem(409, "FIRE-409-NOT-BEGUN");
     let begun = admin.post("/v1/users/me/totp", &json!({"password": PASSWORD})).expect(201).text("/secret");
     let login = |code: Option<&str>| {
         let mut body = credentials(&organisation.email, PASSWORD);
@@ -165,7 +165,7 @@ fn a_second_factor_is_asked_for_and_each_code_works_once() {
     let (secret, codes) = enrol(admin);
     assert_ne!(secret, begun, "beginning anew gives a new secret");
     assert_eq!(codes.len(), 10);
-    admin.post("/v1/users/me/totp", &json!({"password": PASSWORD})).problem(409, "FIRE-409");
+    admin.post("/v1/users/me/totp", &json!({"password": PASSWORD})).problem(409, "FIRE-409-EXISTS");
     assert_eq!(admin.get("/v1/users/me").expect(200)["has_second_factor"], true);
 
     login(None).problem(401, "FIRE-401-TOTP-REQUIRED");

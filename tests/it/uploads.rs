@@ -136,7 +136,7 @@ fn a_chunk_in_the_wrong_place_or_with_another_checksum_is_refused() {
     let site = Site::new();
     let file = b"0123hello";
     let path = open(&site, file);
-    send(&site.admin, &path, 3, &file[3..]).problem(409, "FIRE-409");
+    send(&site.admin, &path, 3, &file[3..]).problem(409, "FIRE-409-OFFSET");
     let with = |offset: usize, part: &[u8], checksum: &str| {
         send_with(&site.admin, &path, offset, part, &[("upload-checksum", checksum)])
     };
@@ -147,7 +147,7 @@ fn a_chunk_in_the_wrong_place_or_with_another_checksum_is_refused() {
     assert_eq!(offset(&head(&site.admin, &path).expect(200)), 0);
     let sha256 = base64(&<sha2::Sha256 as sha2::Digest>::digest(first));
     with(0, first, &format!("sha256 {sha256}")).expect(204);
-    send(&site.admin, &path, 0, first).problem(409, "FIRE-409");
+    send(&site.admin, &path, 0, first).problem(409, "FIRE-409-OFFSET");
     // printf hello | openssl sha1 -binary | base64
     let last = with(4, rest, "sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00=").expect(204);
     let id = last.header("evidence-id");
@@ -237,7 +237,7 @@ fn a_retry_opens_one_upload_and_open_ones_are_bounded() {
     let first = begin().expect(201);
     let again = begin().expect(201);
     assert_eq!((again.header("location"), &again.json), (first.header("location"), &first.json));
-    open_with(&site.admin, 10, &metadata(&site, &file, &[])).problem(409, "FIRE-409");
+    open_with(&site.admin, 10, &metadata(&site, &file, &[])).problem(409, "FIRE-409-UPLOADS-OPEN");
     let stopped = "update evidence_uploads set expires_at = now() where organisation_id = $1";
     low_sql(stopped, &site);
     head(&site.admin, first.header("location")).expect(404);

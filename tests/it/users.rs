@@ -47,8 +47,8 @@ fn an_invited_user_joins_with_the_token_once() {
     let user = organisation.admin.get(&user_path(&invited)).expect(200);
     assert_eq!((&user["status"], &user["has_second_factor"]), (&json!("active"), &json!(false)));
     let again = format!("{}/invitation", user_path(&invited));
-    organisation.admin.request("POST", &again).send().problem(409, "FIRE-409");
-    organisation.admin.delete(&again).problem(409, "FIRE-409");
+    organisation.admin.request("POST", &again).send().problem(409, "FIRE-409-JOINED");
+    organisation.admin.delete(&again).problem(409, "FIRE-409-JOINED");
     let stored = Stack::shared()
         .sql()
         .count("select count(*) from account_tokens where user_id = $1::text::uuid", &[&invited.id()]);
@@ -80,7 +80,7 @@ fn a_repeated_invitation_is_the_same_one_and_holds_no_secret() {
     let stored = "select count(*) from idempotency_keys where position($1 in answer::text) > 0";
     assert_eq!(Stack::shared().sql().count(stored, &[&token]), 0);
 
-    organisation.admin.post("/v1/users", &body).problem(409, "FIRE-409");
+    organisation.admin.post("/v1/users", &body).problem(409, "FIRE-409-EXISTS");
     let again = format!("{}/invitation", user_path(&first));
     let anew = organisation.admin.request("POST", &again).send().expect(201).text("/token");
     let body = json!({"token": token, "password": PASSWORD, "full_name": "Mo Manager"});
@@ -272,7 +272,7 @@ fn an_organisation_keeps_an_active_admin() {
     let own = format!("/v1/users/{}", organisation.user_id);
     invite(&organisation, "admin");
     for change in [json!({"is_active": false}), json!({"role": "manager"})] {
-        organisation.admin.patch(&own, &change).problem(409, "FIRE-409");
+        organisation.admin.patch(&own, &change).problem(409, "FIRE-409-LAST-ADMIN");
     }
     let second = organisation.member(stack, "admin");
     // Both try to take the other's role at the same moment: one of them stays.
@@ -360,7 +360,7 @@ fn an_admin_hands_out_a_token_for_a_new_password() {
     login(&email, NEW_PASSWORD).expect(200);
     let invited = invite(&organisation, "technician");
     let reset = format!("{}/password-reset", user_path(&invited));
-    organisation.admin.request("POST", &reset).send().problem(409, "FIRE-409");
+    organisation.admin.request("POST", &reset).send().problem(409, "FIRE-409-NOT-JOINED");
 }
 
 #[test]

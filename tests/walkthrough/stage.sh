@@ -74,7 +74,7 @@ create_building() {
 
     step "the same building again is a conflict"
     expect_json 409 POST /v1/buildings "$building"
-    is_problem FIRE-409
+    is_problem FIRE-409-EXISTS
 }
 
 create_assets() {

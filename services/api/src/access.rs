@@ -6,7 +6,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, web};
 use firemode_domain::role::Role;
-use firemode_web::{AccessClaims, Problem, RequestContext, Routed, TokenError};
+use firemode_web::{AccessClaims, Problem, RequestContext, Routed, TokenError, catalogue};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -84,7 +84,7 @@ async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     let is_open = route == Access::Always || is_scraper || is_public_page;
     if !is_open && !state.readiness.has_opened() {
         let detail = "The appliance is starting. Try again in a moment.";
-        return Err(Problem::unavailable(detail).reason("STARTING"));
+        return Err(Problem::unavailable(detail).reason(catalogue::STARTING));
     }
     match route.roles() {
         // Health shows more to an admin, so a token that is there is looked at; one that is not good counts as none.
@@ -140,12 +140,14 @@ async fn authenticate(state: &State, request: &ServiceRequest) -> Result<Princip
     })?;
     let claims = state.access_key.verify(token, OffsetDateTime::now_utc()).map_err(|error| match error {
         TokenError::Expired => {
-            Problem::unauthorized("The access token has expired. Refresh it.").reason("EXPIRED")
+            Problem::unauthorized("The access token has expired. Refresh it.").reason(catalogue::EXPIRED)
         }
         TokenError::Invalid => Problem::unauthorized("The access token is not valid."),
     })?;
     if !state.revocations.allows(&state.database, &claims).await? {
-        return Err(Problem::unauthorized("The access token was revoked. Sign in again.").reason("REVOKED"));
+        return Err(
+            Problem::unauthorized("The access token was revoked. Sign in again.").reason(catalogue::REVOKED)
+        );
     }
     Ok(Principal { user_id: claims.sub, organisation_id: claims.org, role: claims.role, claims })
 }

@@ -57,6 +57,7 @@ routes! {
     Access::Docs => {
         get "/openapi.json" handlers::root::openapi_json;
         get "/docs" handlers::root::docs;
+        get "/docs/errors" handlers::root::errors;
         get "/docs/{file}" handlers::root::docs_file;
     }
     Access::Metrics => {

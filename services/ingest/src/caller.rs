@@ -9,7 +9,7 @@ use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
 use firemode_domain::role::Role;
 use firemode_storage::revocations::TokenInUse;
 use firemode_storage::{Transaction, revocations};
-use firemode_web::{Problem, at};
+use firemode_web::{Problem, at, catalogue};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -104,5 +104,5 @@ impl FromRequest for Caller {
 
 /// The access token no longer counts.
 pub(crate) fn revoked() -> Problem {
-    Problem::unauthorized("The access token was revoked. Sign in again.").reason("REVOKED")
+    Problem::unauthorized("The access token was revoked. Sign in again.").reason(catalogue::REVOKED)
 }

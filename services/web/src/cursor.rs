@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::Problem;
+use crate::{Problem, catalogue};
 use actix_web::http::StatusCode;
 
 /// Longest cursor that is looked at.
@@ -92,7 +92,7 @@ impl CursorKey {
         let content = self.read(cursor, scope).ok_or_else(|| {
             let detail =
                 "The cursor does not belong to this list and these filters. Start again without one.";
-            Problem::bad_request(detail)
+            Problem::of(catalogue::CURSOR, detail)
         })?;
         let Some(snapshot) = content.vector_clock.get(&present.incarnation) else {
             let detail = "The cursor is from before the database was restored. Start again without one.";
@@ -186,7 +186,7 @@ pub(crate) fn compact(snapshot: &str) -> Result<String, Problem> {
 }
 
 fn damaged() -> Problem {
-    Problem::bad_request("The cursor is damaged. Start again without one.")
+    Problem::of(catalogue::CURSOR, "The cursor is damaged. Start again without one.")
 }
 
 fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {

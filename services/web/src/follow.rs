@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::cursor::compact;
-use crate::{CursorKey, Problem, WalkScope};
+use crate::{CursorKey, Problem, WalkScope, catalogue};
 
 /// What to read next: from a place up to a moment.
 #[derive(Debug, Clone)]
@@ -109,5 +109,5 @@ fn known(present: &Horizon, incarnation: Uuid, snapshot: &str) -> Result<String,
 }
 
 fn foreign() -> Problem {
-    Problem::bad_request("The token is not one of this feed. Start again without one.")
+    Problem::of(catalogue::CURSOR, "The token is not one of this feed. Start again without one.")
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use crate::Problem;
+use crate::{Problem, catalogue};
 
 /// The request header.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -185,7 +185,7 @@ impl Outcome {
         if stored.fingerprint != fingerprint {
             let detail =
                 "This Idempotency-Key was used for another request. Use a new one for each new request.";
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).reason("IDEMPOTENCY"));
+            return Err(Problem::of(catalogue::IDEMPOTENCY, detail));
         }
         let status = StatusCode::from_u16(stored.status).map_err(Problem::internal)?;
         Ok(Self { status, body: stored.answer, replayed: true })

@@ -2,6 +2,7 @@
 //! strict JSON, idempotency keys, cursors and tokens.
 
 mod body;
+pub mod catalogue;
 mod client_address;
 mod conventions;
 mod cursor;
@@ -23,6 +24,7 @@ mod tokens;
 pub mod tus;
 
 pub use body::{Body, json, parse, refuse};
+pub use catalogue::{CATALOGUE, Code};
 pub use client_address::{client_address, network_of};
 pub use conventions::{KeepBody, RequestContext, TRANSACTION_ID, conventions, conventions_behind_api};
 pub use cursor::{CursorKey, PageLimit, PageQuery, WalkScope};

@@ -13,6 +13,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::catalogue::{self, Code};
+
 /// A store that fails is not back in a moment: room on a disk is made by people.
 const STORE_RETRY_SECONDS: u32 = 30;
 
@@ -22,9 +24,9 @@ const FIELDS_IN_DETAIL: usize = 5;
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProblemBody {
-    /// A name for this kind of problem.
+    /// Where this kind of problem is described.
     #[serde(rename = "type")]
-    #[schema(example = "urn:firemode:problem:FIRE-404")]
+    #[schema(example = "/docs/errors#fire-404")]
     pub kind: String,
     /// The status in words.
     #[schema(example = "Not Found")]
@@ -58,8 +60,7 @@ pub struct Problem(Box<Parts>);
 
 #[derive(Debug, Clone)]
 struct Parts {
-    status: StatusCode,
-    reason: Option<&'static str>,
+    code: Code,
     detail: String,
     errors: Vec<FieldError>,
     retry_after_seconds: Option<u32>,
@@ -71,9 +72,13 @@ struct Parts {
 impl Problem {
     /// A problem with a status and a text for the client.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self::of(Code::of_status(status), detail)
+    }
+
+    /// A problem with a code and a text for the client.
+    pub fn of(code: Code, detail: impl Into<String>) -> Self {
         Self(Box::new(Parts {
-            status,
-            reason: None,
+            code,
             detail: detail.into(),
             errors: Vec::new(),
             retry_after_seconds: None,
@@ -138,16 +143,11 @@ impl Problem {
         problem
     }
 
-    /// 409: it stands against what is there.
-    pub fn conflict(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, detail)
-    }
-
     /// 409: the first request with the same key is still running.
     pub fn in_progress() -> Self {
         let detail =
             "The first request with this Idempotency-Key is still running. Send it again in a moment.";
-        Self::conflict(detail).reason("IN-PROGRESS").retry_after(1)
+        Self::of(catalogue::IN_PROGRESS, detail).retry_after(1)
     }
 
     /// 412: the thing has changed since it was read.
@@ -185,10 +185,10 @@ impl Problem {
         Self::of_status(StatusCode::INTERNAL_SERVER_ERROR).caused_by(cause)
     }
 
-    /// Makes the code `FIRE-<status>-<reason>`.
+    /// Says more exactly why, with the status that belongs to it.
     #[must_use]
-    pub fn reason(mut self, reason: &'static str) -> Self {
-        self.0.reason = Some(reason);
+    pub fn reason(mut self, code: Code) -> Self {
+        self.0.code = code;
         self
     }
 
@@ -215,7 +215,7 @@ impl Problem {
 
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        self.0.status
+        self.0.code.status()
     }
 
     /// The fields that are not valid.
@@ -235,35 +235,29 @@ impl Problem {
 
     /// `FIRE-<status>` or `FIRE-<status>-<REASON>`.
     pub fn error_code(&self) -> String {
-        let status = self.0.status.as_u16();
-        self.0.reason.map_or_else(|| format!("FIRE-{status}"), |reason| format!("FIRE-{status}-{reason}"))
-    }
-
-    fn is_retryable(&self) -> bool {
-        matches!(self.0.status.as_u16(), 429 | 500 | 502 | 503 | 504)
-            || self.error_code() == "FIRE-409-IN-PROGRESS"
+        self.0.code.to_string()
     }
 
     /// The answer to one request.
     pub fn render(&self, transaction_id: Uuid, instance: &str) -> HttpResponse {
-        let error_code = self.error_code();
+        let (code, status) = (self.0.code, self.status());
         let body = ProblemBody {
-            kind: format!("urn:firemode:problem:{error_code}"),
-            title: self.0.status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: self.0.status.as_u16(),
+            kind: code.link(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
             detail: self.0.detail.clone(),
             instance: instance.to_owned(),
             transaction_id,
-            error_code,
+            error_code: self.error_code(),
             message: self.0.detail.clone(),
-            retryable: self.is_retryable(),
+            retryable: code.is_retryable(),
             errors: self.0.errors.clone(),
         };
-        let mut response = HttpResponse::build(self.0.status);
-        if let Some(seconds) = self.0.retry_after_seconds.or(self.is_retryable().then_some(1)) {
+        let mut response = HttpResponse::build(status);
+        if let Some(seconds) = self.0.retry_after_seconds.or(code.is_retryable().then_some(1)) {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
-        if self.0.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             response.insert_header(("WWW-Authenticate", "Bearer"));
         }
         if !self.0.allow.is_empty() {
@@ -282,12 +276,12 @@ impl fmt::Display for Problem {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.0.status
+        self.status()
     }
 
     /// The status alone; [`crate::conventions`] puts the body on, because only it knows the request.
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::new(self.0.status)
+        HttpResponse::new(self.status())
     }
 }
 

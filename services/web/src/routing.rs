@@ -7,12 +7,11 @@ use std::borrow::Cow;
 
 use actix_web::dev::ServiceRequest;
 use actix_web::guard::{Guard, GuardContext};
-use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::http::{Method, Uri};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource};
 
-use crate::Problem;
-use crate::paths;
+use crate::{Problem, catalogue, paths};
 
 /// The routes of a server, to be asked what a path means.
 #[derive(Debug)]
@@ -158,7 +157,7 @@ impl Routed {
         match self {
             Self::Route { row, .. } => Ok(*row),
             Self::OtherMethod { allowed, .. } => Err(Problem::method_not_allowed(allowed.clone())),
-            Self::Nowhere => Err(Problem::of_status(StatusCode::NOT_FOUND).reason("ROUTE")),
+            Self::Nowhere => Err(Problem::of(catalogue::ROUTE, "There is nothing at this address.")),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Index;
 
+use firemode_web::CATALOGUE;
 use serde_json::Value;
 use ureq::http::HeaderMap;
 
@@ -68,7 +69,7 @@ impl Answer {
         assert_eq!(answer.header("content-type"), "application/problem+json", "{}", answer.what);
         let problem = &answer.json;
         let wanted = [
-            ("type", format!("urn:firemode:problem:{error_code}").into()),
+            ("type", format!("/docs/errors#{}", error_code.to_lowercase()).into()),
             ("status", Value::from(status)),
             ("error_code", Value::from(error_code)),
             ("transaction_id", answer.header("x-transaction-id").into()),
@@ -95,6 +96,15 @@ impl Answer {
         assert_eq!(retry_after.is_ok(), is_retryable, "Retry-After of {}: {problem}", answer.what);
         answer.assert_members();
         answer
+    }
+
+    /// No answer of any test carries a code that is not in the catalogue.
+    pub(super) fn assert_known_code(&self) {
+        if self.header("content-type") == "application/problem+json" && !self.body.is_empty() {
+            let code = self.json["error_code"].as_str().unwrap_or_default();
+            let is_known = CATALOGUE.iter().any(|known| known.to_string() == code);
+            assert!(is_known, "{} gives a code that docs/errors.md has not: {}", self.what, self.json);
+        }
     }
 
     /// A problem has no member that the contract does not name, and errors name field and message.

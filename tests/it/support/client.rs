@@ -109,6 +109,8 @@ impl Request<'_> {
         let body = response.body_mut().with_config().limit(u64::MAX).read_to_vec()?;
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer { what, status, headers, body, json, logs: client.logs.clone() })
+        let answer = Answer { what, status, headers, body, json, logs: client.logs.clone() };
+        answer.assert_known_code();
+        Ok(answer)
     }
 }

@@ -5,7 +5,7 @@ use actix_web::HttpRequest;
 use firemode_domain::audit::AuditStatus;
 use firemode_storage::users::{self, User};
 use firemode_storage::{Purpose, Transaction, audit};
-use firemode_web::{Problem, RequestContext};
+use firemode_web::{Problem, RequestContext, catalogue};
 use metrics::counter;
 use tokio::time::{Duration, Instant, sleep_until};
 
@@ -49,10 +49,9 @@ impl Refusal {
             Self::CodeMissing => Problem::unauthorized(
                 "This account has a second factor. Send `totp` too: a code of the app, or a recovery code.",
             )
-            .reason("TOTP-REQUIRED"),
-            Self::CodeWrong => {
-                Problem::unauthorized("The code is wrong, or was used before.").reason("TOTP-INVALID")
-            }
+            .reason(catalogue::TOTP_REQUIRED),
+            Self::CodeWrong => Problem::unauthorized("The code is wrong, or was used before.")
+                .reason(catalogue::TOTP_INVALID),
         }
     }
 }

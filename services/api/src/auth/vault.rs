@@ -4,8 +4,8 @@ use actix_web::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use fernet::Fernet;
-use firemode_web::Problem;
 use firemode_web::jws::key_id;
+use firemode_web::{Problem, catalogue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// What a key's check token says.
@@ -81,7 +81,7 @@ impl Vault {
         text.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
             let detail = "Personal data cannot be read right now. The operator has to look after its keys.";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-                .reason("KEYS")
+                .reason(catalogue::KEYS)
                 .caused_by("no key in PII_ENCRYPTION_KEY decrypts the stored personal data")
         })
     }

@@ -7,7 +7,7 @@ use firemode_domain::{body, password};
 use firemode_storage::account_tokens::{self, TokenKind};
 use firemode_storage::users::{self, NewUser, ProfilePatch, User};
 use firemode_storage::{Purpose, StorageError, audit};
-use firemode_web::{Body, Problem, RequestContext};
+use firemode_web::{Body, Problem, RequestContext, catalogue};
 use uuid::Uuid;
 
 use crate::auth::keys::note_encryption;
@@ -80,7 +80,10 @@ pub(crate) async fn register(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     if !state.settings.auth.registration_open {
-        return Err(Problem::forbidden("Registration is closed here. Ask an admin for an invitation."));
+        return Err(Problem::of(
+            catalogue::REGISTRATION_CLOSED,
+            "Registration is closed here. Ask an admin for an invitation.",
+        ));
     }
     let Register { organisation_name, email, password, full_name } = body.value;
     check_password("password", &password, &[&email, &full_name, &organisation_name])?;
@@ -241,7 +244,7 @@ pub(crate) fn check_password(field: &'static str, password: &str, context: &[&st
 
 pub(crate) fn email_taken(error: StorageError) -> Problem {
     if users::is_email_taken(&error) {
-        return Problem::conflict("There is an account with this email address.");
+        return Problem::of(catalogue::EXISTS, "There is an account with this email address.");
     }
     error.into()
 }

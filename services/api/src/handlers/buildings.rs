@@ -8,7 +8,7 @@ use firemode_domain::body;
 use firemode_domain::input::{Given, Line, Metadata};
 use firemode_storage::buildings::{self, Building, BuildingPatch, NAME_AND_ADDRESS_TAKEN, NewBuilding};
 use firemode_storage::{StorageError, audit};
-use firemode_web::{Body, Key, Outcome, Params, Problem, ProblemBody, RequestContext, WalkScope};
+use firemode_web::{Body, Key, Outcome, Params, Problem, ProblemBody, RequestContext, WalkScope, catalogue};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -254,7 +254,7 @@ pub(crate) fn no_such_building() -> Problem {
 fn name_taken(error: StorageError) -> Problem {
     match error.constraint() {
         Some(NAME_AND_ADDRESS_TAKEN) => {
-            Problem::conflict("There is a building with this name and address already.")
+            Problem::of(catalogue::EXISTS, "There is a building with this name and address already.")
         }
         _ => error.into(),
     }

@@ -12,7 +12,7 @@ use firemode_domain::role::Role;
 use firemode_storage::account_tokens::{self, NewAccountToken, TokenKind};
 use firemode_storage::users::{self, NewUser, User};
 use firemode_storage::{Transaction, audit};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, catalogue};
 use serde::Serialize;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -144,11 +144,13 @@ pub(crate) async fn withdraw(
     account_tokens::withdraw_all(&tx, organisation_id, *id).await?;
     let removed =
         users::remove_invited(&tx, organisation_id, *id).await.map_err(|error| match error.constraint() {
-            Some(_) => Problem::conflict("Something on record names this user. Disable it instead."),
+            Some(_) => {
+                Problem::of(catalogue::IN_USE, "Something on record names this user. Disable it instead.")
+            }
             None => error.into(),
         })?;
     if !removed {
-        return Err(Problem::conflict("This user has joined already. Disable it instead."));
+        return Err(Problem::of(catalogue::JOINED, "This user has joined already. Disable it instead."));
     }
     let event = act(&principal, context, "user.withdraw_invitation", ("user", *id), None, None);
     audit::record(&tx, &[event]).await?;
@@ -195,12 +197,13 @@ async fn hand_out(
             let (user, _) =
                 users::find_for_update(tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
             if !user.is_active {
-                return Err(Problem::conflict("This user is disabled. Enable it first."));
+                return Err(Problem::of(catalogue::DISABLED, "This user is disabled. Enable it first."));
             }
             if user.joined_at.is_some() != wants_joined {
-                let detail =
-                    if wants_joined { "has yet to accept an invitation" } else { "has joined already" };
-                return Err(Problem::conflict(format!("This user {detail}.")));
+                return Err(match wants_joined {
+                    true => Problem::of(catalogue::NOT_JOINED, "This user has yet to accept an invitation."),
+                    false => Problem::of(catalogue::JOINED, "This user has joined already."),
+                });
             }
             let answer = issue(tx, state, principal, &user, kind, &hash).await?;
             audit::record(tx, &[act(principal, context, action, ("user", user_id), None, None)]).await?;

@@ -12,7 +12,7 @@ use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, Wa
 use firemode_storage::sessions::{self, Hold};
 use firemode_storage::{Transaction, audit, recent_sessions};
 use firemode_web::shapes::told_clock;
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, catalogue};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -103,7 +103,10 @@ impl Addition<'_> {
             Intake::Accept => false,
             Intake::Late => true,
             Intake::Refuse => {
-                return Err(Problem::conflict("The session is cancelled and takes no more items."));
+                return Err(Problem::of(
+                    catalogue::CANCELLED,
+                    "The session is cancelled and takes no more items.",
+                ));
             }
         };
         let seeds = seeds(tx, organisation_id, &session, items).await?;
@@ -199,10 +202,10 @@ fn relied_on(written: &[NewChange]) -> Vec<ChangeHash> {
 
 fn refused(refusal: &AdditionsRefusal, items: &Items) -> Problem {
     match refusal {
-        AdditionsRefusal::Items(ItemsRefusal::Exists { index, item_id }) => Problem::conflict(format!(
-            "{}: the session has an item '{item_id}' already.",
-            items.field(*index, "id")
-        )),
+        AdditionsRefusal::Items(ItemsRefusal::Exists { index, item_id }) => Problem::of(
+            catalogue::EXISTS,
+            format!("{}: the session has an item '{item_id}' already.", items.field(*index, "id")),
+        ),
         AdditionsRefusal::Items(ItemsRefusal::InvalidId { index }) => {
             Problem::invalid_field(items.field(*index, "id"), "must have 1 to 256 bytes")
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
-use firemode_web::Problem;
+use firemode_web::{CATALOGUE, Code, Problem};
 use futures_util::stream;
 use utoipa_swagger_ui::Config;
 
@@ -54,6 +54,32 @@ pub(crate) async fn openapi_json() -> HttpResponse {
     responses((status = 302, description = "To the documentation's first page.")))]
 pub(crate) async fn docs() -> HttpResponse {
     HttpResponse::Found().insert_header((LOCATION, "/docs/index.html")).finish()
+}
+
+/// What error codes mean, and what to do
+///
+/// `type` of every error leads here.
+#[utoipa::path(get, path = "/docs/errors", tag = "service",
+    responses((status = 200, description = "The catalogue of errors.", content_type = "text/html")))]
+pub(crate) async fn errors(state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, if state.settings.server.docs_public { SHARED } else { PRIVATE }))
+        .insert_header((CONTENT_SECURITY_POLICY, PAGE))
+        .content_type("text/html; charset=utf-8")
+        .body(error_page())
+}
+
+fn error_page() -> String {
+    let entry = |code: &Code| {
+        let retry = if code.is_retryable() { " Worth a retry." } else { "" };
+        let (anchor, meaning, remedy) = (code.anchor(), code.meaning(), code.remedy());
+        format!("<dt id=\"{anchor}\">{code}</dt><dd>{meaning} {remedy}{retry}</dd>\n")
+    };
+    let entries: String = CATALOGUE.iter().map(entry).collect();
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>FireMode: errors</title>\n\
+         <h1>Errors</h1>\n<dl>\n{entries}</dl>\n</html>\n"
+    )
 }
 
 /// A file of the interactive documentation

@@ -1,11 +1,10 @@
 //! Renewing tokens, and ending them.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use firemode_domain::body;
 use firemode_domain::input::Secret;
 use firemode_storage::{Purpose, audit, refresh_tokens, revocations, users};
-use firemode_web::{Body, Problem, RequestContext};
+use firemode_web::{Body, Problem, RequestContext, catalogue};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -152,11 +151,10 @@ pub(crate) async fn revoke(
 
 fn too_many_revocations() -> Problem {
     let detail = format!(
-        "{REVOCATIONS_MAX} tokens are revoked already. Wait until some have expired, or end all tokens of a user          with POST /v1/auth/revoke-all."
+        "{REVOCATIONS_MAX} tokens are revoked already. Wait until some have expired, or end all tokens of a user \
+         with POST /v1/auth/revoke-all."
     );
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
-        .reason("REVOCATIONS")
-        .retry_after(REVOCATIONS_RETRY_SECONDS)
+    Problem::of(catalogue::REVOCATIONS, detail).retry_after(REVOCATIONS_RETRY_SECONDS)
 }
 
 /// Ends every token of a user

@@ -7,7 +7,7 @@ use firemode_domain::body;
 use firemode_domain::input::Secret;
 use firemode_domain::password;
 use firemode_storage::{audit, second_factors, users};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext};
+use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, catalogue};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -78,7 +78,10 @@ pub(crate) async fn begin(
     let outcome = state
         .run_once(&user, &key, &body.fingerprint, async |tx| {
             if !second_factors::begin(tx, user.organisation_id, user.id, &secret_encrypted).await? {
-                return Err(Problem::conflict("This account has a second factor. Remove it first."));
+                return Err(Problem::of(
+                    catalogue::EXISTS,
+                    "This account has a second factor. Remove it first.",
+                ));
             }
             let event = act(&principal, context, "user.begin_totp", ("user", user.id), None, None);
             audit::record(tx, &[event]).await?;
@@ -119,7 +122,7 @@ pub(crate) async fn confirm(
         .run_once(&user, &key, &body.fingerprint, async |tx| {
             let factor = second_factors::find_for_use(tx, organisation_id, user.id).await?;
             let factor = factor.filter(|factor| !factor.is_confirmed).ok_or_else(|| {
-                Problem::conflict("There is nothing to confirm: begin a second factor first.")
+                Problem::of(catalogue::NOT_BEGUN, "There is nothing to confirm: begin a second factor first.")
             })?;
             if !take_code(tx, &state.vault, &user, &factor, &body.value.code).await? {
                 is_wrong = true;

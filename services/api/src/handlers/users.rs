@@ -7,7 +7,7 @@ use firemode_domain::input::Given;
 use firemode_domain::role::Role;
 use firemode_storage::users::{self, User};
 use firemode_storage::{account_tokens, audit};
-use firemode_web::{Body, Params, Problem, ProblemBody, RequestContext, WalkScope};
+use firemode_web::{Body, Params, Problem, ProblemBody, RequestContext, WalkScope, catalogue};
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -159,7 +159,10 @@ pub(crate) async fn update(
     let is_active = body.value.is_active.0.unwrap_or(before.is_active);
     let is_admin = before.role == Role::Admin && before.is_active && before.joined_at.is_some();
     if is_admin && !has_other_admin && (role != Role::Admin || !is_active) {
-        return Err(Problem::conflict("This is the last active admin. Make another one first."));
+        return Err(Problem::of(
+            catalogue::LAST_ADMIN,
+            "This is the last active admin. Make another one first.",
+        ));
     }
     users::set_role_and_state(&tx, organisation_id, *id, role, is_active).await?;
     let is_disabled = before.is_active && !is_active;

@@ -5,8 +5,8 @@ use firemode_domain::input::FieldError;
 use firemode_storage::Executor;
 use firemode_storage::evidence::{self, Evidence};
 use firemode_storage::sessions::Hold;
-use firemode_web::Problem;
 use firemode_web::shapes::EvidenceFields;
+use firemode_web::{Problem, catalogue};
 use uuid::Uuid;
 
 use super::check_session;
@@ -62,5 +62,5 @@ fn the_same(known: Evidence, fields: &EvidenceFields) -> Result<Evidence, Proble
         field: (*name).to_owned(),
         message: format!("is another one than that of the stored evidence: {value}"),
     });
-    Err(Problem::conflict(detail).reason("EXISTS").about(differing.collect()))
+    Err(Problem::of(catalogue::EXISTS, detail).about(differing.collect()))
 }

@@ -9,7 +9,7 @@ use firemode_storage::idempotency::Scope;
 use firemode_storage::sessions::Hold;
 use firemode_storage::{StorageError, Transaction, audit};
 use firemode_web::shapes::{EvidenceAnswer, EvidenceFields};
-use firemode_web::{Outcome, Problem, ReceiptSubject, run_once};
+use firemode_web::{Outcome, Problem, ReceiptSubject, catalogue, run_once};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -50,7 +50,7 @@ pub(crate) async fn check(
     let found = HEXLOWER.encode(sha256);
     if !fields.sha256_hash.is(&found) {
         let detail = format!("The bytes that arrived have the hash {found}, not the one in sha256_hash.");
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).reason("HASH-MISMATCH"));
+        return Err(Problem::of(catalogue::HASH_MISMATCH, detail));
     }
     let tx = state.database.tenant(caller.organisation_id).read().await?;
     again::check(&tx, caller.organisation_id, fields).await

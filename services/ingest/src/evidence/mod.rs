@@ -16,7 +16,7 @@ use firemode_storage::Executor;
 use firemode_storage::evidence_store::Upload;
 use firemode_storage::sessions::{self, Hold};
 use firemode_web::shapes::EvidenceFields;
-use firemode_web::{Key, Problem};
+use firemode_web::{Key, Problem, catalogue};
 use futures_util::StreamExt as _;
 use uuid::Uuid;
 
@@ -113,7 +113,7 @@ async fn check_session(
     match session.map(|session| session.status) {
         None => Err(Problem::not_found("test session")),
         Some(SessionStatus::Cancelled) => {
-            Err(Problem::conflict("The session is cancelled and takes no more evidence."))
+            Err(Problem::of(catalogue::CANCELLED, "The session is cancelled and takes no more evidence."))
         }
         Some(_) => Ok(()),
     }

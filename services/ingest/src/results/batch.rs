@@ -10,7 +10,7 @@ use firemode_storage::idempotency::Scope;
 use firemode_storage::results::{self, Findings, Yield};
 use firemode_storage::sessions::Hold;
 use firemode_storage::{StorageError, Transaction};
-use firemode_web::{Outcome, Problem};
+use firemode_web::{Outcome, Problem, catalogue};
 use uuid::Uuid;
 
 use super::elsewhere;
@@ -174,7 +174,7 @@ impl<'a> Batch<'a> {
             let problem = match session.map(|session| session.status.intake()) {
                 Some(Intake::Accept | Intake::Late) => continue,
                 Some(Intake::Refuse) => {
-                    Problem::conflict("The session is cancelled and takes no more results.")
+                    Problem::of(catalogue::CANCELLED, "The session is cancelled and takes no more results.")
                 }
                 None => Problem::not_found("test session"),
             };

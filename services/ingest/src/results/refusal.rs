@@ -1,7 +1,7 @@
 //! What a client is told when its results are not taken.
 
 use firemode_domain::document::Refusal;
-use firemode_web::Problem;
+use firemode_web::{Problem, catalogue};
 
 /// 409 for a second, different change under one actor and sequence number, 422 naming the entry for everything else.
 /// `position_of` gives the place in the request of an entry that was refused.
@@ -14,7 +14,9 @@ pub(super) fn problem_of(refusal: &Refusal, position_of: impl Fn(usize) -> usize
         Refusal::Equivocation { actor, seq, .. } => equivocation(format!(
             "{field}: actor {actor} has made a different change with sequence number {seq}."
         )),
-        Refusal::Structure { .. } => Problem::invalid_field(field, refusal.to_string()).reason("STRUCTURE"),
+        Refusal::Structure { .. } => {
+            Problem::invalid_field(field, refusal.to_string()).reason(catalogue::STRUCTURE)
+        }
         Refusal::Change { fault, .. } => Problem::invalid_field(field, fault.to_string()),
         Refusal::Operation(error) => Problem::invalid_field(field, error.message()),
         Refusal::UnusableDeviceActor { .. } => {
@@ -26,7 +28,7 @@ pub(super) fn problem_of(refusal: &Refusal, position_of: impl Fn(usize) -> usize
 
 /// The same where only the database noticed, and cannot say which change it was.
 pub(super) fn equivocation(detail: impl Into<String>) -> Problem {
-    Problem::conflict(detail).reason("EQUIVOCATION")
+    Problem::of(catalogue::EQUIVOCATION, detail)
 }
 
 #[cfg(test)]

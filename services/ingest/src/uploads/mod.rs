@@ -17,7 +17,7 @@ use firemode_web::shapes::UploadAnswer;
 use firemode_web::tus::{
     EVIDENCE_ID, EVIDENCE_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET, VERSION,
 };
-use firemode_web::{Key, Outcome, Problem, run_once};
+use firemode_web::{Key, Outcome, Problem, catalogue, run_once};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -58,7 +58,7 @@ pub(crate) async fn create(
             let detail = format!(
                 "You have {open_max} uploads open. Finish one, or end it with DELETE /v1/evidence/uploads/<id>."
             );
-            Problem::conflict(detail)
+            Problem::of(catalogue::UPLOADS_OPEN, detail)
         })?;
         let after = json!({"session_id": fields.session_id, "length_bytes": length});
         let resource = ("evidence_upload", Some(upload.id.to_string()));
@@ -146,9 +146,10 @@ fn no_such_upload() -> Problem {
 }
 
 fn conflict(offset: u64) -> Problem {
-    Problem::conflict(format!(
-        "The upload goes on at byte {offset}. Ask with HEAD where it stands, and send from there."
-    ))
+    Problem::of(
+        catalogue::OFFSET,
+        format!("The upload goes on at byte {offset}. Ask with HEAD where it stands, and send from there."),
+    )
 }
 
 fn answer(upload: ResumableUpload) -> UploadAnswer {

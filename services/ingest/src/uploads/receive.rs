@@ -5,8 +5,8 @@ use actix_web::web;
 use firemode_storage::Transaction;
 use firemode_storage::evidence_store::{StoredBytes, Upload};
 use firemode_storage::evidence_uploads::{self, ResumableUpload};
-use firemode_web::Problem;
 use firemode_web::tus::CHECKSUM_MISMATCH;
+use firemode_web::{Problem, catalogue};
 use futures_util::StreamExt as _;
 
 use super::headers::Checksum;
@@ -39,7 +39,7 @@ pub(super) async fn chunk(
     }
     if upload.part_count >= PARTS_MAX {
         let detail = format!("The upload has {PARTS_MAX} parts. Begin a new one and send larger chunks.");
-        return Err(Problem::conflict(detail));
+        return Err(Problem::of(catalogue::PARTS, detail));
     }
     let mut chunk =
         Chunk { state, caller, upload, checksum, current: None, whole: Vec::new(), head: Vec::new() };

@@ -145,7 +145,7 @@ fn response(head: &[u8], back_at: Option<Instant>) -> String {
     let transaction_id = Uuid::new_v4();
     let detail = "The service is down and will be back. Try again later.";
     let body = json!({
-        "type": "urn:firemode:problem:FIRE-503-DOWN",
+        "type": "/docs/errors#fire-503-down",
         "title": "Service Unavailable",
         "status": 503,
         "detail": detail,
