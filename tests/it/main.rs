@@ -36,6 +36,7 @@ mod limits;
 mod lists;
 mod lost_changes;
 mod migrations;
+mod odd_values;
 mod openapi;
 mod operations;
 mod paths;

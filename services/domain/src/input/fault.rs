@@ -75,8 +75,11 @@ pub struct Faults(Vec<FieldError>);
 impl Faults {
     /// Notes one. Of several faults of one field only the first is kept: the others follow from it.
     pub fn add(&mut self, at: &At<'_>, message: impl Into<String>) {
+        if self.0.len() == FAULTS_MAX {
+            return;
+        }
         let field = at.to_string();
-        if self.0.len() < FAULTS_MAX && self.0.iter().all(|known| known.field != field) {
+        if self.0.iter().all(|known| known.field != field) {
             self.0.push(FieldError { field, message: message.into() });
         }
     }
