@@ -34,6 +34,7 @@ mod keys;
 mod late;
 mod limits;
 mod lists;
+mod look_alikes;
 mod lost_changes;
 mod migrations;
 mod odd_values;

@@ -3,7 +3,7 @@
 use data_encoding::BASE32_NOPAD;
 use firemode_api::{Passwords, Vault};
 use firemode_domain::audit::AuditEvent;
-use firemode_domain::input::Email;
+use firemode_domain::input::{self, Email, Line};
 use firemode_domain::password::{self, Weakness};
 use firemode_domain::role::Role;
 use firemode_runtime::settings::Settings;
@@ -14,9 +14,6 @@ use uuid::Uuid;
 
 /// Random bytes of a password that is made here: 160 bits, 32 characters.
 const PASSWORD_BYTES: usize = 20;
-
-/// Most characters of a name.
-const NAME_CHARACTERS_MAX: usize = 200;
 
 /// Whom to make.
 #[derive(Debug, Clone)]
@@ -48,9 +45,9 @@ pub enum AdminError {
     /// An address has one account in the whole database.
     #[error("there is an account with this email address; nothing was changed")]
     EmailTaken,
-    /// A name is empty or too long.
-    #[error("{0} must have 1 to 200 characters")]
-    Name(&'static str),
+    /// A name is empty, too long, or has what nobody can see.
+    #[error("{0} {1}")]
+    Name(&'static str, String),
     /// That is no address.
     #[error("'{0}': an email address {1}")]
     Email(String, String),
@@ -71,7 +68,7 @@ pub enum AdminError {
 impl AdminError {
     /// Is it what was asked for that does not work, and not the appliance?
     pub fn is_about_input(&self) -> bool {
-        matches!(self, Self::Name(_) | Self::Email(..) | Self::Weak(_))
+        matches!(self, Self::Name(..) | Self::Email(..) | Self::Weak(_))
     }
 }
 
@@ -81,8 +78,8 @@ impl AdminError {
 /// [`AdminError`]; nothing was changed then.
 pub async fn create(settings: &Settings, admin: FirstAdmin) -> Result<Created, AdminError> {
     let FirstAdmin { organisation, email, full_name, password } = admin;
-    check_name("the organisation", &organisation)?;
-    check_name("the name", &full_name)?;
+    let organisation = name("the organisation", organisation)?;
+    let full_name = name("the name", full_name)?;
     let email = Email::parse(&email).map_err(|why| AdminError::Email(email, why))?;
     let (password, generated) = match password {
         Some(password) => (password, None),
@@ -124,9 +121,9 @@ pub async fn create(settings: &Settings, admin: FirstAdmin) -> Result<Created, A
     Ok(Created { organisation_id, user_id, password: generated })
 }
 
-fn check_name(what: &'static str, name: &str) -> Result<(), AdminError> {
-    let is_right = (1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()) && !name.contains('\0');
-    if is_right { Ok(()) } else { Err(AdminError::Name(what)) }
+fn name(what: &'static str, sent: String) -> Result<Line<200>, AdminError> {
+    input::read(sent.into())
+        .map_err(|faults| AdminError::Name(what, faults.into_iter().map(|fault| fault.message).collect()))
 }
 
 fn random_password() -> Result<String, AdminError> {

@@ -1,6 +1,8 @@
 //! Buildings.
 
+use firemode_domain::input::comparison_key;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -57,8 +59,19 @@ pub struct BuildingPatch {
     pub is_active: Option<bool>,
 }
 
-/// The constraint that refuses a second building with the same name and address.
-pub const NAME_AND_ADDRESS_TAKEN: &str = "idx_buildings_name_and_address";
+/// The constraint that refuses a second building whose name and address look the same.
+pub const NAME_AND_ADDRESS_TAKEN: &str = "idx_buildings_look_alike_key";
+
+/// What the name and address of a building have in common with those that look the same. A hash, because an index has no room for
+/// the longest of them.
+pub(crate) fn look_alike_key(site_name: &str, site_address: &str) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(comparison_key(site_name));
+    // No line of text has one.
+    hasher.update(b"\n");
+    hasher.update(comparison_key(site_address));
+    hasher.finalize().into()
+}
 
 const COLUMNS: &str =
     "id, site_name, site_address, building_class, metadata, is_active, created_at, updated_at";
@@ -75,8 +88,8 @@ pub async fn insert(
     let row = sql::one(
         on,
         &format!(
-            "insert into buildings (id, organisation_id, site_name, site_address, building_class, metadata)
-             values ($1, $2, $3, $4, $5, $6) returning {COLUMNS}"
+            "insert into buildings (id, organisation_id, site_name, site_address, building_class, metadata, look_alike_key)
+             values ($1, $2, $3, $4, $5, $6, $7) returning {COLUMNS}"
         ),
         &[
             &Uuid::now_v7(),
@@ -85,6 +98,7 @@ pub async fn insert(
             &building.site_address,
             &building.building_class,
             &building.metadata,
+            &look_alike_key(building.site_name, building.site_address).as_slice(),
         ],
     )
     .await?;
@@ -117,33 +131,39 @@ pub async fn find_for_update(
     Ok(sql::optional(on, &sql, &[&organisation_id, &id]).await?.as_ref().map(read))
 }
 
-/// Changes a building.
+/// Changes a building, which the transaction holds as it was before.
 ///
 /// # Errors
 /// [`NAME_AND_ADDRESS_TAKEN`] as constraint, or the database does not answer.
 pub async fn update(
     on: &impl Executor,
     organisation_id: Uuid,
-    id: Uuid,
+    before: &Building,
     patch: &BuildingPatch,
 ) -> Result<Building, StorageError> {
+    let site_name = patch.site_name.as_ref().unwrap_or(&before.site_name);
+    let site_address = patch.site_address.as_ref().unwrap_or(&before.site_address);
+    // A building from before that looks like another may go on as it is.
+    let is_renamed = (site_name, site_address) != (&before.site_name, &before.site_address);
+    let key = is_renamed.then(|| look_alike_key(site_name, site_address).to_vec());
     let row = sql::one(
         on,
         &format!(
             "update buildings set site_name = coalesce($3, site_name), site_address = coalesce($4, site_address),
                  building_class = case when $8 then $5 else building_class end, metadata = coalesce($6, metadata),
-                 is_active = coalesce($7, is_active), updated_at = now()
+                 is_active = coalesce($7, is_active), look_alike_key = coalesce($9, look_alike_key), updated_at = now()
              where organisation_id = $1 and id = $2 returning {COLUMNS}"
         ),
         &[
             &organisation_id,
-            &id,
+            &before.id,
             &patch.site_name,
             &patch.site_address,
             &patch.building_class.as_ref().and_then(Option::as_ref),
             &patch.metadata,
             &patch.is_active,
             &patch.building_class.is_some(),
+            &key,
         ],
     )
     .await?;

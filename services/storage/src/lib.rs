@@ -26,6 +26,7 @@ pub mod history;
 pub mod idempotency;
 pub mod idempotency_leases;
 pub mod limits;
+mod look_alikes;
 pub mod migrations;
 pub mod page;
 pub mod personal_data;

@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::database::{Database, connect_alone};
-use crate::{StorageError, rules, sql};
+use crate::{StorageError, look_alikes, rules, sql};
 
 mod embedded {
     refinery::embed_migrations!("../../migrations");
@@ -49,8 +49,8 @@ pub fn embedded_version() -> i32 {
     runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or_default()
 }
 
-/// Migrates under a lock on a connection of its own, notes which cluster the database lives in, and adds the shipped rules
-/// that it does not have yet. Safe to run at any time from any number of instances.
+/// Migrates under a lock on a connection of its own, notes which cluster the database lives in, gives keys to names that have
+/// none, and adds the shipped rules that it does not have yet. Safe to run at any time from any number of instances.
 ///
 /// # Errors
 /// The database is unreachable, or a migration failed; it is then as it was before that migration.
@@ -65,6 +65,7 @@ pub async fn run(settings: &Settings) -> Result<Report, MigrationError> {
         runner.run_async(&mut client).await?;
     }
     note_incarnation(&client).await?;
+    look_alikes::fill(&mut client).await?;
     let rules_added = rules::install_shipped(&mut client, classification::shipped_rules()).await?;
     let after = version_of(&client).await?;
     let role_past_row_security = role_past_row_security(&client).await?;

@@ -1,5 +1,6 @@
 //! Organisations and their users.
 
+use firemode_domain::input::comparison_key;
 use firemode_domain::role::Role;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
@@ -69,9 +70,19 @@ pub struct NewUser<'a> {
     pub has_joined: bool,
 }
 
-/// Was a user refused because the address has an account, or an invitation of the same organisation?
+/// The constraints that refuse a second account with one address, or with one that looks like it, and a second invitation in one
+/// organisation.
+const EMAIL_TAKEN: [&str; 4] = [
+    "idx_users_email",
+    "idx_users_email_key",
+    "idx_users_organisation_email",
+    "idx_users_organisation_email_key",
+];
+
+/// Was a user refused because there is an account, or an invitation of the same organisation, with this address or with one that looks
+/// like it?
 pub fn is_email_taken(error: &StorageError) -> bool {
-    matches!(error.constraint(), Some("idx_users_email" | "idx_users_organisation_email"))
+    error.constraint().is_some_and(|constraint| EMAIL_TAKEN.contains(&constraint))
 }
 
 /// Makes an organisation and its first user: without one, nobody could ever get in.
@@ -91,11 +102,11 @@ pub async fn insert_organisation(
 /// Makes a user.
 ///
 /// # Errors
-/// What [`is_email_taken`] knows, or the database does not answer.
+/// [`is_email_taken`], or the database does not answer.
 pub async fn insert(tx: &Transaction, user: &NewUser<'_>) -> Result<(), StorageError> {
     tx.run(
-        "insert into users (id, organisation_id, email, password_hash, full_name_encrypted, role, joined_at)
-         values ($1, $2, $3, $4, $5, $6, case when $7 then now() end)",
+        "insert into users (id, organisation_id, email, password_hash, full_name_encrypted, role, joined_at, email_key)
+         values ($1, $2, $3, $4, $5, $6, case when $7 then now() end, $8)",
         &[
             &user.id,
             &user.organisation_id,
@@ -104,6 +115,7 @@ pub async fn insert(tx: &Transaction, user: &NewUser<'_>) -> Result<(), StorageE
             &user.full_name_encrypted,
             &user.role.as_str(),
             &user.has_joined,
+            &comparison_key(user.email),
         ],
     )
     .await?;
@@ -117,16 +129,18 @@ const SELECT: &str =
                       and f.confirmed_at is not null)
      from users u join organisations o on o.id = u.organisation_id";
 
-/// Finds a user who has joined by address. This is the one look-up without an organisation: signing in is how one becomes known.
-/// It does not know of second factors.
+/// Finds a user who has joined by an address as it was sent: as it was stored from the beginning, in lower case; else the one account
+/// whose address looks like it, if there is one alone. This is the one look-up without an organisation: signing in is how one becomes
+/// known. It does not know of second factors.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn find_by_email(on: &impl Executor, email: &str) -> Result<Option<User>, StorageError> {
-    sql::optional(on, &format!("{SELECT} where u.email = $1 and u.joined_at is not null"), &[&email])
-        .await?
-        .map(read)
-        .transpose()
+pub async fn find_by_email(on: &impl Executor, sent: &str) -> Result<Option<User>, StorageError> {
+    let sql = format!(
+        "{SELECT} where (u.email = $1 or (u.email_key = $2 and not u.is_email_key_shared)) and u.joined_at is not null
+         order by u.email = $1 desc limit 1"
+    );
+    sql::optional(on, &sql, &[&sent.to_lowercase(), &comparison_key(sent)]).await?.map(read).transpose()
 }
 
 /// Finds a user of an organisation.

@@ -18,7 +18,7 @@ use crate::state::State;
 
 /// What somebody brings who wants to sign in.
 pub(crate) struct Credentials<'a> {
-    /// In lower case.
+    /// As it was sent.
     pub(crate) email: &'a str,
     pub(crate) password: &'a str,
     /// A code of the authenticator app or a recovery code.

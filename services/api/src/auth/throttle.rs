@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
+use firemode_domain::input::comparison_key;
 use firemode_runtime::settings::AuthSettings;
 use firemode_storage::Executor;
 use firemode_storage::throttle::{self, Key, Pace};
@@ -51,10 +52,11 @@ impl Throttle {
         }
     }
 
-    /// Where a request about an account comes from; `email` in lower case.
+    /// Where a request about an account comes from. Addresses that look alike are counted together.
     pub(crate) fn origin(&self, request: &HttpRequest, email: &str) -> Origin {
         let network = network_of(client_address(request.head(), self.trusted_proxy_hops));
-        let (account, network) = (email.as_bytes(), octets(network));
+        let (account, network) = (comparison_key(email), octets(network));
+        let account = account.as_bytes();
         Origin {
             network: self.key_of(&[b"network", &network]),
             account: self.key_of(&[b"account", account]),

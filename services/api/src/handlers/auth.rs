@@ -128,7 +128,6 @@ pub(crate) async fn login(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let Login { email, password, totp } = body.value;
-    let email = email.to_lowercase();
     let credentials = Credentials { email: &email, password: &password, code: totp.as_deref() };
     let signed_in = proof::sign_in(&state, &request, context, &credentials, async |tx, user| {
         sign_in(tx, &state, user, context, "auth.login").await

@@ -227,7 +227,7 @@ async fn change(
     let tx = state.database.tenant(principal.organisation_id).transaction().await?;
     let before = buildings::find_for_update(&tx, organisation_id, id).await?.ok_or_else(no_such_building)?;
     etag::check_if_match(request, &etag::of_time(before.updated_at))?;
-    let after = buildings::update(&tx, organisation_id, id, patch).await.map_err(name_taken)?;
+    let after = buildings::update(&tx, organisation_id, &before, patch).await.map_err(name_taken)?;
     let commitments = audit::commitments(&tx, organisation_id, id).await?;
     let (was, is) = (record_of(&commitments, &before)?, record_of(&commitments, &after)?);
     let event = act(principal, context, action, ("building", id), on_record(&was)?, on_record(&is)?);
