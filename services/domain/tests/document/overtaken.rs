@@ -119,6 +119,24 @@ fn a_fail_is_shown_whatever_happens_to_what_holds_it() {
 }
 
 #[test]
+fn outcomes_that_differ_inside_an_item_in_dispute_are_all_told() {
+    for (number, harm) in HARMS[..6].iter().enumerate() {
+        let mut session = session();
+        bring_stored(&mut session, &phone().put("a", "outcome", "not_applicable"), 1);
+        EDITS[0](&mut session);
+        harm(&mut session);
+        let view = session.view();
+        assert_eq!(outcome(&session, "a"), "fail", "harm {number}");
+        let told = &conflict_at(&view.conflicts, "/items/a/outcome").values;
+        let outcomes: Vec<_> = told.iter().filter_map(|told| told.value.clone()).collect();
+        assert!(outcomes.contains(&json!("not_applicable")), "harm {number}: {outcomes:?}");
+        assert!(outcomes.contains(&json!("fail")), "harm {number}: {outcomes:?}");
+        let touching = session.conflicts_touching(&["/items/a/outcome".to_owned()]);
+        assert_eq!(touching, view.conflicts, "harm {number}");
+    }
+}
+
+#[test]
 fn a_deletion_is_one_of_the_values() {
     let mut session = session();
     EDITS[0](&mut session);

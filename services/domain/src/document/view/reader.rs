@@ -94,7 +94,11 @@ impl<'a> Reader<'a> {
                 ([], []) => return,
                 ([only], []) if self.is_container(*only) && !self.is_odd_place(*only) => {}
                 ([only], []) => drop(self.single(*only)),
-                _ => drop(self.several(&standing, &shown)),
+                _ => {
+                    // What is in dispute inside is told with it.
+                    drop(self.several(&standing, &shown));
+                    return;
+                }
             }
         }
         if matches!(shown, Shown::Maps(_) | Shown::Lists(_)) {

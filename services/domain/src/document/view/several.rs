@@ -6,7 +6,7 @@ use super::conflict::{Conflict, ConflictValue, resolved};
 use super::reader::Reader;
 use super::shown::{Shown, outcome_spot};
 use crate::document::history::{Effect, OpRef, Standing};
-use crate::document::value::{is_beyond_json, is_outcome, is_same, scalar_json};
+use crate::document::value::{is_beyond_json, is_same, scalar_json};
 
 impl Reader<'_> {
     /// What is shown of several values, and the conflict that they are.
@@ -63,9 +63,15 @@ impl Reader<'_> {
         let told_before = self.conflicts.len();
         let values = self.all_told(standing, objects.first().copied());
         let outcome_path = self.path.child("outcome").to_string();
-        let inside = self.conflicts.split_off(told_before);
-        self.conflicts.extend(inside.into_iter().filter(|conflict| conflict.path != outcome_path));
-        let (outcome, differ) = self.open_outcome(&objects);
+        let mut inside = self.conflicts.split_off(told_before);
+        let told_inside = inside.len();
+        inside.retain(|conflict| conflict.path != outcome_path);
+        let is_outcome_told = inside.len() < told_inside;
+        self.conflicts.extend(inside);
+        let (outcome, conflict) = self.open_outcome(&objects);
+        let differ = conflict.is_some();
+        // Where each object has one outcome, the whole values tell it.
+        self.conflicts.extend(conflict.filter(|_| is_outcome_told));
 
         let mut told = values.iter().filter_map(|told| told.value.as_ref());
         let Some(mut winner) = told.clone().find(|value| value.is_object()).cloned() else {
@@ -83,21 +89,18 @@ impl Reader<'_> {
         winner
     }
 
-    /// The safest of the outcomes of one item's objects that no later change has written over having seen them, and whether they differ.
-    /// One that cannot be shown as it is is told at the outcome's own place.
-    fn open_outcome(&mut self, objects: &[OpRef]) -> (Option<Value>, bool) {
+    /// The safest of the outcomes of one item's objects that no later change has written over having seen them, and the conflict that
+    /// they are.
+    fn open_outcome(&mut self, objects: &[OpRef]) -> (Option<Value>, Option<Conflict>) {
         let standing = self.history.standing_at(&outcome_spot(self.history, objects), self.clock);
         let values: Vec<ConflictValue> = standing.values().map(|id| self.told(id)).collect();
         if values.is_empty() {
-            return (None, false);
+            return (None, None);
         }
         self.path.push("outcome");
-        let is_odd = values.iter().any(|told| !told.value.as_ref().is_some_and(is_outcome));
         let (outcome, conflict) = resolved(&self.path, values, 0, false);
         self.path.pop();
-        let differ = conflict.is_some();
-        self.conflicts.extend(conflict.filter(|_| is_odd));
-        (Some(outcome), differ)
+        (Some(outcome), conflict)
     }
 
     fn tell(&mut self, winner: &Value, values: Vec<ConflictValue>, needs_review: bool) {
