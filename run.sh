@@ -17,6 +17,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/fuzz.sh
 # shellcheck source=scripts/fuzz_api.sh
 . scripts/fuzz_api.sh
+# shellcheck source=scripts/fuzz_sync.sh
+. scripts/fuzz_sync.sh
 
 usage() {
     cat <<'HELP'
@@ -32,6 +34,9 @@ Usage: ./run.sh [COMMAND]
   fuzz_api [OPTION...]
                 Send a running FireMode, which may be thrown away, what its OpenAPI document allows and what it does not
                 (docs/security.md); options are those of schemathesis.
+  fuzz_sync [REQUESTS [SEED]]
+                Compare what a running FireMode, which may be thrown away, makes of the work of several devices with what the
+                JavaScript library of Automerge makes of it (CONTRIBUTING.md, Fuzzing).
   walkthrough   Walk through the API of a running FireMode, as a technician's device would use it.
   seed          Fill the demo organisation of a running FireMode, so that there is something to see.
   token         Print an access token of the demo organisation's admin.
@@ -110,7 +115,7 @@ test_all() {
 }
 
 main() {
-    if (($# > 1)) && [[ $1 != @(test_load|fuzz|fuzz_api|backup|restore) ]]; then
+    if (($# > 1)) && [[ $1 != @(test_load|fuzz|fuzz_api|fuzz_sync|backup|restore) ]]; then
         usage >&2
         exit 2
     fi
@@ -124,6 +129,7 @@ main() {
         test_load) exec load/run_all_tests.sh "${@:2}" ;;
         fuzz) fuzz "${@:2}" ;;
         fuzz_api) fuzz_api "${@:2}" ;;
+        fuzz_sync) fuzz_sync "${@:2}" ;;
         walkthrough) walk_through ;;
         *)
             say "unknown command: $1" >&2

@@ -19,6 +19,7 @@ mod configuration;
 mod conventions;
 mod database_tls;
 mod demo;
+mod differential;
 mod evidence;
 mod evidence_ids;
 mod evidence_stores;
