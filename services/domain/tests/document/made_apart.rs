@@ -106,3 +106,26 @@ fn keys_that_spell_one_id_are_one_item() {
     let exists = session.items_change(&actor(9), &[seed(&id.to_uppercase())], NOW);
     assert!(exists.is_err(), "it is there already, in another spelling");
 }
+
+#[test]
+fn a_change_under_two_spellings_hides_nothing_of_itself() {
+    let mut session = session();
+    let id = "0193c0de-0000-7000-8000-00000000abcd";
+    let path = format!("/items/{id}");
+    send(&mut session, vec![set(&path, json!({ "extra": {} }), "desk")], None, user(1)).unwrap();
+    let mut client = Client::of(&session, 50);
+    let old = session.vector_clock();
+    send(&mut session, vec![entry("delete", &path, Value::Null, "desk")], Some(&old), user(1)).unwrap();
+
+    let item = client.item(id);
+    let (_, items) = client.0.get(ROOT, "items").unwrap().unwrap();
+    let change = client.edit(|edit| {
+        let other = edit.put_object(&items, id.to_uppercase(), ObjType::Map)?;
+        edit.put(&other, "notes", "in capitals")?;
+        edit.put(&item, "notes", "as usual")
+    });
+    send(&mut session, vec![bytes(&change)], None, user(2)).unwrap();
+    let view = session.view();
+    let shown = serde_json::to_string(&(&view.document, &view.conflicts)).unwrap();
+    assert!(shown.contains("in capitals") && shown.contains("as usual"), "{shown}");
+}

@@ -86,19 +86,24 @@ impl History {
         let mut candidates = Vec::new();
         for part in &spot.parts {
             let overruled = self.overruled(spot, *part, clock);
-            let (gone, present): (Vec<_>, Vec<_>) =
-                self.present_at(*part, clock).into_iter().partition(|id| {
-                    overruled.as_ref().is_some_and(|overruled| self.is_overruled(*id, overruled))
-                });
-            candidates.extend(self.edited_at(*part, clock).into_iter().filter(|id| !present.contains(id)));
-            candidates.extend(gone.iter().filter(|id| self.is_edited(**id)));
+            let mut present = self.present_at(*part, clock);
+            present
+                .retain(|id| !overruled.as_ref().is_some_and(|overruled| self.is_overruled(*id, overruled)));
+            let mut edited = self.edited_at(*part, clock);
+            edited.retain(|id| !present.contains(id));
+            if !edited.is_empty() {
+                candidates.push((*part, edited));
+            }
             standing.present.extend(present);
         }
-        candidates.dedup();
         if !candidates.is_empty() {
             let writers = self.writers(spot, &standing.present, clock);
-            let seen = self.clock_of(&writers);
-            standing.overtaken.extend(candidates.into_iter().filter(|id| self.has_unseen(*id, &seen, clock)));
+            let before = self.clock_of(&self.deps_of(&writers));
+            for (part, mut edited) in candidates {
+                let seen = self.seen_by_writers(part, &before, clock);
+                edited.retain(|id| self.has_unseen(*id, &seen, clock));
+                standing.overtaken.extend(edited);
+            }
             if !standing.overtaken.is_empty() {
                 standing.deletions = self.last_deletions(spot, &writers, clock);
             }
@@ -279,6 +284,14 @@ impl History {
         last
     }
 
+    /// What others had seen, and those who wrote at a place. Of their own changes the latter have seen all, as what they wrote there
+    /// replaced it; who wrote elsewhere may have gone on here in the same change.
+    fn seen_by_writers(&self, part: Part, seen: &Clock, clock: Option<&Clock>) -> Clock {
+        let writers: Vec<NodeId> = self.last_writers(part, clock).into_values().collect();
+        let here = self.clock_of(&writers);
+        seen.iter().zip(here).map(|(seen, here)| (*seen).max(here)).collect()
+    }
+
     fn deps_of(&self, nodes: &[NodeId]) -> Vec<NodeId> {
         nodes.iter().flat_map(|node| self.node(*node).deps.iter().copied()).collect()
     }
@@ -331,9 +344,7 @@ impl History {
 
     /// The same for what is overtaken at a place further inside: those who wrote there have seen things too.
     fn has_unseen_overtaken(&self, part: Part, seen: &Clock, clock: Option<&Clock>) -> bool {
-        let writers: Vec<NodeId> = self.last_writers(part, clock).into_values().collect();
-        let here = self.clock_of(&writers);
-        let seen: Clock = seen.iter().zip(here).map(|(seen, here)| (*seen).max(here)).collect();
+        let seen = self.seen_by_writers(part, seen, clock);
         let present = self.present_at(part, clock);
         let overtaken = self.edited_at(part, clock).into_iter().filter(|id| !present.contains(id));
         overtaken.into_iter().any(|id| self.has_unseen(id, &seen, clock))
