@@ -36,7 +36,8 @@ class History {
     Object.assign(this, { session, plan, log });
     const random = new Random(plan.seed);
     const uuid = () => `${random.hex(8)}-${random.hex(4)}-4${random.hex(3)}-a${random.hex(3)}-${random.hex(12)}`;
-    this.itemIds = [...Object.keys(session.shown.document.items), uuid()];
+    // One to three, the last of which is not there yet: the fewer, the more devices meet.
+    this.itemIds = [...Object.keys(session.shown.document.items), uuid()].slice(random.below(3));
     this.evidenceIds = [uuid(), uuid()];
     this.mark = () => `<${++this.#marks}>`;
     this.devices = Array.from({ length: plan.devices }, (_, number) => {

@@ -78,7 +78,9 @@ class Comparison {
   /** Where there is nothing to review, what is shown of several simple values is what the library prefers. */
   #preferred(value, shown, conflicts, path) {
     const isSimple = value === null || typeof plain(value) !== "object";
-    if (!isSimple || value === undefined || conflicts.some((conflict) => conflict.needs_review)) return;
+    // A collection is shown beside whatever else was put there.
+    if (!isSimple || value === undefined || isUnion(shown, path)) return;
+    if (conflicts.some((conflict) => conflict.needs_review)) return;
     this.#same(value, shown, path);
   }
 
