@@ -63,7 +63,7 @@ fn use_everywhere(stack: &Stack, site: &Site, person: &Person) -> Vec<Answer> {
     own.patch("/v1/users/me", &json!({"full_name": name, "phone": phone})).expect(200);
     let no_change = json!({"current_password": phone, "new_password": PASSWORD});
     let later = [
-        register(&new_key(), PASSWORD).problem(409, "FIRE-409"),
+        register(&new_key(), PASSWORD).problem(409, "FIRE-409-EXISTS"),
         own.patch("/v1/users/me", &json!({"phone": format!("{phone}{}", "0".repeat(60))}))
             .invalid(&["phone"]),
         own.patch("/v1/users/me", &json!({"full_name": 7, "phone": phone})),

@@ -120,7 +120,7 @@ fn an_invited_user_that_the_record_names_stays() {
     let building_id = new_building(&organisation.admin);
     let session = json!({"building_id": building_id, "technician_id": named.id()});
     organisation.admin.post("/v1/tests/sessions", &session).expect(201);
-    organisation.admin.delete(&path(&named)).problem(409, "FIRE-409");
+    organisation.admin.delete(&path(&named)).problem(409, "FIRE-409-IN-USE");
 
     // Whatever refers to a user keeps it; the audit log does, of what a release before put on record.
     let tried = invite(&organisation, "technician");
@@ -128,7 +128,7 @@ fn an_invited_user_that_the_record_names_stays() {
                                                    expires_at)
                      select $1, $2::text::uuid, 'POST', '/', 'k', sha256(''), 200, '{}', now() + interval '1 day'";
     stack.sql().rows(reference, &[&organisation.id, &tried.id()]);
-    organisation.admin.delete(&path(&tried)).problem(409, "FIRE-409");
+    organisation.admin.delete(&path(&tried)).problem(409, "FIRE-409-IN-USE");
     organisation.admin.get(&user_path(&tried)).expect(200);
 }
 
@@ -143,7 +143,7 @@ fn inviting_does_not_tell_whether_an_address_has_an_account_elsewhere() {
     let (taken, free) = (invite(&theirs.email).expect(201), invite(&new_email()).expect(201));
     let members = |answer: &Answer| answer.json.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(members(&taken), members(&free));
-    invite(&theirs.email).problem(409, "FIRE-409");
+    invite(&theirs.email).problem(409, "FIRE-409-EXISTS");
     for user in [&taken, &free] {
         let seen = ours.admin.get(&user_path(user)).expect(200);
         assert_eq!(seen["status"], "invited");

@@ -20,7 +20,7 @@ use self::draft::Facts;
 pub use self::draft::SnapshotDraft;
 use self::parts::{Reader, Writer};
 use super::change::RecordedChange;
-use super::history::{History, NewNode, NodeId};
+use super::history::{History, NewNode, NodeId, OpRef};
 use super::merged::MergedDocument;
 use super::session::SessionDocument;
 
@@ -167,9 +167,16 @@ fn read_change(reader: &mut Reader<'_>, history: &History, record: &mut Record) 
     let next = history.len() as NodeId;
     let dep = |reader: &mut Reader<'_>| next.checked_sub(reader.number()?).filter(|dep| *dep < next);
     let deps = (0..reader.count()?).map(|_| dep(reader)).collect::<Option<Box<[_]>>>()?;
+    // What holds an operation was made before it: without that, going from object to object would not end.
+    let is_made_before =
+        |object: OpRef, counter: u64| object == OpRef::ROOT || u64::from(object.counter) < counter;
+    let operation = |position: usize, reader: &mut Reader<'_>| {
+        let counter = u64::from(start_op) + position as u64;
+        reader.sketch().filter(|sketch| is_made_before(sketch.object, counter))
+    };
     Some(NewNode {
         seen: history.seen_by(&deps),
-        operations: (0..reader.count()?).map(|_| reader.sketch()).collect::<Option<_>>()?,
+        operations: (0..reader.count()?).map(|at| operation(at, reader)).collect::<Option<_>>()?,
         predecessors: (0..reader.count()?).map(|_| reader.predecessor()).collect::<Option<_>>()?,
         hash,
         actor,
