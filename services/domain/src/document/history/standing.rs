@@ -119,9 +119,9 @@ impl History {
         self.places.keys(map).map(|(key, _)| key)
     }
 
-    /// The numbers of a map's keys where something is disputed.
-    pub(in crate::document) fn disputed_keys(&self, map: OpRef) -> Vec<u32> {
-        self.places.keys(map).filter(|(_, place)| place.is_disputed()).map(|(key, _)| key).collect()
+    /// True where something is disputed at a key of a map.
+    pub(in crate::document) fn is_disputed_map(&self, map: OpRef) -> bool {
+        self.places.keys(map).any(|(_, place)| place.is_disputed())
     }
 
     /// True where an element of a list is disputed.

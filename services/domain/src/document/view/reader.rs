@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
         map != OpRef::ROOT
             && self.wants_values
             && !(self.path.has_ids_as_keys() && self.history.has_unusual_spellings())
-            && self.history.disputed_keys(map).is_empty()
+            && !self.history.is_disputed_map(map)
     }
 
     fn plain_fields(&mut self, map: OpRef, document: &Automerge, fields: &mut Map<String, Value>) {
