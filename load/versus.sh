@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Which of two builds takes more results? Both run side by side, each with a database of its own, and are driven in turns, so that
-# what the machine does besides meets both alike. `load/versus.sh EXECUTABLE EXECUTABLE [ROUNDS]`; prints the median rate of each and
-# their ratio.
+# what the machine does besides meets both alike. `load/versus.sh EXECUTABLE EXECUTABLE [ROUNDS]`; prints the medians of rate and p99
+# of each, and their ratios.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -32,9 +32,15 @@ stop_all() {
     return "$result"
 }
 
-# rate INDEX: results a second.
-rate() {
-    ITEM=${items[$1]} drive "${urls[$1]}" "${tokens[$1]}" "${works[$1]}/sessions" 5 "$CONNECTIONS" "$SECONDS_EACH" | cut -d ' ' -f 2
+# drive_one INDEX: what drive prints.
+drive_one() {
+    ITEM=${items[$1]} drive "${urls[$1]}" "${tokens[$1]}" "${works[$1]}/sessions" 5 "$CONNECTIONS" "$SECONDS_EACH"
+}
+
+# compare COLUMN FORMAT: the medians of one column of both, and their ratio.
+compare() {
+    awk -v first="$(median "${works[0]}/rounds" "$1")" -v second="$(median "${works[1]}/rounds" "$1")" -v format="$2: %.2f\n" \
+        'BEGIN { printf format, first, second, second / first }'
 }
 
 main() {
@@ -43,13 +49,12 @@ main() {
     require_tools
     start "$1"
     start "$2"
-    for index in 0 1; do rate "$index" >/dev/null; done
+    for index in 0 1; do drive_one "$index" >/dev/null; done
     for ((round = 0; round < rounds; round++)); do
-        for index in 0 1; do rate "$index" >>"${works[$index]}/rates"; done
+        for index in 0 1; do drive_one "$index" >>"${works[$index]}/rounds"; done
     done
-    for index in 0 1; do median "${works[$index]}/rates" 1 >"${works[$index]}/median"; done
-    paste -d ' ' "${works[0]}/median" "${works[1]}/median" |
-        awk '{ printf "%d and %d results a second: %.2f\n", $1, $2, $2 / $1 }'
+    compare 2 '%d and %d results a second'
+    compare 5 '%.1f and %.1f ms at p99'
 }
 
 main "$@"
