@@ -1,66 +1,19 @@
 //! Who may call what: decided in one place, from the table of routes.
 
 use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, web};
+use actix_web::{Error, HttpMessage as _, web};
 use firemode_domain::role::Role;
-use firemode_web::{AccessClaims, Problem, RequestContext, Routed, TokenError, catalogue};
+use firemode_web::{Problem, RequestContext, Routed, TokenError, catalogue};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-use crate::routes;
+use crate::principal::Principal;
+use crate::routes::{self, Access};
 use crate::state::State;
-
-/// What a route asks of its caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Nothing, and it answers even while the database is not there.
-    Always,
-    /// No token.
-    Public,
-    /// The documentation: no token where it is public, else that of an admin.
-    Docs,
-    /// The metrics token, at any time, or the token of an admin.
-    Metrics,
-    /// A token with one of these roles.
-    Roles(&'static [Role]),
-}
-
-impl Access {
-    /// The roles that may call the route, where it asks for one.
-    pub(crate) fn roles(self) -> Option<&'static [Role]> {
-        match self {
-            Self::Always | Self::Public | Self::Docs => None,
-            Self::Metrics => Some(&[Role::Admin]),
-            Self::Roles(roles) => Some(roles),
-        }
-    }
-}
-
-/// Who asks.
-#[derive(Debug, Clone)]
-pub(crate) struct Principal {
-    pub(crate) user_id: Uuid,
-    pub(crate) organisation_id: Uuid,
-    pub(crate) role: Role,
-    pub(crate) claims: AccessClaims,
-}
-
-impl FromRequest for Principal {
-    type Error = Problem;
-    type Future = std::future::Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let principal = request.extensions().get::<Self>().cloned();
-        std::future::ready(
-            principal.ok_or_else(|| Problem::unauthorized("This route needs an access token.")),
-        )
-    }
-}
 
 /// Lets a request through if its route exists, takes its method, is ready, and allows its caller.
 pub(crate) async fn check(

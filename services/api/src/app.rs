@@ -5,36 +5,19 @@ use std::time::Duration;
 use actix_web::http::header::STRICT_TRANSPORT_SECURITY;
 use actix_web::middleware::{Condition, DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, web};
-use firemode_runtime::listener::{self, ListenError};
+use firemode_runtime::listener;
 use firemode_runtime::notify::{Notifier, READY, STOPPING};
 use firemode_runtime::open_files;
 use firemode_runtime::settings::Settings;
-use firemode_storage::StorageError;
 use firemode_web::{Drain, Metrics, close_when_leaving, conventions};
 
+use crate::error::ApiError;
 use crate::ingest_client::IngestClient;
 use crate::state::{Ready, State};
 use crate::{access, handlers, limits, maintenance, readiness, routes, snapshots};
 
 /// Threads of one worker for work that would hold up its requests: passwords and documents.
 const BLOCKING_THREADS: usize = 8;
-
-/// The API could not start or broke down.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiError {
-    /// No socket to listen on.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// A setting of the database, the store or a key does not work.
-    #[error("{0}")]
-    Storage(#[from] StorageError),
-    /// A key does not work.
-    #[error("{0} holds no usable key")]
-    Keys(&'static str),
-    /// The server itself failed.
-    #[error("the server failed: {0}")]
-    Server(#[from] std::io::Error),
-}
 
 /// Serves until SIGTERM or SIGINT, then lets requests finish.
 ///

@@ -1,17 +1,15 @@
 //! The OpenAPI document, made from the code.
 
 use actix_web::http::Method;
-use firemode_domain::input;
 use firemode_web::ProblemBody;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema, schema,
+    Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema,
 };
 
-use crate::access::Access;
-use crate::routes::{Documented, TABLE};
+use crate::routes::{Access, Documented, TABLE};
 
 const SCHEME: &str = "bearer";
 
@@ -162,16 +160,4 @@ fn is_header(parameter: &RefOr<Parameter>) -> bool {
 fn problem(description: &str) -> utoipa::openapi::Response {
     let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
     ResponseBuilder::new().description(description).content("application/problem+json", body).build()
-}
-
-/// Says that a field is a free JSON object.
-pub(crate) fn free_object() -> schema::Object {
-    input::object()
-}
-
-/// Says that a field is a free JSON object or null.
-pub(crate) fn free_object_or_null() -> schema::Object {
-    let mut object = input::object();
-    object.schema_type = schema::SchemaType::from_iter([schema::Type::Object, schema::Type::Null]);
-    object
 }

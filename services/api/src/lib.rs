@@ -1,25 +1,32 @@
 //! The public HTTP API: who asks, what they may do, and everything that is not the hot path, which is proxied.
 
 mod access;
+mod acts;
 mod app;
 mod auth;
 mod docs;
+mod error;
 mod etag;
 mod handlers;
 mod ingest_client;
 mod limits;
+mod list;
 mod maintenance;
+mod principal;
+mod profile;
 mod proxy;
 mod readiness;
 mod roles_table;
 mod routes;
+mod schema;
 mod snapshots;
 mod spool;
 mod state;
 
-pub use app::{ApiError, run};
+pub use app::run;
 pub use auth::keys::{KeysError, Usage, check_at_start, usage};
 pub use auth::passwords::Passwords;
 pub use auth::vault::{Renewal, Vault};
 pub use docs::openapi;
+pub use error::ApiError;
 pub use roles_table::roles_table;

@@ -17,8 +17,8 @@ use hyper::{Request, Response};
 use time::OffsetDateTime;
 use tracing::{Instrument as _, Span, field};
 
-use crate::access::Principal;
 use crate::ingest_client::{IngestClient, Outgoing, SendError};
+use crate::principal::Principal;
 use crate::state::State;
 
 /// What a client may say to the ingest process; everything else stays here, so that nothing can be smuggled in.

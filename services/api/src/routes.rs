@@ -9,8 +9,33 @@ use firemode_domain::role::Role;
 use firemode_web::{Problem, Routed, Routes};
 use utoipa::OpenApi;
 
-use crate::access::Access;
 use crate::handlers;
+
+/// What a route asks of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nothing, and it answers even while the database is not there.
+    Always,
+    /// No token.
+    Public,
+    /// The documentation: no token where it is public, else that of an admin.
+    Docs,
+    /// The metrics token, at any time, or the token of an admin.
+    Metrics,
+    /// A token with one of these roles.
+    Roles(&'static [Role]),
+}
+
+impl Access {
+    /// The roles that may call the route, where it asks for one.
+    pub(crate) fn roles(self) -> Option<&'static [Role]> {
+        match self {
+            Self::Always | Self::Public | Self::Docs => None,
+            Self::Metrics => Some(&[Role::Admin]),
+            Self::Roles(roles) => Some(roles),
+        }
+    }
+}
 
 const ANYONE: &[Role] = &[Role::Admin, Role::Manager, Role::Technician, Role::Auditor];
 const WORKERS: &[Role] = &[Role::Admin, Role::Manager, Role::Technician];

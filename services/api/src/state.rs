@@ -13,12 +13,12 @@ use firemode_web::{
     AccessKey, CursorKey, InternalKey, Key, Outcome, Problem, ReceiptKeys, Revocations, run_once,
 };
 
-use crate::app::ApiError;
+use crate::acts::Actor;
 use crate::auth::denials::Denials;
 use crate::auth::passwords::Passwords;
 use crate::auth::throttle::Throttle;
 use crate::auth::vault::Vault;
-use crate::handlers::Actor;
+use crate::error::ApiError;
 use crate::limits::rate::RateLimits;
 
 /// Documents as they were that are built at the same time, each up to the largest size of a document.

@@ -10,8 +10,8 @@ use firemode_web::RequestContext;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::access::Principal;
-use crate::handlers::act;
+use crate::acts::act;
+use crate::principal::Principal;
 
 /// Refusals of one minute that are remembered; further ones of it are not put on record.
 const REMEMBERED_MAX: usize = 10_000;

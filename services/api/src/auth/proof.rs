@@ -9,11 +9,11 @@ use firemode_web::{Problem, RequestContext, catalogue};
 use metrics::counter;
 use tokio::time::{Duration, Instant, sleep_until};
 
-use crate::access::Principal;
+use crate::acts::act;
 use crate::auth::second_factor::{self, Verdict};
 use crate::auth::throttle::{Origin, SIGN_INS};
-use crate::handlers::act;
-use crate::handlers::me::no_such_user;
+use crate::principal::Principal;
+use crate::profile::no_such_user;
 use crate::state::State;
 
 /// What somebody brings who wants to sign in.

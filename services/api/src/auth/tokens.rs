@@ -14,8 +14,8 @@ use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::handlers::act;
-use crate::handlers::me::Profile;
+use crate::acts::act;
+use crate::profile::Profile;
 use crate::state::State;
 
 /// By how much the clocks of those who make, read and revoke a token may differ in all.

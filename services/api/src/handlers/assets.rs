@@ -14,11 +14,12 @@ use time::{Date, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
-use crate::docs::free_object;
+use crate::acts::{act, on_record};
 use crate::etag;
 use crate::handlers::buildings::no_such_building;
-use crate::handlers::{List, act, on_record};
+use crate::list::List;
+use crate::principal::Principal;
+use crate::schema::free_object;
 use crate::state::State;
 
 time::serde::format_description!(iso_date, Date, "[year]-[month]-[day]");

@@ -12,9 +12,9 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
-use crate::docs::free_object_or_null;
-use crate::handlers::List;
+use crate::list::List;
+use crate::principal::Principal;
+use crate::schema::free_object_or_null;
 use crate::state::State;
 
 /// One act.

@@ -10,10 +10,10 @@ use firemode_storage::{Purpose, StorageError, audit};
 use firemode_web::{Body, Problem, RequestContext, catalogue};
 use uuid::Uuid;
 
+use crate::acts::act;
 use crate::auth::keys::note_encryption;
 use crate::auth::proof::{self, Credentials};
 use crate::auth::tokens::{SignedIn, end_all, hash, sign_in};
-use crate::handlers::act;
 use crate::state::State;
 
 body! {

@@ -15,10 +15,11 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
-use crate::docs::free_object;
+use crate::acts::{act, on_record};
 use crate::etag;
-use crate::handlers::{List, act, on_record};
+use crate::list::List;
+use crate::principal::Principal;
+use crate::schema::free_object;
 use crate::state::State;
 
 /// A building.

@@ -15,9 +15,11 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
-use crate::docs::free_object;
-use crate::handlers::{List, act, on_record, sessions};
+use crate::acts::{act, on_record};
+use crate::handlers::sessions;
+use crate::list::List;
+use crate::principal::Principal;
+use crate::schema::free_object;
 use crate::state::State;
 
 /// A piece of evidence.

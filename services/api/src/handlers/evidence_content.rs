@@ -12,9 +12,9 @@ use data_encoding::HEXLOWER;
 use firemode_web::Problem;
 use uuid::Uuid;
 
-use crate::access::Principal;
 use crate::etag;
 use crate::handlers::evidence::find;
+use crate::principal::Principal;
 use crate::state::State;
 
 /// Reads the bytes of a piece of evidence

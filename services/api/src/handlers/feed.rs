@@ -8,9 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
-use crate::handlers::link_next;
 use crate::handlers::session_view::{SessionView, Summary};
+use crate::list::link_next;
+use crate::principal::Principal;
 use crate::state::State;
 
 /// `since` for a client that wants to hear of what comes and has no need of what is there.

@@ -5,8 +5,8 @@ use actix_web::{HttpResponse, web};
 use firemode_domain::role::Role;
 use firemode_web::KeepBody;
 
-use crate::access::Principal;
 use crate::ingest_client::IngestClient;
+use crate::principal::Principal;
 use crate::readiness::{self, Readiness};
 use crate::state::State;
 

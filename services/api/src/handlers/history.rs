@@ -20,10 +20,10 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
-use crate::access::Principal;
-use crate::handlers::List;
 use crate::handlers::session_view::SessionDetail;
 use crate::handlers::sessions::find;
+use crate::list::List;
+use crate::principal::Principal;
 use crate::state::State;
 
 /// A request for a past document waits so long for those before it.

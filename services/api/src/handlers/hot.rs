@@ -14,7 +14,7 @@ macro_rules! proxied {
         pub(crate) async fn $name(
             request: HttpRequest,
             payload: web::Payload,
-            principal: $crate::access::Principal,
+            principal: $crate::principal::Principal,
             context: firemode_web::RequestContext,
             state: web::Data<$crate::state::State>,
             client: web::Data<$crate::ingest_client::IngestClient>,

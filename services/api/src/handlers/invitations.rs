@@ -19,13 +19,13 @@ use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
+use crate::acts::act;
 use crate::auth::keys::note_encryption;
 use crate::auth::tokens::new_secret_token;
-use crate::handlers::act;
 use crate::handlers::auth::email_taken;
-use crate::handlers::me::no_such_user;
 use crate::handlers::users::UserView;
+use crate::principal::Principal;
+use crate::profile::no_such_user;
 use crate::state::State;
 
 /// The fingerprint of a request without a body.

@@ -17,10 +17,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
+use crate::acts::{act, on_record};
 use crate::handlers::new_items::{AddItemsSchema, Items, seeds};
 use crate::handlers::sessions::no_such_session;
-use crate::handlers::{act, on_record};
+use crate::principal::Principal;
 use crate::state::State;
 
 /// Ids that the audit log names for one request; it always tells how many there are.

@@ -10,9 +10,9 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
-use crate::handlers::act;
+use crate::acts::act;
 use crate::handlers::sessions::no_such_session;
+use crate::principal::Principal;
 use crate::state::State;
 
 /// What was decided about late work.

@@ -7,7 +7,6 @@ use firemode_domain::audit::AuditStatus;
 use firemode_domain::body;
 use firemode_domain::input::{Given, Line, NewPassword, Secret};
 use firemode_domain::password;
-use firemode_domain::role::Role;
 use firemode_storage::audit::AuditFilter;
 use firemode_storage::users::{self, ProfilePatch, User};
 use firemode_storage::{account_tokens, audit};
@@ -18,27 +17,17 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
+use crate::acts::act;
 use crate::auth::keys::note_encryption;
 use crate::auth::proof::confirm_password;
 use crate::auth::tokens::{end_all, issue};
 use crate::etag;
 use crate::handlers::audit::AuditView;
 use crate::handlers::auth::check_password;
-use crate::handlers::{List, act};
+use crate::list::List;
+use crate::principal::Principal;
+use crate::profile::{Profile, no_such_user};
 use crate::state::State;
-
-/// Who has signed in.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Profile {
-    pub(crate) id: Uuid,
-    #[schema(example = "ada@example.com")]
-    pub(crate) email: String,
-    /// Stored encrypted; shown to its owner alone.
-    #[schema(example = "Ada Example")]
-    pub(crate) full_name: String,
-    pub(crate) role: Role,
-}
 
 /// A user, to the user.
 #[derive(Debug, Serialize, ToSchema)]
@@ -233,8 +222,4 @@ pub(crate) async fn change_password(
     state.revocations.add(entry);
     let outcome = outcome.reveal("/access_token", tokens.access_token)?;
     Ok(outcome.reveal("/refresh_token", tokens.refresh_token)?.respond())
-}
-
-pub(crate) fn no_such_user() -> Problem {
-    Problem::not_found("user")
 }

@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
-use crate::access::Principal;
+use crate::acts::{act, on_record};
 use crate::handlers::assets::{AssetView, Section, record_of};
 use crate::handlers::buildings::no_such_building;
-use crate::handlers::{act, on_record};
+use crate::principal::Principal;
 use crate::state::State;
 
 /// Most assets in one request.

@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::docs::free_object;
 use crate::etag;
+use crate::schema::free_object;
 
 /// A test session.
 #[derive(Debug, Serialize, ToSchema)]

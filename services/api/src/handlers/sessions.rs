@@ -16,11 +16,12 @@ use firemode_web::{Body, Key, Outcome, Params, Problem, ProblemBody, RequestCont
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::access::Principal;
+use crate::acts::{act, on_record};
 use crate::etag;
 use crate::handlers::history::{PastClock, detail_at};
 use crate::handlers::session_view::{SessionDetail, SessionView, Summary};
-use crate::handlers::{List, act, on_record};
+use crate::list::List;
+use crate::principal::Principal;
 use crate::state::State;
 
 body! {

@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
 use crate::handlers::sessions::find;
+use crate::principal::Principal;
 use crate::state::State;
 
 /// Rows of each kind that are told; the totals count all.

@@ -8,10 +8,10 @@ use firemode_web::{Body, Problem, RequestContext, catalogue};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::access::Principal;
+use crate::acts::act;
 use crate::auth::tokens::{Tokens, end_all, end_of_session, hash, issue, longest_life};
-use crate::handlers::act;
-use crate::handlers::me::no_such_user;
+use crate::principal::Principal;
+use crate::profile::no_such_user;
 use crate::state::State;
 
 /// Entries of one organisation that name a token by its `jti` alone, at a time.

@@ -12,12 +12,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
+use crate::acts::act;
 use crate::auth::keys::note_encryption;
 use crate::auth::proof::confirm_password;
 use crate::auth::second_factor::{new_recovery_codes, new_secret, take_code};
-use crate::handlers::act;
-use crate::handlers::me::no_such_user;
+use crate::principal::Principal;
+use crate::profile::no_such_user;
 use crate::state::State;
 
 body! {

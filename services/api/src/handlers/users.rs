@@ -14,11 +14,12 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
+use crate::acts::act;
 use crate::auth::tokens::end_all;
 use crate::etag;
-use crate::handlers::me::no_such_user;
-use crate::handlers::{List, act};
+use crate::list::List;
+use crate::principal::Principal;
+use crate::profile::no_such_user;
 use crate::state::State;
 
 /// A user, to an admin: names and telephone numbers are for their owners alone.

@@ -14,8 +14,8 @@ use actix_web::{Error, HttpMessage as _, web};
 use firemode_runtime::settings::ServerSettings;
 use firemode_web::{IDEMPOTENCY_KEY, Problem, Routed, client_address, network_of, tus};
 
-use crate::access::{Access, Principal};
-use crate::routes;
+use crate::principal::Principal;
+use crate::routes::{self, Access};
 use crate::state::State;
 use rate::{Exhausted, RateLimits, Standing};
 

@@ -18,13 +18,13 @@ use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Principal;
-use crate::docs::free_object;
 use crate::etag;
 use crate::handlers::assets::AssetView;
 use crate::handlers::buildings::BuildingView;
 use crate::handlers::session_view::fresh_actor_id;
 use crate::handlers::sessions::find;
+use crate::principal::Principal;
+use crate::schema::free_object;
 use crate::spool::{Spool, encoding_for};
 use crate::state::State;
 
