@@ -71,7 +71,7 @@ macro_rules! routes {
 routes! {
     // The server tries one route after the other, so that the one with the load comes first.
     Access::Roles(WORKERS) => {
-        post "/v1/tests/sessions/{session_id}/results" handlers::hot::results;
+        post "/v1/tests/sessions/{session_id}/results" handlers::proxied::results;
     }
     Access::Always => {
         get "/" handlers::root::index;
@@ -91,50 +91,50 @@ routes! {
     Access::Public => {
         post "/v1/auth/register" handlers::auth::register;
         post "/v1/auth/login" handlers::auth::login;
-        post "/v1/auth/refresh" handlers::tokens::refresh;
+        post "/v1/auth/refresh" handlers::auth::tokens::refresh;
         post "/v1/auth/accept-invitation" handlers::auth::accept_invitation;
         post "/v1/auth/reset-password" handlers::auth::reset_password;
         get "/v1/receipts/keys" handlers::receipts::keys;
-        options "/v1/evidence/uploads" handlers::uploads::options;
+        options "/v1/evidence/uploads" handlers::evidence::uploads::options;
     }
     Access::Roles(ANYONE) => {
-        post "/v1/auth/logout" handlers::tokens::logout;
-        get "/v1/users/me" handlers::me::me;
-        patch "/v1/users/me" handlers::me::update_me;
-        get "/v1/users/me/audits" handlers::me::audits;
-        post "/v1/users/me/password" handlers::me::change_password;
-        post "/v1/users/me/totp" handlers::totp::begin;
-        delete "/v1/users/me/totp" handlers::totp::remove_own;
-        post "/v1/users/me/totp/confirm" handlers::totp::confirm;
+        post "/v1/auth/logout" handlers::auth::tokens::logout;
+        get "/v1/users/me" handlers::users::me::me;
+        patch "/v1/users/me" handlers::users::me::update_me;
+        get "/v1/users/me/audits" handlers::users::me::audits;
+        post "/v1/users/me/password" handlers::users::me::change_password;
+        post "/v1/users/me/totp" handlers::users::totp::begin;
+        delete "/v1/users/me/totp" handlers::users::totp::remove_own;
+        post "/v1/users/me/totp/confirm" handlers::users::totp::confirm;
         get "/v1/buildings" handlers::buildings::list;
         get "/v1/buildings/{building_id}" handlers::buildings::get;
         get "/v1/buildings/{building_id}/assets" handlers::assets::list;
         get "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::get;
         get "/v1/tests/sessions" handlers::sessions::list;
-        get "/v1/tests/sessions/changes" handlers::feed::changes;
+        get "/v1/tests/sessions/changes" handlers::sessions::feed::changes;
         get "/v1/tests/sessions/{session_id}" handlers::sessions::get;
-        get "/v1/tests/sessions/{session_id}/history" handlers::history::history;
-        get "/v1/tests/sessions/{session_id}/sync" handlers::sync::sync;
-        get "/v1/tests/sessions/{session_id}/offline_bundle" handlers::bundle::offline_bundle;
+        get "/v1/tests/sessions/{session_id}/history" handlers::sessions::history::history;
+        get "/v1/tests/sessions/{session_id}/sync" handlers::sessions::sync::sync;
+        get "/v1/tests/sessions/{session_id}/offline_bundle" handlers::sessions::bundle::offline_bundle;
         get "/v1/tests/sessions/{session_id}/evidence" handlers::evidence::list;
         get "/v1/evidence/{evidence_id}" handlers::evidence::get;
-        get "/v1/evidence/{evidence_id}/content" handlers::evidence_content::content;
+        get "/v1/evidence/{evidence_id}/content" handlers::evidence::content::content;
         get "/v1/evidence/{evidence_id}/verify" handlers::evidence::verify;
     }
     Access::Roles(WORKERS) => {
-        post "/v1/buildings/{building_id}/assets" handlers::new_assets::create;
+        post "/v1/buildings/{building_id}/assets" handlers::assets::create::create;
         patch "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::update;
         post "/v1/tests/sessions" handlers::sessions::create;
         patch "/v1/tests/sessions/{session_id}" handlers::sessions::update;
-        post "/v1/tests/sessions/{session_id}/items" handlers::items::add_items;
-        post "/v1/evidence" handlers::hot::evidence;
-        post "/v1/evidence/uploads" handlers::uploads::create;
-        get "/v1/evidence/uploads/{upload_id}" handlers::uploads::show;
-        patch "/v1/evidence/uploads/{upload_id}" handlers::uploads::append;
-        delete "/v1/evidence/uploads/{upload_id}" handlers::uploads::terminate;
+        post "/v1/tests/sessions/{session_id}/items" handlers::sessions::items::add_items;
+        post "/v1/evidence" handlers::proxied::evidence;
+        post "/v1/evidence/uploads" handlers::evidence::uploads::create;
+        get "/v1/evidence/uploads/{upload_id}" handlers::evidence::uploads::show;
+        patch "/v1/evidence/uploads/{upload_id}" handlers::evidence::uploads::append;
+        delete "/v1/evidence/uploads/{upload_id}" handlers::evidence::uploads::terminate;
         post "/v1/evidence/{evidence_id}/flag" handlers::evidence::flag;
-        post "/v1/classify" handlers::hot::classify;
-        post "/v1/rules/classify_faults" handlers::hot::classify_faults;
+        post "/v1/classify" handlers::proxied::classify;
+        post "/v1/rules/classify_faults" handlers::proxied::classify_faults;
     }
     Access::Roles(MANAGERS) => {
         post "/v1/buildings" handlers::buildings::create;
@@ -142,23 +142,23 @@ routes! {
         delete "/v1/buildings/{building_id}" handlers::buildings::deactivate;
         delete "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::deactivate;
         post "/v1/evidence/{evidence_id}/unflag" handlers::evidence::unflag;
-        post "/v1/tests/sessions/{session_id}/late/accept" handlers::late::accept_late;
-        post "/v1/tests/sessions/{session_id}/late/reject" handlers::late::reject_late;
+        post "/v1/tests/sessions/{session_id}/late/accept" handlers::sessions::late::accept_late;
+        post "/v1/tests/sessions/{session_id}/late/reject" handlers::sessions::late::reject_late;
     }
     Access::Roles(OVERSEERS) => {
         get "/v1/audit" handlers::audit::list;
     }
     Access::Roles(ADMINS) => {
-        post "/v1/auth/revoke" handlers::tokens::revoke;
-        post "/v1/auth/revoke-all" handlers::tokens::revoke_all;
+        post "/v1/auth/revoke" handlers::auth::tokens::revoke;
+        post "/v1/auth/revoke-all" handlers::auth::tokens::revoke_all;
         get "/v1/users" handlers::users::list;
-        post "/v1/users" handlers::invitations::invite;
+        post "/v1/users" handlers::users::invitations::invite;
         get "/v1/users/{user_id}" handlers::users::get;
         patch "/v1/users/{user_id}" handlers::users::update;
-        post "/v1/users/{user_id}/invitation" handlers::invitations::invite_again;
-        delete "/v1/users/{user_id}/invitation" handlers::invitations::withdraw;
-        post "/v1/users/{user_id}/password-reset" handlers::invitations::reset_password;
-        delete "/v1/users/{user_id}/totp" handlers::totp::remove_of_user;
+        post "/v1/users/{user_id}/invitation" handlers::users::invitations::invite_again;
+        delete "/v1/users/{user_id}/invitation" handlers::users::invitations::withdraw;
+        post "/v1/users/{user_id}/password-reset" handlers::users::invitations::reset_password;
+        delete "/v1/users/{user_id}/totp" handlers::users::totp::remove_of_user;
     }
 }
 

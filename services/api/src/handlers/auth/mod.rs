@@ -1,5 +1,7 @@
 //! Getting in: registering, signing in, and the one-time tokens that an admin hands over.
 
+pub(crate) mod tokens;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::input::{Email, Line, NewPassword, Secret, SignInAddress};
 use firemode_domain::role::Role;

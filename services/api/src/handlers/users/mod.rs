@@ -1,5 +1,9 @@
 //! The users of an organisation, for its admins.
 
+pub(crate) mod invitations;
+pub(crate) mod me;
+pub(crate) mod totp;
+
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::body;

@@ -20,8 +20,8 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
-use crate::handlers::session_view::SessionDetail;
-use crate::handlers::sessions::find;
+use crate::handlers::sessions::lookup::find;
+use crate::handlers::sessions::view::SessionDetail;
 use crate::list::List;
 use crate::principal::Principal;
 use crate::state::State;

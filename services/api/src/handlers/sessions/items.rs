@@ -18,8 +18,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::acts::{act, on_record};
-use crate::handlers::new_items::{AddItemsSchema, Items, seeds};
-use crate::handlers::sessions::no_such_session;
+use crate::handlers::sessions::lookup::no_such_session;
+use crate::handlers::sessions::new_items::{AddItemsSchema, Items, seeds};
 use crate::principal::Principal;
 use crate::state::State;
 

@@ -8,7 +8,7 @@ use firemode_web::tus::{
 };
 use firemode_web::{Problem, ProblemBody};
 
-use crate::handlers::hot::proxied;
+use crate::handlers::proxied::proxied;
 use crate::state::State;
 
 /// Tells what resumable uploads can do here

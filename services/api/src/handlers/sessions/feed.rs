@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::handlers::session_view::{SessionView, Summary};
+use crate::handlers::sessions::view::{SessionView, Summary};
 use crate::list::link_next;
 use crate::principal::Principal;
 use crate::state::State;

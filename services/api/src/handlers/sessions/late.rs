@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::acts::act;
-use crate::handlers::sessions::no_such_session;
+use crate::handlers::sessions::lookup::no_such_session;
 use crate::principal::Principal;
 use crate::state::State;
 

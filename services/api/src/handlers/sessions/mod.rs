@@ -1,5 +1,15 @@
 //! Test sessions.
 
+pub(crate) mod bundle;
+pub(crate) mod feed;
+pub(crate) mod history;
+pub(crate) mod items;
+pub(crate) mod late;
+pub(crate) mod lookup;
+mod new_items;
+pub(crate) mod sync;
+mod view;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -11,15 +21,16 @@ use firemode_domain::session::{SessionStatus, TransitionError};
 use firemode_storage::assets::Asset;
 use firemode_storage::changes::{self, Origin};
 use firemode_storage::sessions::{self, Hold, NewSession, Session, SessionFilter, SessionPatch};
-use firemode_storage::{ReadTransaction, Transaction, assets, audit, buildings, recent_sessions, users};
+use firemode_storage::{Transaction, assets, audit, buildings, recent_sessions, users};
 use firemode_web::{Body, Key, Outcome, Params, Problem, ProblemBody, RequestContext, WalkScope, refuse};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::acts::{act, on_record};
 use crate::etag;
-use crate::handlers::history::{PastClock, detail_at};
-use crate::handlers::session_view::{SessionDetail, SessionView, Summary};
+use crate::handlers::sessions::history::{PastClock, detail_at};
+use crate::handlers::sessions::lookup::{find, no_such_session};
+use crate::handlers::sessions::view::{SessionDetail, SessionView, Summary};
 use crate::list::List;
 use crate::principal::Principal;
 use crate::state::State;
@@ -273,14 +284,6 @@ pub(crate) async fn update(
     let view = SessionView::new(after, summary);
     let tag = view.etag()?;
     Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(view))
-}
-
-pub(crate) async fn find(tx: &ReadTransaction, organisation_id: Uuid, id: Uuid) -> Result<Session, Problem> {
-    sessions::find(tx, organisation_id, id, Hold::None).await?.ok_or_else(no_such_session)
-}
-
-pub(crate) fn no_such_session() -> Problem {
-    Problem::not_found("test session")
 }
 
 async fn check_technician(

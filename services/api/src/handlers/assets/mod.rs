@@ -1,5 +1,7 @@
 //! The register of assets in a building.
 
+pub(crate) mod create;
+
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::audit::{AssetOnRecord, Commitments};

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::handlers::sessions::find;
+use crate::handlers::sessions::lookup::find;
 use crate::principal::Principal;
 use crate::state::State;
 

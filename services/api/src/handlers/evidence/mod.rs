@@ -1,5 +1,8 @@
 //! What is known of evidence, and its review. Its bytes are in `evidence_content`.
 
+pub(crate) mod content;
+pub(crate) mod uploads;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use data_encoding::HEXLOWER;
@@ -16,7 +19,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::acts::{act, on_record};
-use crate::handlers::sessions;
+use crate::handlers::sessions::lookup;
 use crate::list::List;
 use crate::principal::Principal;
 use crate::schema::free_object;
@@ -147,7 +150,7 @@ pub(crate) async fn list(
     params.finish()?;
     let organisation_id = principal.organisation_id;
     let tx = state.database.tenant(organisation_id).read().await?;
-    sessions::find(&tx, organisation_id, *session_id).await?;
+    lookup::find(&tx, organisation_id, *session_id).await?;
     let filters = format!("{session_id} {filter:?}");
     let scope =
         WalkScope { organisation_id, list: "/v1/tests/sessions/{session_id}/evidence", filters: &filters };
