@@ -3,9 +3,10 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use firemode_api::{KeysError, Vault};
+use firemode_identity::Vault;
+use firemode_identity::jws::key_id;
+use firemode_identity::keys::{self, KeysError};
 use firemode_runtime::settings::{Settings, random_key};
-use firemode_web::jws::key_id;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::cli::KeyKind;
@@ -34,7 +35,7 @@ pub(crate) fn status(settings: &Settings) -> anyhow::Result<ExitCode> {
         }
     }
     let vault = Vault::new(&auth.pii_encryption_key).ok_or(KeysError::Unusable)?;
-    let usage = run(firemode_api::usage(settings))??;
+    let usage = run(keys::usage(settings))??;
     for (place, id) in vault.key_ids().enumerate() {
         let values = usage.values.get(id).copied().unwrap_or_default();
         let note = if place == 0 { "encrypts" } else { "decrypts" };

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use data_encoding::HEXLOWER;
+use firemode_identity::{Receipt, ReceiptKeySet, ReceiptKeys, ReceiptSubject};
 use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
-use firemode_web::{Receipt, ReceiptKeySet, ReceiptKeys, ReceiptSubject};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use firemode_api::KeysError;
+use firemode_identity::keys::{KeysError, check_at_start};
 use firemode_operator::demo::{self, DemoError};
 use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
 use firemode_runtime::telemetry;
@@ -141,7 +141,7 @@ fn migrate(settings: &Settings) -> Result<(), Failure> {
              ordinary role that owns the database (see docs/deployment.md)"
         );
     }
-    runtime.block_on(firemode_api::check_at_start(settings)).map_err(|error| match error {
+    runtime.block_on(check_at_start(settings)).map_err(|error| match error {
         KeysError::Storage(_) => Failure::from(error),
         KeysError::Missing { .. } | KeysError::Unusable => configuration(error),
     })?;

@@ -24,9 +24,6 @@ mod spool;
 mod state;
 
 pub use app::run;
-pub use auth::keys::{KeysError, Usage, check_at_start, usage};
-pub use auth::passwords::Passwords;
-pub use auth::vault::{Renewal, Vault};
 pub use docs::openapi;
 pub use error::ApiError;
 pub use roles_table::roles_table;

@@ -3,7 +3,8 @@
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use firemode_domain::role::Role;
-use firemode_web::{AccessClaims, Problem};
+use firemode_identity::AccessClaims;
+use firemode_web::Problem;
 use uuid::Uuid;
 
 /// Who asks.

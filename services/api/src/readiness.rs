@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use actix_web::web;
+use firemode_identity::keys;
 use firemode_runtime::control::{ChildStatus, Connection};
 use firemode_storage::migrations;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::auth::keys;
 use crate::ingest_client::IngestClient;
 use crate::proxy;
 use crate::state::{Ready, State};

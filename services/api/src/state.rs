@@ -4,20 +4,17 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use firemode_domain::document::Limits;
+use firemode_identity::{AccessKey, InternalKey, Passwords, ReceiptKeys, Revocations, Vault};
 use firemode_runtime::settings::Settings;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_storage::recent_sessions::{self, NotedVisits, Visit};
 use firemode_storage::{Database, StorageError, Transaction, limits};
-use firemode_web::{
-    AccessKey, CursorKey, InternalKey, Key, Outcome, Problem, ReceiptKeys, Revocations, run_once,
-};
+use firemode_web::{CursorKey, Key, Outcome, Problem, run_once};
 
 use crate::acts::Actor;
 use crate::auth::denials::Denials;
-use crate::auth::passwords::Passwords;
 use crate::auth::throttle::Throttle;
-use crate::auth::vault::Vault;
 use crate::error::ApiError;
 use crate::limits::rate::RateLimits;
 

@@ -1,12 +1,12 @@
 //! What every request of the process shares.
 
 use firemode_domain::document::Limits;
+use firemode_identity::{InternalKey, ReceiptKeys};
 use firemode_runtime::settings::Settings;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_storage::recent_sessions::NotedVisits;
 use firemode_storage::{Database, limits};
-use firemode_web::{InternalKey, ReceiptKeys};
 use uuid::Uuid;
 
 use crate::results::{Lanes, Queue};

@@ -1,11 +1,11 @@
 //! An organisation with its first admin, made by whoever runs the appliance: production keeps registration closed.
 
 use data_encoding::BASE32_NOPAD;
-use firemode_api::{Passwords, Vault};
 use firemode_domain::audit::AuditEvent;
 use firemode_domain::input::{self, Email, Line};
 use firemode_domain::password::{self, Weakness};
 use firemode_domain::role::Role;
+use firemode_identity::{Passwords, Vault};
 use firemode_runtime::settings::Settings;
 use firemode_storage::audit::{self, KeyKind};
 use firemode_storage::users::{self, NewUser};

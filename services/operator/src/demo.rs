@@ -1,8 +1,8 @@
 //! The demo organisation's users, and tokens for its admin.
 
-use firemode_api::{Passwords, Vault};
 use firemode_domain::audit::AuditEvent;
 use firemode_domain::role::Role;
+use firemode_identity::{AccessKey, Passwords, Vault};
 use firemode_runtime::demo::{
     ADMIN_EMAIL, ADMIN_ID, ORGANISATION_ID, PASSWORD, TECHNICIAN_EMAIL, TECHNICIAN_ID, TOKEN_SECONDS,
 };
@@ -10,7 +10,6 @@ use firemode_runtime::settings::Settings;
 use firemode_storage::audit::{self, KeyKind};
 use firemode_storage::users::{self, NewUser};
 use firemode_storage::{Database, StorageError, Transaction, demo};
-use firemode_web::AccessKey;
 use time::OffsetDateTime;
 use uuid::Uuid;
 

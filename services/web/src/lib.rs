@@ -1,5 +1,5 @@
 //! HTTP conventions that the API and the ingest process share: one body for every error, a transaction id on every answer,
-//! strict JSON, idempotency keys, cursors and tokens.
+//! strict JSON, idempotency keys and cursors.
 
 mod body;
 pub mod catalogue;
@@ -9,18 +9,14 @@ mod cursor;
 mod drain;
 mod follow;
 mod idempotency;
-pub mod jws;
 mod metrics;
 mod observed;
 mod params;
 mod paths;
 mod problem;
-mod receipts;
-mod revocations;
 mod routing;
 mod security;
 pub mod shapes;
-mod tokens;
 pub mod tus;
 
 pub use body::{Body, json, parse, refuse};
@@ -34,12 +30,4 @@ pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Key, Outcome, run_on
 pub use metrics::{Metrics, whole};
 pub use params::Params;
 pub use problem::{Problem, ProblemBody};
-pub use receipts::{
-    ChangeStandings, Receipt, ReceiptError, ReceiptKey, ReceiptKeySet, ReceiptKeys, ReceiptSubject,
-};
-pub use revocations::{RevocationFigures, Revocations};
 pub use routing::{Routed, Routes};
-pub use tokens::{
-    ACCESS_TOKEN_SECONDS_MAX, AccessClaims, AccessKey, INTERNAL_TOKEN_SECONDS, InternalClaims, InternalKey,
-    LEEWAY_SECONDS, TokenError, at, seconds_of,
-};

@@ -7,6 +7,7 @@ use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use firemode_domain::input::FieldError;
+use firemode_identity::IdentityError;
 use firemode_storage::StorageError;
 use firemode_storage::changes::RELIED_ON;
 use serde::Serialize;
@@ -306,6 +307,23 @@ impl From<StorageError> for Problem {
             StorageError::Constraint(_) | StorageError::Damaged(_) | StorageError::Database(_) => {
                 Self::internal(error)
             }
+        }
+    }
+}
+
+impl From<IdentityError> for Problem {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Busy => {
+                Self::unavailable("Too many people sign in at once. Try again in a moment.")
+            }
+            IdentityError::KeyMissing => {
+                let detail =
+                    "Personal data cannot be read right now. The operator has to look after its keys.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).reason(catalogue::KEYS).caused_by(error)
+            }
+            IdentityError::Storage(error) => error.into(),
+            IdentityError::Internal(_) => Self::internal(error),
         }
     }
 }

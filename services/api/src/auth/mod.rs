@@ -1,12 +1,9 @@
-//! Passwords, second factors, tokens and their end, and the keys that personal data is encrypted with.
+//! Signing in and what follows from it: attempts that are counted, tokens that are given and ended, personal data that is brought
+//! under the present key.
 
 pub(crate) mod denials;
-pub(crate) mod keys;
-pub(crate) mod passwords;
 pub(crate) mod proof;
 pub(crate) mod reencryption;
 pub(crate) mod revocations;
-pub(crate) mod second_factor;
 pub(crate) mod throttle;
 pub(crate) mod tokens;
-pub(crate) mod vault;

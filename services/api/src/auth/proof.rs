@@ -3,6 +3,7 @@
 
 use actix_web::HttpRequest;
 use firemode_domain::audit::AuditStatus;
+use firemode_identity::second_factor::{self, Verdict};
 use firemode_storage::users::{self, User};
 use firemode_storage::{Purpose, Transaction, audit};
 use firemode_web::{Problem, RequestContext, catalogue};
@@ -10,7 +11,6 @@ use metrics::counter;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::acts::act;
-use crate::auth::second_factor::{self, Verdict};
 use crate::auth::throttle::{Origin, SIGN_INS};
 use crate::principal::Principal;
 use crate::profile::no_such_user;

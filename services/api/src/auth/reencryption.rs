@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use firemode_domain::audit::AuditEvent;
+use firemode_identity::{Renewal, Vault};
 use firemode_storage::audit::{self, KeyKind};
 use firemode_storage::personal_data::{self, COLUMNS, Reencryption};
 use firemode_storage::{Purpose, StorageError, Transaction};
@@ -16,7 +17,6 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::auth::vault::{Renewal, Vault};
 use crate::state::{Ready, State};
 
 /// What a step came to.

@@ -2,12 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use firemode_identity::{ACCESS_TOKEN_SECONDS_MAX, LEEWAY_SECONDS};
 use firemode_storage::Transaction;
 use firemode_storage::audit::{self, KeyKind};
 use firemode_storage::refresh_tokens::{self, NewRefreshToken};
 use firemode_storage::revocations::{self, Entry, Revocation};
 use firemode_storage::users::User;
-use firemode_web::{ACCESS_TOKEN_SECONDS_MAX, LEEWAY_SECONDS, Problem, RequestContext};
+use firemode_web::{Problem, RequestContext};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};

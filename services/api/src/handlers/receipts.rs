@@ -1,7 +1,7 @@
 //! Receipts.
 
 use actix_web::{HttpResponse, web};
-use firemode_web::ReceiptKeySet;
+use firemode_identity::ReceiptKeySet;
 
 use crate::state::State;
 

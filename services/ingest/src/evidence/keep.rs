@@ -3,13 +3,14 @@
 use actix_web::http::StatusCode;
 use data_encoding::HEXLOWER;
 use firemode_domain::audit::AuditStatus;
+use firemode_identity::ReceiptSubject;
 use firemode_storage::evidence::{self, Evidence, NewEvidence};
 use firemode_storage::evidence_store::StoredBytes;
 use firemode_storage::idempotency::Scope;
 use firemode_storage::sessions::Hold;
 use firemode_storage::{StorageError, Transaction, audit};
 use firemode_web::shapes::{EvidenceAnswer, EvidenceFields};
-use firemode_web::{Outcome, Problem, ReceiptSubject, catalogue, run_once};
+use firemode_web::{Outcome, Problem, catalogue, run_once};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::input::{Email, Line, NewPassword, Secret, SignInAddress};
 use firemode_domain::role::Role;
 use firemode_domain::{body, password};
+use firemode_identity::keys::note_encryption;
 use firemode_storage::account_tokens::{self, TokenKind};
 use firemode_storage::users::{self, NewUser, ProfilePatch, User};
 use firemode_storage::{Purpose, StorageError, audit};
@@ -13,7 +14,6 @@ use firemode_web::{Body, Problem, RequestContext, catalogue};
 use uuid::Uuid;
 
 use crate::acts::act;
-use crate::auth::keys::note_encryption;
 use crate::auth::proof::{self, Credentials};
 use crate::auth::tokens::{SignedIn, end_all, hash, sign_in};
 use crate::state::State;
@@ -108,7 +108,7 @@ pub(crate) async fn register(
         .ok_or_else(|| Problem::internal("a new user is not there"))?;
     state.throttle.succeeded(&tx, &state.throttle.origin(&request, &email)).await?;
     let signed_in = sign_in(&tx, &state, user, context, "auth.register").await?;
-    note_encryption(&tx, &state.vault, organisation_id, context).await?;
+    note_encryption(&tx, &state.vault, organisation_id, context.transaction_id).await?;
     tx.commit().await?;
     Ok(HttpResponse::Created().json(signed_in))
 }
@@ -182,7 +182,7 @@ pub(crate) async fn accept_invitation(
     let user = users::find(&tx, organisation_id, user.id).await?.ok_or_else(refused)?;
     state.throttle.succeeded(&tx, &state.throttle.origin(&request, &user.email)).await?;
     let signed_in = sign_in(&tx, &state, user, context, "auth.accept_invitation").await?;
-    note_encryption(&tx, &state.vault, organisation_id, context).await?;
+    note_encryption(&tx, &state.vault, organisation_id, context.transaction_id).await?;
     tx.commit().await?;
     Ok(HttpResponse::Ok().json(signed_in))
 }

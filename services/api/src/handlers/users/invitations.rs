@@ -9,6 +9,7 @@ use firemode_domain::audit::truncate_to_microseconds;
 use firemode_domain::body;
 use firemode_domain::input::{Email, Line};
 use firemode_domain::role::Role;
+use firemode_identity::keys::note_encryption;
 use firemode_storage::account_tokens::{self, NewAccountToken, TokenKind};
 use firemode_storage::users::{self, NewUser, User};
 use firemode_storage::{Transaction, audit};
@@ -20,7 +21,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::acts::act;
-use crate::auth::keys::note_encryption;
 use crate::auth::tokens::new_secret_token;
 use crate::handlers::auth::email_taken;
 use crate::handlers::users::UserView;
@@ -99,7 +99,7 @@ pub(crate) async fn invite(
             let after = json!({"role": role});
             let event = act(&principal, context, "user.invite", ("user", user_id), None, Some(after));
             audit::record(tx, &[event]).await?;
-            note_encryption(tx, &state.vault, organisation_id, context).await?;
+            note_encryption(tx, &state.vault, organisation_id, context.transaction_id).await?;
             Outcome::new(StatusCode::CREATED, &Invited { user: user.into(), invitation })
         })
         .await?;

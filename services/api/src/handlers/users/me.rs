@@ -7,6 +7,7 @@ use firemode_domain::audit::AuditStatus;
 use firemode_domain::body;
 use firemode_domain::input::{Given, Line, NewPassword, Secret};
 use firemode_domain::password;
+use firemode_identity::keys::note_encryption;
 use firemode_storage::audit::AuditFilter;
 use firemode_storage::users::{self, ProfilePatch, User};
 use firemode_storage::{account_tokens, audit};
@@ -18,7 +19,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::acts::act;
-use crate::auth::keys::note_encryption;
 use crate::auth::proof::confirm_password;
 use crate::auth::tokens::{end_all, issue};
 use crate::etag;
@@ -137,7 +137,7 @@ pub(crate) async fn update_me(
     let event = act(&principal, context, "user.update_profile", ("user", user_id), None, Some(changed));
     audit::record(&tx, &[event]).await?;
     if has_text {
-        note_encryption(&tx, &state.vault, organisation_id, context).await?;
+        note_encryption(&tx, &state.vault, organisation_id, context.transaction_id).await?;
     }
     let after = users::find(&tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
     let profile = OwnProfile::of(&state, after)?;

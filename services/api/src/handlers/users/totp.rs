@@ -6,6 +6,8 @@ use firemode_domain::audit::AuditStatus;
 use firemode_domain::body;
 use firemode_domain::input::Secret;
 use firemode_domain::password;
+use firemode_identity::keys::note_encryption;
+use firemode_identity::second_factor::{new_recovery_codes, new_secret, take_code};
 use firemode_storage::{audit, second_factors, users};
 use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, catalogue};
 use serde::Serialize;
@@ -13,9 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::acts::act;
-use crate::auth::keys::note_encryption;
 use crate::auth::proof::confirm_password;
-use crate::auth::second_factor::{new_recovery_codes, new_secret, take_code};
 use crate::principal::Principal;
 use crate::profile::no_such_user;
 use crate::state::State;
@@ -85,7 +85,7 @@ pub(crate) async fn begin(
             }
             let event = act(&principal, context, "user.begin_totp", ("user", user.id), None, None);
             audit::record(tx, &[event]).await?;
-            note_encryption(tx, &state.vault, user.organisation_id, context).await?;
+            note_encryption(tx, &state.vault, user.organisation_id, context.transaction_id).await?;
             Outcome::new(StatusCode::CREATED, &NewTotp { secret: None, otpauth_uri: None })
         })
         .await?;

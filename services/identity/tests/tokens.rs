@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use firemode_domain::role::Role;
-use firemode_web::jws::{JwsError, SigningKey, SigningKeys, key_id, signed_with};
-use firemode_web::{AccessKey, InternalKey, TokenError};
+use firemode_identity::jws::{JwsError, SigningKey, SigningKeys, key_id, signed_with};
+use firemode_identity::{AccessKey, InternalKey, TokenError};
 use jsonwebtoken::Algorithm;
 use secrecy::SecretString;
 use serde_json::{Value, json};

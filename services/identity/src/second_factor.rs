@@ -5,12 +5,12 @@ use firemode_domain::totp::{SECRET_BYTES, TotpSecret};
 use firemode_storage::Transaction;
 use firemode_storage::second_factors::{self, TotpFactor};
 use firemode_storage::users::User;
-use firemode_web::Problem;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::auth::vault::Vault;
+use crate::error::IdentityError;
+use crate::vault::Vault;
 
 /// Recovery codes that a user gets.
 const RECOVERY_CODES: usize = 10;
@@ -20,7 +20,7 @@ const RECOVERY_CODE_BYTES: usize = 10;
 
 /// What a second factor says of a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// The user has none.
     NotAsked,
     /// The user has one, and no code came.
@@ -32,12 +32,15 @@ pub(crate) enum Verdict {
 }
 
 /// Looks at the code that came with a right password.
-pub(crate) async fn check(
+///
+/// # Errors
+/// See [`IdentityError`].
+pub async fn check(
     tx: &Transaction,
     vault: &Vault,
     user: &User,
     code: Option<&str>,
-) -> Result<Verdict, Problem> {
+) -> Result<Verdict, IdentityError> {
     let factor = second_factors::find_for_use(tx, user.organisation_id, user.id).await?;
     let Some(factor) = factor.filter(|factor| factor.is_confirmed) else { return Ok(Verdict::NotAsked) };
     let Some(code) = code else { return Ok(Verdict::Missing) };
@@ -53,16 +56,19 @@ pub(crate) async fn check(
 }
 
 /// Is this a code of the app now? It is used up with that.
-pub(crate) async fn take_code(
+///
+/// # Errors
+/// See [`IdentityError`].
+pub async fn take_code(
     tx: &Transaction,
     vault: &Vault,
     user: &User,
     factor: &TotpFactor,
     code: &str,
-) -> Result<bool, Problem> {
+) -> Result<bool, IdentityError> {
     let secret = vault.decrypt(&factor.secret_encrypted)?;
     let secret = TotpSecret::from_base32(&secret)
-        .ok_or_else(|| Problem::internal("the stored secret of an authenticator is none"))?;
+        .ok_or_else(|| IdentityError::internal("the stored secret of an authenticator is none"))?;
     let step = secret.step_of(&plain(code), OffsetDateTime::now_utc(), factor.last_step);
     if let Some(step) = step {
         second_factors::take_step(tx, user.organisation_id, user.id, step).await?;
@@ -71,15 +77,21 @@ pub(crate) async fn take_code(
 }
 
 /// A new secret.
-pub(crate) fn new_secret() -> Result<TotpSecret, Problem> {
+///
+/// # Errors
+/// See [`IdentityError`].
+pub fn new_secret() -> Result<TotpSecret, IdentityError> {
     random::<SECRET_BYTES>().map(TotpSecret::new)
 }
 
 /// Gives a user new recovery codes in the place of the old ones.
-pub(crate) async fn new_recovery_codes(tx: &Transaction, user: &User) -> Result<Vec<String>, Problem> {
+///
+/// # Errors
+/// See [`IdentityError`].
+pub async fn new_recovery_codes(tx: &Transaction, user: &User) -> Result<Vec<String>, IdentityError> {
     let codes = (0..RECOVERY_CODES)
         .map(|_| random::<RECOVERY_CODE_BYTES>().map(|bytes| grouped(&BASE32_NOPAD.encode(&bytes))))
-        .collect::<Result<Vec<String>, Problem>>()?;
+        .collect::<Result<Vec<String>, IdentityError>>()?;
     let hashes: Vec<[u8; 32]> = codes.iter().map(|code| recovery_hash(user.id, code)).collect();
     let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
     second_factors::set_recovery_codes(tx, user.organisation_id, user.id, &hashes).await?;
@@ -101,8 +113,8 @@ fn grouped(code: &str) -> String {
     groups.join("-")
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Problem> {
+fn random<const N: usize>() -> Result<[u8; N], IdentityError> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(Problem::internal)?;
+    getrandom::fill(&mut bytes).map_err(IdentityError::internal)?;
     Ok(bytes)
 }

@@ -1,13 +1,13 @@
 //! What each request pays for its token: signature, claims, and a look at a long list of revoked tokens.
 //!
 //! ```sh
-//! cargo bench -p firemode-web --bench verify
+//! cargo bench -p firemode-identity --bench verify
 //! ```
 
 use divan::{Bencher, black_box};
 use firemode_domain::role::Role;
+use firemode_identity::{AccessKey, Revocations};
 use firemode_storage::revocations::{Entry, Revocation};
-use firemode_web::{AccessKey, Revocations};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 

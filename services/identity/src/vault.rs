@@ -1,12 +1,12 @@
 //! Personal data at rest: Fernet with several keys, of which the first encrypts and all decrypt.
 
-use actix_web::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use fernet::Fernet;
-use firemode_web::jws::key_id;
-use firemode_web::{Problem, catalogue};
 use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::error::IdentityError;
+use crate::jws::key_id;
 
 /// What a key's check token says.
 const CHECK_TEXT: &str = "firemode personal data";
@@ -75,15 +75,10 @@ impl Vault {
     /// The text of a token.
     ///
     /// # Errors
-    /// None of the keys made it: 503, and the log says what is missing.
-    pub fn decrypt(&self, token: &[u8]) -> Result<String, Problem> {
+    /// [`IdentityError::KeyMissing`] where none of the keys made it.
+    pub fn decrypt(&self, token: &[u8]) -> Result<String, IdentityError> {
         let text = self.keys().find_map(|key| key.open(token));
-        text.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
-            let detail = "Personal data cannot be read right now. The operator has to look after its keys.";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-                .reason(catalogue::KEYS)
-                .caused_by("no key in PII_ENCRYPTION_KEY decrypts the stored personal data")
-        })
+        text.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(IdentityError::KeyMissing)
     }
 
     /// The id of the key that a token is under, if it is one of these.

@@ -9,7 +9,7 @@ use firemode_storage::{Database, Purpose, StorageError};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{AccessClaims, at};
+use crate::tokens::{AccessClaims, at};
 
 /// Users that a process remembers; beyond that it asks of all of them anew.
 const CONFIRMED_MAX: usize = 100_000;

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use firemode_web::{ChangeStandings, ReceiptError, ReceiptKeys, ReceiptSubject};
+use firemode_identity::{ChangeStandings, ReceiptError, ReceiptKeys, ReceiptSubject};
 use time::OffsetDateTime;
 use uuid::Uuid;
 

@@ -7,9 +7,10 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use firemode_domain::password::normalised;
 use firemode_runtime::settings::AuthSettings;
-use firemode_web::Problem;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
+
+use crate::error::IdentityError;
 
 /// A request waits this long for its turn.
 const WAIT_SECONDS_MAX: u64 = 10;
@@ -63,29 +64,32 @@ impl Passwords {
     /// The hash of a password, in PHC form.
     ///
     /// # Errors
-    /// Too many are hashed already: 503.
-    pub async fn hash(&self, password: &str) -> Result<String, Problem> {
+    /// [`IdentityError::Busy`] where too many are hashed already.
+    pub async fn hash(&self, password: &str) -> Result<String, IdentityError> {
         let (argon2, password) = (self.argon2.clone(), normalised(password).into_owned());
         let workspaces = self.workspaces.clone();
         self.in_turn(move || hash(&argon2, password.as_bytes(), &workspaces))
             .await?
-            .map_err(Problem::internal)
+            .map_err(IdentityError::internal)
     }
 
     /// Is this the password of an account? `None` stands for an account that is not there: never, in the same time.
-    pub(crate) async fn check(&self, password: &str, hash: Option<&str>) -> Result<bool, Problem> {
+    ///
+    /// # Errors
+    /// [`IdentityError::Busy`] where too many are hashed already.
+    pub async fn check(&self, password: &str, hash: Option<&str>) -> Result<bool, IdentityError> {
         let known = hash.is_some();
         let (password, hash) = (normalised(password).into_owned(), hash.unwrap_or(&self.nobody).to_owned());
         let workspaces = self.workspaces.clone();
         let matches = self
             .in_turn(move || matches(password.as_bytes(), &hash, &workspaces))
             .await?
-            .map_err(Problem::internal)?;
+            .map_err(IdentityError::internal)?;
         Ok(matches && known)
     }
 
     /// Is a stored hash cheaper than the costs that are configured now?
-    pub(crate) fn is_outdated(&self, hash: &str) -> bool {
+    pub fn is_outdated(&self, hash: &str) -> bool {
         let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
         let stored = PasswordHash::new(hash).ok().and_then(|hash| Params::try_from(&hash).ok());
         stored.is_some_and(|stored| {
@@ -97,19 +101,18 @@ impl Passwords {
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, IdentityError> {
         let turn = tokio::time::timeout(
             Duration::from_secs(WAIT_SECONDS_MAX),
             Arc::clone(&self.turns).acquire_owned(),
         );
-        let busy = || Problem::unavailable("Too many people sign in at once. Try again in a moment.");
-        let turn = turn.await.map_err(|_| busy())?.map_err(|_| busy())?;
+        let turn = turn.await.map_err(|_| IdentityError::Busy)?.map_err(|_| IdentityError::Busy)?;
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
             work()
         })
         .await
-        .map_err(Problem::internal)
+        .map_err(IdentityError::internal)
     }
 }
 

@@ -6,10 +6,9 @@ use firemode_runtime::settings::Settings;
 use firemode_storage::audit::{self, KeyKind};
 use firemode_storage::personal_data::{self, COLUMNS, Cell};
 use firemode_storage::{Database, Purpose, StorageError, Transaction};
-use firemode_web::RequestContext;
 use uuid::Uuid;
 
-use crate::auth::vault::Vault;
+use crate::vault::Vault;
 
 /// Rows that one look takes.
 const ROWS_MAX: i64 = 1_000;
@@ -56,7 +55,10 @@ pub async fn check_at_start(settings: &Settings) -> Result<(), KeysError> {
 }
 
 /// The same within a process; a key that is known already is not noted again.
-pub(crate) async fn check(database: &Database, vault: &Vault, is_start: bool) -> Result<(), KeysError> {
+///
+/// # Errors
+/// See [`KeysError`].
+pub async fn check(database: &Database, vault: &Vault, is_start: bool) -> Result<(), KeysError> {
     let tx = database.across_tenants(Purpose::PersonalData).transaction().await?;
     personal_data::lock(&tx).await?;
     let known = personal_data::known_keys(&tx).await?;
@@ -85,14 +87,17 @@ pub(crate) async fn check(database: &Database, vault: &Vault, is_start: bool) ->
 }
 
 /// Puts on record, where it is for the first time, with which key something of an organisation was encrypted.
-pub(crate) async fn note_encryption(
+///
+/// # Errors
+/// The database does not answer.
+pub async fn note_encryption(
     tx: &Transaction,
     vault: &Vault,
     organisation_id: Uuid,
-    context: RequestContext,
+    transaction_id: Uuid,
 ) -> Result<(), StorageError> {
     let (kind, key_id) = (KeyKind::PersonalData, vault.encrypting_key_id());
-    audit::record_key_use(tx, organisation_id, context.transaction_id, kind, key_id).await
+    audit::record_key_use(tx, organisation_id, transaction_id, kind, key_id).await
 }
 
 async fn reads_all(tx: &Transaction, vault: &Vault) -> Result<bool, StorageError> {
