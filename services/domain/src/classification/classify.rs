@@ -2,10 +2,11 @@
 
 use semver::Version;
 
+use super::class::Classification;
 use super::context::Context;
+use super::error::ClassifyError;
 use super::limit::Verdict;
 use super::rule::Rule;
-use super::schema::Classification;
 
 /// What was seen on an item.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,75 +28,6 @@ pub struct Outcome {
     pub rule_code: String,
     /// Version of the rule that decided.
     pub version: Version,
-}
-
-/// Why an observation has no class. [`ClassifyError::UnknownItem`] answers 404, every other one 422.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum ClassifyError {
-    /// No active rule covers the item (HTTP 404).
-    #[error("no active rule covers the item {item_code}")]
-    UnknownItem {
-        /// The item of the observation.
-        item_code: String,
-    },
-    /// The rule does not map the observed condition (HTTP 422).
-    #[error("rule {rule_code} {version} has no mapping for the condition {condition}")]
-    UnmappedCondition {
-        /// The condition of the observation.
-        condition: String,
-        /// Code of the rule.
-        rule_code: String,
-        /// Version of the rule.
-        version: Version,
-    },
-    /// The rule needs a member of the context that is not there (HTTP 422).
-    #[error("{field} is needed to classify this condition")]
-    MissingContext {
-        /// Path of the member, such as `context.baseline`.
-        field: String,
-    },
-    /// A member of the context has a type or value that the rule cannot use (HTTP 422).
-    #[error("{field} must be {expected}")]
-    InvalidContext {
-        /// Path of the member, such as `context.only_in_area`.
-        field: String,
-        /// What the rule expects there, in words.
-        expected: String,
-    },
-    /// A quantity has another unit than the rule; nothing is converted (HTTP 422).
-    #[error("{field} must be {expected}, not {found}")]
-    UnitMismatch {
-        /// Path of the unit, such as `context.measurement.unit`.
-        field: String,
-        /// The unit of the rule.
-        expected: String,
-        /// The unit of the observation.
-        found: String,
-    },
-    /// The measured value crosses no limit: there is no fault to classify (HTTP 422).
-    #[error("{condition}: {value} {unit} is within the limits, there is no fault to classify")]
-    WithinLimits {
-        /// The condition of the observation.
-        condition: String,
-        /// The measured value, in `unit`.
-        value: f64,
-        /// The unit of the measured value.
-        unit: String,
-    },
-}
-
-impl ClassifyError {
-    /// The field of the request at fault, as the `errors` of an answer name it.
-    pub fn field(&self) -> &str {
-        match self {
-            Self::UnknownItem { .. } => "item_code",
-            Self::UnmappedCondition { .. } => "observed_condition",
-            Self::WithinLimits { .. } => "context.measurement.value",
-            Self::MissingContext { field }
-            | Self::InvalidContext { field, .. }
-            | Self::UnitMismatch { field, .. } => field,
-        }
-    }
 }
 
 /// Classifies an observation by one rule; [`super::rule_for_item`] chooses the rule.

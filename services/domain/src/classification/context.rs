@@ -4,8 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::parse::{UNIT_RULE, is_unit};
 use super::problem::{Invalid, Members, Problems, number, word};
+
+const UNIT_CHARS_MAX: usize = 16;
+
+pub(super) const UNIT_RULE: &str = "must be a unit without spaces, at most 16 characters";
 
 /// A number with its unit.
 #[derive(Debug, Clone, PartialEq, ToSchema)]
@@ -88,4 +91,9 @@ fn quantity(value: Value, path: &str, problems: &mut Problems) -> Option<Quantit
         .required("unit", problems, |value, path, problems| word(value, path, is_unit, UNIT_RULE, problems));
     members.close(problems);
     Some(Quantity { value: value?, unit: unit? })
+}
+
+pub(super) fn is_unit(text: &str) -> bool {
+    (1..=UNIT_CHARS_MAX).contains(&text.chars().count())
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }

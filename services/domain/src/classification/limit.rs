@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::classify::ClassifyError;
+use super::class::{Classification, Mapping};
 use super::context::{Context, Quantity};
-use super::schema::{Classification, Mapping};
+use super::error::ClassifyError;
 
 /// A value this close to a limit, as a fraction of the limit, is at the limit and inside it. It keeps the binary
 /// rounding of decimal numbers (70 % of 0.1) from deciding the class of a defect.

@@ -15,8 +15,10 @@
 //! the other files beside it, see [`shipped_rules`]. They are our own judgement in our own words, and a customer
 //! replaces any of them by a rule with the same code and a higher version.
 
+mod class;
 mod classify;
 mod context;
+mod error;
 mod limit;
 mod parse;
 mod predicate;
@@ -25,11 +27,13 @@ mod rule;
 mod schema;
 mod shipped;
 
-pub use classify::{ClassifyError, Observation, Outcome, classify};
+pub use class::{Classification, Mapping};
+pub use classify::{Observation, Outcome, classify};
 pub use context::{Context, Quantity};
+pub use error::ClassifyError;
 pub use limit::{Bound, Consequence, Limit, Threshold};
 pub use predicate::{Operand, Operator, Predicate, Scalar, Test};
 pub use problem::{Invalid, Problem};
 pub use rule::{Rule, latest, rule_for_item};
-pub use schema::{Classification, Mapping, RuleSchema};
+pub use schema::RuleSchema;
 pub use shipped::{RULE_JSON_SCHEMA, shipped_rules};

@@ -4,28 +4,41 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::context::Context;
+use super::class::{Classification, Mapping};
+use super::context::{Context, UNIT_RULE, is_unit};
 use super::limit::{Bound, Consequence, Limit, Threshold};
 use super::predicate::{Operand, Operator, Predicate, Scalar, Test};
 use super::problem::{Invalid, Members, Problems, list, map, number, text, word};
-use super::schema::{Classification, Mapping, RuleSchema};
+use super::schema::RuleSchema;
 
 const ITEM_CHARS_MAX: usize = 200;
 const NOTE_CHARS_MAX: usize = 500;
 const NAME_CHARS_MAX: usize = 64;
-const UNIT_CHARS_MAX: usize = 16;
 const TEXT_OPERAND_CHARS_MAX: usize = 200;
 
 pub(super) const CODE_RULE: &str =
     "must be upper-case letters, digits and single hyphens, at most 64 characters";
 const NAME_RULE: &str = "must be lower-case letters, digits and single underscores, at most 64 characters";
 const REFERENCE_RULE: &str = "must be the number of a section, such as 10 or 10.4, and nothing else";
-pub(super) const UNIT_RULE: &str = "must be a unit without spaces, at most 16 characters";
 
-pub(super) fn rule_schema(value: Value) -> Result<RuleSchema, Invalid> {
-    let mut problems = Problems::default();
-    let schema = rule_schema_into(value, &mut problems);
-    problems.into_result(schema)
+impl RuleSchema {
+    /// Reads a customer's `rule_schema`.
+    ///
+    /// # Errors
+    /// Every problem at once, each with the path of its field, which starts with `rule_schema`.
+    pub fn parse(value: Value) -> Result<Self, Invalid> {
+        let mut problems = Problems::default();
+        let schema = rule_schema_into(value, &mut problems);
+        problems.into_result(schema)
+    }
+}
+
+impl TryFrom<Value> for RuleSchema {
+    type Error = Invalid;
+
+    fn try_from(value: Value) -> Result<Self, Invalid> {
+        Self::parse(value)
+    }
 }
 
 pub(super) fn rule_schema_into(value: Value, problems: &mut Problems) -> Option<RuleSchema> {
@@ -273,11 +286,6 @@ fn is_name(text: &str) -> bool {
 fn is_separated(text: &str, separator: char, allowed: fn(char) -> bool) -> bool {
     text.len() <= NAME_CHARS_MAX
         && text.split(separator).all(|part| !part.is_empty() && part.chars().all(allowed))
-}
-
-pub(super) fn is_unit(text: &str) -> bool {
-    (1..=UNIT_CHARS_MAX).contains(&text.chars().count())
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 fn is_section_number(text: &str) -> bool {

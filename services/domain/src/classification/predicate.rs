@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::classify::ClassifyError;
+use super::class::Classification;
 use super::context::Context;
-use super::schema::Classification;
+use super::error::ClassifyError;
 
 /// Replaces the class when every one of its tests holds.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
