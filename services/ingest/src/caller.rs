@@ -1,13 +1,6 @@
 //! Who asks, as the API has found out.
 
-use std::future::{Ready, ready};
-
-use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
 use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
-use firemode_domain::role::Role;
-use firemode_identity::at;
 use firemode_storage::revocations::TokenInUse;
 use firemode_storage::{Transaction, revocations};
 use firemode_web::{Problem, catalogue};
@@ -15,44 +8,19 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::state::State;
-
 /// Someone who may bring results, evidence and faults: known by an internal token.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) user_id: Uuid,
     pub(crate) organisation_id: Uuid,
     /// `jti` of the access token.
-    access_jti: Uuid,
+    pub(crate) access_jti: Uuid,
     /// When the access token was made.
-    access_issued_at: OffsetDateTime,
-    transaction_id: Uuid,
+    pub(crate) access_issued_at: OffsetDateTime,
+    pub(crate) transaction_id: Uuid,
 }
 
 impl Caller {
-    fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let state = request
-            .app_data::<web::Data<State>>()
-            .ok_or_else(|| Problem::internal("the application has no state"))?;
-        let refused = || Problem::unauthorized("This process takes requests from the API only.");
-        let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(refused)?;
-        let claims = state
-            .internal_key
-            .verify(token, OffsetDateTime::now_utc())
-            .map_err(|error| refused().caused_by(error))?;
-        if claims.role == Role::Auditor {
-            return Err(Problem::forbidden("An auditor may read, but brings nothing."));
-        }
-        Ok(Self {
-            user_id: claims.sub,
-            organisation_id: claims.org,
-            access_jti: claims.access_jti,
-            access_issued_at: at(claims.access_iat),
-            transaction_id: claims.transaction_id,
-        })
-    }
-
     /// The access token that this caller came with.
     pub(crate) fn token(&self) -> TokenInUse {
         TokenInUse {
@@ -91,15 +59,6 @@ impl Caller {
             at: truncate_to_microseconds(OffsetDateTime::now_utc()),
             replaces: None,
         }
-    }
-}
-
-impl FromRequest for Caller {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request))
     }
 }
 

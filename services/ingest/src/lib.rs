@@ -8,6 +8,7 @@ mod classify;
 mod detached;
 mod evidence;
 mod figures;
+mod internal_token;
 mod memory;
 mod profiles;
 mod results;

@@ -9,7 +9,7 @@ use firemode_storage::recent_sessions::NotedVisits;
 use firemode_storage::{Database, limits};
 use uuid::Uuid;
 
-use crate::results::{Lanes, Queue};
+use crate::results::queue::{Lanes, Queue};
 use crate::server::IngestError;
 
 /// What every request of the process shares.

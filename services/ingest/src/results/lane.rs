@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{Instrument as _, Span};
 
 use super::batch::{self, Failure};
-use super::queue::{Queued, Request};
+use super::queue::{Lanes, Queued, Request};
 use crate::state::State;
 
 /// After a batch of this many requests more of them are under way: waiting a little for those makes the next batch larger, and a
@@ -22,8 +22,17 @@ const BUSY_BATCH_REQUESTS_MIN: usize = 4;
 /// into other sessions at most.
 const POSTPONED_REQUESTS_MAX: usize = 8;
 
+impl Lanes {
+    /// Works until the queue is gone.
+    pub(crate) fn run(self, state: &web::Data<State>) {
+        for end in self.0 {
+            actix_web::rt::spawn(run(end, state.clone()));
+        }
+    }
+}
+
 /// Stores batches until the queue is gone.
-pub(super) async fn run(mut waiting: mpsc::Receiver<Queued>, state: web::Data<State>) {
+async fn run(mut waiting: mpsc::Receiver<Queued>, state: web::Data<State>) {
     let mut last_batch = 0;
     while let Some(first) = waiting.recv().await {
         if last_batch >= BUSY_BATCH_REQUESTS_MIN {

@@ -6,7 +6,7 @@ mod decode;
 mod elsewhere;
 mod lane;
 mod merge;
-mod queue;
+pub(crate) mod queue;
 mod refusal;
 mod remainder;
 
@@ -18,7 +18,6 @@ use uuid::Uuid;
 
 use self::decode::{Decoded, Form};
 use self::queue::Request;
-pub(crate) use self::queue::{Lanes, Queue};
 use crate::caller::Caller;
 use crate::state::State;
 

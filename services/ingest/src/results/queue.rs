@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use actix_web::web;
 use firemode_domain::document::Stranger;
 use firemode_runtime::settings::ResultsSettings;
 use firemode_storage::documents::Submission;
@@ -15,9 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::Span;
 use uuid::Uuid;
 
-use super::lane;
 use crate::caller::Caller;
-use crate::state::State;
 
 /// What a request comes to.
 pub(super) type Answer = Result<Outcome, Problem>;
@@ -61,7 +58,7 @@ pub(crate) struct Queue {
 
 /// The lanes' ends of the queue, to be run.
 #[derive(Debug)]
-pub(crate) struct Lanes(Vec<mpsc::Receiver<Queued>>);
+pub(crate) struct Lanes(pub(super) Vec<mpsc::Receiver<Queued>>);
 
 #[derive(Debug)]
 struct Room {
@@ -138,15 +135,6 @@ impl Queue {
         session_id.hash(&mut hasher);
         let count = self.lanes.len() as u64;
         &self.lanes[usize::try_from(hasher.finish() % count).unwrap_or_default()]
-    }
-}
-
-impl Lanes {
-    /// Works until the queue is gone.
-    pub(crate) fn run(self, state: &web::Data<State>) {
-        for end in self.0 {
-            actix_web::rt::spawn(lane::run(end, state.clone()));
-        }
     }
 }
 
