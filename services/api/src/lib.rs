@@ -5,7 +5,6 @@ mod acts;
 mod app;
 mod auth;
 mod docs;
-mod error;
 mod etag;
 mod handlers;
 mod ingest_client;
@@ -25,5 +24,4 @@ mod state;
 
 pub use app::run;
 pub use docs::openapi;
-pub use error::ApiError;
 pub use roles_table::roles_table;

@@ -10,12 +10,11 @@ use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_storage::recent_sessions::{self, NotedVisits, Visit};
 use firemode_storage::{Database, StorageError, Transaction, limits};
-use firemode_web::{CursorKey, Key, Outcome, Problem, run_once};
+use firemode_web::{CursorKey, Key, Outcome, Problem, ServerError, run_once};
 
 use crate::acts::Actor;
 use crate::auth::denials::Denials;
 use crate::auth::throttle::Throttle;
-use crate::error::ApiError;
 use crate::limits::rate::RateLimits;
 
 /// Documents as they were that are built at the same time, each up to the largest size of a document.
@@ -56,7 +55,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings) -> Result<Self, ApiError> {
+    pub(crate) fn new(settings: Settings) -> Result<Self, ServerError> {
         let auth = &settings.auth;
         // The ingest process has the other half of the appliance's budget.
         let database = Database::new(&settings, settings.database.pool_size / 2)?;
@@ -69,9 +68,10 @@ impl State {
             internal_key: InternalKey::new(&auth.internal_jwt_secret_key, &auth.internal_jwt_keys_accepted()),
             cursor_key: CursorKey::derive(&auth.jwt_secret_key, &auth.jwt_keys_accepted()),
             receipt_keys: ReceiptKeys::new(&settings.receipts.signing_key)
-                .ok_or(ApiError::Keys("receipts.signing_key"))?,
-            passwords: Passwords::new(auth).ok_or(ApiError::Keys("auth"))?,
-            vault: Vault::new(&auth.pii_encryption_key).ok_or(ApiError::Keys("auth.pii_encryption_key"))?,
+                .ok_or(ServerError::Keys("receipts.signing_key"))?,
+            passwords: Passwords::new(auth).ok_or(ServerError::Keys("auth"))?,
+            vault: Vault::new(&auth.pii_encryption_key)
+                .ok_or(ServerError::Keys("auth.pii_encryption_key"))?,
             revocations: Revocations::new(auth.revocation_stale_milliseconds),
             throttle: Throttle::new(auth, settings.server.trusted_proxy_hops),
             denials: Denials::default(),

@@ -16,4 +16,4 @@ mod server;
 mod state;
 mod uploads;
 
-pub use server::{IngestError, run};
+pub use server::run;

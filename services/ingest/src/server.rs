@@ -1,97 +1,38 @@
 //! Puts the server together and runs it until it is told to stop.
 
-use std::time::Duration;
-
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, HttpResponse, HttpServer, Resource};
-use firemode_runtime::listener::{self, ListenError};
-use firemode_runtime::notify::{Notifier, READY, STOPPING};
-use firemode_runtime::open_files;
+use actix_web::{App, HttpResponse, Resource};
 use firemode_runtime::private_files;
 use firemode_runtime::settings::{EvidencePlace, Settings};
-use firemode_storage::StorageError;
-use firemode_web::{Drain, Metrics, Routes, close_when_leaving, conventions_behind_api};
+use firemode_web::{Routes, Server, ServerError, conventions_behind_api};
 use serde_json::json;
 
 use crate::state::State;
 use crate::{classify, evidence, figures, memory, profiles, results, uploads};
 
-/// Threads of one worker for work that would hold up its requests: merging, hashing, files.
-const BLOCKING_THREADS: usize = 8;
-
 /// Largest body of a classification, in bytes: a thousand faults with their contexts.
 const CLASSIFY_BYTES_MAX: usize = 1 << 20;
-
-/// The ingest process could not start or broke down.
-#[derive(Debug, thiserror::Error)]
-pub enum IngestError {
-    /// No socket to listen on.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// A setting of the database or of the evidence store does not work.
-    #[error("{0}")]
-    Storage(#[from] StorageError),
-    /// A key does not work.
-    #[error("receipts.signing_key holds no usable key")]
-    Keys,
-    /// The server itself failed.
-    #[error("the server failed: {0}")]
-    Server(#[from] std::io::Error),
-}
 
 /// Serves until SIGTERM or SIGINT, then lets requests finish. The database is asked only when a request needs it.
 ///
 /// # Errors
-/// See [`IngestError`].
-pub async fn run(settings: Settings) -> Result<(), IngestError> {
-    let notifier = Notifier::from_env();
-    let listener = listener::inherited_or_bind(&settings.ingest.address(), "INGEST_PORT")?;
-    let address = listener.local_addr()?;
+/// See [`ServerError`].
+pub async fn run(settings: Settings) -> Result<(), ServerError> {
+    let server = Server::bind(&settings.ingest.address(), "INGEST_PORT", &settings)?;
+    let workers = settings.ingest.workers;
     let (state, lanes) = State::new(settings)?;
     let state = web::Data::new(state);
     lanes.run(&state);
-    let settings = &state.settings;
-    let metrics = Metrics::of_process();
     figures::describe();
-    let upkeep = actix_web::rt::spawn(metrics.clone().keep_up());
-    close_evidence(settings);
-    open_files::make_room_for(settings.server.connections_max);
-    let sweeper = actix_web::rt::spawn(evidence::incoming::sweep_now_and_then(state.clone()));
-    let drain = Drain::new(&settings.server);
-    let (app_state, app_drain) = (state.clone(), drain.clone());
-    let server = HttpServer::new(move || {
-        let state = app_state.clone();
-        App::new()
-            .app_data(web::Data::new(metrics.clone()))
-            .app_data(web::Data::new(app_drain.clone()))
-            .configure(move |server| routes(server, state))
-            .wrap(from_fn(conventions_behind_api))
-            .wrap(from_fn(close_when_leaving))
-    })
-    .on_connect(drain.count())
-    .workers(settings.ingest.workers)
-    .max_connections(settings.server.connections_max.div_ceil(settings.ingest.workers))
-    .worker_max_blocking_threads(BLOCKING_THREADS)
-    .keep_alive(Duration::from_secs(settings.server.keep_alive_seconds))
-    .client_request_timeout(Duration::from_secs(settings.server.request_head_seconds_max))
-    .disable_signals()
-    .listen(listener)?
-    .run();
-
-    let handle = server.handle();
-    let running = actix_web::rt::spawn(server);
-    tracing::info!(%address, "listening");
-    notifier.send(READY);
-    let stop = drain.leave_when_asked(&handle, &settings.supervisor, || notifier.send(STOPPING));
-    tokio::select! {
-        stopped = stop => stopped?,
-        ended = running => ended.map_err(std::io::Error::other)??,
-    }
-    upkeep.abort();
-    sweeper.abort();
-    Ok(())
+    close_evidence(&state.settings);
+    let background = vec![actix_web::rt::spawn(evidence::incoming::sweep_now_and_then(state.clone()))];
+    let app = move || {
+        let state = state.clone();
+        App::new().configure(move |server| routes(server, state)).wrap(from_fn(conventions_behind_api))
+    };
+    server.run(workers, app, background, || {}).await
 }
 
 /// Closes evidence of an earlier release to other users, beside the work.

@@ -7,10 +7,10 @@ use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_storage::recent_sessions::NotedVisits;
 use firemode_storage::{Database, limits};
+use firemode_web::ServerError;
 use uuid::Uuid;
 
 use crate::results::queue::{Lanes, Queue};
-use crate::server::IngestError;
 
 /// What every request of the process shares.
 pub(crate) struct State {
@@ -29,7 +29,7 @@ pub(crate) struct State {
 
 impl State {
     /// With the queue's other ends, which have to be run.
-    pub(crate) fn new(settings: Settings) -> Result<(Self, Lanes), IngestError> {
+    pub(crate) fn new(settings: Settings) -> Result<(Self, Lanes), ServerError> {
         let (queue, lanes) = Queue::new(&settings.results);
         let ingest = &settings.ingest;
         // The API has the other half of the appliance's budget.
@@ -45,7 +45,8 @@ impl State {
                 &settings.auth.internal_jwt_secret_key,
                 &settings.auth.internal_jwt_keys_accepted(),
             ),
-            receipt_keys: ReceiptKeys::new(&settings.receipts.signing_key).ok_or(IngestError::Keys)?,
+            receipt_keys: ReceiptKeys::new(&settings.receipts.signing_key)
+                .ok_or(ServerError::Keys("receipts.signing_key"))?,
             limits: limits::of_documents(ingest),
             instance_id: Uuid::now_v7(),
             settings,

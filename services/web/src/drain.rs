@@ -30,7 +30,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// The open connections of a server, and whether it is leaving.
 #[derive(Debug, Clone)]
-pub struct Drain(Arc<State>);
+pub(crate) struct Drain(Arc<State>);
 
 #[derive(Debug)]
 struct State {
@@ -58,7 +58,7 @@ impl Drop for Counted {
 
 impl Drain {
     /// For a server with these bounds on its connections.
-    pub fn new(settings: &ServerSettings) -> Self {
+    pub(crate) fn new(settings: &ServerSettings) -> Self {
         Self(Arc::new(State {
             leaving: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
@@ -68,7 +68,7 @@ impl Drain {
     }
 
     /// For `HttpServer::on_connect`.
-    pub fn count(&self) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static {
+    pub(crate) fn count(&self) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static {
         let state = self.0.clone();
         move |stream, extensions| {
             if let Some(stream) = stream.downcast_ref::<TcpStream>() {
@@ -86,7 +86,7 @@ impl Drain {
     ///
     /// # Errors
     /// The signal handlers cannot be installed.
-    pub async fn leave_when_asked(
+    pub(crate) async fn leave_when_asked(
         &self,
         server: &ServerHandle,
         settings: &SupervisorSettings,
@@ -131,7 +131,7 @@ fn drop_when_stalled(stream: &TcpStream, after: Duration) {
 ///
 /// # Errors
 /// Those of the service within.
-pub async fn close_when_leaving(
+pub(crate) async fn close_when_leaving(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {

@@ -1,0 +1,127 @@
+//! The start and the end of a server process, the same for both servers.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::rt::task::JoinHandle;
+use actix_web::{App, Error, HttpServer, web};
+use firemode_runtime::listener::{self, ListenError};
+use firemode_runtime::notify::{Notifier, READY, STOPPING};
+use firemode_runtime::open_files;
+use firemode_runtime::settings::{ServerSettings, Settings, SupervisorSettings};
+use firemode_storage::StorageError;
+
+use crate::drain::{Drain, close_when_leaving};
+use crate::metrics::Metrics;
+
+/// Threads of one worker for work that would hold up its requests: passwords, documents, hashing, files.
+const BLOCKING_THREADS: usize = 8;
+
+/// A server could not start or broke down.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// No socket to listen on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A setting of the database, the store or a key does not work.
+    #[error("{0}")]
+    Storage(#[from] StorageError),
+    /// A key does not work.
+    #[error("{0} holds no usable key")]
+    Keys(&'static str),
+    /// The server itself failed.
+    #[error("the server failed: {0}")]
+    Server(#[from] std::io::Error),
+}
+
+/// A server that has its socket and does not answer yet.
+pub struct Server {
+    notifier: Notifier,
+    listener: TcpListener,
+    address: SocketAddr,
+    metrics: Metrics,
+    settings: ServerSettings,
+    supervisor: SupervisorSettings,
+}
+
+impl Server {
+    /// Takes the socket that the supervisor hands down, or binds one; `variable` is what changes the port.
+    ///
+    /// # Errors
+    /// There is no socket to listen on.
+    pub fn bind(address: &str, variable: &'static str, settings: &Settings) -> Result<Self, ServerError> {
+        let notifier = Notifier::from_env();
+        let listener = listener::inherited_or_bind(address, variable)?;
+        let address = listener.local_addr()?;
+        open_files::make_room_for(settings.server.connections_max);
+        Ok(Self {
+            notifier,
+            listener,
+            address,
+            metrics: Metrics::of_process(),
+            settings: settings.server.clone(),
+            supervisor: settings.supervisor.clone(),
+        })
+    }
+
+    /// Serves until SIGTERM or SIGINT, then lets requests finish. `stopping` is called in between, and the tasks in `background` end
+    /// with the server.
+    ///
+    /// # Errors
+    /// The server failed.
+    pub async fn run<T, B>(
+        self,
+        workers: usize,
+        app: impl Fn() -> App<T> + Clone + Send + 'static,
+        background: Vec<JoinHandle<()>>,
+        stopping: impl FnOnce(),
+    ) -> Result<(), ServerError>
+    where
+        T: ServiceFactory<
+                ServiceRequest,
+                Config = (),
+                Response = ServiceResponse<B>,
+                Error = Error,
+                InitError = (),
+            > + 'static,
+        B: MessageBody + 'static,
+    {
+        let Self { notifier, listener, address, metrics, settings, supervisor } = self;
+        let upkeep = actix_web::rt::spawn(metrics.clone().keep_up());
+        let drain = Drain::new(&settings);
+        let app_drain = drain.clone();
+        let server = HttpServer::new(move || {
+            app()
+                .app_data(web::Data::new(metrics.clone()))
+                .app_data(web::Data::new(app_drain.clone()))
+                .wrap(from_fn(close_when_leaving))
+        })
+        .on_connect(drain.count())
+        .workers(workers)
+        .max_connections(settings.connections_max.div_ceil(workers))
+        .worker_max_blocking_threads(BLOCKING_THREADS)
+        .keep_alive(Duration::from_secs(settings.keep_alive_seconds))
+        .client_request_timeout(Duration::from_secs(settings.request_head_seconds_max))
+        .disable_signals()
+        .listen(listener)?
+        .run();
+
+        let handle = server.handle();
+        let running = actix_web::rt::spawn(server);
+        tracing::info!(%address, "listening");
+        notifier.send(READY);
+        let stop = drain.leave_when_asked(&handle, &supervisor, || {
+            notifier.send(STOPPING);
+            stopping();
+        });
+        tokio::select! {
+            stopped = stop => stopped?,
+            ended = running => ended.map_err(std::io::Error::other)??,
+        }
+        background.iter().chain([&upkeep]).for_each(JoinHandle::abort);
+        Ok(())
+    }
+}
