@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use firemode_domain::document::Limits;
 use firemode_identity::{AccessKey, InternalKey, Passwords, ReceiptKeys, Revocations, Vault};
+use firemode_runtime::instance::InstanceId;
 use firemode_runtime::settings::Settings;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
@@ -51,7 +52,7 @@ pub(crate) struct State {
     /// None where they are switched off.
     pub(crate) rate_limits: Option<RateLimits>,
     /// Names this process among those that write changes.
-    pub(crate) instance_id: uuid::Uuid,
+    pub(crate) instance_id: InstanceId,
 }
 
 impl State {
@@ -80,7 +81,7 @@ impl State {
             bundles: tokio::sync::Semaphore::new(BUNDLES_MAX),
             limits: limits::of_documents(&settings.ingest),
             rate_limits: RateLimits::new(&settings.rate_limit),
-            instance_id: uuid::Uuid::new_v4(),
+            instance_id: InstanceId::of_new_process(),
             database,
             settings,
         })

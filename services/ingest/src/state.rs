@@ -2,13 +2,13 @@
 
 use firemode_domain::document::Limits;
 use firemode_identity::{InternalKey, ReceiptKeys};
+use firemode_runtime::instance::InstanceId;
 use firemode_runtime::settings::Settings;
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_storage::recent_sessions::NotedVisits;
 use firemode_storage::{Database, limits};
 use firemode_web::ServerError;
-use uuid::Uuid;
 
 use crate::results::queue::{Lanes, Queue};
 
@@ -24,7 +24,7 @@ pub(crate) struct State {
     pub(crate) receipt_keys: ReceiptKeys,
     pub(crate) limits: Limits,
     /// Names this process among those that write changes.
-    pub(crate) instance_id: Uuid,
+    pub(crate) instance_id: InstanceId,
 }
 
 impl State {
@@ -48,7 +48,7 @@ impl State {
             receipt_keys: ReceiptKeys::new(&settings.receipts.signing_key)
                 .ok_or(ServerError::Keys("receipts.signing_key"))?,
             limits: limits::of_documents(ingest),
-            instance_id: Uuid::now_v7(),
+            instance_id: InstanceId::of_new_process(),
             settings,
         };
         Ok((state, lanes))

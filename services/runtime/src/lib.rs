@@ -3,6 +3,7 @@
 pub mod control;
 pub mod data_dir;
 pub mod demo;
+pub mod instance;
 pub mod listener;
 pub mod memory;
 pub mod notify;

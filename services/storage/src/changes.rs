@@ -5,6 +5,7 @@ mod reliance;
 mod tails;
 
 use firemode_domain::document::{self, ChangeHash};
+use firemode_runtime::instance::InstanceId;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -90,7 +91,7 @@ pub struct Origin {
     /// The user.
     pub user_id: Uuid,
     /// The process that accepts them.
-    pub instance_id: Uuid,
+    pub instance_id: InstanceId,
 }
 
 impl Origin {

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use firemode_domain::audit::AuditEvent;
+use firemode_runtime::instance::InstanceId;
 use uuid::Uuid;
 
 use crate::changes::{self, Arrival, Reliance, SessionTail, StoredChange};
@@ -68,11 +69,11 @@ pub async fn hold(
     sessions: &[(Uuid, Uuid)],
     hold: Hold,
     tails: &[SessionTail],
-    instance_id: Uuid,
+    instance_id: InstanceId,
 ) -> Result<Option<Findings>, StorageError> {
     let statements = [
         sessions::hold_all(sessions, hold),
-        changes::find_tails(tails, Some(instance_id)),
+        changes::find_tails(tails, Some(instance_id.as_uuid())),
         changes::find_apart(sessions),
     ];
     let [held, unseen, apart] = tx.pipeline(statements).await?;

@@ -8,6 +8,7 @@ use firemode_domain::audit::{AuditEvent, AuditStatus};
 use firemode_domain::document::{ChangeHash, Held, Limits, Prepared, Refusal, SessionDocument, Standing};
 use firemode_domain::session::{Intake, SessionStatus};
 use firemode_identity::{ChangeStandings, ReceiptKeys, ReceiptSubject};
+use firemode_runtime::instance::InstanceId;
 use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, Reliance, StoredChange};
 use firemode_storage::documents::{Extent, Submission, WarmSession};
 use firemode_storage::sessions::HeldSession;
@@ -16,7 +17,6 @@ use firemode_web::shapes::ResultsAnswer;
 use firemode_web::{Outcome, Problem};
 use serde_json::json;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::answer::{Interest, View};
 use super::batch::Failure;
@@ -57,7 +57,7 @@ pub(super) struct Work {
 /// What is the same for all of a batch.
 pub(super) struct Context {
     pub(super) limits: Limits,
-    pub(super) instance_id: Uuid,
+    pub(super) instance_id: InstanceId,
     pub(super) receipt_keys: ReceiptKeys,
 }
 
