@@ -11,6 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/toolchain.sh
 # shellcheck source=scripts/postgresql.sh
 . scripts/postgresql.sh
+# shellcheck source=scripts/check_tools.sh
+. scripts/check_tools.sh
 # shellcheck source=scripts/checks.sh
 . scripts/checks.sh
 # shellcheck source=scripts/fuzz.sh
@@ -27,7 +29,8 @@ Usage: ./run.sh [COMMAND]
   (none)        Install what is missing, build, and start everything. Ctrl-C stops it.
   build         Install what is missing and build, without starting.
   start         Start what is built already.
-  test          Install what is missing, then format check, clippy, documentation and every test.
+  test [STEP]   Install what is missing, then run all checks or one of them, and print how long each took. The steps are
+                format, scripts, dependencies, clippy, docs and tests.
   test_load     Load tests against a stack of their own, or FIREMODE_BASE_URL; --short for a minute (load/README.md).
   fuzz TARGET [SECONDS]
                 Look for inputs that break the session document (CONTRIBUTING.md, Fuzzing).
@@ -108,14 +111,13 @@ with_what_is_built() {
 }
 
 # Tests bring their own settings and databases, so .env is not read.
-test_all() {
+run_tests() {
     set_up_to_build
-    require_postgresql
-    run_checks
+    run_checks "$@"
 }
 
 main() {
-    if (($# > 1)) && [[ $1 != @(test_load|fuzz|fuzz_api|fuzz_sync|backup|restore) ]]; then
+    if (($# > 1)) && [[ $1 != @(test|test_load|fuzz|fuzz_api|fuzz_sync|backup|restore) ]]; then
         usage >&2
         exit 2
     fi
@@ -125,7 +127,7 @@ main() {
         build) build_all ;;
         start) with_what_is_built ;;
         seed | token | backup | restore) with_what_is_built "$@" ;;
-        test) test_all ;;
+        test) run_tests "${@:2}" ;;
         test_load) exec load/run_all_tests.sh "${@:2}" ;;
         fuzz) fuzz "${@:2}" ;;
         fuzz_api) fuzz_api "${@:2}" ;;

@@ -1,44 +1,66 @@
 # shellcheck shell=bash
 # What `./run.sh test` runs. Sourced by run.sh.
 
+# The steps, in the order in which they run: the quick ones first.
+CHECKS=(format scripts dependencies clippy docs tests)
+
+# run_checks [STEP]: all steps or one, and how long each took.
 run_checks() {
-    local started=$SECONDS
+    local checks=("${CHECKS[@]}") all_started=$SECONDS started name times=()
+    if (($# > 0)); then
+        is_check "$1" || die "there is no step $1; the steps are: ${CHECKS[*]}"
+        checks=("$1")
+    fi
+    for name in "${checks[@]}"; do
+        started=$SECONDS
+        "check_$name"
+        times+=("$(printf '%-14s %5d s' "$name" $((SECONDS - started)))")
+    done
+    say "all checks passed:"
+    printf '  %s\n' "${times[@]}" "$(printf '%-14s %5d s' together $((SECONDS - all_started)))"
+}
+
+is_check() {
+    [[ " ${CHECKS[*]} " == *" $1 "* ]]
+}
+
+check_format() {
     require_rust_component fmt rustfmt
-    require_rust_component clippy clippy
-    require_node
-    require_jq
-    install_walkthrough_packages
     step "format" cargo fmt --all --check
     step "format of the load tests" cargo fmt --manifest-path load/Cargo.toml --check
-    check_scripts
-    step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
-    step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
-    check_dependencies
-    step "tests" cargo test --workspace --locked
-    say "all checks passed in $((SECONDS - started)) s"
 }
 
 check_scripts() {
-    if have shellcheck; then
-        # What is only sourced is checked with what sources it.
-        step "shell scripts" shellcheck --external-sources --check-sourced run.sh .ci/run load/*.sh \
-            tests/walkthrough/walkthrough.sh services/supervisor/src/postgres/initialise.sh
-    else
-        say "shell scripts: skipped, shellcheck is not installed"
-    fi
+    have_check_tool shellcheck || return 0
+    # What is only sourced is checked with what sources it.
+    step "shell scripts" shellcheck --external-sources --check-sourced run.sh .ci/run load/*.sh \
+        tests/walkthrough/walkthrough.sh services/supervisor/src/postgres/initialise.sh
 }
 
 check_dependencies() {
-    if have cargo-deny; then
+    if have_check_tool cargo-deny; then
         # It reads the crates of other platforms too, which no build here has fetched.
         step "fetching dependencies" cargo fetch --locked
         step "licences, bans and sources of dependencies" cargo deny --offline check licenses bans sources
-    else
-        say "licences, bans and sources of dependencies: skipped, cargo-deny is not installed"
     fi
-    if have cargo-machete; then
+    if have_check_tool cargo-machete; then
         step "unused dependencies" cargo machete
-    else
-        say "unused dependencies: skipped, cargo-machete is not installed"
     fi
+}
+
+check_clippy() {
+    require_rust_component clippy clippy
+    step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+}
+
+check_docs() {
+    step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+}
+
+check_tests() {
+    require_postgresql
+    require_node
+    require_jq
+    install_walkthrough_packages
+    step "tests" cargo test --workspace --locked
 }

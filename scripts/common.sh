@@ -54,12 +54,13 @@ at_least() {
 
 # load_env_file FILE: exports its NAME=value lines, literally, without overriding what is set.
 load_env_file() {
-    local file=$1 line name value
+    local file=$1 line name value number=0
     [[ -f $file ]] || return 0
     while IFS= read -r line || [[ -n $line ]]; do
+        number=$((number + 1))
         line=${line%$'\r'}
         [[ $line =~ ^[[:space:]]*(#|$) ]] && continue
-        [[ $line =~ ^([A-Za-z_][A-Za-z0-9_]*)=(.*)$ ]] || die "$file: not a NAME=value line: ${line%%=*}"
+        [[ $line =~ ^([A-Za-z_][A-Za-z0-9_]*)=(.*)$ ]] || die "$file: line $number is not a NAME=value line"
         name=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
         if [[ $value =~ ^\"(.*)\"$ || $value =~ ^\'(.*)\'$ ]]; then
             value=${BASH_REMATCH[1]}

@@ -15,13 +15,25 @@ require_cargo() {
         PATH="${HOME:-}/.cargo/bin:$PATH"
     fi
     have cargo || die "cargo is missing; FireMode needs Rust $wanted or later. $(how_to_get_rust)"
-    found=$(cargo --version | cut -d ' ' -f 2)
+    use_installed_toolchain
+    found=$(cargo --version 2>/dev/null | cut -d ' ' -f 2) || die "rustup has no toolchain here. $(how_to_get_rust)"
     at_least "$wanted" "$found" || die "cargo is $found; FireMode needs Rust $wanted or later. $(how_to_get_rust)"
     say "cargo: $found"
 }
 
+# rust-toolchain.toml asks rustup for stable. Where another toolchain is the installed one, that one is used: rustup downloads
+# nothing that nobody asked for.
+use_installed_toolchain() {
+    local default
+    have rustup && [[ -z ${RUSTUP_TOOLCHAIN:-} ]] || return 0
+    export RUSTUP_AUTO_INSTALL=0
+    if ! cargo --version >/dev/null 2>&1 && default=$(rustup default 2>/dev/null); then
+        export RUSTUP_TOOLCHAIN=${default%% *}
+    fi
+}
+
 how_to_get_rust() {
-    echo "Get it from https://rustup.rs ('rustup update stable' where rustup is installed already)," \
+    echo "Get it from https://rustup.rs ('rustup toolchain install stable' where rustup is installed already)," \
         "or on Replit by the module rust-stable, then run this again."
 }
 
