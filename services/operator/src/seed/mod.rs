@@ -2,7 +2,7 @@
 
 mod device;
 mod http;
-mod photo;
+mod photographs;
 mod plan;
 mod visit;
 

@@ -1,5 +1,7 @@
 //! What the demo organisation has: two buildings, their assets, and what is found in them.
 
+use super::photographs;
+
 /// A building.
 pub(super) struct BuildingPlan {
     pub(super) site_name: &'static str,
@@ -53,18 +55,8 @@ pub(super) struct Fault {
     /// One of the conditions that the shipped rule for its item code knows.
     pub(super) observed_condition: &'static str,
     pub(super) notes: &'static str,
-    pub(super) picture: Option<Picture>,
-}
-
-/// What a photograph shows.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Picture {
-    /// A pressure gauge; 0 is the left end of its scale, 1 the right one.
-    Gauge(f32),
-    /// A fire door that stands open by this share of its width.
-    Door(f32),
-    /// A tank that is full by this share.
-    Tank(f32),
+    /// A JPEG file.
+    pub(super) photograph: Option<&'static [u8]>,
 }
 
 const fn asset(
@@ -80,9 +72,9 @@ const fn fault(
     asset: &'static str,
     observed_condition: &'static str,
     notes: &'static str,
-    picture: Option<Picture>,
+    photograph: Option<&'static [u8]>,
 ) -> Fault {
-    Fault { asset, observed_condition, notes, picture }
+    Fault { asset, observed_condition, notes, photograph }
 }
 
 /// The buildings of the demo organisation.
@@ -159,9 +151,9 @@ const TOWER_VISITS: &[Visit] = &[
                 "Extinguisher 5-2",
                 "pressure_low",
                 "Needle below the green field.",
-                Some(Picture::Gauge(0.12)),
+                Some(photographs::GAUGE_LOW),
             ),
-            fault("Fire door A-12", "will_not_latch", "Strikes the frame.", Some(Picture::Door(0.3))),
+            fault("Fire door A-12", "will_not_latch", "Strikes the frame.", Some(photographs::DOOR_AJAR)),
             fault("Spare sprinkler heads", "missing", "Cabinet is empty.", None),
             fault("Hose reel 5", "weeps", "Drips from the nozzle when shut.", None),
         ],
@@ -171,7 +163,12 @@ const TOWER_VISITS: &[Visit] = &[
         course: Course::Contested,
         faults: &[
             fault("Sprinkler main stop valve", "valve_closed", "Found shut, tag of a plumber on it.", None),
-            fault("Jockey pump", "short_cycling", "Starts every 40 seconds.", Some(Picture::Gauge(0.45))),
+            fault(
+                "Jockey pump",
+                "short_cycling",
+                "Starts every 40 seconds.",
+                Some(photographs::GAUGE_HALFWAY),
+            ),
             fault("Smoke detector 12-04", "fails_test", "No alarm within 30 s, twice.", None),
         ],
     },
@@ -183,8 +180,18 @@ const AGED_CARE_VISITS: &[Visit] = &[
         name: "Riverside, yearly service",
         course: Course::LateWorkAccepted,
         faults: &[
-            fault("Fire water tank", "level_low", "About a third missing.", Some(Picture::Tank(0.62))),
-            fault("Extinguisher K-1", "pressure_low", "Needle at the left end.", Some(Picture::Gauge(0.05))),
+            fault(
+                "Fire water tank",
+                "level_low",
+                "About a third missing.",
+                Some(photographs::TANK_TWO_THIRDS_FULL),
+            ),
+            fault(
+                "Extinguisher K-1",
+                "pressure_low",
+                "Needle at the left end.",
+                Some(photographs::GAUGE_AT_THE_LEFT_END),
+            ),
             fault("Warden training", "overdue", "Last held 16 months ago.", None),
         ],
     },
@@ -197,8 +204,13 @@ const AGED_CARE_VISITS: &[Visit] = &[
         name: "Riverside, monthly service",
         course: Course::InProgress,
         faults: &[
-            fault("Fire door S-2", "will_not_latch", "Latch is stiff.", Some(Picture::Door(0.15))),
-            fault("Smoke door E-1", "wedged_open", "Wedge removed, staff told.", Some(Picture::Door(0.9))),
+            fault("Fire door S-2", "will_not_latch", "Latch is stiff.", Some(photographs::DOOR_NOT_LATCHED)),
+            fault(
+                "Smoke door E-1",
+                "wedged_open",
+                "Wedge removed, staff told.",
+                Some(photographs::DOOR_WIDE_OPEN),
+            ),
         ],
     },
     Visit { name: "Riverside, visit called off", course: Course::Cancelled, faults: &[] },

@@ -13,7 +13,6 @@ use firemode_runtime::demo::TECHNICIAN_ID;
 
 use super::device::{Device, Finding};
 use super::http::{Api, HttpError, field};
-use super::photo;
 use super::plan::{BuildingPlan, Course, Fault, Visit};
 use super::{Added, SeedError};
 
@@ -217,12 +216,11 @@ impl Job<'_> {
         fault: &Fault,
         added: &mut Added,
     ) -> Result<Option<String>, SeedError> {
-        let Some(picture) = fault.picture else { return Ok(None) };
-        let jpeg = photo::take(picture);
+        let Some(photograph) = fault.photograph else { return Ok(None) };
         let evidence_id = Uuid::now_v7().to_string();
-        let hash = HEXLOWER.encode(&Sha256::digest(&jpeg));
+        let hash = HEXLOWER.encode(&Sha256::digest(photograph));
         let body = json!({
-            "content": STANDARD.encode(&jpeg), "sha256_hash": hash, "session_id": self.session_id,
+            "content": STANDARD.encode(photograph), "sha256_hash": hash, "session_id": self.session_id,
             "item_id": task.item_id, "evidence_id": evidence_id, "evidence_type": "photo",
             "metadata": {"device": "tablet-7"},
         });
