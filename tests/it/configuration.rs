@@ -58,6 +58,62 @@ fn the_configuration_is_shown_with_its_secrets_masked() {
     }
 }
 
+/// A setting of `config/default.toml` that holds a secret, by what its name ends with.
+fn sounds_secret(name: &str) -> bool {
+    let last_word = name.rsplit(['.', '_']).next().unwrap();
+    ["key", "keys", "secret", "secrets", "token", "password", "credential", "credentials"]
+        .contains(&last_word)
+}
+
+/// The names of all settings, as `firemode check` prints them.
+fn settings() -> Vec<String> {
+    let output = run("check", &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let name = |line: &str| Some(line[2..].split_once(" = ")?.0.to_owned());
+    text.lines().filter_map(name).collect()
+}
+
+#[test]
+fn no_setting_that_is_named_like_a_secret_is_shown() {
+    let secret: Vec<String> = settings().into_iter().filter(|name| sounds_secret(name)).collect();
+    assert!(secret.len() >= 7, "{secret:?}");
+    // Each has another value, 32 bytes in base64, which all of them take.
+    let value = |place: usize| crate::support::base64(&[b'0' + u8::try_from(place).unwrap(); 32]);
+    let variable = |name: &String| format!("FIREMODE__{}", name.replace('.', "__").to_uppercase());
+    let env: Vec<(String, String)> =
+        secret.iter().enumerate().map(|(place, name)| (variable(name), value(place))).collect();
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let output = run("check", &env);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (name, (_, value)) in secret.iter().zip(&env) {
+        assert!(text.contains(&format!("* {name} = ********\n")), "{name} is shown: {text}");
+        assert!(!text.contains(value), "{name} is shown: {text}");
+    }
+}
+
+#[test]
+fn a_file_that_does_not_work_is_refused_without_a_word_of_its_secrets() {
+    let folder = Folder::new();
+    let file = folder.path().join("firemode.toml");
+    for (text, place) in [
+        ("[auth]\njwt_secret_key = [\"nobody is to see this\"]\n", "auth.jwt_secret_key"),
+        ("[database]\nurl = [\"postgresql://fire:nobody is to see this@db/x\"]\n", "database.url"),
+        ("[auth]\njwt_secret_key = \"nobody is to see this\n", "line 2"),
+        ("[auth]\njwt_secret_key = nobody is to see this\n", "line 2"),
+        ("[auth]\njwt_secret_kye = \"nobody is to see this\"\n", "auth.jwt_secret_kye"),
+        ("auth = \"nobody is to see this\"\n", "auth"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        for role in ["check", "supervise", "status"] {
+            let output = run(role, &[("FIREMODE_CONFIG", file.to_str().unwrap())]);
+            let said = format!("{output:?}");
+            assert!(!said.contains("nobody is to see"), "{role}: {said}");
+            assert!(role == "status" || said.contains(place), "{role}, {place}: {said}");
+        }
+    }
+}
+
 #[test]
 fn all_faults_are_told_at_once_by_name_with_exit_code_78() {
     let text = refused(

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Settings;
-use super::types::keys_of;
+use super::secret::{SecretKeys, secrets};
 use super::validate::Problems;
 
 /// Words that mark a secret as an example that somebody copied.
@@ -39,9 +39,9 @@ pub(super) fn problems(settings: &Settings) -> Problems {
         }
     }
     let accepted =
-        [(JWT_ACCEPTED, auth.jwt_keys_accepted()), (INTERNAL_ACCEPTED, auth.internal_jwt_keys_accepted())];
-    for (name, keys) in &accepted {
-        problems.extend(keys.iter().find_map(|key| signing_key(name, key, production)));
+        [(JWT_ACCEPTED, &auth.jwt_accepted_keys), (INTERNAL_ACCEPTED, &auth.internal_jwt_accepted_keys)];
+    for (name, list) in accepted {
+        problems.extend(list.keys().iter().find_map(|key| signing_key(name, key, production)));
     }
     problems.extend(listed_keys(PII, &auth.pii_encryption_key, "pii", production));
     problems.extend(listed_keys(RECEIPTS, &settings.receipts.signing_key, "receipts", production));
@@ -73,7 +73,7 @@ fn signing_key(name: &'static str, key: &SecretString, production: bool) -> Opti
 /// Keys of 32 bytes, separated by commas: those that encrypt personal data, and those that sign receipts.
 fn listed_keys(
     name: &'static str,
-    list: &SecretString,
+    list: &SecretKeys,
     kind: &str,
     production: bool,
 ) -> Option<(&'static str, String)> {
@@ -97,22 +97,17 @@ fn bytes_of(key: &str) -> Option<Vec<u8>> {
     URL_SAFE.decode(key.trim()).ok().filter(|bytes| bytes.len() == 32)
 }
 
-/// No key may serve two ends: a client could forge internal tokens, and who leaks one would leak the other.
+/// No secret may serve two ends: a client could forge internal tokens, and who leaks one would leak the other.
 fn repeated(settings: &Settings) -> Option<(&'static str, String)> {
-    let auth = &settings.auth;
-    let named = |name, keys: Vec<SecretString>| keys.into_iter().map(move |key| (name, key));
-    let all = named(JWT, vec![auth.jwt_secret_key.clone()])
-        .chain(named(JWT_ACCEPTED, auth.jwt_keys_accepted()))
-        .chain(named(INTERNAL, vec![auth.internal_jwt_secret_key.clone()]))
-        .chain(named(INTERNAL_ACCEPTED, auth.internal_jwt_keys_accepted()))
-        .chain(named(PII, keys_of(&auth.pii_encryption_key)))
-        .chain(named(RECEIPTS, keys_of(&settings.receipts.signing_key)));
-    let mut seen = BTreeSet::new();
     let message =
         "has a key that is set elsewhere too; all keys must differ: make one with `firemode keys new`";
-    all.filter(|(_, key)| !key.expose_secret().is_empty())
-        .find(|(_, key)| !seen.insert(key.expose_secret().to_owned()))
-        .map(|(name, _)| (name, message.to_owned()))
+    let mut seen = BTreeSet::new();
+    let again = settings.secrets().into_iter().find(|secret| {
+        let mut texts = secret.texts().into_iter().filter(|text| !text.is_empty());
+        texts.any(|text| !seen.insert(text))
+    })?;
+    let (name, _) = secrets().get_key_value(&again.name)?;
+    Some((name, message.to_owned()))
 }
 
 fn variety(key: &[u8]) -> usize {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
 
+use super::secret::{HIDDEN, secrets};
 use super::{Environ, Problem, Settings, SettingsError, secret_file};
 
 const DEFAULTS: &str = include_str!("../../../../config/default.toml");
@@ -38,20 +39,6 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("OTEL_SERVICE_NAME", "tracing.service_name"),
 ];
 
-/// Settings whose value is never printed.
-const SECRET: &[&str] = &[
-    "auth.jwt_secret_key",
-    "auth.jwt_accepted_keys",
-    "auth.internal_jwt_secret_key",
-    "auth.internal_jwt_accepted_keys",
-    "auth.pii_encryption_key",
-    "receipts.signing_key",
-    "metrics.token",
-];
-
-/// Holds a password.
-const DATABASE_URL: &str = "database.url";
-
 /// The merged layers, and the defaults to compare them with.
 pub(super) struct Layers {
     merged: Config,
@@ -62,13 +49,15 @@ pub(super) struct Layers {
     problems: Vec<Problem>,
 }
 
+/// The embedded defaults alone.
+pub(super) fn defaults() -> Config {
+    let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+    defaults.build().expect("the embedded default.toml is valid: a test loads it")
+}
+
 impl Layers {
     pub(super) fn merge(env: &Environ) -> Result<Self, SettingsError> {
-        let defaults = Config::builder()
-            .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
-            .build()
-            .expect("the embedded default.toml is valid: a test loads it");
-        let defaults = flatten(&defaults.collect().expect("a built configuration can be read"));
+        let defaults = flatten(&defaults().collect().expect("a built configuration can be read"));
 
         let profile = if is_production(env) { PRODUCTION } else { DEVELOPMENT };
         let mut builder = Config::builder()
@@ -117,10 +106,13 @@ impl Layers {
         let values = self.values();
         let mistaken = values.iter().filter_map(|(key, value)| {
             let message = match self.defaults.get(key) {
-                None => Some("no such setting; config/default.toml lists them all".to_owned()),
-                Some(default) => type_problem(default, value),
+                None => "no such setting; config/default.toml lists them all".to_owned(),
+                Some(default) => {
+                    let wanted = wanted_type(default, value)?;
+                    format!("'{}' is not {wanted}", self.shown(key, &value.to_string()))
+                }
             };
-            message.map(|message| Problem { setting: self.label(key), message })
+            Some(Problem { setting: self.label(key), message })
         });
         let problems: Vec<Problem> = self.problems.iter().cloned().chain(mistaken).collect();
         if !problems.is_empty() {
@@ -145,10 +137,20 @@ impl Layers {
         let mut text = String::new();
         for (key, value) in self.values() {
             let mark = if self.defaults.get(&key) == Some(&value) { ' ' } else { '*' };
-            let shown = masked(&key, &value.to_string());
+            let shown = self.shown(&key, &value.to_string());
             writeln!(text, "{mark} {key} = {shown}").expect("writing to a string cannot fail");
         }
         text
+    }
+
+    /// What may be printed of a value. What is no setting may be a secret whose name is misspelt.
+    fn shown(&self, key: &str, value: &str) -> String {
+        match secrets().get(key) {
+            _ if value.is_empty() => "(empty)".to_owned(),
+            Some(kind) => kind.shown(value),
+            None if self.defaults.contains_key(key) => value.to_owned(),
+            None => HIDDEN.to_owned(),
+        }
     }
 
     fn values(&self) -> BTreeMap<String, ValueKind> {
@@ -168,8 +170,7 @@ struct SecretFile {
 
 /// Each well-known variable of a secret may end in `_FILE` and then names a file that holds it.
 fn secret_files(env: &Environ) -> impl Iterator<Item = SecretFile> {
-    let is_secret = |key: &str| SECRET.contains(&key) || key == DATABASE_URL;
-    WELL_KNOWN.iter().filter(move |(_, key)| is_secret(key)).filter_map(|&(variable, key)| {
+    WELL_KNOWN.iter().filter(|(_, key)| secrets().contains_key(*key)).filter_map(|&(variable, key)| {
         let is_alone = set(env, variable).is_none();
         let variable = format!("{variable}_FILE");
         let path = PathBuf::from(set(env, &variable)?);
@@ -223,50 +224,25 @@ fn flatten(map: &Map<String, Value>) -> BTreeMap<String, ValueKind> {
     flat
 }
 
-/// Environment variables are text, so text that reads as the default's type is right.
-fn type_problem(default: &ValueKind, value: &ValueKind) -> Option<String> {
+/// What a value must be, where it is not that. Environment variables are text, so text that reads as the default's type is right.
+fn wanted_type(default: &ValueKind, value: &ValueKind) -> Option<&'static str> {
     let text = value.to_string();
-    let wanted = match default {
-        ValueKind::Boolean(_) if !matches!(text.as_str(), "true" | "false") => "true or false",
-        ValueKind::I64(_) if text.parse::<i64>().is_err() => "a whole number",
-        ValueKind::String(_) if matches!(value, ValueKind::Array(_)) => "a text",
-        _ => return None,
-    };
-    Some(format!("'{text}' is not {wanted}"))
-}
-
-fn masked(key: &str, value: &str) -> String {
-    if value.is_empty() {
-        "(empty)".to_owned()
-    } else if SECRET.contains(&key) {
-        "********".to_owned()
-    } else if key == DATABASE_URL {
-        mask_password(value)
-    } else {
-        value.to_owned()
+    match default {
+        ValueKind::Boolean(_) if !matches!(text.as_str(), "true" | "false") => Some("true or false"),
+        ValueKind::I64(_) if text.parse::<i64>().is_err() => Some("a whole number"),
+        ValueKind::String(_) if matches!(value, ValueKind::Array(_)) => Some("a text"),
+        _ => None,
     }
-}
-
-/// `postgresql://user:secret@host/db` → `postgresql://user:********@host/db`; what is not such a URL is hidden whole,
-/// because libpq's `key=value` form can hold a password anywhere.
-fn mask_password(url: &str) -> String {
-    let masked = || -> Option<String> {
-        let (scheme, rest) = url.split_once("://")?;
-        let rest = rest.split_once('?').map_or(rest, |(before, _)| before);
-        let shown = match rest.rsplit_once('@') {
-            Some((user, host)) => {
-                let name = user.split(':').next().unwrap_or_default();
-                format!("{name}:********@{host}")
-            }
-            None => rest.to_owned(),
-        };
-        Some(format!("{scheme}://{shown}"))
-    };
-    masked().unwrap_or_else(|| "********".to_owned())
 }
 
 fn one_problem(error: config::ConfigError) -> SettingsError {
-    SettingsError {
-        problems: vec![Problem { setting: "configuration".to_owned(), message: error.to_string() }],
-    }
+    let message = match error {
+        // What follows the first line quotes the file, and a secret may stand there.
+        config::ConfigError::FileParse { uri, cause } => {
+            let place = cause.to_string().lines().next().unwrap_or_default().to_owned();
+            format!("{place} in {}", uri.unwrap_or_default())
+        }
+        error => error.to_string(),
+    };
+    SettingsError { problems: vec![Problem { setting: "configuration".to_owned(), message }] }
 }

@@ -6,6 +6,7 @@
 mod evidence_place;
 mod keys;
 mod layers;
+mod secret;
 mod secret_file;
 mod secrets;
 mod types;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use evidence_place::{EvidencePlace, ObjectPlace};
+pub use secret::{SecretKeys, SecretUrl};
 pub use secrets::{SecretsError, ensure_development_secrets, random_key};
 pub use types::*;
 
@@ -50,8 +52,8 @@ impl fmt::Display for SettingsError {
 impl Settings {
     /// Merges defaults, profile, the file named by `FIREMODE_CONFIG` and the environment, and checks the result.
     ///
-    /// Reads that file, those that variables ending in `_FILE` name for secrets, and nothing else; secrets that development makes for itself are added by
-    /// [`ensure_development_secrets`].
+    /// Reads that file, those that variables ending in `_FILE` name for secrets, and nothing else; secrets that development makes
+    /// for itself are added by [`ensure_development_secrets`].
     ///
     /// # Errors
     /// [`SettingsError`] with every unknown name, wrong type, value out of range and unsafe production setting.

@@ -33,8 +33,8 @@ pub fn ensure_development_secrets(settings: &mut Settings) -> Result<(), Secrets
     for (secret, name) in [
         (&mut auth.jwt_secret_key, "jwt_secret_key"),
         (&mut auth.internal_jwt_secret_key, "internal_jwt_secret_key"),
-        (&mut auth.pii_encryption_key, "pii_encryption_key"),
-        (&mut settings.receipts.signing_key, "receipt_signing_key"),
+        (&mut auth.pii_encryption_key.0, "pii_encryption_key"),
+        (&mut settings.receipts.signing_key.0, "receipt_signing_key"),
     ] {
         if secret.expose_secret().is_empty() {
             let path = folder.join(name);

@@ -7,30 +7,225 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-/// All settings, checked.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    pub environment: Environment,
-    pub data_dir: PathBuf,
-    pub disk_is_durable: bool,
-    pub server: ServerSettings,
-    pub ingest: IngestSettings,
-    pub results: ResultsSettings,
-    pub snapshots: SnapshotSettings,
-    pub database: DatabaseSettings,
-    pub auth: AuthSettings,
-    pub rate_limit: RateLimitSettings,
-    pub cors: CorsSettings,
-    pub idempotency: IdempotencySettings,
-    pub evidence: EvidenceSettings,
-    pub receipts: ReceiptSettings,
-    pub bundle: BundleSettings,
-    pub supervisor: SupervisorSettings,
-    pub postgres: PostgresSettings,
-    pub log: LogSettings,
-    pub tracing: TracingSettings,
-    pub metrics: MetricsSettings,
+use super::secret::{Secret, SecretKeys, SecretUrl, Setting, member};
+
+/// Declares groups of settings. What a field's type says of it (is it a secret?) is collected over all groups.
+macro_rules! settings {
+    ($($(#[$about:meta])* pub struct $group:ident { $(pub $field:ident: $kind:ty,)* })*) => {$(
+        $(#[$about])*
+        #[derive(Debug, Clone, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $group {
+            $(pub $field: $kind,)*
+        }
+
+        impl Setting for $group {
+            fn secrets<'a>(&'a self, name: &str, found: &mut Vec<Secret<'a>>) {
+                $(self.$field.secrets(&member(name, stringify!($field)), found);)*
+            }
+        }
+    )*};
+}
+
+settings! {
+    /// All settings, checked.
+    pub struct Settings {
+        pub environment: Environment,
+        pub data_dir: PathBuf,
+        pub disk_is_durable: bool,
+        pub server: ServerSettings,
+        pub ingest: IngestSettings,
+        pub results: ResultsSettings,
+        pub snapshots: SnapshotSettings,
+        pub database: DatabaseSettings,
+        pub auth: AuthSettings,
+        pub rate_limit: RateLimitSettings,
+        pub cors: CorsSettings,
+        pub idempotency: IdempotencySettings,
+        pub evidence: EvidenceSettings,
+        pub receipts: ReceiptSettings,
+        pub bundle: BundleSettings,
+        pub supervisor: SupervisorSettings,
+        pub postgres: PostgresSettings,
+        pub log: LogSettings,
+        pub tracing: TracingSettings,
+        pub metrics: MetricsSettings,
+    }
+
+    /// The public server.
+    pub struct ServerSettings {
+        pub host: String,
+        pub port: u16,
+        pub workers: usize,
+        pub json_bytes_max: usize,
+        pub target_bytes_max: usize,
+        pub header_bytes_max: usize,
+        pub body_seconds_max: u64,
+        pub body_bytes_per_second_min: u64,
+        pub stalled_seconds_max: u64,
+        pub connections_max: usize,
+        pub docs_public: bool,
+        pub https_only_seconds: u64,
+        pub request_head_seconds_max: u64,
+        pub keep_alive_seconds: u64,
+        pub trusted_proxy_hops: usize,
+    }
+
+    /// The hot-path process, and how the API talks to it.
+    pub struct IngestSettings {
+        pub host: String,
+        pub port: u16,
+        pub workers: usize,
+        pub results_bytes_max: usize,
+        pub change_bytes_max: usize,
+        pub request_entries_max: usize,
+        pub evidence_bytes_max: u64,
+        pub warm_sessions_max: usize,
+        pub connect_milliseconds_max: u64,
+        pub response_seconds_max: u64,
+        pub profiles: bool,
+    }
+
+    /// How results of many requests are committed together.
+    pub struct ResultsSettings {
+        pub lanes: usize,
+        pub queue_requests_max: usize,
+        pub queue_bytes_max: usize,
+        pub batch_requests_max: usize,
+        pub batch_bytes_max: usize,
+        pub linger_milliseconds: u64,
+    }
+
+    /// Stored snapshots of sessions' documents.
+    pub struct SnapshotSettings {
+        pub changes_min: usize,
+    }
+
+    /// Where the database is and how much of it one appliance may use.
+    pub struct DatabaseSettings {
+        pub url: SecretUrl,
+        pub allow_cleartext: bool,
+        pub pool_size: usize,
+        pub wait_seconds_max: u64,
+        pub statement_seconds_max: u64,
+    }
+
+    /// Tokens, passwords and keys.
+    pub struct AuthSettings {
+        pub jwt_secret_key: SecretString,
+        pub jwt_accepted_keys: SecretKeys,
+        pub internal_jwt_secret_key: SecretString,
+        pub internal_jwt_accepted_keys: SecretKeys,
+        pub pii_encryption_key: SecretKeys,
+        pub access_token_seconds: u32,
+        pub refresh_token_days: u32,
+        pub session_days_max: u32,
+        pub registration_open: bool,
+        pub argon2_time_cost: u32,
+        pub argon2_memory_cost: u32,
+        pub argon2_parallelism: u32,
+        pub password_hashes_at_once: usize,
+        pub invitation_hours: u32,
+        pub password_reset_hours: u32,
+        pub sign_in_failures_free: i32,
+        pub sign_in_network_failures_free: i32,
+        pub sign_in_delay_seconds_max: i32,
+        pub sign_in_forget_seconds: i32,
+        pub known_network_days: i32,
+        pub sign_in_refusal_milliseconds: u32,
+        pub revocation_poll_milliseconds: u64,
+        pub revocation_stale_milliseconds: u64,
+        pub reencryption_batch_rows: u32,
+        pub reencryption_pause_milliseconds: u64,
+        pub reencryption_interval_seconds: u64,
+    }
+
+    /// How many requests a caller may send.
+    pub struct RateLimitSettings {
+        pub enabled: bool,
+        pub address_burst: u32,
+        pub address_per_minute: u32,
+        pub auth_burst: u32,
+        pub auth_per_minute: u32,
+        pub user_burst: u32,
+        pub user_per_minute: u32,
+        pub callers_max: usize,
+    }
+
+    /// Which web pages of other origins may call.
+    pub struct CorsSettings {
+        pub allowed_origins: String,
+        pub preflight_seconds: usize,
+    }
+
+    /// How long idempotency keys are remembered.
+    pub struct IdempotencySettings {
+        pub days: u32,
+        pub lease_seconds: u32,
+    }
+
+    /// Where evidence is kept.
+    pub struct EvidenceSettings {
+        pub url: String,
+        pub upload_seconds_max: u64,
+        pub upload_hours_max: u32,
+        pub uploads_open_max: u32,
+    }
+
+    /// What signs receipts.
+    pub struct ReceiptSettings {
+        pub signing_key: SecretKeys,
+    }
+
+    /// Bounds of the offline bundle.
+    pub struct BundleSettings {
+        pub bytes_max: usize,
+        pub expires_hours: u32,
+    }
+
+    /// Timing of supervision.
+    pub struct SupervisorSettings {
+        pub shutdown_seconds_max: u64,
+        pub backoff_seconds_max: u64,
+        pub backoff_forget_seconds: u64,
+        pub crash_loop_failures: u32,
+        pub probe_interval_milliseconds: u64,
+        pub probe_timeout_milliseconds: u64,
+        pub probe_failures_max: u32,
+        pub start_seconds_max: u64,
+        pub handover_seconds_max: u64,
+        pub stand_in_milliseconds: u64,
+        pub api_memory_bytes_max: u64,
+        pub ingest_memory_bytes_max: u64,
+        pub memory_soft_percent: u64,
+    }
+
+    /// The embedded PostgreSQL.
+    pub struct PostgresSettings {
+        pub bin_dir: String,
+    }
+
+    /// What is logged and how.
+    pub struct LogSettings {
+        pub filter: String,
+        pub format: LogFormat,
+    }
+
+    /// Where traces go.
+    pub struct TracingSettings {
+        pub otlp_endpoint: String,
+        pub service_name: String,
+        pub sample_percent: u8,
+        pub queue_spans_max: usize,
+        pub batch_spans_max: usize,
+        pub export_interval_milliseconds: u64,
+        pub export_seconds_max: u64,
+    }
+
+    /// Who may read the metrics.
+    pub struct MetricsSettings {
+        pub token: SecretString,
+    }
 }
 
 /// Which profile is in force.
@@ -41,221 +236,12 @@ pub enum Environment {
     Production,
 }
 
-/// The public server.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerSettings {
-    pub host: String,
-    pub port: u16,
-    pub workers: usize,
-    pub json_bytes_max: usize,
-    pub target_bytes_max: usize,
-    pub header_bytes_max: usize,
-    pub body_seconds_max: u64,
-    pub body_bytes_per_second_min: u64,
-    pub stalled_seconds_max: u64,
-    pub connections_max: usize,
-    pub docs_public: bool,
-    pub https_only_seconds: u64,
-    pub request_head_seconds_max: u64,
-    pub keep_alive_seconds: u64,
-    pub trusted_proxy_hops: usize,
-}
-
-/// The hot-path process, and how the API talks to it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IngestSettings {
-    pub host: String,
-    pub port: u16,
-    pub workers: usize,
-    pub results_bytes_max: usize,
-    pub change_bytes_max: usize,
-    pub request_entries_max: usize,
-    pub evidence_bytes_max: u64,
-    pub warm_sessions_max: usize,
-    pub connect_milliseconds_max: u64,
-    pub response_seconds_max: u64,
-    pub profiles: bool,
-}
-
-/// How results of many requests are committed together.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ResultsSettings {
-    pub lanes: usize,
-    pub queue_requests_max: usize,
-    pub queue_bytes_max: usize,
-    pub batch_requests_max: usize,
-    pub batch_bytes_max: usize,
-    pub linger_milliseconds: u64,
-}
-
-/// Stored snapshots of sessions' documents.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SnapshotSettings {
-    pub changes_min: usize,
-}
-
-/// Where the database is and how much of it one appliance may use.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DatabaseSettings {
-    pub url: SecretString,
-    pub allow_cleartext: bool,
-    pub pool_size: usize,
-    pub wait_seconds_max: u64,
-    pub statement_seconds_max: u64,
-}
-
-/// Tokens, passwords and keys.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuthSettings {
-    pub jwt_secret_key: SecretString,
-    pub jwt_accepted_keys: SecretString,
-    pub internal_jwt_secret_key: SecretString,
-    pub internal_jwt_accepted_keys: SecretString,
-    pub pii_encryption_key: SecretString,
-    pub access_token_seconds: u32,
-    pub refresh_token_days: u32,
-    pub session_days_max: u32,
-    pub registration_open: bool,
-    pub argon2_time_cost: u32,
-    pub argon2_memory_cost: u32,
-    pub argon2_parallelism: u32,
-    pub password_hashes_at_once: usize,
-    pub invitation_hours: u32,
-    pub password_reset_hours: u32,
-    pub sign_in_failures_free: i32,
-    pub sign_in_network_failures_free: i32,
-    pub sign_in_delay_seconds_max: i32,
-    pub sign_in_forget_seconds: i32,
-    pub known_network_days: i32,
-    pub sign_in_refusal_milliseconds: u32,
-    pub revocation_poll_milliseconds: u64,
-    pub revocation_stale_milliseconds: u64,
-    pub reencryption_batch_rows: u32,
-    pub reencryption_pause_milliseconds: u64,
-    pub reencryption_interval_seconds: u64,
-}
-
-/// How many requests a caller may send.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RateLimitSettings {
-    pub enabled: bool,
-    pub address_burst: u32,
-    pub address_per_minute: u32,
-    pub auth_burst: u32,
-    pub auth_per_minute: u32,
-    pub user_burst: u32,
-    pub user_per_minute: u32,
-    pub callers_max: usize,
-}
-
-/// Which web pages of other origins may call.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CorsSettings {
-    pub allowed_origins: String,
-    pub preflight_seconds: usize,
-}
-
-/// How long idempotency keys are remembered.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IdempotencySettings {
-    pub days: u32,
-    pub lease_seconds: u32,
-}
-
-/// Where evidence is kept.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvidenceSettings {
-    pub url: String,
-    pub upload_seconds_max: u64,
-    pub upload_hours_max: u32,
-    pub uploads_open_max: u32,
-}
-
-/// What signs receipts.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReceiptSettings {
-    pub signing_key: SecretString,
-}
-
-/// Bounds of the offline bundle.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BundleSettings {
-    pub bytes_max: usize,
-    pub expires_hours: u32,
-}
-
-/// Timing of supervision.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SupervisorSettings {
-    pub shutdown_seconds_max: u64,
-    pub backoff_seconds_max: u64,
-    pub backoff_forget_seconds: u64,
-    pub crash_loop_failures: u32,
-    pub probe_interval_milliseconds: u64,
-    pub probe_timeout_milliseconds: u64,
-    pub probe_failures_max: u32,
-    pub start_seconds_max: u64,
-    pub handover_seconds_max: u64,
-    pub stand_in_milliseconds: u64,
-    pub api_memory_bytes_max: u64,
-    pub ingest_memory_bytes_max: u64,
-    pub memory_soft_percent: u64,
-}
-
-/// The embedded PostgreSQL.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PostgresSettings {
-    pub bin_dir: String,
-}
-
-/// What is logged and how.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogSettings {
-    pub filter: String,
-    pub format: LogFormat,
-}
-
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     Text,
     Json,
-}
-
-/// Where traces go.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TracingSettings {
-    pub otlp_endpoint: String,
-    pub service_name: String,
-    pub sample_percent: u8,
-    pub queue_spans_max: usize,
-    pub batch_spans_max: usize,
-    pub export_interval_milliseconds: u64,
-    pub export_seconds_max: u64,
-}
-
-/// Who may read the metrics.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MetricsSettings {
-    pub token: SecretString,
 }
 
 impl Settings {
@@ -266,21 +252,15 @@ impl Settings {
 
     /// Every text in the settings that must not be printed.
     pub fn secret_texts(&self) -> Vec<String> {
-        let auth = &self.auth;
-        let single =
-            [&auth.jwt_secret_key, &auth.internal_jwt_secret_key, &self.database.url, &self.metrics.token];
-        let lists = [
-            &auth.jwt_accepted_keys,
-            &auth.internal_jwt_accepted_keys,
-            &auth.pii_encryption_key,
-            &self.receipts.signing_key,
-        ];
-        let listed = lists.into_iter().flat_map(keys_of).map(|key| key.expose_secret().to_owned());
-        let password = self.database.url.expose_secret().split_once("://").and_then(|(_, rest)| {
-            let (credentials, _) = rest.rsplit_once('@')?;
-            Some(credentials.split_once(':')?.1.to_owned())
-        });
-        single.iter().map(|key| key.expose_secret().to_owned()).chain(listed).chain(password).collect()
+        let texts = self.secrets().into_iter().flat_map(|secret| secret.texts());
+        texts.filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The secrets among the settings.
+    pub(super) fn secrets(&self) -> Vec<Secret<'_>> {
+        let mut found = Vec::new();
+        Setting::secrets(self, "", &mut found);
+        found
     }
 
     /// True where no database URL is set, so that the appliance runs its own PostgreSQL.
@@ -292,24 +272,13 @@ impl Settings {
 impl AuthSettings {
     /// Keys besides `jwt_secret_key` whose access tokens are taken.
     pub fn jwt_keys_accepted(&self) -> Vec<SecretString> {
-        keys_of(&self.jwt_accepted_keys)
+        self.jwt_accepted_keys.keys()
     }
 
     /// Keys besides `internal_jwt_secret_key` whose internal tokens are taken.
     pub fn internal_jwt_keys_accepted(&self) -> Vec<SecretString> {
-        keys_of(&self.internal_jwt_accepted_keys)
+        self.internal_jwt_accepted_keys.keys()
     }
-
-    /// Fernet keys for personal data: the first encrypts, all decrypt.
-    pub fn pii_keys(&self) -> Vec<SecretString> {
-        keys_of(&self.pii_encryption_key)
-    }
-}
-
-/// Keys between commas, without the white space around them.
-pub(super) fn keys_of(list: &SecretString) -> Vec<SecretString> {
-    let keys = list.expose_secret().split(',').map(str::trim);
-    keys.filter(|key| !key.is_empty()).map(SecretString::from).collect()
 }
 
 impl SupervisorSettings {
