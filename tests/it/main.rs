@@ -17,6 +17,7 @@ mod changes;
 mod classification;
 mod configuration;
 mod conventions;
+mod crates;
 mod database_tls;
 mod demo;
 mod differential;
