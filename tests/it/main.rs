@@ -21,6 +21,7 @@ mod crates;
 mod database_tls;
 mod demo;
 mod differential;
+mod documents;
 mod evidence;
 mod evidence_ids;
 mod evidence_stores;

@@ -1,4 +1,4 @@
-//! Every route, once: its method, its path, who may call it, and what serves it.
+//! Every route of the public server: its method, its path, who may call it, and what serves it.
 //!
 //! The server's routing, the access check and the OpenAPI document are all made from this table.
 

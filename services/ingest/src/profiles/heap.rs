@@ -27,7 +27,7 @@ fn dump() -> Result<Vec<u8>, Problem> {
 #[cfg(not(feature = "heap-profiles"))]
 fn dump() -> Result<Vec<u8>, Problem> {
     Err(not_sampled(
-        "This build uses the system's allocator; build FireMode with `cargo build --release --features heap-profiles`, and start \
+        "The allocator of this build does not sample; build FireMode with `cargo build --release --features heap-profiles`, and start \
          it with _RJEM_MALLOC_CONF=prof:true in its environment.",
     ))
 }

@@ -10,22 +10,40 @@ use std::time::Duration;
 
 use firemode_supervisor::Policy;
 use firemode_supervisor::spec::{ChildSpec, Kind, MemoryLimits, Probe, Program};
-use world::World;
+use world::{Steps, World};
 
 const HISTORIES: u64 = 10_000;
 
 #[test]
-fn the_rules_hold_in_every_history() {
+fn the_rules_hold_in_every_history_and_all_of_them_take_the_steps_of_the_diagram() {
     if let Ok(seed) = std::env::var("SEED") {
-        return World::new(seed.parse().expect("SEED is a number")).live();
+        World::new(seed.parse().expect("SEED is a number")).live();
+        return;
     }
+    let mut steps = Steps::new();
     for seed in 0..HISTORIES {
         // An assertion inside the machine names no seed.
-        if let Err(panic) = std::panic::catch_unwind(|| World::new(seed).live()) {
+        let taken = std::panic::catch_unwind(|| World::new(seed).live()).unwrap_or_else(|panic| {
             eprintln!("SEED={seed} runs this history again");
             std::panic::resume_unwind(panic);
-        }
+        });
+        steps.extend(taken);
     }
+    assert_eq!(diagram(), steps, "left: the diagram in ARCHITECTURE.md, right: what the machine does");
+}
+
+/// The steps that the diagram in ARCHITECTURE.md shows: `starting --> ready: says it is ready`.
+fn diagram() -> Steps {
+    let text = include_str!("../../../../ARCHITECTURE.md");
+    let (_, after) = text.split_once("stateDiagram-v2").expect("there is a state diagram");
+    let (diagram, _) = after.split_once("```").expect("the diagram ends");
+    let step = |line: &str| {
+        let (from, rest) = line.trim().split_once(" --> ")?;
+        let to = rest.split_once(':').map_or(rest, |(to, _)| to);
+        Some((from.to_owned(), to.to_owned()))
+    };
+    // The first and the last arrow of a diagram lead from and to nothing.
+    diagram.lines().filter_map(step).filter(|(from, to)| from != "[*]" && to != "[*]").collect()
 }
 
 pub(crate) fn policy() -> Policy {

@@ -19,6 +19,9 @@ pub(crate) const RECOVERED_BY: Duration = Duration::from_secs(360);
 /// How long the kernel takes to end a killed process.
 const KILL_TAKES: Duration = Duration::from_millis(20);
 
+/// Steps from one phase to another.
+pub(crate) type Steps = BTreeSet<(String, String)>;
+
 pub(crate) struct World {
     pub(crate) seed: u64,
     random: u64,
@@ -31,6 +34,8 @@ pub(crate) struct World {
     planned: u64,
     pub(crate) processes: Vec<Process>,
     pub(crate) told: Vec<Phase>,
+    /// Every step from one phase to another, by their names.
+    steps: Steps,
     pub(crate) stood_in_for: Vec<bool>,
     pub(crate) reloads_begun: u32,
     pub(crate) reloads_ended: u32,
@@ -55,6 +60,7 @@ impl World {
             planned: 0,
             processes: Vec::new(),
             told: vec![Phase::Waiting; table.len()],
+            steps: Steps::new(),
             stood_in_for: vec![false; table.len()],
             reloads_begun: 0,
             reloads_ended: 0,
@@ -105,7 +111,8 @@ impl World {
         }
     }
 
-    pub(crate) fn live(mut self) {
+    /// Lives through the history, and tells which steps the children took.
+    pub(crate) fn live(mut self) -> Steps {
         self.feed(Event::Tick);
         while self.finished.is_none() {
             let wake = self.machine.next_deadline().expect("it wants to be woken until it has finished");
@@ -123,6 +130,7 @@ impl World {
             self.check_time();
         }
         self.check_end();
+        self.steps
     }
 
     fn happen(&mut self, plan: Plan) {
@@ -220,6 +228,9 @@ impl World {
                     self.check_transition(&step);
                     let child = self.table.iter().position(|spec| spec.name == step.child).unwrap();
                     self.told[child] = step.to;
+                    if step.from != step.to {
+                        self.steps.insert((step.from.to_string(), step.to.to_string()));
+                    }
                 }
                 Action::Handover(_) => {}
                 Action::StandIn { child, .. } => {
