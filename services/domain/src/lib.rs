@@ -2,6 +2,8 @@
 //!
 //! Everything here is a pure function of its arguments: no clock, no randomness, no database, no async.
 
+#![warn(missing_docs)]
+
 pub mod audit;
 pub mod classification;
 pub mod document;

@@ -3,6 +3,8 @@
 //!
 //! Nothing here knows HTTP: the servers and what a person runs by hand use the same.
 
+#![warn(missing_docs)]
+
 mod error;
 pub mod jws;
 pub mod keys;

@@ -31,7 +31,6 @@ pub struct FirstAdmin {
 /// What was made.
 #[derive(Debug, Clone)]
 pub struct Created {
-    /// The organisation.
     pub organisation_id: Uuid,
     /// The admin.
     pub user_id: Uuid,

@@ -1,5 +1,7 @@
 //! What every process of the appliance shares: settings, telemetry, inherited sockets, readiness and shutdown.
 
+#![warn(missing_docs)]
+
 pub mod control;
 pub mod data_dir;
 pub mod demo;

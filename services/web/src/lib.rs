@@ -1,6 +1,8 @@
 //! HTTP conventions that the API and the ingest process share: one body for every error, a transaction id on every answer,
 //! strict JSON, idempotency keys and cursors.
 
+#![warn(missing_docs)]
+
 mod body;
 pub mod catalogue;
 mod client_address;

@@ -17,10 +17,7 @@ fn the_page_says_what_the_code_says() {
         std::fs::write(&path, &page).expect("docs/errors.md can be written");
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        written, page,
-        "{WRITE}=1 cargo test -p firemode-web --test catalogue writes docs/errors.md anew"
-    );
+    assert_eq!(written, page, "{WRITE}=1 cargo test -p firemode-web --test catalogue writes docs/errors.md");
 }
 
 #[test]
@@ -34,7 +31,7 @@ fn page() -> String {
         "# Errors\n\n\
          Every error has a code. Programs decide by it; `detail` is for people and may change. `type` of an error leads to its entry\n\
          here (`/docs/errors` of a running FireMode). A status without a reason is every other cause with that status.\n\n\
-         Made from `services/web/src/catalogue.rs`; `FIREMODE_WRITE_DOCS=1 cargo test -p firemode-web --test catalogue` writes it anew.\n",
+         Made from `services/web/src/catalogue.rs`; `FIREMODE_WRITE_DOCS=1 cargo test -p firemode-web --test catalogue` writes it.\n",
     );
     for code in CATALOGUE {
         let retry = if code.is_retryable() { " Worth a retry." } else { "" };

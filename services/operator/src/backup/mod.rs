@@ -33,7 +33,6 @@ pub use write::write;
 pub struct Contents {
     /// Tables of the database.
     pub tables: usize,
-    /// Files of evidence.
     pub evidence_files: usize,
     /// Secrets that development made.
     pub secrets: usize,

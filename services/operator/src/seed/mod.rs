@@ -41,7 +41,6 @@ pub enum SeedError {
 /// What was added.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Added {
-    /// Buildings.
     pub buildings: usize,
     /// Assets in them.
     pub assets: usize,
@@ -49,7 +48,6 @@ pub struct Added {
     pub sessions: usize,
     /// Results (Automerge changes and JSON operations).
     pub results: usize,
-    /// Photographs.
     pub photographs: usize,
     /// Classified faults.
     pub classifications: usize,

@@ -21,57 +21,38 @@ pub struct Run {
 pub enum Event {
     /// The process exists. An [`Action::Spawn`] is answered with this, `SpawnFailed` or `Blocked` before anything else.
     Started {
-        /// Which generation.
         run: Run,
         /// Its process id.
         pid: i32,
     },
     /// The process could not be made.
     SpawnFailed {
-        /// Which generation.
         run: Run,
         /// What the system said.
         reason: String,
     },
     /// It must not start yet; this is no failure of the child.
     Blocked {
-        /// Which generation.
         run: Run,
         /// What is in the way.
         reason: String,
     },
     /// The child says that it serves.
-    NotifiedReady {
-        /// Which generation.
-        run: Run,
-    },
+    NotifiedReady { run: Run },
     /// The child says that it has begun to stop.
-    NotifiedStopping {
-        /// Which generation.
-        run: Run,
-    },
+    NotifiedStopping { run: Run },
     /// A probe was answered as it should be.
-    ProbeOk {
-        /// Which generation.
-        run: Run,
-    },
+    ProbeOk { run: Run },
     /// A probe was not answered, or wrongly.
     ProbeFailed {
-        /// Which generation.
         run: Run,
         /// What went wrong.
         reason: String,
     },
     /// The process has ended.
-    Exited {
-        /// Which generation.
-        run: Run,
-        /// How.
-        exit: Exit,
-    },
+    Exited { run: Run, exit: Exit },
     /// The process takes this much memory.
     Measured {
-        /// Which generation.
         run: Run,
         /// Resident memory.
         bytes: u64,
@@ -80,7 +61,6 @@ pub enum Event {
     Commanded {
         /// Names the request; none where nobody waits for the answer.
         id: Option<u64>,
-        /// What to do.
         command: Command,
     },
     /// Time has passed.
@@ -137,59 +117,35 @@ pub enum Edition {
 pub enum Action {
     /// Start this generation.
     Spawn {
-        /// Which generation.
         run: Run,
-        /// From which executable.
         edition: Edition,
         /// Does an earlier generation still serve? Then it must not accept anything before it can serve.
         succeeds: bool,
     },
     /// Send a signal to this generation: to its process group, or to the postmaster alone.
-    Signal {
-        /// Which generation.
-        run: Run,
-        /// What to send.
-        signal: Signal,
-    },
+    Signal { run: Run, signal: Signal },
     /// Begin probing at this pace, in place of an earlier one.
-    StartProbing {
-        /// Which generation.
-        run: Run,
-        /// How often.
-        pace: Pace,
-    },
+    StartProbing { run: Run, pace: Pace },
     /// Stop probing.
-    StopProbing {
-        /// Which generation.
-        run: Run,
-    },
+    StopProbing { run: Run },
     /// Tell the world.
     Emit(Transition),
     /// Tell the world of a step from one generation to the next.
     Handover(Handover),
     /// Answer requests in a child's place: it is down for long.
     StandIn {
-        /// Index in the table.
         child: usize,
         /// Its next start, where one is planned.
         retry_in: Option<Duration>,
     },
     /// Leave the child's socket alone again.
-    StandDown {
-        /// Index in the table.
-        child: usize,
-    },
+    StandDown { child: usize },
     /// The candidate is the adopted executable from now on.
     Adopt,
     /// The candidate is of no use.
     Discard,
     /// An operator's request is done, or has failed for this reason.
-    Answer {
-        /// Which request.
-        id: u64,
-        /// What to tell.
-        result: Result<String, String>,
-    },
+    Answer { id: u64, result: Result<String, String> },
     /// Every child is ready, for the first time.
     AllReady,
     /// Everything is over: leave with this code.
@@ -254,7 +210,6 @@ impl fmt::Display for Phase {
 /// A child's step from one phase to another, with its cause in plain words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
-    /// The child's name.
     pub child: &'static str,
     /// Where it was.
     pub from: Phase,
@@ -275,9 +230,7 @@ pub struct Transition {
 /// A step from one generation of a child to the next, while the earlier one serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handover {
-    /// The child's name.
     pub child: &'static str,
-    /// Which step.
     pub step: HandoverStep,
     /// Why, or with which result.
     pub cause: String,
