@@ -43,6 +43,7 @@ mod migrations;
 mod odd_values;
 mod openapi;
 mod operations;
+mod patches;
 mod paths;
 mod personal_data;
 mod private_files;

@@ -97,6 +97,27 @@ fn every_operation_has_a_name_of_its_own_a_summary_and_its_errors() {
 }
 
 #[test]
+fn every_list_says_how_many_rows_a_page_may_have_and_what_becomes_of_a_bad_cursor() {
+    let document = document();
+    let mut lists = 0;
+    for (method, path, operation) in operations(&document) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let Some(limit) = parameters.clone().find(|parameter| parameter["name"] == "limit") else { continue };
+        let bounds = (limit["schema"]["minimum"].as_i64(), limit["schema"]["maximum"].as_i64());
+        assert_eq!(bounds, (Some(1), Some(100)), "{method} {path}: {limit}");
+        assert!(parameters.clone().any(|parameter| parameter["name"] == "cursor"), "{method} {path}");
+        for status in ["400", "410"] {
+            assert!(
+                operation["responses"].get(status).is_some(),
+                "{method} {path} does not document {status}"
+            );
+        }
+        lists += 1;
+    }
+    assert!(lists >= 9, "{lists}");
+}
+
+#[test]
 fn the_examples_of_bodies_work_when_tried() {
     let document = document();
     let site = Site::new();

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use firemode_domain::audit::{AuditEvent, AuditStatus, OnRecord, truncate_to_microseconds};
+use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
 use firemode_storage::users::User;
-use firemode_web::{Problem, RequestContext};
+use firemode_web::RequestContext;
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -54,9 +54,4 @@ pub(crate) fn act(
         at: truncate_to_microseconds(OffsetDateTime::now_utc()),
         replaces: None,
     }
-}
-
-/// What the audit log says of a thing before or after an act.
-pub(crate) fn on_record(thing: &impl OnRecord) -> Result<Option<Value>, Problem> {
-    serde_json::to_value(thing).map(Some).map_err(Problem::internal)
 }

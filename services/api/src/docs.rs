@@ -5,9 +5,7 @@ use firemode_web::ProblemBody;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{
-    Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema,
-};
+use utoipa::openapi::{Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, Response, Schema};
 
 use crate::routes::{Access, Documented, TABLE};
 
@@ -126,6 +124,10 @@ fn add_common(operation: &mut Operation, method: &Method, access: Access, path: 
     if *method == Method::POST && access.roles().is_some() {
         errors.push(("409", "The first request with this Idempotency-Key is still running. Retry."));
     }
+    if operation.parameters.iter().flatten().any(|parameter| is_named(parameter, "cursor")) {
+        errors.push(("400", "The cursor is not of this list and these filters."));
+        errors.push(("410", "The cursor is from before a restore."));
+    }
     if *method == Method::PATCH || *method == Method::DELETE {
         errors.push((
             "412",
@@ -149,15 +151,24 @@ fn add_common(operation: &mut Operation, method: &Method, access: Access, path: 
     }
     for (status, description) in errors {
         let known = &mut operation.responses.responses;
-        known.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(description)));
+        known.entry(status.to_owned()).or_insert_with(|| RefOr::T(Response::new(description)));
     }
+    // Every failure has one body, so that no handler says it. Where one has a body of its own, it says that.
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && status.starts_with(['4', '5'])
+            && response.content.is_empty()
+        {
+            let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
+            response.content.insert("application/problem+json".to_owned(), RefOr::T(body));
+        }
+    }
+}
+
+fn is_named(parameter: &RefOr<Parameter>, name: &str) -> bool {
+    matches!(parameter, RefOr::T(parameter) if parameter.name == name)
 }
 
 fn is_header(parameter: &RefOr<Parameter>) -> bool {
     matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Header)
-}
-
-fn problem(description: &str) -> utoipa::openapi::Response {
-    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
-    ResponseBuilder::new().description(description).content("application/problem+json", body).build()
 }

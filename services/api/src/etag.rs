@@ -7,12 +7,35 @@ use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 use data_encoding::HEXLOWER;
 use firemode_web::Problem;
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, Required, Type};
+
+/// Documents the header that [`check_if_match`] looks at.
+pub(crate) struct IfMatch;
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let header = ParameterBuilder::new().name("If-Match").parameter_in(ParameterIn::Header);
+        let header =
+            header.required(Required::False).schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        vec![header.description(Some("`ETag` of the state that you read.")).build()]
+    }
+}
 
 /// The tag of a row: its time of change.
 pub(crate) fn of_time(time: OffsetDateTime) -> String {
     format!("\"{:x}\"", time.unix_timestamp_nanos() / 1000)
+}
+
+/// The tag of a row as its JSON has it.
+pub(crate) fn of_body(body: &Value) -> Option<String> {
+    let time = body["updated_at"].as_str()?;
+    OffsetDateTime::parse(time, &Rfc3339).ok().map(of_time)
 }
 
 /// The tag of content: the first half of its SHA-256.

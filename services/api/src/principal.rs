@@ -16,14 +16,22 @@ pub(crate) struct Principal {
     pub(crate) claims: AccessClaims,
 }
 
+impl Principal {
+    /// Who asks, by a token that the access check has accepted.
+    ///
+    /// # Errors
+    /// 401 where there is none.
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let principal = request.extensions().get::<Self>().cloned();
+        principal.ok_or_else(|| Problem::unauthorized("This route needs an access token."))
+    }
+}
+
 impl FromRequest for Principal {
     type Error = Problem;
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let principal = request.extensions().get::<Self>().cloned();
-        std::future::ready(
-            principal.ok_or_else(|| Problem::unauthorized("This route needs an access token.")),
-        )
+        std::future::ready(Self::of(request))
     }
 }

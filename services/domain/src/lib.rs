@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod classification;
 pub mod document;
+pub mod evidence;
 pub mod input;
 pub mod password;
 pub mod role;
@@ -16,5 +17,5 @@ pub mod totp;
 /// What the macros of this crate write into others.
 #[doc(hidden)]
 pub mod reexport {
-    pub use {serde_json, utoipa};
+    pub use {serde, serde_json, utoipa};
 }

@@ -1,25 +1,31 @@
 //! The life of a test session.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use crate::role::Role;
 
-/// Where a session is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SessionStatus {
-    /// Planned; no result yet.
-    Pending,
-    /// Results come in.
-    Active,
-    /// Closed: what still arrives is kept apart as late.
-    Completed,
-    /// Given up: nothing more is taken.
-    Cancelled,
+crate::words! {
+    /// Where a session is in its life.
+    pub enum SessionStatus {
+        /// Planned; no result yet.
+        Pending = "pending",
+        /// Results come in.
+        Active = "active",
+        /// Closed: what still arrives is kept apart as late.
+        Completed = "completed",
+        /// Given up: nothing more is taken.
+        Cancelled = "cancelled",
+    }
+}
+
+crate::words! {
+    /// What became of a change that arrived after its session was completed.
+    pub enum LateState {
+        /// It waits for a manager.
+        Late = "late",
+        /// It is part of the record.
+        Accepted = "accepted",
+        /// It stays stored and apart.
+        Rejected = "rejected",
+    }
 }
 
 /// What happens to results that arrive for a session.
@@ -50,19 +56,6 @@ pub enum TransitionError {
 }
 
 impl SessionStatus {
-    /// Every status, in the order of a session's life.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Active, Self::Completed, Self::Cancelled];
-
-    /// The name that is stored and sent.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Active => "active",
-            Self::Completed => "completed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
     /// What becomes of results that arrive now.
     pub const fn intake(self) -> Intake {
         match self {
@@ -85,34 +78,6 @@ impl SessionStatus {
             (Completed, Active) => Err(TransitionError::NotAllowed),
             (from, to) => Err(TransitionError::NoSuchStep { from, to }),
         }
-    }
-}
-
-crate::choice! {
-    SessionStatus {
-        "pending" => SessionStatus::Pending,
-        "active" => SessionStatus::Active,
-        "completed" => SessionStatus::Completed,
-        "cancelled" => SessionStatus::Cancelled,
-    }
-}
-
-impl fmt::Display for SessionStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text names no status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of pending, active, completed, cancelled")]
-pub struct UnknownStatus;
-
-impl FromStr for SessionStatus {
-    type Err = UnknownStatus;
-
-    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownStatus)
     }
 }
 

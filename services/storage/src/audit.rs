@@ -1,13 +1,15 @@
 //! The audit log: written in the transaction of the act, never changed.
 
 use firemode_domain::audit::{AuditEvent, AuditStatus, Commitments, leaf_hash};
+use firemode_domain::body;
+use firemode_domain::input::{ClientKey, Line};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::page::{Page, Walk, in_walk};
-use crate::sql::{self, Params, Statement, params};
+use crate::page::{Listing, Page, Walk};
+use crate::sql::{self, Statement, params};
 use crate::{Executor, StorageError, Transaction};
 
 /// An entry of the log: what its leaf says, which its columns say too.
@@ -100,19 +102,21 @@ fn json(row: &Row, column: usize) -> Option<Value> {
     row.try_get(column).unwrap_or_else(|_| Some(Value::from("JSON that cannot be read")))
 }
 
-/// What a listing is narrowed to.
-#[derive(Debug, Clone, Default)]
-pub struct AuditFilter {
-    /// Acts of one user.
-    pub user_id: Option<Uuid>,
-    /// One action.
-    pub action: Option<String>,
-    /// One kind of thing.
-    pub resource_type: Option<String>,
-    /// One thing.
-    pub resource_id: Option<String>,
-    /// `success` or `failure`.
-    pub status: Option<String>,
+body! {
+    /// Which acts are wanted.
+    #[derive(Debug, Default)]
+    pub struct AuditFilter {
+        /// Acts of one user.
+        pub user_id: Option<Uuid>,
+        /// One action.
+        pub action: Option<Line<64>> = "session.create",
+        /// One kind of thing.
+        pub resource_type: Option<Line<64>> = "session",
+        /// One thing.
+        pub resource_id: Option<ClientKey<256>>,
+        /// How it ended.
+        pub status: Option<AuditStatus>,
+    }
 }
 
 /// What a key is for.
@@ -233,31 +237,14 @@ pub async fn list(
     filter: &AuditFilter,
     walk: &Walk,
 ) -> Result<Page<AuditEntry>, StorageError> {
-    let (at, id) = walk.key();
-    let sql = format!(
-        "select {columns} from audit_log where organisation_id = $1 and {in_walk}
-           and ($7::uuid is null or user_id = $7) and ($8::text is null or action = $8)
-           and ($9::text is null or resource_type = $9) and ($10::text is null or resource_id = $10)
-           and ($11::text is null or status = $11)
-         order by created_at desc, id desc limit $6",
-        columns = AuditRow::COLUMNS,
-        in_walk = in_walk!()
-    );
-    let params: Params<'_> = &[
-        &organisation_id,
-        &walk.horizon.snapshot,
-        &walk.horizon.began_at,
-        &at,
-        &id,
-        &(walk.limit + 1),
-        &filter.user_id,
-        &filter.action,
-        &filter.resource_type,
-        &filter.resource_id,
-        &filter.status,
-    ];
-    let rows = on.rows(&sql, params).await?.iter().map(AuditRow::read).collect();
-    let Page { rows, next } = Page::cut(rows, walk, AuditRow::place);
+    let page = Listing::of("audit_log", organisation_id, walk)
+        .only_if("user_id = {}", filter.user_id)
+        .only_if("action = {}", filter.action.as_deref())
+        .only_if("resource_type = {}", filter.resource_type.as_deref())
+        .only_if("resource_id = {}", filter.resource_id.as_deref())
+        .only_if("status = {}", filter.status.map(AuditStatus::as_str));
+    let select = |page: &str| format!("select {} from {page} page", AuditRow::COLUMNS);
+    let Page { rows, next } = page.page_from(on, |row| Ok(AuditRow::read(row)), select).await?;
     let believed = |row: AuditRow| {
         let (_, id) = row.place();
         row.entry()

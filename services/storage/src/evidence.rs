@@ -1,62 +1,62 @@
 //! Evidence: its bytes once per tenant and content, and each use of them.
 
+use firemode_domain::body;
+use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
+use firemode_domain::input::ClientKey;
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::page::{Page, Walk, in_walk};
+use crate::page::{Listing, Page, Walk};
+use crate::row::{Row as _, row};
 use crate::{Executor, StorageError, Transaction, sql};
 
-/// A piece of evidence.
-#[derive(Debug, Clone)]
-pub struct Evidence {
-    /// Its id, from the device or from us.
-    pub id: Uuid,
-    /// The session that it belongs to.
-    pub session_id: Uuid,
-    /// The item that it shows.
-    pub item_id: Option<String>,
-    /// `photo`, `video`, `document`, `measurement` or `signature`.
-    pub evidence_type: String,
-    /// SHA-256 of the bytes.
-    pub sha256: Vec<u8>,
-    /// Number of bytes.
-    pub size_bytes: i64,
-    /// Media type, found by looking at the bytes.
-    pub content_type: String,
-    /// What the device says about it.
-    pub metadata: Value,
-    /// `verified` or `flagged`.
-    pub status: String,
-    /// Why it is to be reviewed, where it is flagged.
-    pub flag: Option<Flag>,
-    /// Who uploaded it.
-    pub uploaded_by: Uuid,
-    /// When.
-    pub created_at: OffsetDateTime,
-    /// Where the store keeps the bytes.
-    pub storage_key: String,
+row! {
+    /// A piece of evidence.
+    #[derive(Debug, Clone)]
+    pub struct Evidence {
+        /// Its id, from the device or from us.
+        pub id: Uuid,
+        /// The session that it belongs to.
+        pub session_id: Uuid,
+        /// The item that it shows.
+        pub item_id: Option<String>,
+        /// What it is.
+        pub evidence_type: EvidenceType,
+        /// SHA-256 of the bytes.
+        pub sha256: Vec<u8>,
+        /// Number of bytes.
+        pub size_bytes: i64,
+        /// Media type, found by looking at the bytes.
+        pub content_type: String,
+        /// What the device says about it.
+        pub metadata: Value,
+        /// Where it stands.
+        pub status: EvidenceStatus,
+        /// Why it is to be reviewed, where it is flagged.
+        pub flag_reason: Option<String>,
+        /// Whose wish that is.
+        pub flagged_by: Option<Uuid>,
+        /// Since when.
+        pub flagged_at: Option<OffsetDateTime>,
+        /// Who uploaded it.
+        pub uploaded_by: Uuid,
+        /// When.
+        pub created_at: OffsetDateTime,
+        /// Where the store keeps the bytes.
+        pub storage_key: String,
+    }
 }
 
-/// A wish that somebody look at a piece of evidence.
-#[derive(Debug, Clone)]
-pub struct Flag {
-    /// Why.
-    pub reason: String,
-    /// Whose wish.
-    pub by: Uuid,
-    /// Since when.
-    pub at: OffsetDateTime,
-}
-
-/// Which evidence of a session is wanted.
-#[derive(Debug, Clone, Default)]
-pub struct EvidenceFilter {
-    /// Of this item.
-    pub item_id: Option<String>,
-    /// With this status.
-    pub status: Option<String>,
+body! {
+    /// Which evidence of a session is wanted.
+    #[derive(Debug, Default)]
+    pub struct EvidenceFilter {
+        /// Evidence of one item.
+        pub item_id: Option<ClientKey<128>>,
+        /// Evidence with one status.
+        pub status: Option<EvidenceStatus>,
+    }
 }
 
 /// Evidence to be made.
@@ -69,7 +69,7 @@ pub struct NewEvidence<'a> {
     /// See [`Evidence::item_id`].
     pub item_id: Option<&'a str>,
     /// See [`Evidence::evidence_type`].
-    pub evidence_type: &'a str,
+    pub evidence_type: EvidenceType,
     /// See [`Evidence::sha256`].
     pub sha256: &'a [u8],
     /// See [`Evidence::content_type`].
@@ -133,7 +133,7 @@ pub async fn insert(
             &evidence.id,
             &evidence.session_id,
             &evidence.item_id,
-            &evidence.evidence_type,
+            &evidence.evidence_type.as_str(),
             &evidence.sha256,
             &evidence.content_type,
             &evidence.metadata,
@@ -166,9 +166,14 @@ pub async fn repetition(
     Ok(Repetition { receipt: row.get(0), metadata_differs: row.get(1) })
 }
 
-const COLUMNS: &str =
-    "id, session_id, item_id, evidence_type, sha256, size_bytes, content_type, metadata, status,
-    flag_reason, flagged_by, flagged_at, uploaded_by, e.created_at, storage_key";
+/// Evidence of a table with what is known of its bytes, as [`Evidence`] has it.
+fn select_from(evidence: &str) -> String {
+    format!(
+        "select {} from {evidence} e
+         join (select organisation_id, sha256, size_bytes, storage_key from evidence_blobs) b using (organisation_id, sha256)",
+        Evidence::columns()
+    )
+}
 
 /// Finds a piece of evidence of the organisation.
 ///
@@ -200,11 +205,8 @@ async fn find_held(
     id: Uuid,
     hold: &str,
 ) -> Result<Option<Evidence>, StorageError> {
-    let sql = format!(
-        "select {COLUMNS} from evidence e join evidence_blobs b using (organisation_id, sha256)
-         where organisation_id = $1 and id = $2 {hold}"
-    );
-    Ok(sql::optional(on, &sql, &[&organisation_id, &id]).await?.as_ref().map(read))
+    let sql = format!("{} where organisation_id = $1 and id = $2 {hold}", select_from("evidence"));
+    sql::optional(on, &sql, &[&organisation_id, &id]).await?.as_ref().map(Evidence::read).transpose()
 }
 
 /// One page of a session's evidence, newest first.
@@ -218,33 +220,12 @@ pub async fn list(
     filter: &EvidenceFilter,
     walk: &Walk,
 ) -> Result<Page<Evidence>, StorageError> {
-    let (at, id) = walk.key();
-    let rows = on
-        .rows(
-            &format!(
-                "select {COLUMNS} from
-                     (select * from evidence where organisation_id = $1 and {}
-                      and session_id = $7 and ($8::text is null or item_id = $8) and ($9::text is null or status = $9)
-                      order by created_at desc, id desc limit $6) e
-                 join evidence_blobs b using (organisation_id, sha256)
-                 order by e.created_at desc, id desc",
-                in_walk!()
-            ),
-            &[
-                &organisation_id,
-                &walk.horizon.snapshot,
-                &walk.horizon.began_at,
-                &at,
-                &id,
-                &(walk.limit + 1),
-                &session_id,
-                &filter.item_id,
-                &filter.status,
-            ],
-        )
-        .await?;
-    let evidence = rows.iter().map(read).collect();
-    Ok(Page::cut(evidence, walk, |evidence: &Evidence| (evidence.created_at, evidence.id)))
+    Listing::of("evidence", organisation_id, walk)
+        .only("session_id = {}", session_id)
+        .only_if("item_id = {}", filter.item_id.as_deref())
+        .only_if("status = {}", filter.status.map(EvidenceStatus::as_str))
+        .page_from(on, Evidence::read, select_from)
+        .await
 }
 
 /// Flags a piece of evidence for review, or takes the flag off it.
@@ -267,23 +248,4 @@ pub async fn set_flag(
     )
     .await?;
     Ok(())
-}
-
-fn read(row: &Row) -> Evidence {
-    let flag = || Some(Flag { reason: row.get::<_, Option<_>>(9)?, by: row.get(10), at: row.get(11) });
-    Evidence {
-        id: row.get(0),
-        session_id: row.get(1),
-        item_id: row.get(2),
-        evidence_type: row.get(3),
-        sha256: row.get(4),
-        size_bytes: row.get(5),
-        content_type: row.get(6),
-        metadata: row.get(7),
-        status: row.get(8),
-        flag: flag(),
-        uploaded_by: row.get(12),
-        created_at: row.get(13),
-        storage_key: row.get(14),
-    }
 }

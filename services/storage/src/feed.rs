@@ -5,8 +5,9 @@
 
 use uuid::Uuid;
 
-use crate::page::Horizon;
-use crate::sessions::{self, COLUMNS, Session};
+use crate::page::{Horizon, is_in_sight};
+use crate::row::Row as _;
+use crate::sessions::Session;
 use crate::{Executor, StorageError};
 
 /// A reader's place.
@@ -40,13 +41,14 @@ pub async fn changed(
     until: &Horizon,
     limit: i64,
 ) -> Result<Changed, StorageError> {
+    let columns = Session::columns();
     let rows = match &place.seen {
         None => {
             let sql = format!(
-                "select {COLUMNS} from test_sessions
-                 where organisation_id = $1 and ($3::uuid is null or id > $3)
-                   and (pg_visible_in_snapshot(created_xid, $2::text::pg_snapshot) or created_at < $4)
-                 order by id limit $5"
+                "select {columns} from test_sessions
+                 where organisation_id = $1 and ($3::uuid is null or id > $3) and {}
+                 order by id limit $5",
+                is_in_sight("created_xid", "created_at", "$2", "$4")
             );
             let began_at = &until.began_at;
             on.rows(&sql, &[&organisation_id, &until.snapshot, &place.after, began_at, &(limit + 1)]).await?
@@ -60,7 +62,7 @@ pub async fn changed(
                      union
                      select id from test_sessions where organisation_id = $1 and {session_between}
                  )
-                 select {COLUMNS} from test_sessions join touched using (id)
+                 select {columns} from test_sessions join touched using (id)
                  where organisation_id = $1 and ($4::uuid is null or id > $4) order by id limit $5",
                 between = between("xid"),
                 session_between = between("changed_xid"),
@@ -68,7 +70,7 @@ pub async fn changed(
             on.rows(&sql, &[&organisation_id, seen, &until.snapshot, &place.after, &(limit + 1)]).await?
         }
     };
-    let mut sessions = rows.iter().map(sessions::read).collect::<Result<Vec<_>, _>>()?;
+    let mut sessions = Session::read_all(&rows)?;
     let limit = usize::try_from(limit).unwrap_or_default();
     let has_more = sessions.len() > limit;
     sessions.truncate(limit);

@@ -1,11 +1,14 @@
 //! Who changed what of a session's document, and when.
 
+use firemode_domain::session::LateState;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::changes::{ARRIVAL, StoredChange, change_hash, stored};
-use crate::page::{Page, Walk, in_walk};
+use crate::page::{Page, Walk, is_in_sight};
+use crate::row::Column;
 use crate::{Executor, StorageError};
 
 /// A change in a session's history.
@@ -17,8 +20,8 @@ pub struct HistoryEntry {
     pub actor: Vec<u8>,
     /// The actor's number for it.
     pub seq: i64,
-    /// `late`, `accepted` or `rejected` for one that came after the completion.
-    pub late_state: Option<String>,
+    /// What became of it, where it came after the completion.
+    pub late_state: Option<LateState>,
     /// Its place among changes of the same moment: the first half of its hash.
     place: Uuid,
 }
@@ -33,43 +36,35 @@ pub async fn list(
     session_id: Uuid,
     walk: &Walk,
 ) -> Result<Page<HistoryEntry>, StorageError> {
-    let (at, place) = walk.key();
-    let place = place.as_ref().map(|place| place.as_bytes().as_slice());
+    let in_sight = is_in_sight("xid", "received_at", "$3", "$4");
     // The key has the first half of a hash, which comes before the hash itself in the order of bytes, and behind every smaller one.
-    //
+    let after = walk.after.map(|(at, place)| (at, place.as_bytes().to_vec()));
+    let behind = after.as_ref().map_or("", |_| "and (received_at, hash) < ($6, $7)");
     // The changes are read once, and `offset 0` keeps late work a look into its index for each row of the page. A join by hashes
     // compared each with each where the tables had no statistics yet: after many changes within a minute. The organisation is
     // compared as no index can, for the same reason as in [`crate::changes::read_tails`].
-    let rows = on
-        .rows(
-            concat!(
-                "with listed as (
-                     select hash as id, bytes, user_id, device, received_at as created_at, actor, seq, xid as created_xid
-                     from session_changes where organisation_id is not distinct from $1 and session_id = $7
-                 ), page as (
-                     select * from listed where ",
-                in_walk!(),
-                " order by created_at desc, id desc limit $6
-                 )
-                 select p.id, p.bytes, p.user_id, p.device, p.created_at, p.actor, p.seq, l.state
-                 from page p left join lateral (
-                     select state from late_changes
-                     where session_id = $7 and hash = p.id and organisation_id is not distinct from $1
-                     offset 0
-                 ) l on true
-                 order by p.created_at desc, p.id desc"
-            ),
-            &[
-                &organisation_id,
-                &walk.horizon.snapshot,
-                &walk.horizon.began_at,
-                &at,
-                &place,
-                &(walk.limit + 1),
-                &session_id,
-            ],
-        )
-        .await?;
+    let sql = format!(
+        "with page as (
+             select hash, bytes, user_id, device, received_at, actor, seq from session_changes
+             where organisation_id is not distinct from $1 and session_id = $2 and {in_sight} {behind}
+             order by received_at desc, hash desc limit $5
+         )
+         select p.hash, p.bytes, p.user_id, p.device, p.received_at, p.actor, p.seq, l.state
+         from page p left join lateral (
+             select state from late_changes
+             where session_id = $2 and hash = p.hash and organisation_id is not distinct from $1
+             offset 0
+         ) l on true
+         order by p.received_at desc, p.hash desc"
+    );
+    let (snapshot, began_at) = (&walk.horizon.snapshot, &walk.horizon.began_at);
+    let limit = walk.limit + 1;
+    let mut params: Vec<&(dyn ToSql + Sync)> =
+        vec![&organisation_id, &session_id, snapshot, began_at, &limit];
+    if let Some((at, place)) = &after {
+        params.extend([at as &(dyn ToSql + Sync), place]);
+    }
+    let rows = on.rows(&sql, &params).await?;
     let entries = rows.iter().map(entry).collect::<Result<_, _>>()?;
     Ok(Page::cut(entries, walk, |entry: &HistoryEntry| (entry.change.received_at, entry.place)))
 }
@@ -83,7 +78,7 @@ fn entry(row: &Row) -> Result<HistoryEntry, StorageError> {
         change,
         actor: row.get(5),
         seq: row.get(6),
-        late_state: row.get(7),
+        late_state: Column::read(row, "state")?,
     })
 }
 
@@ -189,8 +184,8 @@ pub struct LateChange {
     pub device: Option<String>,
     /// When it came.
     pub received_at: OffsetDateTime,
-    /// `late`, `accepted` or `rejected`.
-    pub state: String,
+    /// What became of it.
+    pub state: LateState,
     /// Who decided on it, and when.
     pub decided: Option<(Uuid, OffsetDateTime)>,
 }
@@ -214,13 +209,15 @@ pub async fn late(
         )
         .await?;
     let total = rows.first().map_or(0, |row| row.get(7));
-    let late = |row: &Row| LateChange {
-        hash: row.get(0),
-        user_id: row.get(1),
-        device: row.get(2),
-        received_at: row.get(3),
-        state: row.get(4),
-        decided: row.get::<_, Option<Uuid>>(5).zip(row.get(6)),
+    let late = |row: &Row| {
+        Ok(LateChange {
+            hash: row.get(0),
+            user_id: row.get(1),
+            device: row.get(2),
+            received_at: row.get(3),
+            state: Column::read(row, "state")?,
+            decided: row.get::<_, Option<Uuid>>(5).zip(row.get(6)),
+        })
     };
-    Ok((rows.iter().map(late).collect(), total))
+    Ok((rows.iter().map(late).collect::<Result<_, StorageError>>()?, total))
 }

@@ -34,6 +34,7 @@ pub mod recent_sessions;
 pub mod refresh_tokens;
 pub mod results;
 pub mod revocations;
+mod row;
 pub mod rules;
 pub mod second_factors;
 pub mod session_snapshots;
@@ -41,6 +42,7 @@ pub mod sessions;
 pub mod snapshot;
 mod spans;
 mod sql;
+pub mod table;
 pub mod throttle;
 pub mod users;
 
@@ -50,7 +52,9 @@ pub use access::{Access, Purpose};
 pub use connection::{ReadTransaction, Transaction};
 pub use database::{Database, PoolFigures};
 pub use error::StorageError;
+pub use row::Row;
 pub use sql::Executor;
+pub use table::{Hold, Table};
 
 /// What is wrong with the settings of the database and of the evidence store, as far as they say it themselves: a process that
 /// connects meets the same.

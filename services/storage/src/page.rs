@@ -1,22 +1,20 @@
 //! Walks over lists: newest first, by a key that never changes, over the rows that were committed when the walk began.
 
 use time::OffsetDateTime;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::{Executor, StorageError, sql};
+use crate::row::Row;
+use crate::sql::{self, Param};
+use crate::{Executor, StorageError};
 
-/// The condition that every listing shares. `$1` is the organisation, `$2` the walk's snapshot, `$3` when this incarnation of
-/// the database began, `$4` and `$5` the key of the last row seen.
+/// The condition that a row is one of those that a walk may see, which were committed when it began.
 ///
 /// A row that is older than the incarnation came with a restore: its transaction id belongs to another cluster and says
 /// nothing here.
-macro_rules! in_walk {
-    () => {
-        "(pg_visible_in_snapshot(created_xid, $2::text::pg_snapshot) or created_at < $3)
-         and ($4::timestamptz is null or (created_at, id) < ($4, $5))"
-    };
+pub(crate) fn is_in_sight(xid: &str, at: &str, snapshot: &str, began_at: &str) -> String {
+    format!("(pg_visible_in_snapshot({xid}, {snapshot}::text::pg_snapshot) or {at} < {began_at})")
 }
-pub(crate) use in_walk;
 
 /// What a walk may see, fixed when it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +38,6 @@ pub struct Walk {
     pub limit: i64,
 }
 
-impl Walk {
-    pub(crate) fn key(&self) -> (Option<OffsetDateTime>, Option<Uuid>) {
-        self.after.unzip()
-    }
-}
-
 /// One page of a walk.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
@@ -53,6 +45,82 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// Key of the last row, where more follow.
     pub next: Option<(OffsetDateTime, Uuid)>,
+}
+
+/// A list of an organisation's rows while it is said which of them are wanted. Its statement has the conditions that are there and no
+/// others, so that the first page and the next, and each set of filters, have plans of their own.
+pub(crate) struct Listing<'a> {
+    walk: &'a Walk,
+    table: &'a str,
+    conditions: Vec<String>,
+    params: Vec<Param<'a>>,
+}
+
+impl<'a> Listing<'a> {
+    /// The rows of a table with `organisation_id`, `id`, `created_at` and `created_xid` that the walk has yet to see.
+    pub(crate) fn of(table: &'a str, organisation_id: Uuid, walk: &'a Walk) -> Self {
+        let mut listing = Self { walk, table, conditions: Vec::new(), params: Vec::new() };
+        listing = listing.only("organisation_id = {}", organisation_id);
+        let snapshot = listing.place(&walk.horizon.snapshot);
+        let began_at = listing.place(walk.horizon.began_at);
+        listing.conditions.push(is_in_sight("created_xid", "created_at", &snapshot, &began_at));
+        if let Some((at, id)) = walk.after {
+            let (at, id) = (listing.place(at), listing.place(id));
+            listing.conditions.push(format!("(created_at, id) < ({at}, {id})"));
+        }
+        listing
+    }
+
+    /// Those for which a condition holds; `{}` in it stands for the value.
+    pub(crate) fn only(mut self, condition: &str, value: impl ToSql + Sync + Send + 'a) -> Self {
+        let place = self.place(value);
+        self.conditions.push(condition.replace("{}", &place));
+        self
+    }
+
+    /// The same, where there is a value.
+    pub(crate) fn only_if(self, condition: &str, value: Option<impl ToSql + Sync + Send + 'a>) -> Self {
+        match value {
+            Some(value) => self.only(condition, value),
+            None => self,
+        }
+    }
+
+    /// The page at which the walk is.
+    ///
+    /// # Errors
+    /// The database does not answer, or a row is damaged.
+    pub(crate) async fn page<T: Row>(self, on: &impl Executor) -> Result<Page<T>, StorageError> {
+        self.page_from(on, T::read, |page| format!("select {} from {page} page", T::columns())).await
+    }
+
+    /// The same, with what a statement makes of the table's rows. These stand in brackets where the table's name would; `id` and
+    /// `created_at` are still among the columns.
+    ///
+    /// # Errors
+    /// As for [`Self::page`].
+    pub(crate) async fn page_from<T>(
+        mut self,
+        on: &impl Executor,
+        read: impl Fn(&tokio_postgres::Row) -> Result<T, StorageError>,
+        statement: impl FnOnce(&str) -> String,
+    ) -> Result<Page<T>, StorageError> {
+        const NEWEST_FIRST: &str = "order by created_at desc, id desc";
+        let limit = self.place(self.walk.limit + 1);
+        let conditions = self.conditions.join(" and ");
+        let page = format!("(select * from {} where {conditions} {NEWEST_FIRST} limit {limit})", self.table);
+        let sql = format!("{} {NEWEST_FIRST}", statement(&page));
+        let rows = on.rows(&sql, &sql::borrowed(&self.params)).await?;
+        let key = |row: &tokio_postgres::Row| (row.get("created_at"), row.get("id"));
+        let Page { rows, next } = Page::cut(rows, self.walk, key);
+        Ok(Page { rows: rows.iter().map(read).collect::<Result<_, _>>()?, next })
+    }
+
+    /// The place of a value among the statement's parameters.
+    fn place(&mut self, value: impl ToSql + Sync + Send + 'a) -> String {
+        self.params.push(Box::new(value));
+        format!("${}", self.params.len())
+    }
 }
 
 impl<T> Page<T> {
@@ -63,6 +131,12 @@ impl<T> Page<T> {
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(key);
         Self { rows, next }
+    }
+
+    /// The page with something else in the place of each row.
+    #[must_use]
+    pub fn map<U>(self, of: impl FnMut(T) -> U) -> Page<U> {
+        Page { rows: self.rows.into_iter().map(of).collect(), next: self.next }
     }
 }
 

@@ -11,8 +11,8 @@ use crate::changes::{self, Arrival, Reliance, SessionTail, StoredChange};
 use crate::idempotency::{self, Claim, Scope, Stored};
 use crate::recent_sessions::{self, Visit};
 use crate::revocations::{self, TokenInUse};
-use crate::sessions::{self, Held, Hold};
-use crate::{StorageError, Transaction, audit};
+use crate::sessions::{self, Held};
+use crate::{Hold, StorageError, Transaction, audit};
 
 /// What a batch learns of its sessions.
 #[derive(Debug)]

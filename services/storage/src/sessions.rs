@@ -2,33 +2,61 @@
 
 mod held;
 
+use firemode_domain::audit::{OnRecord, Record};
+use firemode_domain::body;
+use firemode_domain::input::{Repeated, Time};
 use firemode_domain::session::SessionStatus;
 use time::OffsetDateTime;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 pub use self::held::{Held, HeldSession};
 pub(crate) use self::held::{activate_all, held, hold_all};
-use crate::page::{Page, Walk, in_walk};
-use crate::{Executor, StorageError, sql};
+use crate::page::{Listing, Page, Walk};
+use crate::row::{Row as _, row};
+use crate::sql::{self, Params};
+pub use crate::table::Hold;
+use crate::table::{self, Table};
+use crate::{Executor, StorageError};
 
-/// A test session.
-#[derive(Debug, Clone)]
-pub struct Session {
-    /// The session's id.
-    pub id: Uuid,
-    /// The building that is tested.
-    pub building_id: Uuid,
-    /// What people call it.
-    pub name: String,
-    /// Where it is in its life.
-    pub status: SessionStatus,
-    /// Who is to do it.
-    pub technician_id: Option<Uuid>,
-    /// When it was made.
-    pub created_at: OffsetDateTime,
-    /// When its row last changed; results do not touch the row.
-    pub updated_at: OffsetDateTime,
+row! {
+    /// A test session.
+    #[derive(Debug, Clone)]
+    pub struct Session {
+        /// The session's id.
+        pub id: Uuid,
+        /// The building that is tested.
+        pub building_id: Uuid,
+        /// What people call it.
+        pub name: String,
+        /// Where it is in its life.
+        pub status: SessionStatus,
+        /// Who is to do it.
+        pub technician_id: Option<Uuid>,
+        /// When it was made.
+        pub created_at: OffsetDateTime = database,
+        /// When its row last changed; results do not touch the row.
+        pub updated_at: OffsetDateTime = database,
+    }
+}
+
+impl Table for Session {
+    const NAME: &'static str = "test_sessions";
+
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn updated_at(&self) -> OffsetDateTime {
+        self.updated_at
+    }
+}
+
+impl OnRecord for Session {
+    fn on_record(&self, record: &mut Record<'_>) {
+        record.text("name", self.name.as_str());
+        record.plain("status", self.status);
+        record.plain("technician_id", self.technician_id);
+    }
 }
 
 /// What a session is made from.
@@ -48,33 +76,22 @@ pub struct NewSession<'a> {
     pub item_count: i32,
 }
 
-/// New values for some of a session's fields; what is `None` stays.
-#[derive(Debug, Clone, Default)]
-pub struct SessionPatch {
-    /// See [`Session::name`].
-    pub name: Option<String>,
-    /// See [`Session::technician_id`].
-    pub technician_id: Option<Option<Uuid>>,
-    /// The next status; the caller has checked that it may follow the present one.
-    pub status: Option<SessionStatus>,
+body! {
+    /// Which sessions are wanted.
+    #[derive(Debug, Default)]
+    pub struct SessionFilter {
+        /// Any of these; may be repeated.
+        pub status: Repeated<SessionStatus>,
+        /// Sessions in one building.
+        pub building_id: Option<Uuid>,
+        /// Made at or after (RFC 3339).
+        pub date_from: Option<Time>,
+        /// Made at or before (RFC 3339).
+        pub date_to: Option<Time>,
+        /// Sessions of one technician.
+        pub technician_id: Option<Uuid>,
+    }
 }
-
-/// What a listing is narrowed to.
-#[derive(Debug, Clone, Default)]
-pub struct SessionFilter {
-    /// Any of these; empty: all.
-    pub statuses: Vec<SessionStatus>,
-    /// One building.
-    pub building_id: Option<Uuid>,
-    /// Made at or after.
-    pub from: Option<OffsetDateTime>,
-    /// Made before or at.
-    pub to: Option<OffsetDateTime>,
-    /// One technician.
-    pub technician_id: Option<Uuid>,
-}
-
-pub(crate) const COLUMNS: &str = "id, building_id, name, status, technician_id, created_at, updated_at";
 
 /// Makes a session.
 ///
@@ -89,7 +106,8 @@ pub async fn insert(
         on,
         &format!(
             "insert into test_sessions (id, organisation_id, building_id, name, technician_id, created_by, item_count)
-             values ($1, $2, $3, $4, $5, $6, $7) returning {COLUMNS}"
+             values ($1, $2, $3, $4, $5, $6, $7) returning {}",
+            Session::columns()
         ),
         &[
             &session.id,
@@ -102,28 +120,7 @@ pub async fn insert(
         ],
     )
     .await?;
-    read(&row)
-}
-
-/// How a session's row is held while a transaction relies on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    /// Not at all.
-    None,
-    /// Against a change of its status (`FOR SHARE`): any number of writers of results may hold it so together.
-    AgainstChange,
-    /// Alone (`FOR NO KEY UPDATE`), to change it: two transactions that hold it together cannot both go on to that.
-    Alone,
-}
-
-impl Hold {
-    const fn as_sql(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::AgainstChange => "for share",
-            Self::Alone => "for no key update",
-        }
-    }
+    Session::read(&row)
 }
 
 /// Finds a session of the organisation.
@@ -136,40 +133,29 @@ pub async fn find(
     id: Uuid,
     hold: Hold,
 ) -> Result<Option<Session>, StorageError> {
-    let hold = hold.as_sql();
-    let sql = format!("select {COLUMNS} from test_sessions where organisation_id = $1 and id = $2 {hold}");
-    sql::optional(on, &sql, &[&organisation_id, &id]).await?.as_ref().map(read).transpose()
+    table::find(on, organisation_id, id, hold).await
 }
 
-/// Changes a session.
+/// Changes a session, which the transaction holds alone, to what it is now. None where it is so already.
 ///
 /// # Errors
 /// The technician is not the organisation's (a constraint), or the database does not answer.
 pub async fn update(
     on: &impl Executor,
     organisation_id: Uuid,
-    id: Uuid,
-    patch: &SessionPatch,
-) -> Result<Session, StorageError> {
-    let row = sql::one(
-        on,
-        &format!(
-            "update test_sessions set name = coalesce($3, name), technician_id = case when $6 then $4 else technician_id end,
-                 status = coalesce($5, status), updated_at = now(),
-                 completed_at = case $5 when 'completed' then now() when 'active' then null else completed_at end
-             where organisation_id = $1 and id = $2 returning {COLUMNS}"
-        ),
-        &[
-            &organisation_id,
-            &id,
-            &patch.name,
-            &patch.technician_id.flatten(),
-            &patch.status.map(SessionStatus::as_str),
-            &patch.technician_id.is_some(),
-        ],
-    )
-    .await?;
-    read(&row)
+    session: &Session,
+) -> Result<Option<Session>, StorageError> {
+    let sql = format!(
+        "update test_sessions set name = $3, technician_id = $4, status = $5, updated_at = now(),
+             completed_at = case when status = $5 then completed_at when $5 = 'completed' then now()
+                                 when $5 = 'active' then null else completed_at end
+         where organisation_id = $1 and id = $2 and row(name, technician_id, status) is distinct from row($3, $4, $5)
+         returning {}",
+        Session::columns()
+    );
+    let status = session.status.as_str();
+    let params: Params<'_> = &[&organisation_id, &session.id, &session.name, &session.technician_id, &status];
+    sql::optional(on, &sql, params).await?.as_ref().map(Session::read).transpose()
 }
 
 /// One page of an organisation's sessions, newest first.
@@ -182,35 +168,15 @@ pub async fn list(
     filter: &SessionFilter,
     walk: &Walk,
 ) -> Result<Page<Session>, StorageError> {
-    let (at, id) = walk.key();
-    let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
-    let rows = on
-        .rows(
-            &format!(
-                "select {COLUMNS} from test_sessions where organisation_id = $1 and {}
-                 and (cardinality($7::text[]) = 0 or status = any ($7)) and ($8::uuid is null or building_id = $8)
-                 and ($9::timestamptz is null or created_at >= $9) and ($10::timestamptz is null or created_at <= $10)
-                 and ($11::uuid is null or technician_id = $11)
-                 order by created_at desc, id desc limit $6",
-                in_walk!()
-            ),
-            &[
-                &organisation_id,
-                &walk.horizon.snapshot,
-                &walk.horizon.began_at,
-                &at,
-                &id,
-                &(walk.limit + 1),
-                &statuses,
-                &filter.building_id,
-                &filter.from,
-                &filter.to,
-                &filter.technician_id,
-            ],
-        )
-        .await?;
-    let sessions = rows.iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Page::cut(sessions, walk, |session: &Session| (session.created_at, session.id)))
+    let statuses: Vec<&str> = filter.status.0.iter().map(|status| status.as_str()).collect();
+    Listing::of(Session::NAME, organisation_id, walk)
+        .only_if("status = any ({})", Some(statuses).filter(|statuses| !statuses.is_empty()))
+        .only_if("building_id = {}", filter.building_id)
+        .only_if("created_at >= {}", filter.date_from.map(Time::get))
+        .only_if("created_at <= {}", filter.date_to.map(Time::get))
+        .only_if("technician_id = {}", filter.technician_id)
+        .page(on)
+        .await
 }
 
 /// The sessions of the same building that were made before this one and not cancelled, the latest first.
@@ -226,29 +192,14 @@ pub async fn earlier_of_building(
     let rows = on
         .rows(
             &format!(
-                "select {COLUMNS} from test_sessions
+                "select {} from test_sessions
                  where organisation_id = $1 and building_id = $2 and (created_at, id) < ($3, $4)
                    and status in ('active', 'completed')
-                 order by created_at desc, id desc limit $5"
+                 order by created_at desc, id desc limit $5",
+                Session::columns()
             ),
             &[&organisation_id, &session.building_id, &session.created_at, &session.id, &limit],
         )
         .await?;
-    rows.iter().map(read).collect()
-}
-
-pub(crate) fn read(row: &Row) -> Result<Session, StorageError> {
-    Ok(Session {
-        id: row.get(0),
-        building_id: row.get(1),
-        name: row.get(2),
-        status: status(row.get(3))?,
-        technician_id: row.get(4),
-        created_at: row.get(5),
-        updated_at: row.get(6),
-    })
-}
-
-fn status(text: &str) -> Result<SessionStatus, StorageError> {
-    text.parse().map_err(|_| StorageError::Damaged(format!("unknown status '{text}'")))
+    Session::read_all(&rows)
 }

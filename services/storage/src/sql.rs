@@ -43,8 +43,13 @@ impl<'a> Statement<'a> {
     }
 
     fn params(&self) -> Vec<&(dyn ToSql + Sync)> {
-        self.params.iter().map(|param| &**param as &(dyn ToSql + Sync)).collect()
+        borrowed(&self.params)
     }
+}
+
+/// Owned parameters, as a statement takes them.
+pub(crate) fn borrowed<'p>(params: &'p [Param<'_>]) -> Vec<&'p (dyn ToSql + Sync)> {
+    params.iter().map(|param| &**param as &(dyn ToSql + Sync)).collect()
 }
 
 /// Work whose first poll sends a message to the database, and the others wait for the answer.

@@ -1,45 +1,59 @@
 //! Organisations and their users.
 
+use firemode_domain::body;
 use firemode_domain::input::comparison_key;
 use firemode_domain::role::Role;
 use time::OffsetDateTime;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::page::{Page, Walk, in_walk};
+use crate::page::{Listing, Page, Walk};
+use crate::row::{Row as _, row};
 use crate::{Executor, StorageError, Transaction, sql};
 
-/// A user with what signing in needs.
-#[derive(Debug, Clone)]
-pub struct User {
-    /// The user's id.
-    pub id: Uuid,
-    /// The user's organisation.
-    pub organisation_id: Uuid,
-    /// The organisation's name.
-    pub organisation_name: String,
-    /// Lower-case address.
-    pub email: String,
-    /// Argon2 hash in PHC form.
-    pub password_hash: String,
-    /// Fernet token of the full name.
-    pub full_name_encrypted: Vec<u8>,
-    /// What the user may do.
-    pub role: Role,
-    /// Fernet token of the telephone number, if the user gave one.
-    pub phone_encrypted: Option<Vec<u8>>,
-    /// A user who is not active cannot sign in.
-    pub is_active: bool,
-    /// When the user chose a password; none while an invitation waits.
-    pub joined_at: Option<OffsetDateTime>,
-    /// When the account was made.
-    pub created_at: OffsetDateTime,
-    /// When it last changed.
-    pub updated_at: OffsetDateTime,
-    /// When the password was last chosen.
-    pub password_changed_at: OffsetDateTime,
-    /// Does signing in ask for a code? Only a transaction of the user's organisation knows.
-    pub has_second_factor: bool,
+row! {
+    /// A user with what signing in needs.
+    #[derive(Debug, Clone)]
+    pub struct User {
+        /// The user's id.
+        pub id: Uuid,
+        /// The user's organisation.
+        pub organisation_id: Uuid,
+        /// The organisation's name.
+        pub organisation_name: String,
+        /// Lower-case address.
+        pub email: String,
+        /// Argon2 hash in PHC form.
+        pub password_hash: String,
+        /// Fernet token of the full name.
+        pub full_name_encrypted: Vec<u8>,
+        /// What the user may do.
+        pub role: Role,
+        /// Fernet token of the telephone number, if the user gave one.
+        pub phone_encrypted: Option<Vec<u8>>,
+        /// A user who is not active cannot sign in.
+        pub is_active: bool,
+        /// When the user chose a password; none while an invitation waits.
+        pub joined_at: Option<OffsetDateTime>,
+        /// When the account was made.
+        pub created_at: OffsetDateTime,
+        /// When it last changed.
+        pub updated_at: OffsetDateTime,
+        /// When the password was last chosen.
+        pub password_changed_at: OffsetDateTime,
+        /// Does signing in ask for a code? Only a transaction of the user's organisation knows.
+        pub has_second_factor: bool,
+    }
+}
+
+body! {
+    /// Which users are wanted.
+    #[derive(Debug, Default)]
+    pub struct UserFilter {
+        /// Only active ones, or only disabled ones.
+        pub is_active: Option<bool>,
+        /// Users with one role.
+        pub role: Option<Role>,
+    }
 }
 
 /// New values of a profile; what is left out stays.
@@ -122,12 +136,15 @@ pub async fn insert(tx: &Transaction, user: &NewUser<'_>) -> Result<(), StorageE
     Ok(())
 }
 
-const SELECT: &str =
-    "select u.id, u.organisation_id, o.name, u.email, u.password_hash, u.full_name_encrypted, u.role, u.phone_encrypted,
-            u.is_active, u.joined_at, u.created_at, u.updated_at, u.password_changed_at,
-            exists (select from totp_factors f where f.organisation_id = u.organisation_id and f.user_id = u.id
-                      and f.confirmed_at is not null)
-     from users u join organisations o on o.id = u.organisation_id";
+/// Users of a table with their organisations and second factors, as [`User`] has them.
+fn select_from(users: &str) -> String {
+    format!(
+        "select u.*, o.name as organisation_name,
+                exists (select from totp_factors f where f.organisation_id = u.organisation_id and f.user_id = u.id
+                          and f.confirmed_at is not null) as has_second_factor
+         from {users} u join organisations o on o.id = u.organisation_id"
+    )
+}
 
 /// Finds a user who has joined by an address as it was sent: as it was stored from the beginning, in lower case; else the one account
 /// whose address looks like it, if there is one alone. This is the one look-up without an organisation: signing in is how one becomes
@@ -137,10 +154,15 @@ const SELECT: &str =
 /// The database does not answer.
 pub async fn find_by_email(on: &impl Executor, sent: &str) -> Result<Option<User>, StorageError> {
     let sql = format!(
-        "{SELECT} where (u.email = $1 or (u.email_key = $2 and not u.is_email_key_shared)) and u.joined_at is not null
-         order by u.email = $1 desc limit 1"
+        "{} where (u.email = $1 or (u.email_key = $2 and not u.is_email_key_shared)) and u.joined_at is not null
+         order by u.email = $1 desc limit 1",
+        select_from("users")
     );
-    sql::optional(on, &sql, &[&sent.to_lowercase(), &comparison_key(sent)]).await?.map(read).transpose()
+    sql::optional(on, &sql, &[&sent.to_lowercase(), &comparison_key(sent)])
+        .await?
+        .as_ref()
+        .map(User::read)
+        .transpose()
 }
 
 /// Finds a user of an organisation.
@@ -148,8 +170,8 @@ pub async fn find_by_email(on: &impl Executor, sent: &str) -> Result<Option<User
 /// # Errors
 /// The database does not answer.
 pub async fn find(on: &impl Executor, organisation_id: Uuid, id: Uuid) -> Result<Option<User>, StorageError> {
-    let sql = format!("{SELECT} where u.organisation_id = $1 and u.id = $2");
-    sql::optional(on, &sql, &[&organisation_id, &id]).await?.map(read).transpose()
+    let sql = format!("{} where u.organisation_id = $1 and u.id = $2", select_from("users"));
+    sql::optional(on, &sql, &[&organisation_id, &id]).await?.as_ref().map(User::read).transpose()
 }
 
 /// Finds a user and holds it as it is until the transaction ends: what is decided from its role and state stands when the
@@ -162,8 +184,8 @@ pub async fn find_for_share(
     organisation_id: Uuid,
     id: Uuid,
 ) -> Result<Option<User>, StorageError> {
-    let sql = format!("{SELECT} where u.organisation_id = $1 and u.id = $2 for share of u");
-    sql::optional(tx, &sql, &[&organisation_id, &id]).await?.map(read).transpose()
+    let sql = format!("{} where u.organisation_id = $1 and u.id = $2 for share of u", select_from("users"));
+    sql::optional(tx, &sql, &[&organisation_id, &id]).await?.as_ref().map(User::read).transpose()
 }
 
 /// Finds a user to be changed, and with it, holds every active admin of the organisation, so that two of them cannot lose
@@ -177,52 +199,31 @@ pub async fn find_for_update(
     id: Uuid,
 ) -> Result<Option<(User, bool)>, StorageError> {
     let sql = format!(
-        "{SELECT} where u.organisation_id = $1
+        "{} where u.organisation_id = $1
            and (u.id = $2 or (u.role = 'admin' and u.is_active and u.joined_at is not null))
-         order by u.id for update of u"
+         order by u.id for update of u",
+        select_from("users")
     );
-    let rows = tx.rows(&sql, &[&organisation_id, &id]).await?;
-    let (wanted, admins): (Vec<Row>, Vec<Row>) =
-        rows.into_iter().partition(|row| row.get::<_, Uuid>(0) == id);
-    let user = wanted.into_iter().next().map(read).transpose()?;
-    Ok(user.map(|user| (user, !admins.is_empty())))
+    let users = User::read_all(&tx.rows(&sql, &[&organisation_id, &id]).await?)?;
+    let (wanted, admins): (Vec<User>, Vec<User>) = users.into_iter().partition(|user| user.id == id);
+    Ok(wanted.into_iter().next().map(|user| (user, !admins.is_empty())))
 }
 
-/// One page of an organisation's users, newest first; `is_active` and `role` narrow it.
+/// One page of an organisation's users, newest first.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn list(
     on: &impl Executor,
     organisation_id: Uuid,
-    is_active: Option<bool>,
-    role: Option<Role>,
+    filter: &UserFilter,
     walk: &Walk,
 ) -> Result<Page<User>, StorageError> {
-    let (at, id) = walk.key();
-    let rows = on
-        .rows(
-            &format!(
-                "{SELECT} join (select id as user_id from users where organisation_id = $1 and {}
-                                  and ($7::bool is null or is_active = $7) and ($8::text is null or role = $8)
-                                order by created_at desc, id desc limit $6) page on page.user_id = u.id
-                 where u.organisation_id = $1 order by u.created_at desc, u.id desc",
-                in_walk!()
-            ),
-            &[
-                &organisation_id,
-                &walk.horizon.snapshot,
-                &walk.horizon.began_at,
-                &at,
-                &id,
-                &(walk.limit + 1),
-                &is_active,
-                &role.map(Role::as_str),
-            ],
-        )
-        .await?;
-    let rows = rows.into_iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Page::cut(rows, walk, |user: &User| (user.created_at, user.id)))
+    Listing::of("users", organisation_id, walk)
+        .only_if("is_active = {}", filter.is_active)
+        .only_if("role = {}", filter.role.map(Role::as_str))
+        .page_from(on, User::read, select_from)
+        .await
 }
 
 /// Changes a user's role and whether it may sign in.
@@ -305,24 +306,4 @@ pub async fn remove_invited(tx: &Transaction, organisation_id: Uuid, id: Uuid) -
     tx.run(sql, &[&organisation_id, &id]).await?;
     let sql = "delete from users where organisation_id = $1 and id = $2 and joined_at is null";
     Ok(tx.run(sql, &[&organisation_id, &id]).await? == 1)
-}
-
-fn read(row: Row) -> Result<User, StorageError> {
-    let role: String = row.get(6);
-    Ok(User {
-        id: row.get(0),
-        organisation_id: row.get(1),
-        organisation_name: row.get(2),
-        email: row.get(3),
-        password_hash: row.get(4),
-        full_name_encrypted: row.get(5),
-        role: role.parse().map_err(|_| StorageError::Damaged(format!("unknown role '{role}'")))?,
-        phone_encrypted: row.get(7),
-        is_active: row.get(8),
-        joined_at: row.get(9),
-        created_at: row.get(10),
-        updated_at: row.get(11),
-        password_changed_at: row.get(12),
-        has_second_factor: row.get(13),
-    })
 }

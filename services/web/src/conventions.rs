@@ -31,15 +31,23 @@ pub struct RequestContext {
 #[derive(Debug, Clone, Copy)]
 pub struct KeepBody;
 
+impl RequestContext {
+    /// That of a request.
+    ///
+    /// # Errors
+    /// 500 outside the conventions middleware: a defect of ours.
+    pub fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let context = request.extensions().get::<Self>().copied();
+        context.ok_or_else(|| Problem::internal("a route outside the conventions middleware"))
+    }
+}
+
 impl FromRequest for RequestContext {
     type Error = Problem;
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let context = request.extensions().get::<Self>().copied();
-        std::future::ready(
-            context.ok_or_else(|| Problem::internal("a route outside the conventions middleware")),
-        )
+        std::future::ready(Self::of(request))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use firemode_domain::input::Whole;
+use firemode_domain::body;
+use firemode_domain::input::{AsSent, Members, Whole};
 use firemode_storage::page::{Horizon, Walk};
 use firemode_storage::snapshot::Snapshot;
 use firemode_storage::{Executor, page};
@@ -26,13 +27,15 @@ const LIMIT_DEFAULT: i64 = 20;
 /// Rows on a page.
 pub type PageLimit = Whole<1, 100>;
 
-/// The part of a query that pages through a list.
-#[derive(Debug, Clone, Default)]
-pub struct PageQuery {
-    /// Rows on a page; 20, where left out.
-    pub limit: Option<PageLimit>,
-    /// `next_cursor` of the page before.
-    pub cursor: Option<String>,
+body! {
+    /// The part of a query that pages through a list.
+    #[derive(Debug)]
+    pub struct PageQuery {
+        /// Rows on a page, 1 to 100; 20, where left out.
+        pub limit: Option<PageLimit> = 20,
+        /// `next_cursor` of the page before.
+        pub cursor: Option<AsSent>,
+    }
 }
 
 /// What a cursor is bound to: a cursor of another tenant, list or set of filters is refused.
@@ -84,9 +87,9 @@ impl CursorKey {
         query: &PageQuery,
         scope: WalkScope<'_>,
     ) -> Result<Walk, Problem> {
-        let limit = query.rows_max();
+        let limit = rows_max(query.limit);
         let present = page::horizon(on).await?;
-        let Some(cursor) = &query.cursor else {
+        let Some(AsSent(cursor)) = &query.cursor else {
             return Ok(Walk { horizon: present, after: None, limit });
         };
         let content = self.read(cursor, scope).ok_or_else(|| {
@@ -173,10 +176,16 @@ impl CursorKey {
 }
 
 impl PageQuery {
-    /// How many rows a page has at most.
-    pub fn rows_max(&self) -> i64 {
-        self.limit.map_or(LIMIT_DEFAULT, PageLimit::get)
+    /// Takes it out of a query that has filters too.
+    pub fn take(members: &mut Members<'_>) -> Option<Self> {
+        let (limit, cursor) = (members.take("limit"), members.take("cursor"));
+        Some(Self { limit: limit?, cursor: cursor? })
     }
+}
+
+/// How many rows a page has at most.
+pub fn rows_max(limit: Option<PageLimit>) -> i64 {
+    limit.map_or(LIMIT_DEFAULT, PageLimit::get)
 }
 
 /// A snapshot as tokens carry it.

@@ -10,6 +10,9 @@ use firemode_storage::idempotency::{self, Claim, Scope, Stored};
 use firemode_storage::{Access, Transaction};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, Required, Type};
 use uuid::Uuid;
 
 use crate::{Problem, catalogue};
@@ -118,6 +121,15 @@ impl FromRequest for Key {
             method: request.method().to_string(),
             path: request.path().to_owned(),
         }))
+    }
+}
+
+impl IntoParams for Key {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let header = ParameterBuilder::new().name("Idempotency-Key").parameter_in(ParameterIn::Header);
+        let header =
+            header.required(Required::False).schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        vec![header.description(Some("Makes a retry safe.")).build()]
     }
 }
 

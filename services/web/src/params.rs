@@ -1,71 +1,83 @@
 //! Query strings: read strictly, with every fault named.
 
-use std::collections::BTreeMap;
+use std::future::{Ready, ready};
 
-use actix_web::HttpRequest;
+use actix_web::dev::Payload;
 use actix_web::web::Query;
-use firemode_domain::input::{AsSent, At, Faults, Input};
+use actix_web::{FromRequest, HttpRequest};
+use firemode_domain::input::{Faults, Fields, Input, Members};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::{RefOr, Required, Schema};
 
-use crate::{PageQuery, Problem, refuse};
+use crate::Problem;
 
-/// The parameters of a query, and what is wrong with them.
+/// The parameters of a query, declared with [`body!`](firemode_domain::body!).
 #[derive(Debug)]
-pub struct Params {
-    given: BTreeMap<String, Vec<String>>,
-    faults: Faults,
+pub struct Params<T>(pub T);
+
+impl<T: Fields + 'static> FromRequest for Params<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(read_query(request, T::of_members).map(Self))
+    }
 }
 
-impl Params {
-    /// Takes the query of a request apart.
-    ///
-    /// # Errors
-    /// 400 for a query that is not of the form `a=b&c=d`.
-    pub fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let pairs = Query::<Vec<(String, String)>>::from_query(request.query_string())
-            .map_err(|_| Problem::bad_request("The query string cannot be read."))?;
-        let mut given = BTreeMap::<String, Vec<String>>::new();
-        for (name, value) in pairs.into_inner() {
-            given.entry(name).or_default().push(value);
+impl<T: Fields> IntoParams for Params<T> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        query_parameters::<T>()
+    }
+}
+
+/// Reads the query of a request.
+///
+/// # Errors
+/// 400 for a query that is not of the form `a=b&c=d`, 422 with all that is wrong with its parameters.
+pub fn read_query<T>(
+    request: &HttpRequest,
+    read: impl FnOnce(Members<'_>) -> Option<T>,
+) -> Result<T, Problem> {
+    let pairs = Query::<Vec<(String, String)>>::from_query(request.query_string())
+        .map_err(|_| Problem::bad_request("The query string cannot be read."))?;
+    let mut faults = Faults::default();
+    let read = read(Members::of_query(pairs.into_inner(), &mut faults));
+    faults.into_result(read).map_err(Problem::invalid)
+}
+
+/// How the documentation describes the parameters of a query: each as the field of a body, and none of them null, which a query cannot
+/// say.
+pub fn query_parameters<T: Input>() -> Vec<Parameter> {
+    let RefOr::T(Schema::Object(fields)) = T::schema() else { return Vec::new() };
+    let required = fields.required;
+    let parameter = |(name, mut schema): (String, RefOr<Schema>)| {
+        let is_required = if required.contains(&name) { Required::True } else { Required::False };
+        let (mut description, mut example) = (None, None);
+        match &mut schema {
+            RefOr::T(Schema::Object(object)) => {
+                (description, example) = (object.description.take(), object.example.take());
+                object.enum_values.iter_mut().for_each(|words| words.retain(|word| !word.is_null()));
+                without_null(&mut object.schema_type);
+            }
+            RefOr::T(Schema::Array(array)) => {
+                description = array.description.take();
+                without_null(&mut array.schema_type);
+            }
+            _ => {}
         }
-        Ok(Self { given, faults: Faults::default() })
-    }
+        let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
+        let parameter = parameter.required(is_required).description(description).example(example);
+        parameter.schema(Some(schema)).build()
+    };
+    fields.properties.into_iter().map(parameter).collect()
+}
 
-    /// A parameter that may be there once.
-    pub fn optional<T: Input>(&mut self, name: &str) -> Option<T> {
-        if self.given.get(name).is_some_and(|values| values.len() > 1) {
-            self.given.remove(name);
-            self.refuse(name, "is given more than once; send it once");
-        }
-        self.repeated(name).pop()
-    }
-
-    /// A parameter that may be there any number of times.
-    pub fn repeated<T: Input>(&mut self, name: &str) -> Vec<T> {
-        let values = self.given.remove(name).unwrap_or_default();
-        let at = At::named(name);
-        values.into_iter().filter_map(|value| T::read_text(value, &at, &mut self.faults)).collect()
-    }
-
-    /// `limit` and `cursor`.
-    pub fn page(&mut self) -> PageQuery {
-        let cursor: Option<AsSent> = self.optional("cursor");
-        PageQuery { limit: self.optional("limit"), cursor: cursor.map(|cursor| cursor.0) }
-    }
-
-    /// Notes what is wrong with a parameter beyond its form.
-    pub fn refuse(&mut self, name: &str, why: &str) {
-        self.faults.add(&At::named(name), why);
-    }
-
-    /// Ends the reading: a parameter that nobody asked for is wrong too.
-    ///
-    /// # Errors
-    /// 422 with all that is wrong.
-    pub fn finish(mut self) -> Result<(), Problem> {
-        for name in self.given.keys() {
-            self.faults
-                .add(&At::named(name), "is not a parameter of this route; remove it or correct its name");
-        }
-        refuse(self.faults)
+fn without_null(kind: &mut SchemaType) {
+    if let SchemaType::Array(kinds) = kind
+        && let Some(other) = kinds.iter().find(|kind| **kind != Type::Null)
+    {
+        *kind = SchemaType::Type(other.clone());
     }
 }

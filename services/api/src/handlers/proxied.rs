@@ -5,7 +5,7 @@ use firemode_web::shapes::{
     ClassifyAnswer, ClassifyBody, EvidenceAnswer, EvidenceForm, FaultsAnswer, FaultsBody, ResultsAnswer,
     ResultsBody,
 };
-use firemode_web::{Problem, ProblemBody};
+use firemode_web::{Key, Problem};
 
 /// Makes a handler that hands its request to the ingest process.
 macro_rules! proxied {
@@ -39,10 +39,8 @@ proxied! {
         responses((status = 200, description = "Committed.", body = ResultsAnswer),
                   (status = 409, description = "The session is cancelled, a change contradicts another with the same actor \
                                                 and number (FIRE-409-EQUIVOCATION), or the first request with this key is \
-                                                still running (FIRE-409-IN-PROGRESS).", body = ProblemBody,
-                   content_type = "application/problem+json"),
-                  (status = 504, description = "The ingest process did not answer in time. Retry with the same key.",
-                   body = ProblemBody, content_type = "application/problem+json")))]
+                                                still running (FIRE-409-IN-PROGRESS)."),
+                  (status = 504, description = "The ingest process did not answer in time. Retry with the same key.")))]
     results
 }
 
@@ -57,38 +55,31 @@ proxied! {
                   (status = 200, description = "The same evidence was stored before under its `evidence_id`: with the receipt of \
                                                 then, and `metadata_differs` where only that is another.",
                    body = EvidenceAnswer),
-                  (status = 404, description = "There is no such test session.", body = ProblemBody,
-                   content_type = "application/problem+json"),
+                  (status = 404, description = "There is no such test session."),
                   (status = 409, description = "The session is cancelled, the evidence id is taken by other content or for \
                                                 another session, item or type (FIRE-409-EXISTS, which says what is \
                                                 stored), or the first request with this key is still running \
-                                                (FIRE-409-IN-PROGRESS).",
-                   body = ProblemBody, content_type = "application/problem+json"),
-                  (status = 503, description = "The evidence store does not answer or has no room. Keep the file.",
-                   body = ProblemBody, content_type = "application/problem+json"),
-                  (status = 504, description = "The ingest process did not answer in time. Retry with the same key.",
-                   body = ProblemBody, content_type = "application/problem+json")))]
+                                                (FIRE-409-IN-PROGRESS)."),
+                  (status = 503, description = "The evidence store does not answer or has no room. Keep the file."),
+                  (status = 504, description = "The ingest process did not answer in time. Retry with the same key.")))]
     evidence
 }
 
 proxied! {
     /// Classifies a fault
     #[utoipa::path(post, path = "/v1/classify", tag = "rules", request_body = ClassifyBody,
-        params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+        params(Key),
         responses((status = 200, description = "The class, and the rule that decided.", body = ClassifyAnswer),
-                  (status = 404, description = "No rule covers the item.", body = ProblemBody,
-                   content_type = "application/problem+json"),
-                  (status = 504, description = "The ingest process did not answer in time.",
-                   body = ProblemBody, content_type = "application/problem+json")))]
+                  (status = 404, description = "No rule covers the item."),
+                  (status = 504, description = "The ingest process did not answer in time.")))]
     classify
 }
 
 proxied! {
     /// Classifies up to 1,000 faults, one result per row
     #[utoipa::path(post, path = "/v1/rules/classify_faults", tag = "rules", request_body = FaultsBody,
-        params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+        params(Key),
         responses((status = 200, description = "A result for each row.", body = FaultsAnswer),
-                  (status = 504, description = "The ingest process did not answer in time.",
-                   body = ProblemBody, content_type = "application/problem+json")))]
+                  (status = 504, description = "The ingest process did not answer in time.")))]
     classify_faults
 }

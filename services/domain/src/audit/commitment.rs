@@ -17,6 +17,12 @@ const PREFIX: &str = "sha256:";
 #[serde(transparent)]
 pub struct Commitment(String);
 
+impl From<Commitment> for Value {
+    fn from(commitment: Commitment) -> Self {
+        Self::String(commitment.0)
+    }
+}
+
 /// Commits to texts and free fields about one thing.
 ///
 /// Leaves stay for ever and are shown to others than those who may read the thing itself, and a telephone number is found by trying

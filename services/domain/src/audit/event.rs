@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::canonical::{CanonicalError, canonical_json};
@@ -19,30 +18,13 @@ const LEAF_VERSION: u8 = 1;
 /// The layout of a leaf that stands in the place of one that said too much. The number between them is not given yet.
 const REPLACEMENT_VERSION: u8 = 3;
 
-/// Whether the act succeeded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AuditStatus {
-    /// It did.
-    Success,
-    /// It was refused or failed; it is recorded all the same.
-    Failure,
-}
-
-crate::choice! {
-    AuditStatus {
-        "success" => AuditStatus::Success,
-        "failure" => AuditStatus::Failure,
-    }
-}
-
-impl AuditStatus {
-    /// The name on the wire and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Failure => "failure",
-        }
+crate::words! {
+    /// Whether the act succeeded.
+    pub enum AuditStatus {
+        /// It did.
+        Success = "success",
+        /// It was refused or failed; it is recorded all the same.
+        Failure = "failure",
     }
 }
 

@@ -11,7 +11,4 @@ mod on_record;
 pub use canonical::{CanonicalError, DEPTH_MAX, canonical_json};
 pub use commitment::{Commitment, Commitments, is_code};
 pub use event::{AuditEvent, AuditStatus, LeafError, leaf_hash, truncate_to_microseconds};
-pub use on_record::{
-    AssetOnRecord, BuildingOnRecord, ItemsOnRecord, NewSessionOnRecord, OnRecord, ReviewOnRecord,
-    SessionOnRecord,
-};
+pub use on_record::{OnRecord, Plain, Record};

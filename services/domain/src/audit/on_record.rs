@@ -1,130 +1,85 @@
-//! What the record says of each kind of thing: member by member, and never the whole of a row. Codes, numbers, dates, ids and states
-//! stand there as they are; names, addresses, texts and free fields are committed to.
+//! What the record says of a thing: member by member, and never the whole of a row. Codes, numbers, dates, ids and states stand there
+//! as they are; names, addresses, texts and free fields are committed to.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use time::Date;
 use time::macros::format_description;
 use uuid::Uuid;
 
 use super::canonical::CanonicalError;
-use super::commitment::{Commitment, Commitments};
-use crate::session::SessionStatus;
+use super::commitment::Commitments;
 
-/// What may stand in `before` and `after` of an event about a thing that people describe.
-pub trait OnRecord: Serialize {}
-
-/// A building.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BuildingOnRecord {
-    site_name: Commitment,
-    site_address: Commitment,
-    building_class: Option<Commitment>,
-    metadata: Commitment,
-    is_active: bool,
+/// A thing that people describe, as the record keeps it.
+pub trait OnRecord {
+    /// Says what is to stand there, member by member.
+    fn on_record(&self, record: &mut Record<'_>);
 }
 
-impl BuildingOnRecord {
-    /// Of a building's fields.
+/// What cannot name anybody and may stand in the record as it is: numbers, ids, states.
+pub trait Plain: Serialize {}
+
+impl Plain for bool {}
+impl Plain for i16 {}
+impl Plain for u64 {}
+impl Plain for usize {}
+impl Plain for Uuid {}
+impl<T: Plain> Plain for Option<T> {}
+
+/// What stands in `before` or `after` of an event, while it is said.
+pub struct Record<'a> {
+    commitments: &'a Commitments,
+    said: Map<String, Value>,
+    fault: Option<CanonicalError>,
+}
+
+impl<'a> Record<'a> {
+    /// What is to stand there of a thing with these commitments.
     ///
     /// # Errors
-    /// The free fields have no canonical form.
-    pub fn new(
-        commitments: &Commitments,
-        (site_name, site_address): (&str, &str),
-        building_class: Option<&str>,
-        metadata: &Value,
-        is_active: bool,
-    ) -> Result<Self, CanonicalError> {
-        Ok(Self {
-            site_name: commitments.to_text("site_name", site_name),
-            site_address: commitments.to_text("site_address", site_address),
-            building_class: building_class.map(|class| commitments.to_all_but_code("building_class", class)),
-            metadata: commitments.to("metadata", metadata)?,
-            is_active,
-        })
+    /// Free fields have no canonical form.
+    pub fn of(commitments: &'a Commitments, thing: &impl OnRecord) -> Result<Value, CanonicalError> {
+        let mut record = Self { commitments, said: Map::new(), fault: None };
+        thing.on_record(&mut record);
+        record.fault.map_or(Ok(Value::Object(record.said)), Err)
     }
-}
 
-/// An asset of a building.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AssetOnRecord {
-    /// The building.
-    pub building_id: Uuid,
-    /// Which rule applies to it.
-    pub item_code: Commitment,
-    /// Section of AS 1851-2012.
-    pub section: i16,
-    /// What is written on it.
-    pub label: Commitment,
-    /// Where it is.
-    pub location: Commitment,
-    /// When it was put in.
-    #[serde(serialize_with = "iso_date")]
-    pub installed_on: Option<Date>,
-    /// The customer's free fields.
-    pub metadata: Commitment,
-    /// False once deactivated.
-    pub is_active: bool,
-}
+    /// A number, an id, a state.
+    pub fn plain(&mut self, member: &str, value: impl Plain) {
+        // What is plain always has a form in JSON.
+        self.said.insert(member.to_owned(), serde_json::to_value(value).unwrap_or_default());
+    }
 
-/// A session as it is opened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NewSessionOnRecord {
-    /// The building.
-    pub building_id: Uuid,
-    /// What people call it.
-    pub name: Commitment,
-    /// Who is to test.
-    pub technician_id: Option<Uuid>,
-    /// How many items its document begins with.
-    pub item_count: usize,
-    /// Hashes of the last changes of its document.
-    pub heads: Vec<String>,
-}
+    /// A date, without a time.
+    pub fn date(&mut self, member: &str, date: Option<Date>) {
+        let text = date.and_then(|date| date.format(format_description!("[year]-[month]-[day]")).ok());
+        self.said.insert(member.to_owned(), text.into());
+    }
 
-/// A session that is changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SessionOnRecord {
-    /// What people call it.
-    pub name: Commitment,
-    /// Where it stands.
-    pub status: SessionStatus,
-    /// Who is to test.
-    pub technician_id: Option<Uuid>,
-}
+    /// A text that people write: it is committed to.
+    pub fn text<'t>(&mut self, member: &str, text: impl Into<Option<&'t str>>) {
+        let commitment = text.into().map(|text| self.commitments.to_text(member, text));
+        self.said.insert(member.to_owned(), commitment.into());
+    }
 
-/// Items that are added to a session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ItemsOnRecord {
-    /// Their ids, as far as they are told.
-    pub items: Vec<Commitment>,
-    /// How many there are.
-    pub item_count: usize,
-    /// How many changes wait for a decision.
-    pub late: usize,
-    /// Hashes of the last changes of the document.
-    pub heads: Vec<String>,
-}
+    /// A text that stands there as it is where it is written as codes are, and is committed to where it is not.
+    pub fn code<'t>(&mut self, member: &str, text: impl Into<Option<&'t str>>) {
+        let commitment = text.into().map(|text| self.commitments.to_all_but_code(member, text));
+        self.said.insert(member.to_owned(), commitment.into());
+    }
 
-/// Evidence that is flagged for review, or is no longer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReviewOnRecord {
-    /// Where it stands.
-    pub status: String,
-    /// Why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Commitment>,
-}
+    /// Several such texts; what they are committed under is the name of one of them.
+    pub fn codes<'t>(&mut self, members: &str, member: &str, texts: impl IntoIterator<Item = &'t str>) {
+        let commitments = texts.into_iter().map(|text| self.commitments.to_all_but_code(member, text).into());
+        let commitments: Vec<Value> = commitments.collect();
+        self.said.insert(members.to_owned(), commitments.into());
+    }
 
-impl OnRecord for BuildingOnRecord {}
-impl OnRecord for AssetOnRecord {}
-impl OnRecord for NewSessionOnRecord {}
-impl OnRecord for SessionOnRecord {}
-impl OnRecord for ItemsOnRecord {}
-impl OnRecord for ReviewOnRecord {}
-
-fn iso_date<S: serde::Serializer>(date: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
-    let text = date.map(|date| date.format(format_description!("[year]-[month]-[day]")));
-    text.transpose().map_err(serde::ser::Error::custom)?.serialize(serializer)
+    /// Free fields: they are committed to as a whole.
+    pub fn free(&mut self, member: &str, fields: &Value) {
+        match self.commitments.to(member, fields) {
+            Ok(commitment) => drop(self.said.insert(member.to_owned(), commitment.into())),
+            Err(fault) => self.fault = Some(fault),
+        }
+    }
 }

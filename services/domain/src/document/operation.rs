@@ -58,17 +58,17 @@ pub struct Operation {
     pub op_id: Option<String>,
 }
 
-/// The kinds of operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OperationKind {
-    /// Creates the last segment of the path and replaces what is there. Setting an equal value is a change
-    /// too: it confirms the value, and settles a conflict.
-    Set,
-    /// Removes what is there. What is already gone is a duplicate.
-    Delete,
-    /// Adds to the end of the list at the path, which is created where it is missing.
-    Append,
+crate::words! {
+    /// The kinds of operation.
+    pub enum OperationKind {
+        /// Creates the last segment of the path and replaces what is there. Setting an equal value is a change
+        /// too: it confirms the value, and settles a conflict.
+        Set = "set",
+        /// Removes what is there. What is already gone is a duplicate.
+        Delete = "delete",
+        /// Adds to the end of the list at the path, which is created where it is missing.
+        Append = "append",
+    }
 }
 
 /// A field of the request is not valid.
@@ -204,14 +204,6 @@ impl Input for VisibleName {
 
     fn schema() -> RefOr<Schema> {
         input::text(1, Some(NAME_CHARACTERS_MAX)).into()
-    }
-}
-
-crate::choice! {
-    OperationKind {
-        "set" => OperationKind::Set,
-        "delete" => OperationKind::Delete,
-        "append" => OperationKind::Append,
     }
 }
 

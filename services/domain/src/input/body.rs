@@ -1,4 +1,4 @@
-//! Declares the body of a request: a line for each field, from which its reader and its schema are made.
+//! Declares the body of a request, or its query: a line for each field, from which its reader and its schema are made.
 
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
@@ -7,20 +7,32 @@ use utoipa::openapi::{RefOr, Schema};
 use super::Input;
 use super::fault::{At, Faults};
 
-/// The members of an object, or the fields of a form or of upload metadata; what nobody asked for is refused.
+/// The members of an object, the fields of a form or of upload metadata, or the parameters of a query; what nobody asked for is
+/// refused.
 #[derive(Debug)]
 pub struct Members<'a> {
     left: Map<String, Value>,
-    is_text: bool,
+    source: Source,
     at: &'a At<'a>,
     faults: &'a mut Faults,
+}
+
+/// Where members come from, and so what stands for each of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// A JSON object: any value.
+    Json,
+    /// A form: a text.
+    Form,
+    /// A query: a list of texts.
+    Query,
 }
 
 impl<'a> Members<'a> {
     /// The members of a JSON object.
     pub fn of_json(value: Value, at: &'a At<'a>, faults: &'a mut Faults) -> Option<Self> {
         match value {
-            Value::Object(left) => Some(Self { left, is_text: false, at, faults }),
+            Value::Object(left) => Some(Self { left, source: Source::Json, at, faults }),
             _ => {
                 faults.add(at, "must be a JSON object");
                 None
@@ -31,7 +43,18 @@ impl<'a> Members<'a> {
     /// The fields of a form, each of them text.
     pub fn of_texts(texts: impl IntoIterator<Item = (String, String)>, faults: &'a mut Faults) -> Self {
         let left = texts.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
-        Self { left, is_text: true, at: &At::Body, faults }
+        Self { left, source: Source::Form, at: &At::Body, faults }
+    }
+
+    /// The parameters of a query, each as often as it is there.
+    pub fn of_query(pairs: impl IntoIterator<Item = (String, String)>, faults: &'a mut Faults) -> Self {
+        let mut left = Map::new();
+        for (name, text) in pairs {
+            if let Value::Array(texts) = left.entry(name).or_insert_with(|| Value::Array(Vec::new())) {
+                texts.push(Value::String(text));
+            }
+        }
+        Self { left, source: Source::Query, at: &At::Body, faults }
     }
 
     /// Refuses a member that has more bytes, as text or as JSON.
@@ -45,23 +68,30 @@ impl<'a> Members<'a> {
     /// Reads one.
     pub fn take<T: Input>(&mut self, name: &str) -> Option<T> {
         let at = At::Member(self.at, name);
-        match self.left.remove(name) {
-            None => T::absent(&at, self.faults),
-            Some(Value::String(text)) if self.is_text => T::read_text(text, &at, self.faults),
-            Some(value) => T::read(value, &at, self.faults),
+        match (self.left.remove(name), self.source) {
+            (None, _) => T::absent(&at, self.faults),
+            (Some(Value::String(text)), Source::Form) => T::read_text(text, &at, self.faults),
+            (Some(Value::Array(texts)), Source::Query) => {
+                let texts = texts.into_iter().filter_map(|text| text.as_str().map(str::to_owned)).collect();
+                T::read_texts(texts, &at, self.faults)
+            }
+            (Some(value), _) => T::read(value, &at, self.faults),
         }
     }
 
     /// Refuses what is left.
     pub fn finish(self) {
+        let why = match self.source {
+            Source::Json | Source::Form => "is not a known field; remove it or correct its name",
+            Source::Query => "is not a parameter of this route; remove it or correct its name",
+        };
         for name in self.left.keys() {
-            self.faults
-                .add(&At::Member(self.at, name), "is not a known field; remove it or correct its name");
+            self.faults.add(&At::Member(self.at, name), why);
         }
     }
 }
 
-/// What is read from named fields: a JSON object, a form, upload metadata.
+/// What is read from named fields: a JSON object, a form, upload metadata, a query.
 pub trait Fields: Input {
     /// Reads every field, so that all faults are told at once.
     fn of_members(members: Members<'_>) -> Option<Self>;
@@ -75,13 +105,9 @@ impl SchemaFields {
     /// Adds a field with its description and example.
     #[must_use]
     pub fn field<T: Input>(self, name: &str, lines: &[&str], example: Option<Value>) -> Self {
-        let mut schema = T::schema();
+        let mut schema = described(T::schema(), lines);
         if let RefOr::T(Schema::Object(object)) = &mut schema {
-            object.description = description(lines).or(object.description.take());
             object.example = example;
-        }
-        if let RefOr::T(Schema::Array(array)) = &mut schema {
-            array.description = description(lines).or(array.description.take());
         }
         let builder = self.0.property(name, schema);
         Self(if T::IS_REQUIRED { builder.required(name) } else { builder })
@@ -100,12 +126,25 @@ impl SchemaFields {
     }
 }
 
+/// A schema with the lines of a doc comment as its description.
+#[doc(hidden)]
+#[must_use]
+pub fn described(mut schema: RefOr<Schema>, lines: &[&str]) -> RefOr<Schema> {
+    if let RefOr::T(Schema::Object(object)) = &mut schema {
+        object.description = description(lines).or(object.description.take());
+    }
+    if let RefOr::T(Schema::Array(array)) = &mut schema {
+        array.description = description(lines).or(array.description.take());
+    }
+    schema
+}
+
 fn description(lines: &[&str]) -> Option<String> {
     let text = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n");
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// Declares a body.
+/// Declares a body, or the parameters of a query.
 ///
 /// ```
 /// firemode_domain::body! {

@@ -14,6 +14,37 @@ use super::fault::{At, Faults};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List<T, const MIN: usize, const MAX: usize>(pub Vec<T>);
 
+/// A parameter of a query that may be there any number of times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeated<T>(pub Vec<T>);
+
+impl<T> Default for Repeated<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Input> Input for Repeated<T> {
+    const IS_REQUIRED: bool = false;
+
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        List::<T, 0, { usize::MAX }>::read(value, at, faults).map(|list| Self(list.0))
+    }
+
+    fn read_texts(texts: Vec<String>, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let read: Vec<Option<T>> = texts.into_iter().map(|text| T::read_text(text, at, faults)).collect();
+        read.into_iter().collect::<Option<Vec<T>>>().map(Self)
+    }
+
+    fn absent(_: &At<'_>, _: &mut Faults) -> Option<Self> {
+        Some(Self(Vec::new()))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        <List<T, 0, { usize::MAX }> as Input>::schema()
+    }
+}
+
 impl<T: Input, const MIN: usize, const MAX: usize> Input for List<T, MIN, MAX> {
     fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         let Value::Array(values) = value else {

@@ -5,10 +5,11 @@
 //! ([`Input`]), and all faults of a request are collected ([`Faults`]), each under its path ([`At`]), in words for whoever writes
 //! the client.
 //!
-//! A body is declared with [`body!`](crate::body!): one line for each field gives the reader and the schema of the documentation.
+//! A body, or the parameters of a query, are declared with [`body!`](crate::body!): one line for each field gives the reader and the
+//! schema of the documentation. A status, a role or a kind is declared with [`words!`](crate::words!).
 
 mod body;
-mod choice;
+mod change;
 mod clock;
 mod email;
 mod fault;
@@ -20,20 +21,22 @@ mod scalar;
 mod schema;
 mod text;
 mod time;
+mod words;
 
-pub use body::{Fields, Members, SchemaFields};
-pub use choice::read_choice;
+pub use body::{Fields, Members, SchemaFields, described};
+pub use change::{Becomes, Given};
 pub use email::{Email, SignInAddress};
 pub use fault::{At, FAULTS_MAX, Faults, FieldError};
 pub use json::{Malformed, parse};
-pub use list::List;
+pub use list::{List, Repeated};
 pub use metadata::Metadata;
 pub use password::NewPassword;
-pub use scalar::{AsSent, ClientKey, Given, Json, Object, Secret, Whole};
+pub use scalar::{AsSent, ClientKey, Json, Object, Secret, Whole};
 pub use schema::{any, nullable, object, text};
 pub(crate) use text::check_characters;
 pub use text::{Line, Text, comparison_key};
 pub use time::{Day, Time};
+pub use words::{UnknownWord, find_word, read_word};
 
 use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
@@ -49,6 +52,17 @@ pub trait Input: Sized {
     /// Reads the text of a query parameter, or of a field of a form or of upload metadata.
     fn read_text(text: String, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         Self::read(Value::String(text), at, faults)
+    }
+
+    /// Reads the texts of a query parameter, of which there may be several in a query alone.
+    fn read_texts(texts: Vec<String>, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        match <[String; 1]>::try_from(texts) {
+            Ok([text]) => Self::read_text(text, at, faults),
+            Err(_) => {
+                faults.add(at, "is given more than once; send it once");
+                None
+            }
+        }
     }
 
     /// What it is where nothing was sent.
@@ -83,6 +97,10 @@ impl<T: Input> Input for Option<T> {
 
     fn read_text(text: String, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         T::read_text(text, at, faults).map(Some)
+    }
+
+    fn read_texts(texts: Vec<String>, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        T::read_texts(texts, at, faults).map(Some)
     }
 
     fn absent(_: &At<'_>, _: &mut Faults) -> Option<Self> {

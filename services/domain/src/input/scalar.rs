@@ -39,11 +39,6 @@ pub struct Object(pub Map<String, Value>);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Json(pub Value);
 
-/// A value that may be left out, and that null does not leave out: `Given<Option<T>>` tells null, which clears, from nothing,
-/// which keeps what there is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given<T>(pub Option<T>);
-
 impl Input for bool {
     fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         let read = value.as_bool();
@@ -218,21 +213,5 @@ impl Input for Json {
 
     fn schema() -> RefOr<Schema> {
         schema::any().into()
-    }
-}
-
-impl<T: Input> Input for Given<T> {
-    const IS_REQUIRED: bool = false;
-
-    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        T::read(value, at, faults).map(|value| Self(Some(value)))
-    }
-
-    fn absent(_: &At<'_>, _: &mut Faults) -> Option<Self> {
-        Some(Self(None))
-    }
-
-    fn schema() -> RefOr<Schema> {
-        T::schema()
     }
 }

@@ -173,6 +173,14 @@ impl<const MAX: usize, const MIN: usize> Deref for Line<MAX, MIN> {
     }
 }
 
+impl<const MAX: usize> Text<MAX> {
+    /// The text alone.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
 impl<const MAX: usize> Deref for Text<MAX> {
     type Target = str;
 

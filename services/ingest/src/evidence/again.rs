@@ -47,7 +47,7 @@ fn the_same(known: Evidence, fields: &EvidenceFields) -> Result<Evidence, Proble
         ("sha256_hash", hash.as_str(), fields.sha256_hash.is(&hash)),
         ("session_id", session.as_str(), known.session_id == fields.session_id),
         ("item_id", item, known.item_id.as_deref() == fields.item_id.as_deref()),
-        ("evidence_type", known.evidence_type.as_str(), known.evidence_type == fields.evidence_type.as_str()),
+        ("evidence_type", known.evidence_type.as_str(), known.evidence_type == fields.evidence_type),
     ];
     if stored.iter().all(|(_, _, is_same)| *is_same) {
         return Ok(known);

@@ -151,7 +151,7 @@ impl Keeping<'_> {
         };
         let answer = EvidenceAnswer {
             content_type: known.content_type,
-            status: known.status,
+            status: known.status.as_str().to_owned(),
             metadata_differs: repetition.metadata_differs,
             ..self.answer(known.id, receipt)
         };
@@ -197,7 +197,7 @@ impl Keeping<'_> {
             id: answer.evidence_id,
             session_id: self.fields.session_id,
             item_id: self.fields.item_id.as_deref(),
-            evidence_type: self.fields.evidence_type.as_str(),
+            evidence_type: self.fields.evidence_type,
             sha256: &self.bytes.sha256,
             content_type: self.content_type,
             metadata: &self.metadata(),

@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
+use firemode_domain::body;
 use firemode_domain::input::Whole;
 use firemode_runtime::memory::Memory;
 use firemode_runtime::settings::SupervisorSettings;
@@ -28,17 +29,23 @@ const SAMPLER_BYTES: u64 = 192 << 20;
 /// Set once the sampler has that memory.
 static SAMPLER: OnceLock<()> = OnceLock::new();
 
+body! {
+    /// What the profile is to cover.
+    #[derive(Debug)]
+    pub(crate) struct WantedProfile {
+        /// How long.
+        seconds: Option<Whole<1, SECONDS_MAX>>,
+    }
+}
+
 /// `GET /debug/pprof/profile?seconds=N`: what all threads do in the next seconds (1 to 60, else 10), sampled.
 ///
 /// 503 while another profile is taken, or where the sampler would bring the process near its memory ceiling.
 pub(crate) async fn processor(
-    request: HttpRequest,
+    Params(wanted): Params<WantedProfile>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let mut params = Params::of(&request)?;
-    let seconds: Option<Whole<1, SECONDS_MAX>> = params.optional("seconds");
-    params.finish()?;
-    let seconds = seconds.map_or(SECONDS_DEFAULT, |seconds| seconds.get().unsigned_abs());
+    let seconds = wanted.seconds.map_or(SECONDS_DEFAULT, |seconds| seconds.get().unsigned_abs());
     let _turn = take_turn()?;
     // The first one of a process reads the executable's symbols, which takes long enough to hold up other requests.
     let sampling =

@@ -1,7 +1,7 @@
 //! Leaves from before this release that hold a building's free fields.
 
 use data_encoding::HEXLOWER;
-use firemode_domain::audit::{AuditEvent, BuildingOnRecord, Commitments, leaf_hash};
+use firemode_domain::audit::{AuditEvent, Commitments, OnRecord, Record, leaf_hash};
 use firemode_runtime::settings::Settings;
 use firemode_storage::audit::{self, AuditEntry, AuditRow};
 use firemode_storage::audit_leaves::{self, Leaves, Walk};
@@ -127,13 +127,15 @@ async fn replace(
 /// What the record says of a building now, from what it said before.
 fn without_texts(commitments: &Commitments, was: &Value) -> Result<Value, String> {
     let was = BuildingAsItWas::deserialize(was).map_err(|error| error.to_string())?;
-    BuildingOnRecord::new(
-        commitments,
-        (&was.site_name, &was.site_address),
-        was.building_class.as_deref(),
-        &was.metadata,
-        was.is_active,
-    )
-    .map_err(|error| error.to_string())
-    .and_then(|building| serde_json::to_value(building).map_err(|error| error.to_string()))
+    Record::of(commitments, &was).map_err(|error| error.to_string())
+}
+
+impl OnRecord for BuildingAsItWas {
+    fn on_record(&self, record: &mut Record<'_>) {
+        record.text("site_name", self.site_name.as_str());
+        record.text("site_address", self.site_address.as_str());
+        record.code("building_class", self.building_class.as_deref());
+        record.free("metadata", &self.metadata);
+        record.plain("is_active", self.is_active);
+    }
 }

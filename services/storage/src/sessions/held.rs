@@ -7,10 +7,11 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Hold, status};
 use crate::StorageError;
 use crate::changes::ReadUpTo;
+use crate::row::Column;
 use crate::sql::{Statement, params};
+use crate::table::Hold;
 
 /// Sessions that are held until the transaction ends.
 #[derive(Debug)]
@@ -65,8 +66,8 @@ pub(crate) fn hold_all(sessions: &[(Uuid, Uuid)], hold: Hold) -> Statement<'stat
 pub(crate) fn held(rows: &[Row]) -> Result<Option<Held>, StorageError> {
     let Some(first) = rows.first() else { return Ok(None) };
     let held = |row: &Row| {
-        let session =
-            HeldSession { organisation_id: row.get(0), id: row.get(1), status: status(row.get(2))? };
+        let status = Column::read(row, "status")?;
+        let session = HeldSession { organisation_id: row.get(0), id: row.get(1), status };
         Ok((session.key(), session))
     };
     Ok(Some(Held {

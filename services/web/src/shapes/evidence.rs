@@ -1,7 +1,8 @@
 //! `POST /v1/evidence`.
 
+use firemode_domain::body;
+use firemode_domain::evidence::EvidenceType;
 use firemode_domain::input::{self, At, ClientKey, Faults, Input, Metadata};
-use firemode_domain::{body, choice};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -58,22 +59,6 @@ impl Input for Sha256Hex {
     }
 }
 
-/// The kinds of evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum EvidenceType {
-    /// A photograph.
-    Photo,
-    /// A video.
-    Video,
-    /// A document.
-    Document,
-    /// Readings of an instrument.
-    Measurement,
-    /// A signature.
-    Signature,
-}
-
 /// Evidence as a form; the order of its fields is free.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EvidenceForm {
@@ -119,27 +104,4 @@ pub struct EvidenceAnswer {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub metadata_differs: Vec<String>,
-}
-
-impl EvidenceType {
-    /// The name that is stored and sent.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Photo => "photo",
-            Self::Video => "video",
-            Self::Document => "document",
-            Self::Measurement => "measurement",
-            Self::Signature => "signature",
-        }
-    }
-}
-
-choice! {
-    EvidenceType {
-        "photo" => EvidenceType::Photo,
-        "video" => EvidenceType::Video,
-        "document" => EvidenceType::Document,
-        "measurement" => EvidenceType::Measurement,
-        "signature" => EvidenceType::Signature,
-    }
 }

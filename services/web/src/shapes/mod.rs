@@ -6,6 +6,6 @@ mod results;
 mod uploads;
 
 pub use classify::{ClassifyAnswer, ClassifyBody, FaultResult, FaultsAnswer, FaultsBody};
-pub use evidence::{EvidenceAnswer, EvidenceBody, EvidenceFields, EvidenceForm, EvidenceType, Sha256Hex};
+pub use evidence::{EvidenceAnswer, EvidenceBody, EvidenceFields, EvidenceForm, Sha256Hex};
 pub use results::{ResultsAnswer, ResultsBody, told_clock};
 pub use uploads::UploadAnswer;

@@ -3,21 +3,20 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use firemode_domain::body;
-use firemode_domain::input::{self, At, Day, Faults, FieldError, Input, Line, Metadata};
-use firemode_storage::assets::{self, NewAsset};
-use firemode_storage::{Transaction, audit, buildings};
-use firemode_web::{Body, Key, Outcome, Problem, RequestContext};
+use firemode_domain::input::{self, At, Becomes as _, Day, Faults, FieldError, Input, Line, Metadata};
+use firemode_storage::assets::Asset;
+use firemode_storage::buildings::Building;
+use firemode_storage::{Hold, Transaction, table};
+use firemode_web::{Body, Key, Outcome, Problem};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
-use crate::acts::{act, on_record};
-use crate::handlers::assets::{AssetView, Section, record_of};
-use crate::handlers::buildings::no_such_building;
-use crate::principal::Principal;
-use crate::state::State;
+use crate::call::Call;
+use crate::etag;
+use crate::handlers::assets::Section;
 
 /// Most assets in one request.
 const ASSETS_MAX: usize = 1_000;
@@ -78,7 +77,7 @@ pub(crate) struct AssetResult {
     #[schema(example = 201)]
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    asset: Option<AssetView>,
+    asset: Option<Asset>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
 }
@@ -100,72 +99,57 @@ impl Input for CreateAssets {
     }
 }
 
+impl CreateAsset {
+    fn asset(self, building_id: Uuid) -> Asset {
+        Asset {
+            id: Uuid::now_v7(),
+            building_id,
+            item_code: self.item_code.becomes(),
+            section: self.section.becomes(),
+            label: self.label.becomes(),
+            location: self.location.becomes(),
+            installed_on: self.installed_on.becomes(),
+            metadata: self.metadata.becomes(),
+            is_active: true,
+            created_at: table::BY_DATABASE,
+            updated_at: table::BY_DATABASE,
+        }
+    }
+}
+
 /// Registers assets
 ///
 /// One object answers 201 with it, a list 207 with a result for each row.
 #[utoipa::path(post, path = "/v1/buildings/{building_id}/assets", tag = "assets", request_body = CreateAssetsSchema,
-    params(("building_id" = Uuid, Path),
-           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
-    responses((status = 201, description = "Made.", body = AssetView),
+    params(("building_id" = Uuid, Path), Key),
+    responses((status = 201, description = "Made.", body = Asset),
               (status = 207, description = "A result for each row.", body = AssetResults)))]
 pub(crate) async fn create(
     building_id: web::Path<Uuid>,
     body: Body<CreateAssets>,
     key: Key,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
-    let outcome = state
-        .run_once(&principal, &key, &body.fingerprint, async |tx| {
-            let building = buildings::find(tx, principal.organisation_id, *building_id).await?;
-            building.ok_or_else(no_such_building)?;
-            match &body.value {
-                CreateAssets::One(new) => {
-                    let view = create_one(tx, *building_id, new, &principal, context).await?;
-                    Outcome::new(StatusCode::CREATED, &view)
+    let Body { value: assets, fingerprint } = body;
+    let make = async |tx: &Transaction| {
+        let building: Building = call.find(tx, *building_id, Hold::None).await?;
+        let make = async |new: CreateAsset| call.make(tx, &new.asset(building.id), "asset.create").await;
+        match assets {
+            CreateAssets::One(new) => Outcome::new(StatusCode::CREATED, &make(new).await?),
+            CreateAssets::Many(rows) => {
+                let mut results = Vec::with_capacity(rows.len());
+                for (index, row) in rows.into_iter().enumerate() {
+                    results.push(match row {
+                        Ok(new) => {
+                            let asset = Some(make(new).await?);
+                            AssetResult { index, status: 201, asset, errors: Vec::new() }
+                        }
+                        Err(errors) => AssetResult { index, status: 422, asset: None, errors },
+                    });
                 }
-                CreateAssets::Many(rows) => {
-                    let mut results = Vec::with_capacity(rows.len());
-                    for (index, row) in rows.iter().enumerate() {
-                        results.push(match row {
-                            Ok(new) => {
-                                let asset = create_one(tx, *building_id, new, &principal, context).await?;
-                                AssetResult { index, status: 201, asset: Some(asset), errors: Vec::new() }
-                            }
-                            Err(errors) => {
-                                AssetResult { index, status: 422, asset: None, errors: errors.clone() }
-                            }
-                        });
-                    }
-                    Outcome::new(StatusCode::MULTI_STATUS, &AssetResults { results })
-                }
+                Outcome::new(StatusCode::MULTI_STATUS, &AssetResults { results })
             }
-        })
-        .await?;
-    Ok(outcome.respond())
-}
-
-async fn create_one(
-    tx: &Transaction,
-    building_id: Uuid,
-    new: &CreateAsset,
-    principal: &Principal,
-    context: RequestContext,
-) -> Result<AssetView, Problem> {
-    let metadata = Value::Object(new.metadata.clone().unwrap_or_default().0);
-    let new = NewAsset {
-        item_code: &new.item_code,
-        section: new.section.to_i16(),
-        label: &new.label,
-        location: &new.location,
-        installed_on: new.installed_on.map(Day::get),
-        metadata: &metadata,
+        }
     };
-    let asset = assets::insert(tx, principal.organisation_id, building_id, &new).await?;
-    let commitments = audit::commitments(tx, principal.organisation_id, asset.id).await?;
-    let made = on_record(&record_of(&commitments, &asset)?)?;
-    let event = act(principal, context, "asset.create", ("asset", asset.id), None, made);
-    audit::record(tx, &[event]).await?;
-    Ok(asset.into())
+    call.created(call.run_once(&key, &fingerprint, make).await?, etag::of_body)
 }

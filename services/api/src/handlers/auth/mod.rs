@@ -71,10 +71,8 @@ body! {
 /// Open in development; in production only where `auth.registration_open` says so.
 #[utoipa::path(post, path = "/v1/auth/register", tag = "auth", request_body = Register,
     responses((status = 201, description = "Made, and signed in.", body = SignedIn),
-              (status = 403, description = "Registration is closed.", body = firemode_web::ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 409, description = "There is an account with this address.", body = firemode_web::ProblemBody,
-               content_type = "application/problem+json")))]
+              (status = 403, description = "Registration is closed."),
+              (status = 409, description = "There is an account with this address.")))]
 pub(crate) async fn register(
     body: Body<Register>,
     request: HttpRequest,
@@ -119,10 +117,8 @@ pub(crate) async fn register(
 /// the account and the network wait, each one longer (429 with `Retry-After`).
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = Login,
     responses((status = 200, description = "Signed in.", body = SignedIn),
-              (status = 401, description = "Address or password are wrong, or the code is missing or wrong.",
-               body = firemode_web::ProblemBody, content_type = "application/problem+json"),
-              (status = 429, description = "Too many failures. Wait as long as Retry-After says.",
-               body = firemode_web::ProblemBody, content_type = "application/problem+json")))]
+              (status = 401, description = "Address or password are wrong, or the code is missing or wrong."),
+              (status = 429, description = "Too many failures. Wait as long as Retry-After says.")))]
 pub(crate) async fn login(
     body: Body<Login>,
     request: HttpRequest,
@@ -142,8 +138,7 @@ pub(crate) async fn login(
 /// The token comes from the admin who invited, works once, and signs in.
 #[utoipa::path(post, path = "/v1/auth/accept-invitation", tag = "auth", request_body = AcceptInvitation,
     responses((status = 200, description = "Joined, and signed in.", body = SignedIn),
-              (status = 401, description = "The invitation does not work (any more).", body = firemode_web::ProblemBody,
-               content_type = "application/problem+json")))]
+              (status = 401, description = "The invitation does not work (any more).")))]
 pub(crate) async fn accept_invitation(
     body: Body<AcceptInvitation>,
     request: HttpRequest,
@@ -193,8 +188,7 @@ pub(crate) async fn accept_invitation(
 /// factor where there is one.
 #[utoipa::path(post, path = "/v1/auth/reset-password", tag = "auth", request_body = ResetPassword,
     responses((status = 204, description = "The new password is set."),
-              (status = 401, description = "The token does not work (any more).", body = firemode_web::ProblemBody,
-               content_type = "application/problem+json")))]
+              (status = 401, description = "The token does not work (any more).")))]
 pub(crate) async fn reset_password(
     body: Body<ResetPassword>,
     request: HttpRequest,

@@ -61,8 +61,7 @@ body! {
 /// again is taken for theft and ends every token of that login.
 #[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", request_body = Refresh,
     responses((status = 200, description = "New tokens.", body = Tokens),
-              (status = 401, description = "The refresh token does not work (any more).", body = firemode_web::ProblemBody,
-               content_type = "application/problem+json")))]
+              (status = 401, description = "The refresh token does not work (any more).")))]
 pub(crate) async fn refresh(
     body: Body<Refresh>,
     context: RequestContext,
@@ -128,8 +127,7 @@ pub(crate) async fn logout(
 /// entries live at a time, each for a day, which is as long as a token can.
 #[utoipa::path(post, path = "/v1/auth/revoke", tag = "auth", request_body = Revoke,
     responses((status = 204, description = "It is on the revocation list."),
-              (status = 429, description = "There are 10,000 entries. Wait, or end all tokens of a user.",
-               body = firemode_web::ProblemBody, content_type = "application/problem+json")))]
+              (status = 429, description = "There are 10,000 entries. Wait, or end all tokens of a user.")))]
 pub(crate) async fn revoke(
     body: Body<Revoke>,
     principal: Principal,
@@ -160,8 +158,7 @@ fn too_many_revocations() -> Problem {
 /// Ends every token of a user
 #[utoipa::path(post, path = "/v1/auth/revoke-all", tag = "auth", request_body = RevokeAll,
     responses((status = 204, description = "The user has to sign in again everywhere."),
-              (status = 404, description = "There is no such user.", body = firemode_web::ProblemBody,
-               content_type = "application/problem+json")))]
+              (status = 404, description = "There is no such user.")))]
 pub(crate) async fn revoke_all(
     body: Body<RevokeAll>,
     principal: Principal,

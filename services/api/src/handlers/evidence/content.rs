@@ -24,8 +24,7 @@ use crate::state::State;
     responses((status = 200, description = "All bytes.", content_type = "*/*"),
               (status = 206, description = "The bytes of the range.", content_type = "*/*"),
               (status = 304, description = "You have them already."),
-              (status = 416, description = "The range lies outside the content.", body = firemode_web::ProblemBody,
-               content_type = "application/problem+json")))]
+              (status = 416, description = "The range lies outside the content.")))]
 pub(crate) async fn content(
     id: web::Path<Uuid>,
     request: HttpRequest,

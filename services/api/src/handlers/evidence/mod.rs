@@ -4,23 +4,25 @@ pub(crate) mod content;
 pub(crate) mod uploads;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use data_encoding::HEXLOWER;
-use firemode_domain::audit::ReviewOnRecord;
-use firemode_domain::input::{ClientKey, Text};
-use firemode_domain::{body, choice};
+use firemode_domain::audit::{OnRecord, Record};
+use firemode_domain::body;
+use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
+use firemode_domain::input::Text;
 use firemode_storage::audit;
-use firemode_storage::evidence::{self, Evidence, EvidenceFilter, Flag};
-use firemode_web::{Body, Key, Outcome, Params, Problem, ProblemBody, RequestContext, WalkScope};
+use firemode_storage::evidence::{self, Evidence, EvidenceFilter};
+use firemode_storage::sessions::Session;
+use firemode_web::{Body, Key, Outcome, Problem};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::acts::{act, on_record};
-use crate::handlers::sessions::lookup;
-use crate::list::List;
+use crate::call::Call;
+use crate::list::{Filters, List, Listing};
+use crate::object::on_record;
 use crate::principal::Principal;
 use crate::schema::free_object;
 use crate::state::State;
@@ -31,8 +33,7 @@ pub(crate) struct EvidenceView {
     id: Uuid,
     session_id: Uuid,
     item_id: Option<String>,
-    #[schema(example = "photo")]
-    evidence_type: String,
+    evidence_type: EvidenceType,
     /// SHA-256 of the bytes, in hex.
     hash: String,
     /// Number of bytes.
@@ -42,9 +43,7 @@ pub(crate) struct EvidenceView {
     content_type: String,
     #[schema(schema_with = free_object)]
     metadata: Value,
-    /// `verified` or `flagged`.
-    #[schema(example = "verified")]
-    status: String,
+    status: EvidenceStatus,
     /// Why somebody is to look at it, where it is flagged.
     flag: Option<FlagView>,
     uploaded_by: Uuid,
@@ -85,15 +84,17 @@ pub(crate) struct Verification {
     verified_at: OffsetDateTime,
 }
 
-impl From<Flag> for FlagView {
-    fn from(flag: Flag) -> Self {
-        Self { reason: flag.reason, flagged_by: flag.by, flagged_at: flag.at }
-    }
-}
-
 impl From<Evidence> for EvidenceView {
     fn from(evidence: Evidence) -> Self {
+        let flag = || {
+            Some(FlagView {
+                reason: evidence.flag_reason?,
+                flagged_by: evidence.flagged_by?,
+                flagged_at: evidence.flagged_at?,
+            })
+        };
         Self {
+            flag: flag(),
             id: evidence.id,
             session_id: evidence.session_id,
             item_id: evidence.item_id,
@@ -103,7 +104,6 @@ impl From<Evidence> for EvidenceView {
             content_type: evidence.content_type,
             metadata: evidence.metadata,
             status: evidence.status,
-            flag: evidence.flag.map(FlagView::from),
             uploaded_by: evidence.uploaded_by,
             created_at: evidence.created_at,
         }
@@ -122,54 +122,28 @@ pub(crate) async fn get(
     Ok(HttpResponse::Ok().json(EvidenceView::from(evidence)))
 }
 
-/// Lists the evidence of a test session, newest first
-#[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/evidence", tag = "evidence",
-    params(("session_id" = Uuid, Path),
-           ("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-           ("item_id" = Option<String>, Query, description = "Evidence of one item."),
-           ("status" = Option<String>, Query, description = "`verified` or `flagged`.")),
-    responses((status = 200, description = "One page.", body = List<EvidenceView>),
-              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
-               content_type = "application/problem+json")))]
-pub(crate) async fn list(
-    session_id: web::Path<Uuid>,
-    request: HttpRequest,
-    principal: Principal,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let mut params = Params::of(&request)?;
-    let page = params.page();
-    let status: Option<Status> = params.optional("status");
-    let filter = EvidenceFilter {
-        item_id: params.optional::<ClientKey<128>>("item_id").map(ClientKey::into_string),
-        status: status.map(|status| status.0.to_owned()),
-    };
-    params.finish()?;
-    let organisation_id = principal.organisation_id;
-    let tx = state.database.tenant(organisation_id).read().await?;
-    lookup::find(&tx, organisation_id, *session_id).await?;
-    let filters = format!("{session_id} {filter:?}");
-    let scope =
-        WalkScope { organisation_id, list: "/v1/tests/sessions/{session_id}/evidence", filters: &filters };
-    let walk = state.cursor_key.walk(&tx, &page, scope).await?;
-    let page = evidence::list(&tx, organisation_id, *session_id, &filter, &walk).await?;
-    let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
-    let data = page.rows.into_iter().map(EvidenceView::from).collect();
-    Ok(List { data, next_cursor }.respond(&request))
+impl Filters for EvidenceFilter {
+    fn scope(&self, _: &str, session_id: Option<Uuid>) -> (String, String) {
+        let (session_id, item_id) = (session_id.unwrap_or_default(), self.item_id.as_deref());
+        let status = self.status.map(EvidenceStatus::as_str);
+        let filters = format!("{session_id} EvidenceFilter {{ item_id: {item_id:?}, status: {status:?} }}");
+        ("/v1/tests/sessions/{session_id}/evidence".to_owned(), filters)
+    }
 }
 
-/// A status as a query names it.
-#[derive(Clone, Copy)]
-struct Status(&'static str);
-
-choice! {
-    Status {
-        "verified" => Status("verified"),
-        "flagged" => Status("flagged"),
-    }
+/// Lists the evidence of a test session, newest first
+#[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/evidence", tag = "evidence",
+    params(("session_id" = Uuid, Path), Listing<EvidenceFilter>),
+    responses((status = 200, description = "One page.", body = List<EvidenceView>)))]
+pub(crate) async fn list(
+    session_id: web::Path<Uuid>,
+    list: Listing<EvidenceFilter>,
+) -> Result<HttpResponse, Problem> {
+    list.answer_within::<Session, _>(*session_id, async |tx, Listing { call, filter, .. }, walk| {
+        let page = evidence::list(tx, call.organisation_id(), *session_id, filter, walk).await?;
+        Ok(page.map(EvidenceView::from))
+    })
+    .await
 }
 
 /// Flags a piece of evidence for review
@@ -177,17 +151,15 @@ choice! {
 /// A flag that is there stays as it is.
 #[utoipa::path(post, path = "/v1/evidence/{evidence_id}/flag", tag = "evidence", request_body = FlagEvidence,
     params(("evidence_id" = Uuid, Path),
-           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+           Key),
     responses((status = 200, description = "Flagged.", body = EvidenceView)))]
 pub(crate) async fn flag(
     id: web::Path<Uuid>,
     body: Body<FlagEvidence>,
     key: Key,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
-    review(*id, &body, true, key, &principal, context, &state).await
+    review(*id, &body, EvidenceStatus::Flagged, &key, &call).await
 }
 
 /// Takes the flag off a piece of evidence after review
@@ -195,51 +167,62 @@ pub(crate) async fn flag(
 /// Who flagged it stays in the audit log, with a hash of why.
 #[utoipa::path(post, path = "/v1/evidence/{evidence_id}/unflag", tag = "evidence", request_body = FlagEvidence,
     params(("evidence_id" = Uuid, Path),
-           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+           Key),
     responses((status = 200, description = "Not flagged any more.", body = EvidenceView)))]
 pub(crate) async fn unflag(
     id: web::Path<Uuid>,
     body: Body<FlagEvidence>,
     key: Key,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
-    review(*id, &body, false, key, &principal, context, &state).await
+    review(*id, &body, EvidenceStatus::Verified, &key, &call).await
 }
 
 async fn review(
     id: Uuid,
     body: &Body<FlagEvidence>,
-    is_to_be_flagged: bool,
-    key: Key,
-    principal: &Principal,
-    context: RequestContext,
-    state: &State,
+    status: EvidenceStatus,
+    key: &Key,
+    call: &Call,
 ) -> Result<HttpResponse, Problem> {
-    let (organisation_id, user_id) = (principal.organisation_id, principal.user_id);
+    let organisation_id = call.organisation_id();
     let reason: &str = &body.value.reason;
-    let outcome = state
-        .run_once(principal, &key, &body.fingerprint, async |tx| {
+    let (action, flag) = match status {
+        EvidenceStatus::Flagged => ("evidence.flag", Some((reason, call.user_id()))),
+        EvidenceStatus::Verified => ("evidence.unflag", None),
+    };
+    let outcome = call
+        .run_once(key, &body.fingerprint, async |tx| {
             let before =
                 evidence::find_to_change(tx, organisation_id, id).await?.ok_or_else(no_such_evidence)?;
-            if before.flag.is_some() == is_to_be_flagged {
+            if before.status == status {
                 return Outcome::new(StatusCode::OK, &EvidenceView::from(before));
             }
-            evidence::set_flag(tx, organisation_id, id, is_to_be_flagged.then_some((reason, user_id)))
-                .await?;
+            evidence::set_flag(tx, organisation_id, id, flag).await?;
             let after = evidence::find(tx, organisation_id, id).await?.ok_or_else(no_such_evidence)?;
-            let action = if is_to_be_flagged { "evidence.flag" } else { "evidence.unflag" };
             let commitments = audit::commitments(tx, organisation_id, id).await?;
-            let was = ReviewOnRecord { status: before.status, reason: None };
-            let why = commitments.to_text("reason", reason);
-            let is = ReviewOnRecord { status: after.status.clone(), reason: Some(why) };
-            let event = act(principal, context, action, ("evidence", id), on_record(&was)?, on_record(&is)?);
-            audit::record(tx, &[event]).await?;
+            let was = on_record(&commitments, &Review { status: before.status, reason: None })?;
+            let is = on_record(&commitments, &Review { status, reason: Some(reason) })?;
+            call.record(tx, action, ("evidence", id), was, is).await?;
             Outcome::new(StatusCode::OK, &EvidenceView::from(after))
         })
         .await?;
     Ok(outcome.respond())
+}
+
+/// Evidence before and after a review.
+struct Review<'a> {
+    status: EvidenceStatus,
+    reason: Option<&'a str>,
+}
+
+impl OnRecord for Review<'_> {
+    fn on_record(&self, record: &mut Record<'_>) {
+        record.plain("status", self.status);
+        if let Some(reason) = self.reason {
+            record.text("reason", reason);
+        }
+    }
 }
 
 /// Hashes the stored bytes anew

@@ -6,7 +6,7 @@ use firemode_web::tus::{
     CHECKSUM_ALGORITHMS, EXTENSIONS, TUS_CHECKSUM_ALGORITHM, TUS_EXTENSION, TUS_MAX_SIZE, TUS_RESUMABLE,
     TUS_VERSION, VERSION,
 };
-use firemode_web::{Problem, ProblemBody};
+use firemode_web::{Key, Problem};
 
 use crate::handlers::proxied::proxied;
 use crate::state::State;
@@ -35,19 +35,14 @@ proxied! {
                ("Upload-Metadata" = String, Header,
                 description = "The fields of `POST /v1/evidence` but the file, as `name base64,name base64`, and `filename`.",
                 example = "sha256_hash ZTNiMGM0NDI...,session_id MDFhMWZjNDg...,evidence_type cGhvdG8="),
-               ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+               Key),
         responses((status = 201, description = "Opened; `Location` is its address.", body = UploadAnswer),
-                  (status = 400, description = "A header is missing or cannot be read.", body = ProblemBody,
-                   content_type = "application/problem+json"),
-                  (status = 404, description = "There is no such test session.", body = ProblemBody,
-                   content_type = "application/problem+json"),
+                  (status = 400, description = "A header is missing or cannot be read."),
+                  (status = 404, description = "There is no such test session."),
                   (status = 409, description = "The session is cancelled, the evidence id is taken (FIRE-409-EXISTS, which says \
-                                                by what), or you have too many uploads open.",
-                   body = ProblemBody, content_type = "application/problem+json"),
-                  (status = 412, description = "Another version of tus.", body = ProblemBody,
-                   content_type = "application/problem+json"),
-                  (status = 413, description = "The file is larger than `Tus-Max-Size`.", body = ProblemBody,
-                   content_type = "application/problem+json")))]
+                                                by what), or you have too many uploads open."),
+                  (status = 412, description = "Another version of tus."),
+                  (status = 413, description = "The file is larger than `Tus-Max-Size`.")))]
     create
 }
 
@@ -75,14 +70,10 @@ proxied! {
         responses((status = 204, description = "Taken. `Upload-Offset` tells how far it is; with the last byte, `Evidence-Id` \
                                                 and `Evidence-Receipt` are there."),
                   (status = 409, description = "The upload stands elsewhere, the session is cancelled, or the evidence id is taken by \
-                                                now (FIRE-409-EXISTS): then the upload is gone.",
-                   body = ProblemBody, content_type = "application/problem+json"),
-                  (status = 412, description = "Another version of tus.", body = ProblemBody,
-                   content_type = "application/problem+json"),
-                  (status = 460, description = "The bytes do not have the checksum.", body = ProblemBody,
-                   content_type = "application/problem+json"),
-                  (status = 504, description = "The ingest process did not answer in time. Ask with HEAD and go on.",
-                   body = ProblemBody, content_type = "application/problem+json")))]
+                                                now (FIRE-409-EXISTS): then the upload is gone."),
+                  (status = 412, description = "Another version of tus."),
+                  (status = 460, description = "The bytes do not have the checksum."),
+                  (status = 504, description = "The ingest process did not answer in time. Ask with HEAD and go on.")))]
     append
 }
 
@@ -94,7 +85,6 @@ proxied! {
         params(("upload_id" = Uuid, Path),
                ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0")),
         responses((status = 204, description = "Ended."),
-                  (status = 412, description = "Another version of tus.", body = ProblemBody,
-                   content_type = "application/problem+json")))]
+                  (status = 412, description = "Another version of tus.")))]
     terminate
 }

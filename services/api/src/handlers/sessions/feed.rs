@@ -1,17 +1,17 @@
 //! What changed since a client looked.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
+use firemode_domain::body;
 use firemode_domain::input::AsSent;
 use firemode_storage::feed::{self, Changed};
-use firemode_web::{Params, Problem, ProblemBody, WalkScope};
+use firemode_web::{PageLimit, Params, Problem, WalkScope, rows_max};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::call::Call;
 use crate::handlers::sessions::view::{SessionView, Summary};
 use crate::list::link_next;
-use crate::principal::Principal;
-use crate::state::State;
 
 /// `since` for a client that wants to hear of what comes and has no need of what is there.
 const NOW: &str = "now";
@@ -27,6 +27,19 @@ pub(crate) struct Changes {
     next_cursor: Option<String>,
 }
 
+body! {
+    /// Where to go on.
+    #[derive(Debug)]
+    pub(crate) struct Since {
+        /// `since` of the answer before, or `now`.
+        since: Option<AsSent>,
+        /// `next_cursor` of the answer before; the same as `since`.
+        cursor: Option<AsSent>,
+        /// Rows on a page, 1 to 100; 20, where left out.
+        limit: Option<PageLimit> = 20,
+    }
+}
+
 /// Follows what changes
 ///
 /// Everything that was made or changed since a token: the session itself, its results, late work and what was decided on it.
@@ -34,31 +47,18 @@ pub(crate) struct Changes {
 /// `since` it begins with everything there is, with `since=now` behind it. Go on with the `since` of each answer: at once
 /// while `next_cursor` is there, later when it is null.
 #[utoipa::path(get, path = "/v1/tests/sessions/changes", tag = "sessions",
-    params(("since" = Option<String>, Query, description = "`since` of the answer before, or `now`."),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the answer before; the same as `since`."),
-           ("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20)),
-    responses((status = 200, description = "One page.", body = Changes),
-              (status = 400, description = "The token is not of this feed.", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 410, description = "The token is from before a restore.", body = ProblemBody,
-               content_type = "application/problem+json")))]
-pub(crate) async fn changes(
-    request: HttpRequest,
-    principal: Principal,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let mut params = Params::of(&request)?;
-    let page = params.page();
-    let since = params.optional("since").map(|AsSent(since)| since);
-    if since.is_some() && page.cursor.is_some() {
-        params.refuse("cursor", "stands for `since`; give one of them");
+    params(Params<Since>),
+    responses((status = 200, description = "One page.", body = Changes)))]
+pub(crate) async fn changes(Params(wanted): Params<Since>, call: Call) -> Result<HttpResponse, Problem> {
+    let Call { request, state, .. } = &call;
+    if wanted.since.is_some() && wanted.cursor.is_some() {
+        return Err(Problem::invalid_field("cursor", "stands for `since`; give one of them"));
     }
-    params.finish()?;
-    let token = since.or_else(|| page.cursor.clone());
-    let limit = page.rows_max();
-    let organisation_id = principal.organisation_id;
+    let token = wanted.since.or(wanted.cursor).map(|AsSent(token)| token);
+    let limit = rows_max(wanted.limit);
+    let organisation_id = call.organisation_id();
     let scope = WalkScope { organisation_id, list: "/v1/tests/sessions/changes", filters: "" };
-    let tx = state.database.tenant(organisation_id).read().await?;
+    let tx = call.read().await?;
     let is_now = token.as_deref() == Some(NOW);
     let follow = state.cursor_key.follow(&tx, token.as_deref().filter(|_| !is_now), scope).await?;
     let changed = match is_now {
@@ -73,7 +73,7 @@ pub(crate) async fn changes(
     let data = sessions.map(|(session, summary)| SessionView::new(session, summary)).collect();
     let mut response = HttpResponse::Ok();
     if let Some(cursor) = &next_cursor {
-        response.insert_header(link_next(&request, &["cursor", "since"], cursor));
+        response.insert_header(link_next(request, &["cursor", "since"], cursor));
     }
     Ok(response.json(Changes { data, since, next_cursor }))
 }

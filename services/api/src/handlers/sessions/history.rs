@@ -1,6 +1,6 @@
 //! Who changed what of a session, and the session as it was.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use data_encoding::HEXLOWER;
@@ -9,9 +9,13 @@ use firemode_domain::document::{
     VectorClock, covered_by,
 };
 use firemode_domain::input::{self, AsSent, At, Faults, FieldError, Input};
+use firemode_domain::session::LateState;
+use firemode_storage::Hold;
 use firemode_storage::changes::change_hash;
 use firemode_storage::history::{self as stored, HistoryEntry, PlacedChange};
-use firemode_web::{Params, Problem, ProblemBody, WalkScope};
+use firemode_storage::page::Page;
+use firemode_storage::sessions::Session;
+use firemode_web::Problem;
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -20,11 +24,9 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
-use crate::handlers::sessions::lookup::find;
+use crate::call::Call;
 use crate::handlers::sessions::view::SessionDetail;
-use crate::list::List;
-use crate::principal::Principal;
-use crate::state::State;
+use crate::list::{Everything, List, Listing};
 
 /// A request for a past document waits so long for those before it.
 const PAST_WAIT_SECONDS_MAX: u64 = 10;
@@ -53,8 +55,8 @@ pub(crate) struct HistoryView {
     clock_suspect: bool,
     /// What became of it; `apart` for late work that was not accepted.
     standing: Standing,
-    /// `late`, `accepted` or `rejected` where it came after the completion.
-    late: Option<String>,
+    /// What was decided on it, where it came after the completion.
+    late: Option<LateState>,
     /// What it changed.
     touched: Vec<Touch>,
     /// True where it changed more places than are named here.
@@ -65,36 +67,19 @@ pub(crate) struct HistoryView {
 ///
 /// Every change of the session's document, newest first, late work included.
 #[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/history", tag = "sessions",
-    params(("session_id" = Uuid, Path),
-           ("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before.")),
-    responses((status = 200, description = "One page.", body = List<HistoryView>),
-              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
-               content_type = "application/problem+json")))]
-pub(crate) async fn history(
-    id: web::Path<Uuid>,
-    request: HttpRequest,
-    principal: Principal,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let mut params = Params::of(&request)?;
-    let page = params.page();
-    params.finish()?;
-    let organisation_id = principal.organisation_id;
-    let path = format!("/v1/tests/sessions/{id}/history");
-    let scope = WalkScope { organisation_id, list: &path, filters: "" };
-    let tx = state.database.tenant(organisation_id).read().await?;
-    find(&tx, organisation_id, *id).await?;
-    let walk = state.cursor_key.walk(&tx, &page, scope).await?;
-    let page = stored::list(&tx, organisation_id, *id, &walk).await?;
-    let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
-    let look = |document: &SessionDocument| {
-        page.rows.into_iter().map(|entry| tell(document, entry)).collect::<Result<Vec<_>, _>>()
-    };
-    let data = state.documents.read(&tx, organisation_id, *id, look).await??;
-    Ok(List { data, next_cursor }.respond(&request))
+    params(("session_id" = Uuid, Path), Listing<Everything>),
+    responses((status = 200, description = "One page.", body = List<HistoryView>)))]
+pub(crate) async fn history(id: web::Path<Uuid>, list: Listing<Everything>) -> Result<HttpResponse, Problem> {
+    list.answer_within::<Session, _>(*id, async |tx, Listing { call, .. }, walk| {
+        let organisation_id = call.organisation_id();
+        let Page { rows, next } = stored::list(tx, organisation_id, *id, walk).await?;
+        let look = |document: &SessionDocument| {
+            rows.into_iter().map(|entry| tell(document, entry)).collect::<Result<Vec<_>, _>>()
+        };
+        let rows = call.state.documents.read(tx, organisation_id, *id, look).await??;
+        Ok(Page { rows, next })
+    })
+    .await
 }
 
 fn tell(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, Problem> {
@@ -117,6 +102,7 @@ fn tell(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, 
 }
 
 /// A clock from a query: JSON, or the same in base64url.
+#[derive(Debug)]
 pub(crate) struct PastClock(pub(crate) VectorClock);
 
 impl Input for PastClock {
@@ -150,21 +136,16 @@ impl Input for PastClock {
 ///
 /// # Errors
 /// 404, 422 for a clock that names changes which are not on record, 503 where too many ask for the past.
-pub(crate) async fn detail_at(
-    state: &State,
-    organisation_id: Uuid,
-    id: Uuid,
-    clock: &VectorClock,
-) -> Result<SessionDetail, Problem> {
+pub(crate) async fn detail_at(call: &Call, id: Uuid, clock: &VectorClock) -> Result<SessionDetail, Problem> {
     // Such a document is built for one request and thrown away, so only few of them may be built at a time. The turn comes
     // first: who waits for it holds no connection.
     let wait = Duration::from_secs(PAST_WAIT_SECONDS_MAX);
-    let turn = tokio::time::timeout(wait, state.past_documents.acquire()).await;
+    let turn = tokio::time::timeout(wait, call.state.past_documents.acquire()).await;
     let _turn =
         turn.map_err(|_| Problem::unavailable("Many requests look into the past at once. Try again."))?;
-    let tx = state.database.tenant(organisation_id).read().await?;
-    let session = find(&tx, organisation_id, id).await?;
-    let changes = stored::placed(&tx, organisation_id, id).await?;
+    let tx = call.read().await?;
+    let session: Session = call.find(&tx, id, Hold::None).await?;
+    let changes = stored::placed(&tx, call.organisation_id(), id).await?;
     drop(tx);
     let places = changes.iter().map(place).collect::<Result<Vec<_>, _>>()?;
     let covered =

@@ -4,24 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use firemode_domain::audit::ItemsOnRecord;
+use firemode_domain::audit::{OnRecord, Record};
 use firemode_domain::document::{ChangeHash, ItemSeed, ItemsRefusal, NewChange, SessionDocument};
 use firemode_domain::session::Intake;
 use firemode_storage::changes::{self, Arrival, Origin, Reliance};
 use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, WarmSession};
-use firemode_storage::sessions::{self, Hold};
-use firemode_storage::{Transaction, audit, recent_sessions};
+use firemode_storage::sessions::Session;
+use firemode_storage::{Hold, Transaction, audit, recent_sessions};
 use firemode_web::shapes::told_clock;
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, catalogue};
+use firemode_web::{Body, Key, Outcome, Problem, catalogue};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::acts::{act, on_record};
-use crate::handlers::sessions::lookup::no_such_session;
+use crate::call::Call;
 use crate::handlers::sessions::new_items::{AddItemsSchema, Items, seeds};
-use crate::principal::Principal;
-use crate::state::State;
+use crate::object::on_record;
 
 /// Ids that the audit log names for one request; it always tells how many there are.
 const AUDITED_IDS_MAX: usize = 100;
@@ -55,24 +53,19 @@ struct AddedItem {
 /// All of them, or none. For a completed session they are kept as late work until a manager decides.
 #[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/items", tag = "sessions", request_body = AddItemsSchema,
     params(("session_id" = Uuid, Path),
-           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+           Key),
     responses((status = 201, description = "Added.", body = ItemsAdded),
-              (status = 409, description = "There is an item with such an id already, or the session is cancelled.",
-               body = ProblemBody, content_type = "application/problem+json")))]
+              (status = 409, description = "There is an item with such an id already, or the session is cancelled.")))]
 pub(crate) async fn add_items(
     session_id: web::Path<Uuid>,
     body: Body<Items>,
     key: Key,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
     let items = &body.value;
-    let mut addition =
-        Addition { state: &state, principal: &principal, context, warm: None, is_ahead: false };
-    let outcome = state
-        .run_once(&principal, &key, &body.fingerprint, async |tx| addition.run(tx, *session_id, items).await)
-        .await;
+    let mut addition = Addition { call: &call, warm: None, is_ahead: false };
+    let outcome =
+        call.run_once(&key, &body.fingerprint, async |tx| addition.run(tx, *session_id, items).await).await;
     // A document that is ahead of a database whose commit may have failed is forgotten, and with it the actor that wrote.
     if let Some((mut lease, documents)) = addition.warm
         && (outcome.is_ok() || !addition.is_ahead)
@@ -84,9 +77,7 @@ pub(crate) async fn add_items(
 
 /// One request.
 struct Addition<'a> {
-    state: &'a State,
-    principal: &'a Principal,
-    context: RequestContext,
+    call: &'a Call,
     /// The session's documents, once they were taken.
     warm: Option<(Lease<'a>, Box<WarmSession>)>,
     /// True when they have what may not be committed.
@@ -95,10 +86,9 @@ struct Addition<'a> {
 
 impl Addition<'_> {
     async fn run(&mut self, tx: &Transaction, id: Uuid, items: &Items) -> Result<Outcome, Problem> {
-        let organisation_id = self.principal.organisation_id;
+        let organisation_id = self.call.organisation_id();
         // Held before the documents are taken, as everybody in this process does who needs both.
-        let session = sessions::find(tx, organisation_id, id, Hold::AgainstChange).await?;
-        let session = session.ok_or_else(no_such_session)?;
+        let session: Session = self.call.find(tx, id, Hold::AgainstChange).await?;
         let is_late = match session.status.intake() {
             Intake::Accept => false,
             Intake::Late => true,
@@ -114,17 +104,8 @@ impl Addition<'_> {
         let changes = self.write(tx, id, seeds, items, is_late).await?;
         let answer = self.answer(id, added, &changes, is_late).await?;
         let commitments = audit::commitments(tx, organisation_id, id).await?;
-        let told = answer.items.iter().take(AUDITED_IDS_MAX);
-        let added = ItemsOnRecord {
-            items: told.map(|item| commitments.to_all_but_code("id", &item.id)).collect(),
-            item_count: answer.items.len(),
-            late: answer.late,
-            heads: answer.heads.clone(),
-        };
-        let resource = ("session", id);
-        let event =
-            act(self.principal, self.context, "session.add_items", resource, None, on_record(&added)?);
-        audit::record(tx, &[event]).await?;
+        let added = on_record(&commitments, &answer)?;
+        self.call.record(tx, "session.add_items", ("session", id), None, added).await?;
         Outcome::new(StatusCode::CREATED, &answer)
     }
 
@@ -137,8 +118,9 @@ impl Addition<'_> {
         items: &Items,
         is_late: bool,
     ) -> Result<Vec<NewChange>, Problem> {
-        let (organisation_id, user_id) = (self.principal.organisation_id, self.principal.user_id);
+        let (organisation_id, user_id) = (self.call.organisation_id(), self.call.user_id());
         let mut lease = self
+            .call
             .state
             .documents
             .lease(organisation_id, session_id)
@@ -153,11 +135,12 @@ impl Addition<'_> {
         }
         let document = if is_late { &mut documents.with_late } else { &mut documents.record };
         let received_at = changes::received_at(tx).await?;
-        let limits = self.state.limits.clone();
+        let limits = self.call.state.limits.clone();
         let additions = Additions { items: seeds, user_id, received_at, limits };
         let written = document.add_items(additions, &mut self.is_ahead).await?;
         let written = written.map_err(|refusal| refused(&refusal, items))?;
-        let origin = Origin { organisation_id, session_id, user_id, instance_id: self.state.instance_id };
+        let origin =
+            Origin { organisation_id, session_id, user_id, instance_id: self.call.state.instance_id };
         let arrival =
             |change| Arrival { origin, change: changes::NewChange::of(change, Vec::new()), is_late };
         changes::require(tx, Reliance { organisation_id, session_id, hashes: &relied_on(&written) }).await?;
@@ -184,6 +167,16 @@ impl Addition<'_> {
         let (vector_clock, heads, item_count) = documents.record.look(look).await?;
         let late = if is_late { items.len() } else { 0 };
         Ok(ItemsAdded { session_id, items, item_count, vector_clock, heads, late })
+    }
+}
+
+impl OnRecord for ItemsAdded {
+    fn on_record(&self, record: &mut Record<'_>) {
+        let told = self.items.iter().take(AUDITED_IDS_MAX).map(|item| item.id.as_str());
+        record.codes("items", "id", told);
+        record.plain("item_count", self.items.len());
+        record.plain("late", self.late);
+        record.codes("heads", "head", self.heads.iter().map(String::as_str));
     }
 }
 

@@ -1,19 +1,16 @@
 //! Work that came after its session was completed, and what a manager makes of it.
 
 use actix_web::{HttpResponse, web};
-use firemode_storage::audit;
+use firemode_storage::Hold;
 use firemode_storage::changes::{self, LateDecision};
-use firemode_storage::sessions::{self, Hold};
-use firemode_web::{Problem, RequestContext};
+use firemode_storage::sessions::Session;
+use firemode_web::Problem;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::acts::act;
-use crate::handlers::sessions::lookup::no_such_session;
-use crate::principal::Principal;
-use crate::state::State;
+use crate::call::Call;
 
 /// What was decided about late work.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,13 +27,8 @@ pub(crate) struct LateDecided {
 #[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/late/accept", tag = "sessions",
     params(("session_id" = Uuid, Path)),
     responses((status = 200, description = "Merged into the document.", body = LateDecided)))]
-pub(crate) async fn accept_late(
-    id: web::Path<Uuid>,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    decide(*id, LateDecision::Accept, &principal, context, &state).await
+pub(crate) async fn accept_late(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
+    decide(*id, LateDecision::Accept, &call).await
 }
 
 /// Keeps late work apart for good
@@ -45,33 +37,19 @@ pub(crate) async fn accept_late(
 #[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/late/reject", tag = "sessions",
     params(("session_id" = Uuid, Path)),
     responses((status = 200, description = "Kept apart.", body = LateDecided)))]
-pub(crate) async fn reject_late(
-    id: web::Path<Uuid>,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    decide(*id, LateDecision::Reject, &principal, context, &state).await
+pub(crate) async fn reject_late(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
+    decide(*id, LateDecision::Reject, &call).await
 }
 
-async fn decide(
-    id: Uuid,
-    decision: LateDecision,
-    principal: &Principal,
-    context: RequestContext,
-    state: &State,
-) -> Result<HttpResponse, Problem> {
+async fn decide(id: Uuid, decision: LateDecision, call: &Call) -> Result<HttpResponse, Problem> {
     let (name, action) = match decision {
         LateDecision::Accept => ("accepted", "late.accept"),
         LateDecision::Reject => ("rejected", "late.reject"),
     };
-    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
-    let session = sessions::find(&tx, principal.organisation_id, id, Hold::Alone).await?;
-    session.ok_or_else(no_such_session)?;
-    let changes =
-        changes::decide_late(&tx, principal.organisation_id, id, principal.user_id, decision).await?;
-    let event = act(principal, context, action, ("session", id), None, Some(json!({"changes": changes})));
-    audit::record(&tx, &[event]).await?;
+    let tx = call.transaction().await?;
+    call.find::<Session>(&tx, id, Hold::Alone).await?;
+    let changes = changes::decide_late(&tx, call.organisation_id(), id, call.user_id(), decision).await?;
+    call.record(&tx, action, ("session", id), None, Some(json!({"changes": changes}))).await?;
     tx.commit().await?;
     Ok(HttpResponse::Ok().json(LateDecided { session_id: id, state: name, changes }))
 }

@@ -5,7 +5,6 @@ pub(crate) mod feed;
 pub(crate) mod history;
 pub(crate) mod items;
 pub(crate) mod late;
-pub(crate) mod lookup;
 mod new_items;
 pub(crate) mod sync;
 mod view;
@@ -13,27 +12,25 @@ mod view;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
-use firemode_domain::audit::{Commitments, NewSessionOnRecord, SessionOnRecord};
 use firemode_domain::body;
 use firemode_domain::document::{ItemSeed, SessionDocument, time_ordered_actor};
 use firemode_domain::input::{self, At, Faults, Given, Line, Time};
 use firemode_domain::session::{SessionStatus, TransitionError};
 use firemode_storage::assets::Asset;
 use firemode_storage::changes::{self, Origin};
-use firemode_storage::sessions::{self, Hold, NewSession, Session, SessionFilter, SessionPatch};
-use firemode_storage::{Transaction, assets, audit, buildings, recent_sessions, users};
-use firemode_web::{Body, Key, Outcome, Params, Problem, ProblemBody, RequestContext, WalkScope, refuse};
+use firemode_storage::page::Page;
+use firemode_storage::sessions::{self, NewSession, Session, SessionFilter};
+use firemode_storage::{Hold, Transaction, assets, audit, buildings, recent_sessions, users};
+use firemode_web::{Body, Key, Outcome, Params, Problem, refuse};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::acts::{act, on_record};
-use crate::etag;
+use crate::call::Call;
+use crate::etag::{self, IfMatch};
 use crate::handlers::sessions::history::{PastClock, detail_at};
-use crate::handlers::sessions::lookup::{find, no_such_session};
 use crate::handlers::sessions::view::{SessionDetail, SessionView, Summary};
-use crate::list::List;
-use crate::principal::Principal;
-use crate::state::State;
+use crate::list::{Filters, List, Listing};
+use crate::object::{Object, on_record};
 
 body! {
     /// A session to be made.
@@ -64,46 +61,43 @@ body! {
     }
 }
 
+impl Object for Session {
+    const NOUN: &'static str = "session";
+    const CALLED: &'static str = "test session";
+}
+
+impl Filters for SessionFilter {
+    fn scope(&self, path: &str, _: Option<Uuid>) -> (String, String) {
+        let (statuses, building_id, technician_id) = (&self.status.0, self.building_id, self.technician_id);
+        let (from, to) = (self.date_from.map(Time::get), self.date_to.map(Time::get));
+        let filters = format!(
+            "SessionFilter {{ statuses: {statuses:?}, building_id: {building_id:?}, from: {from:?}, to: {to:?}, \
+             technician_id: {technician_id:?} }}"
+        );
+        (path.to_owned(), filters)
+    }
+}
+
 /// Opens a test session
 ///
 /// Every asset becomes an item of its document.
-#[utoipa::path(post, path = "/v1/tests/sessions", tag = "sessions", request_body = CreateSession,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+#[utoipa::path(post, path = "/v1/tests/sessions", tag = "sessions", request_body = CreateSession, params(Key),
     responses((status = 201, description = "Opened.", body = SessionView)))]
-pub(crate) async fn create(
-    body: Body<CreateSession>,
-    key: Key,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let outcome = state
-        .run_once(&principal, &key, &body.fingerprint, async |tx| {
-            let view = open(tx, &body.value, &principal, &state).await?;
-            let commitments = audit::commitments(tx, principal.organisation_id, view.id).await?;
-            let opened = NewSessionOnRecord {
-                building_id: view.building_id,
-                name: commitments.to_text("name", &view.name),
-                technician_id: view.technician_id,
-                item_count: view.item_count,
-                heads: view.heads.clone(),
-            };
-            let resource = ("session", view.id);
-            let event = act(&principal, context, "session.create", resource, None, on_record(&opened)?);
-            audit::record(tx, &[event]).await?;
+pub(crate) async fn create(body: Body<CreateSession>, key: Key, call: Call) -> Result<HttpResponse, Problem> {
+    let outcome = call
+        .run_once(&key, &body.fingerprint, async |tx| {
+            let view = open(tx, &body.value, &call).await?;
+            let commitments = audit::commitments(tx, call.organisation_id(), view.id).await?;
+            let opened = on_record(&commitments, &view)?;
+            call.record(tx, "session.create", (Session::NOUN, view.id), None, opened).await?;
             Outcome::new(StatusCode::CREATED, &view)
         })
         .await?;
-    Ok(outcome.respond())
+    call.created(outcome, SessionView::etag_of_body)
 }
 
-async fn open(
-    tx: &Transaction,
-    new: &CreateSession,
-    principal: &Principal,
-    state: &State,
-) -> Result<SessionView, Problem> {
-    let organisation_id = principal.organisation_id;
+async fn open(tx: &Transaction, new: &CreateSession, call: &Call) -> Result<SessionView, Problem> {
+    let (organisation_id, user_id) = (call.organisation_id(), call.user_id());
     let mut faults = Faults::default();
     let building = buildings::find(tx, organisation_id, new.building_id).await?;
     match &building {
@@ -132,99 +126,71 @@ async fn open(
         building_id: new.building_id,
         name: &name,
         technician_id: new.technician_id,
-        created_by: principal.user_id,
+        created_by: user_id,
         item_count: i32::try_from(seeds.len()).map_err(Problem::internal)?,
     };
     let session = sessions::insert(tx, organisation_id, &session).await?;
-    let origin = Origin {
-        organisation_id,
-        session_id: session.id,
-        user_id: principal.user_id,
-        instance_id: state.instance_id,
-    };
+    let origin =
+        Origin { organisation_id, session_id: session.id, user_id, instance_id: call.state.instance_id };
     let received_at = changes::insert(tx, &origin, &[changes::NewChange::of(&change, Vec::new())]).await?;
     recent_sessions::note(tx, &[origin.visit()]).await?;
     let mut document = SessionDocument::empty();
-    document.integrate([change.recorded(principal.user_id, received_at)]);
+    document.integrate([change.recorded(user_id, received_at)]);
     Ok(SessionView::new(session, Summary::of(&document)))
 }
 
 /// Lists test sessions, newest first
-#[utoipa::path(get, path = "/v1/tests/sessions", tag = "sessions",
-    params(("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-           ("status" = Option<Vec<SessionStatus>>, Query, description = "Any of these; may be repeated."),
-           ("building_id" = Option<Uuid>, Query, description = "Sessions in one building."),
-           ("date_from" = Option<String>, Query, description = "Made at or after (RFC 3339)."),
-           ("date_to" = Option<String>, Query, description = "Made at or before (RFC 3339)."),
-           ("technician_id" = Option<Uuid>, Query, description = "Sessions of one technician.")),
-    responses((status = 200, description = "One page.", body = List<SessionView>),
-              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
-               content_type = "application/problem+json")))]
-pub(crate) async fn list(
-    request: HttpRequest,
-    principal: Principal,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let mut params = Params::of(&request)?;
-    let page = params.page();
-    let filter = SessionFilter {
-        statuses: params.repeated("status"),
-        building_id: params.optional("building_id"),
-        from: params.optional("date_from").map(Time::get),
-        to: params.optional("date_to").map(Time::get),
-        technician_id: params.optional("technician_id"),
-    };
-    params.finish()?;
-    let filters = format!("{filter:?}");
-    let organisation_id = principal.organisation_id;
-    let scope = WalkScope { organisation_id, list: "/v1/tests/sessions", filters: &filters };
-    let tx = state.database.tenant(organisation_id).read().await?;
-    let walk = state.cursor_key.walk(&tx, &page, scope).await?;
-    let page = sessions::list(&tx, organisation_id, &filter, &walk).await?;
-    let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
-    let ids: Vec<Uuid> = page.rows.iter().map(|session| session.id).collect();
-    let summaries = state.documents.read_many(&tx, organisation_id, &ids, Summary::of).await?;
-    let rows = page.rows.into_iter().zip(summaries);
-    let data = rows.map(|(session, summary)| SessionView::new(session, summary)).collect();
-    Ok(List { data, next_cursor }.respond(&request))
+#[utoipa::path(get, path = "/v1/tests/sessions", tag = "sessions", params(Listing<SessionFilter>),
+    responses((status = 200, description = "One page.", body = List<SessionView>)))]
+pub(crate) async fn list(list: Listing<SessionFilter>) -> Result<HttpResponse, Problem> {
+    list.answer(async |tx, Listing { call, filter, .. }, walk| {
+        let organisation_id = call.organisation_id();
+        let page = sessions::list(tx, organisation_id, filter, walk).await?;
+        let ids: Vec<Uuid> = page.rows.iter().map(|session| session.id).collect();
+        let summaries = call.state.documents.read_many(tx, organisation_id, &ids, Summary::of).await?;
+        let mut summaries = summaries.into_iter();
+        let rows = page.rows.into_iter().zip(&mut summaries);
+        let rows = rows.map(|(session, summary)| SessionView::new(session, summary)).collect();
+        Ok(Page { rows, next: page.next })
+    })
+    .await
+}
+
+body! {
+    /// Which moment of a session is wanted.
+    #[derive(Debug)]
+    pub(crate) struct Moment {
+        /// A vector clock of this session: a JSON object from actor to number, plain or in base64url.
+        at: Option<PastClock>,
+    }
 }
 
 /// Reads a test session with its merged document
 ///
 /// With `at`, a vector clock: the document, its conflicts and held changes as a reader with that clock had seen them.
 #[utoipa::path(get, path = "/v1/tests/sessions/{session_id}", tag = "sessions",
-    params(("session_id" = Uuid, Path),
-           ("at" = Option<String>, Query,
-            description = "A vector clock of this session: a JSON object from actor to number, plain or in base64url.")),
+    params(("session_id" = Uuid, Path), Params<Moment>),
     responses((status = 200, description = "The session; `ETag` names its state.", body = SessionDetail),
               (status = 304, description = "You have it already.")))]
 pub(crate) async fn get(
     id: web::Path<Uuid>,
-    request: HttpRequest,
-    principal: Principal,
-    state: web::Data<State>,
+    Params(Moment { at }): Params<Moment>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
-    let mut params = Params::of(&request)?;
-    let at: Option<PastClock> = params.optional("at");
-    params.finish()?;
-    let organisation_id = principal.organisation_id;
     let detail = match at {
-        Some(PastClock(clock)) => detail_at(&state, organisation_id, *id, &clock).await?,
-        None => present_detail(&state, organisation_id, *id).await?,
+        Some(PastClock(clock)) => detail_at(&call, *id, &clock).await?,
+        None => present_detail(&call, *id).await?,
     };
-    state.note_fetched(&principal, *id).await;
-    answer(&request, detail)
+    call.state.note_fetched(&call.principal, *id).await;
+    answer(&call.request, detail)
 }
 
-async fn present_detail(state: &State, organisation_id: Uuid, id: Uuid) -> Result<SessionDetail, Problem> {
-    let tx = state.database.tenant(organisation_id).read().await?;
-    let session = find(&tx, organisation_id, id).await?;
-    let late = changes::count_late(&tx, organisation_id, id).await?;
+async fn present_detail(call: &Call, id: Uuid) -> Result<SessionDetail, Problem> {
+    let tx = call.read().await?;
+    let session: Session = call.find(&tx, id, Hold::None).await?;
+    let late = changes::count_late(&tx, call.organisation_id(), id).await?;
     let look = move |document: &SessionDocument| SessionDetail::new(session, document, late);
-    Ok(state.documents.read(&tx, organisation_id, id, look).await?)
+    Ok(call.state.documents.read(&tx, call.organisation_id(), id, look).await?)
 }
 
 fn answer(request: &HttpRequest, detail: SessionDetail) -> Result<HttpResponse, Problem> {
@@ -237,38 +203,26 @@ fn answer(request: &HttpRequest, detail: SessionDetail) -> Result<HttpResponse, 
 
 /// Renames, assigns, completes, cancels or reopens a test session
 #[utoipa::path(patch, path = "/v1/tests/sessions/{session_id}", tag = "sessions", request_body = UpdateSession,
-    params(("session_id" = Uuid, Path),
-           ("If-Match" = Option<String>, Header, description = "`ETag` of the state that you read.")),
-    responses((status = 200, description = "Changed.", body = SessionView),
-              (status = 412, description = "It has changed since you read it.", body = ProblemBody,
-               content_type = "application/problem+json")))]
+    params(("session_id" = Uuid, Path), IfMatch),
+    responses((status = 200, description = "Changed, or as it was.", body = SessionView)))]
 pub(crate) async fn update(
     id: web::Path<Uuid>,
-    request: HttpRequest,
     body: Body<UpdateSession>,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
-    let organisation_id = principal.organisation_id;
-    let tx = state.database.tenant(organisation_id).transaction().await?;
+    let organisation_id = call.organisation_id();
+    let tx = call.transaction().await?;
     // Held alone: results hold it together, so none of them can cross a completion.
-    let before = sessions::find(&tx, organisation_id, *id, Hold::Alone).await?;
-    let before = before.ok_or_else(no_such_session)?;
-    let summary = state.documents.read(&tx, organisation_id, *id, Summary::of).await?;
+    let before: Session = call.find(&tx, *id, Hold::Alone).await?;
+    let summary = call.state.documents.read(&tx, organisation_id, *id, Summary::of).await?;
     let seen = SessionView::new(before.clone(), summary.clone());
-    etag::check_if_match(&request, &seen.etag()?)?;
-    let UpdateSession { name, technician_id, status: Given(status) } = body.value;
-    let mut faults = Faults::default();
-    check_technician(&tx, organisation_id, technician_id.0.flatten(), &mut faults).await?;
-    match before.status.check_step(status.unwrap_or(before.status), principal.role) {
-        Ok(()) => {}
-        Err(error @ TransitionError::NotAllowed) => return Err(Problem::forbidden(error.to_string())),
-        Err(error) => faults.add(&At::named("status"), error.to_string()),
-    }
-    refuse(faults)?;
-    let patch = SessionPatch { name: name.0.map(Line::into_string), technician_id: technician_id.0, status };
-    let after = sessions::update(&tx, organisation_id, *id, &patch).await?;
+    call.check_if_match(&seen.etag()?)?;
+    let mut wanted = before.clone();
+    body.value.apply(&mut wanted);
+    check_change(&tx, &call, &before, &wanted).await?;
+    let Some(after) = sessions::update(&tx, organisation_id, &wanted).await? else {
+        return seen.respond();
+    };
     let action = match (before.status, after.status) {
         (from, to) if from == to => "session.update",
         (SessionStatus::Completed, SessionStatus::Active) => "session.reopen",
@@ -276,14 +230,36 @@ pub(crate) async fn update(
         (_, SessionStatus::Cancelled) => "session.cancel",
         _ => "session.activate",
     };
-    let commitments = audit::commitments(&tx, organisation_id, *id).await?;
-    let (was, is) = (record_of(&commitments, &before), record_of(&commitments, &after));
-    let event = act(&principal, context, action, ("session", *id), on_record(&was)?, on_record(&is)?);
-    audit::record(&tx, &[event]).await?;
+    call.record_change(&tx, action, &before, &after).await?;
     tx.commit().await?;
-    let view = SessionView::new(after, summary);
-    let tag = view.etag()?;
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(view))
+    SessionView::new(after, summary).respond()
+}
+
+impl UpdateSession {
+    fn apply(self, session: &mut Session) {
+        self.name.apply(&mut session.name);
+        self.technician_id.apply(&mut session.technician_id);
+        self.status.apply(&mut session.status);
+    }
+}
+
+/// May the caller make this of a session?
+async fn check_change(
+    tx: &Transaction,
+    call: &Call,
+    before: &Session,
+    wanted: &Session,
+) -> Result<(), Problem> {
+    let mut faults = Faults::default();
+    if wanted.technician_id != before.technician_id {
+        check_technician(tx, call.organisation_id(), wanted.technician_id, &mut faults).await?;
+    }
+    match before.status.check_step(wanted.status, call.principal.role) {
+        Ok(()) => {}
+        Err(error @ TransitionError::NotAllowed) => return Err(Problem::forbidden(error.to_string())),
+        Err(error) => faults.add(&At::named("status"), error.to_string()),
+    }
+    refuse(faults)
 }
 
 async fn check_technician(
@@ -313,13 +289,5 @@ fn seed(asset: Asset) -> ItemSeed {
         label: Some(asset.label),
         location: Some(asset.location),
         data: None,
-    }
-}
-
-fn record_of(commitments: &Commitments, session: &Session) -> SessionOnRecord {
-    SessionOnRecord {
-        name: commitments.to_text("name", &session.name),
-        status: session.status,
-        technician_id: session.technician_id,
     }
 }

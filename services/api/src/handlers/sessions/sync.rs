@@ -3,16 +3,17 @@
 use actix_web::{HttpResponse, web};
 use data_encoding::HEXLOWER;
 use firemode_domain::document::SessionDocument;
+use firemode_domain::session::LateState;
+use firemode_storage::Hold;
 use firemode_storage::history::{self, LateChange, Writer};
+use firemode_storage::sessions::Session;
 use firemode_web::Problem;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::handlers::sessions::lookup::find;
-use crate::principal::Principal;
-use crate::state::State;
+use crate::call::Call;
 
 /// Rows of each kind that are told; the totals count all.
 const ROWS_MAX: usize = 1_000;
@@ -81,8 +82,8 @@ struct LateView {
     device: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     received_at: OffsetDateTime,
-    /// `late`, `accepted` or `rejected`.
-    state: String,
+    /// What was decided on it.
+    state: LateState,
     /// Who decided on it.
     decided_by: Option<Uuid>,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -111,14 +112,10 @@ struct WriterView {
 #[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/sync", tag = "sessions",
     params(("session_id" = Uuid, Path)),
     responses((status = 200, description = "How it goes.", body = SyncView)))]
-pub(crate) async fn sync(
-    id: web::Path<Uuid>,
-    principal: Principal,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let organisation_id = principal.organisation_id;
-    let tx = state.database.tenant(organisation_id).read().await?;
-    find(&tx, organisation_id, *id).await?;
+pub(crate) async fn sync(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
+    let (organisation_id, state) = (call.organisation_id(), &call.state);
+    let tx = call.read().await?;
+    call.find::<Session>(&tx, *id, Hold::None).await?;
     let look = |document: &SessionDocument| (document.held_since(), document.quarantined());
     let (mut held, mut quarantined) = state.documents.read(&tx, organisation_id, *id, look).await?;
     let rows_max = i64::try_from(ROWS_MAX).map_err(Problem::internal)?;

@@ -1,5 +1,8 @@
 //! Test sessions as clients see them.
 
+use actix_web::HttpResponse;
+use actix_web::http::header::ETAG;
+use firemode_domain::audit::{OnRecord, Record};
 use firemode_domain::document::{Conflict, Held, SessionDocument, VectorClock, time_ordered_actor};
 use firemode_domain::session::SessionStatus;
 use firemode_storage::sessions::Session;
@@ -7,6 +10,7 @@ use firemode_web::Problem;
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -83,6 +87,10 @@ impl Summary {
     }
 }
 
+fn tag(vector_clock: &impl Serialize, updated_at: OffsetDateTime) -> serde_json::Result<String> {
+    Ok(etag::of_bytes(&serde_json::to_vec(&(vector_clock, updated_at.unix_timestamp_nanos()))?))
+}
+
 impl SessionView {
     pub(crate) fn new(session: Session, summary: Summary) -> Self {
         Self {
@@ -102,8 +110,30 @@ impl SessionView {
 
     /// Names the session's state: what is merged, and the row.
     pub(crate) fn etag(&self) -> Result<String, Problem> {
-        let state = serde_json::to_vec(&(&self.vector_clock, self.updated_at.unix_timestamp_nanos()));
-        Ok(etag::of_bytes(&state.map_err(Problem::internal)?))
+        tag(&self.vector_clock, self.updated_at).map_err(Problem::internal)
+    }
+
+    /// The answer with it and its `ETag`.
+    pub(crate) fn respond(self) -> Result<HttpResponse, Problem> {
+        let tag = self.etag()?;
+        Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(self))
+    }
+
+    /// The same from its JSON.
+    pub(crate) fn etag_of_body(body: &Value) -> Option<String> {
+        let updated_at = OffsetDateTime::parse(body["updated_at"].as_str()?, &Rfc3339).ok()?;
+        tag(&body["vector_clock"], updated_at).ok()
+    }
+}
+
+/// A session as it is opened.
+impl OnRecord for SessionView {
+    fn on_record(&self, record: &mut Record<'_>) {
+        record.plain("building_id", self.building_id);
+        record.text("name", self.name.as_str());
+        record.plain("technician_id", self.technician_id);
+        record.plain("item_count", self.item_count);
+        record.codes("heads", "head", self.heads.iter().map(String::as_str));
     }
 }
 

@@ -13,7 +13,7 @@ use firemode_identity::keys::note_encryption;
 use firemode_storage::account_tokens::{self, NewAccountToken, TokenKind};
 use firemode_storage::users::{self, NewUser, User};
 use firemode_storage::{Transaction, audit};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, catalogue};
+use firemode_web::{Body, Key, Outcome, Problem, RequestContext, catalogue};
 use serde::Serialize;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -22,6 +22,8 @@ use uuid::Uuid;
 
 use crate::acts::act;
 use crate::auth::tokens::new_secret_token;
+use crate::call::Call;
+use crate::etag;
 use crate::handlers::auth::email_taken;
 use crate::handlers::users::UserView;
 use crate::principal::Principal;
@@ -67,20 +69,14 @@ pub(crate) struct Invited {
 #[utoipa::path(post, path = "/v1/users", tag = "users", request_body = Invite,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe; a repeated answer has no token.")),
     responses((status = 201, description = "Invited.", body = Invited),
-              (status = 409, description = "The organisation has a user with this address.", body = ProblemBody,
-               content_type = "application/problem+json")))]
-pub(crate) async fn invite(
-    body: Body<Invite>,
-    key: Key,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
+              (status = 409, description = "The organisation has a user with this address.")))]
+pub(crate) async fn invite(body: Body<Invite>, key: Key, call: Call) -> Result<HttpResponse, Problem> {
     let Invite { email, role, full_name } = body.value;
+    let Call { state, principal, context, .. } = &call;
     // Nobody knows this password: until there is a chosen one, signing in fails as it does with a wrong one.
     let password_hash = state.passwords.hash(&new_secret_token().0).await?;
     let full_name_encrypted = state.vault.encrypt(full_name.as_deref().unwrap_or_default());
-    let (organisation_id, user_id) = (principal.organisation_id, Uuid::now_v7());
+    let (organisation_id, user_id) = (call.organisation_id(), Uuid::now_v7());
     let new = NewUser {
         id: user_id,
         organisation_id,
@@ -91,19 +87,18 @@ pub(crate) async fn invite(
         has_joined: false,
     };
     let (token, hash) = new_secret_token();
-    let outcome = state
-        .run_once(&principal, &key, &body.fingerprint, async |tx| {
+    let outcome = call
+        .run_once(&key, &body.fingerprint, async |tx| {
             users::insert(tx, &new).await.map_err(email_taken)?;
             let user = users::find(tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
-            let invitation = issue(tx, &state, &principal, &user, TokenKind::Invitation, &hash).await?;
+            let invitation = issue(tx, state, principal, &user, TokenKind::Invitation, &hash).await?;
             let after = json!({"role": role});
-            let event = act(&principal, context, "user.invite", ("user", user_id), None, Some(after));
-            audit::record(tx, &[event]).await?;
+            call.record(tx, "user.invite", ("user", user_id), None, Some(after)).await?;
             note_encryption(tx, &state.vault, organisation_id, context.transaction_id).await?;
             Outcome::new(StatusCode::CREATED, &Invited { user: user.into(), invitation })
         })
         .await?;
-    Ok(outcome.reveal("/invitation/token", token)?.respond())
+    call.created(outcome.reveal("/invitation/token", token)?, etag::of_body)
 }
 
 /// Issues an invitation anew
@@ -113,8 +108,7 @@ pub(crate) async fn invite(
     params(("user_id" = Uuid, Path),
            ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe; a repeated answer has no token.")),
     responses((status = 201, description = "The new token.", body = OneTimeToken),
-              (status = 409, description = "The user has joined already, or is disabled.", body = ProblemBody,
-               content_type = "application/problem+json")))]
+              (status = 409, description = "The user has joined already, or is disabled.")))]
 pub(crate) async fn invite_again(
     id: web::Path<Uuid>,
     key: Key,
@@ -130,8 +124,7 @@ pub(crate) async fn invite_again(
 /// The account goes with it, and its address can be invited again.
 #[utoipa::path(delete, path = "/v1/users/{user_id}/invitation", tag = "users", params(("user_id" = Uuid, Path)),
     responses((status = 204, description = "Withdrawn."),
-              (status = 409, description = "The user has joined already, or something on record names it.", body = ProblemBody,
-               content_type = "application/problem+json")))]
+              (status = 409, description = "The user has joined already, or something on record names it.")))]
 pub(crate) async fn withdraw(
     id: web::Path<Uuid>,
     principal: Principal,
@@ -166,8 +159,7 @@ pub(crate) async fn withdraw(
     params(("user_id" = Uuid, Path),
            ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe; a repeated answer has no token.")),
     responses((status = 201, description = "The token.", body = OneTimeToken),
-              (status = 409, description = "The user has yet to accept an invitation, or is disabled.", body = ProblemBody,
-               content_type = "application/problem+json")))]
+              (status = 409, description = "The user has yet to accept an invitation, or is disabled.")))]
 pub(crate) async fn reset_password(
     id: web::Path<Uuid>,
     key: Key,

@@ -11,7 +11,7 @@ use firemode_identity::keys::note_encryption;
 use firemode_storage::audit::AuditFilter;
 use firemode_storage::users::{self, ProfilePatch, User};
 use firemode_storage::{account_tokens, audit};
-use firemode_web::{Body, Key, Outcome, Params, Problem, ProblemBody, RequestContext};
+use firemode_web::{Body, Key, Outcome, Problem, RequestContext};
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -21,10 +21,12 @@ use uuid::Uuid;
 use crate::acts::act;
 use crate::auth::proof::confirm_password;
 use crate::auth::tokens::{end_all, issue};
-use crate::etag;
+use crate::call::Call;
+use crate::etag::{self, IfMatch};
+use crate::handlers;
 use crate::handlers::audit::AuditView;
 use crate::handlers::auth::check_password;
-use crate::list::List;
+use crate::list::{Filters, List, Listing};
 use crate::principal::Principal;
 use crate::profile::{Profile, no_such_user};
 use crate::state::State;
@@ -108,80 +110,78 @@ pub(crate) async fn me(principal: Principal, state: web::Data<State>) -> Result<
 
 /// Changes one's own profile
 #[utoipa::path(patch, path = "/v1/users/me", tag = "users", request_body = UpdateProfile,
-    params(("If-Match" = Option<String>, Header, description = "`ETag` of the state that you read.")),
-    responses((status = 200, description = "Changed.", body = OwnProfile),
-              (status = 412, description = "It has changed since you read it.", body = ProblemBody,
-               content_type = "application/problem+json")))]
-pub(crate) async fn update_me(
-    body: Body<UpdateProfile>,
-    request: HttpRequest,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let (organisation_id, user_id) = (principal.organisation_id, principal.user_id);
+    params(IfMatch),
+    responses((status = 200, description = "Changed.", body = OwnProfile)))]
+pub(crate) async fn update_me(body: Body<UpdateProfile>, call: Call) -> Result<HttpResponse, Problem> {
     let UpdateProfile { full_name: Given(full_name), phone: Given(phone) } = body.value;
+    let (organisation_id, user_id, state) = (call.organisation_id(), call.user_id(), &call.state);
+    let tx = call.transaction().await?;
+    let (before, _) =
+        users::find_for_update(&tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
+    call.check_if_match(&etag::of_time(before.updated_at))?;
+    // What cannot be read any more is replaced by whatever comes.
+    let says = |kept: &[u8], text: &str| state.vault.decrypt(kept).is_ok_and(|known| known == text);
+    let full_name = full_name.filter(|name| !says(&before.full_name_encrypted, name));
     let phone = phone.map(|phone| phone.filter(|phone| !phone.is_empty()));
-    let has_text = full_name.is_some() || phone.as_ref().is_some_and(Option::is_some);
+    let phone = phone.filter(|phone| match (&before.phone_encrypted, phone) {
+        (Some(kept), Some(phone)) => !says(kept, phone),
+        (kept, phone) => kept.is_some() != phone.is_some(),
+    });
+    if full_name.is_none() && phone.is_none() {
+        return Ok(OwnProfile::of(state, before)?.respond());
+    }
     // What was changed, and not to what: names are no matter for a log that is kept for ever.
     let changed = json!({"full_name": full_name.is_some(), "phone": phone.is_some()});
+    let has_text = full_name.is_some() || phone.as_ref().is_some_and(Option::is_some);
     let patch = ProfilePatch {
         full_name_encrypted: full_name.map(|name| state.vault.encrypt(&name)),
         phone_encrypted: phone.map(|phone| phone.map(|phone| state.vault.encrypt(&phone))),
     };
-    let tx = state.database.tenant(organisation_id).transaction().await?;
-    let (before, _) =
-        users::find_for_update(&tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
-    etag::check_if_match(&request, &etag::of_time(before.updated_at))?;
     users::update_profile(&tx, organisation_id, user_id, &patch).await?;
-    let event = act(&principal, context, "user.update_profile", ("user", user_id), None, Some(changed));
-    audit::record(&tx, &[event]).await?;
+    call.record(&tx, "user.update_profile", ("user", user_id), None, Some(changed)).await?;
     if has_text {
-        note_encryption(&tx, &state.vault, organisation_id, context.transaction_id).await?;
+        note_encryption(&tx, &state.vault, organisation_id, call.context.transaction_id).await?;
     }
     let after = users::find(&tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
-    let profile = OwnProfile::of(&state, after)?;
+    let profile = OwnProfile::of(state, after)?;
     tx.commit().await?;
     Ok(profile.respond())
 }
 
+body! {
+    /// Which of the caller's acts are wanted.
+    #[derive(Debug)]
+    pub(crate) struct OwnActs {
+        /// One action.
+        action: Option<Line<64>> = "auth.login",
+        /// How it ended.
+        status: Option<AuditStatus>,
+    }
+}
+
+impl OwnActs {
+    fn of(self, user_id: Uuid) -> AuditFilter {
+        let Self { action, status } = self;
+        AuditFilter { user_id: Some(user_id), action, status, ..AuditFilter::default() }
+    }
+}
+
+impl Filters for OwnActs {}
+
 /// One's own history, newest first
-#[utoipa::path(get, path = "/v1/users/me/audits", tag = "users",
-    params(("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-           ("action" = Option<String>, Query, description = "One action.", example = "auth.login"),
-           ("status" = Option<String>, Query, description = "`success` or `failure`.")),
-    responses((status = 200, description = "One page of what the caller did.", body = List<AuditView>),
-              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
-               content_type = "application/problem+json")))]
-pub(crate) async fn audits(
-    request: HttpRequest,
-    principal: Principal,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let mut params = Params::of(&request)?;
-    let page = params.page();
-    let filter = AuditFilter {
-        user_id: Some(principal.user_id),
-        action: params.optional::<Line<64>>("action").map(Line::into_string),
-        status: params.optional("status").map(|status: AuditStatus| status.as_str().to_owned()),
-        ..AuditFilter::default()
-    };
-    params.finish()?;
-    let list = "/v1/users/me/audits";
-    crate::handlers::audit::respond(&request, &state, principal.organisation_id, list, &page, &filter).await
+#[utoipa::path(get, path = "/v1/users/me/audits", tag = "users", params(Listing<OwnActs>),
+    responses((status = 200, description = "One page of what the caller did.", body = List<AuditView>)))]
+pub(crate) async fn audits(list: Listing<OwnActs>) -> Result<HttpResponse, Problem> {
+    handlers::audit::list(list.narrowed(|acts, call| acts.of(call.user_id()))).await
 }
 
 /// Changes one's own password
 ///
 /// Ends every session, this one included, and gives new tokens.
 #[utoipa::path(post, path = "/v1/users/me/password", tag = "users", request_body = ChangePassword,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    params(Key),
     responses((status = 200, description = "Changed.", body = NewTokens),
-              (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.",
-               body = ProblemBody, content_type = "application/problem+json")))]
+              (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.")))]
 pub(crate) async fn change_password(
     body: Body<ChangePassword>,
     key: Key,

@@ -5,26 +5,24 @@ pub(crate) mod me;
 pub(crate) mod totp;
 
 use actix_web::http::header::ETAG;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use firemode_domain::body;
 use firemode_domain::input::Given;
-use firemode_domain::role::Role;
-use firemode_storage::users::{self, User};
-use firemode_storage::{account_tokens, audit};
-use firemode_web::{Body, Params, Problem, ProblemBody, RequestContext, WalkScope, catalogue};
+use firemode_domain::role::{Role, UserStatus};
+use firemode_storage::account_tokens;
+use firemode_storage::users::{self, User, UserFilter};
+use firemode_web::{Body, Problem, catalogue};
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::acts::act;
 use crate::auth::tokens::end_all;
-use crate::etag;
-use crate::list::List;
-use crate::principal::Principal;
+use crate::call::Call;
+use crate::etag::{self, IfMatch};
+use crate::list::{Filters, List, Listing};
 use crate::profile::no_such_user;
-use crate::state::State;
 
 /// A user, to an admin: names and telephone numbers are for their owners alone.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,18 +40,6 @@ pub(crate) struct UserView {
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
-}
-
-/// Where an account is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum UserStatus {
-    /// Has yet to accept the invitation.
-    Invited,
-    /// Can sign in.
-    Active,
-    /// Was disabled.
-    Disabled,
 }
 
 body! {
@@ -92,46 +78,28 @@ impl UserView {
     }
 }
 
+impl Filters for UserFilter {
+    fn scope(&self, path: &str, _: Option<Uuid>) -> (String, String) {
+        (path.to_owned(), format!("{:?} {:?}", self.is_active, self.role))
+    }
+}
+
 /// Lists users, newest first
-#[utoipa::path(get, path = "/v1/users", tag = "users",
-    params(("limit" = Option<i64>, Query, description = "Rows on a page, 1 to 100.", example = 20),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-           ("is_active" = Option<bool>, Query, description = "Only active ones, or only disabled ones."),
-           ("role" = Option<Role>, Query, description = "Users with one role.")),
-    responses((status = 200, description = "One page.", body = List<UserView>),
-              (status = 400, description = "The cursor is not of this list.", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 410, description = "The cursor is from before a restore.", body = ProblemBody,
-               content_type = "application/problem+json")))]
-pub(crate) async fn list(
-    request: HttpRequest,
-    principal: Principal,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let mut params = Params::of(&request)?;
-    let (page, is_active, role) = (params.page(), params.optional("is_active"), params.optional("role"));
-    params.finish()?;
-    let filters = format!("{is_active:?} {role:?}");
-    let organisation_id = principal.organisation_id;
-    let scope = WalkScope { organisation_id, list: "/v1/users", filters: &filters };
-    let tx = state.database.tenant(principal.organisation_id).read().await?;
-    let walk = state.cursor_key.walk(&tx, &page, scope).await?;
-    let page = users::list(&tx, organisation_id, is_active, role, &walk).await?;
-    let next_cursor = page.next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
-    let data = page.rows.into_iter().map(UserView::from).collect();
-    Ok(List { data, next_cursor }.respond(&request))
+#[utoipa::path(get, path = "/v1/users", tag = "users", params(Listing<UserFilter>),
+    responses((status = 200, description = "One page.", body = List<UserView>)))]
+pub(crate) async fn list(list: Listing<UserFilter>) -> Result<HttpResponse, Problem> {
+    list.answer(async |tx, Listing { call, filter, .. }, walk| {
+        Ok(users::list(tx, call.organisation_id(), filter, walk).await?.map(UserView::from))
+    })
+    .await
 }
 
 /// Reads a user
 #[utoipa::path(get, path = "/v1/users/{user_id}", tag = "users", params(("user_id" = Uuid, Path)),
     responses((status = 200, description = "The user; `ETag` names the state.", body = UserView)))]
-pub(crate) async fn get(
-    id: web::Path<Uuid>,
-    principal: Principal,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let tx = state.database.tenant(principal.organisation_id).read().await?;
-    let user = users::find(&tx, principal.organisation_id, *id).await?.ok_or_else(no_such_user)?;
+pub(crate) async fn get(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
+    let tx = call.read().await?;
+    let user = users::find(&tx, call.organisation_id(), *id).await?.ok_or_else(no_such_user)?;
     Ok(UserView::from(user).respond())
 }
 
@@ -140,30 +108,27 @@ pub(crate) async fn get(
 /// Both take effect at once, everywhere: a disabled user's sessions end, and after a change of role the access tokens with
 /// the old one are refused, while a refresh gives one with the new. An organisation keeps at least one active admin.
 #[utoipa::path(patch, path = "/v1/users/{user_id}", tag = "users", request_body = UpdateUser,
-    params(("user_id" = Uuid, Path),
-           ("If-Match" = Option<String>, Header, description = "`ETag` of the state that you read.")),
-    responses((status = 200, description = "Changed.", body = UserView),
-              (status = 409, description = "It is the last active admin.", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 412, description = "It has changed since you read it.", body = ProblemBody,
-               content_type = "application/problem+json")))]
+    params(("user_id" = Uuid, Path), IfMatch),
+    responses((status = 200, description = "Changed, or as it was.", body = UserView),
+              (status = 409, description = "It is the last active admin.")))]
 pub(crate) async fn update(
     id: web::Path<Uuid>,
     body: Body<UpdateUser>,
-    request: HttpRequest,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<State>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
-    let organisation_id = principal.organisation_id;
-    let tx = state.database.tenant(organisation_id).transaction().await?;
+    let organisation_id = call.organisation_id();
+    let tx = call.transaction().await?;
     let (before, has_other_admin) =
         users::find_for_update(&tx, organisation_id, *id).await?.ok_or_else(no_such_user)?;
-    etag::check_if_match(&request, &etag::of_time(before.updated_at))?;
-    let role = body.value.role.0.unwrap_or(before.role);
-    let is_active = body.value.is_active.0.unwrap_or(before.is_active);
+    call.check_if_match(&etag::of_time(before.updated_at))?;
+    let (mut role, mut is_active) = (before.role, before.is_active);
+    body.value.role.apply(&mut role);
+    body.value.is_active.apply(&mut is_active);
+    if (role, is_active) == (before.role, before.is_active) {
+        return Ok(UserView::from(before).respond());
+    }
     let is_admin = before.role == Role::Admin && before.is_active && before.joined_at.is_some();
-    if is_admin && !has_other_admin && (role != Role::Admin || !is_active) {
+    if is_admin && !has_other_admin {
         return Err(Problem::of(
             catalogue::LAST_ADMIN,
             "This is the last active admin. Make another one first.",
@@ -181,10 +146,9 @@ pub(crate) async fn update(
     }
     let as_was = json!({"role": before.role, "is_active": before.is_active});
     let as_is = json!({"role": role, "is_active": is_active});
-    let event = act(&principal, context, "user.update", ("user", *id), Some(as_was), Some(as_is));
-    audit::record(&tx, &[event]).await?;
+    call.record(&tx, "user.update", ("user", *id), Some(as_was), Some(as_is)).await?;
     let after = users::find(&tx, organisation_id, *id).await?.ok_or_else(no_such_user)?;
     tx.commit().await?;
-    entry.into_iter().for_each(|entry| state.revocations.add(entry));
+    entry.into_iter().for_each(|entry| call.state.revocations.add(entry));
     Ok(UserView::from(after).respond())
 }

@@ -9,7 +9,7 @@ use firemode_domain::password;
 use firemode_identity::keys::note_encryption;
 use firemode_identity::second_factor::{new_recovery_codes, new_secret, take_code};
 use firemode_storage::{audit, second_factors, users};
-use firemode_web::{Body, Key, Outcome, Problem, ProblemBody, RequestContext, catalogue};
+use firemode_web::{Body, Key, Outcome, Problem, RequestContext, catalogue};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -57,12 +57,10 @@ pub(crate) struct RecoveryCodes {
 ///
 /// Nothing is asked for at sign-ins until a first code has confirmed that the app has the secret.
 #[utoipa::path(post, path = "/v1/users/me/totp", tag = "users", request_body = Password,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    params(Key),
     responses((status = 201, description = "The secret for the app.", body = NewTotp),
-              (status = 409, description = "There is one already. Remove it first.", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.",
-               body = ProblemBody, content_type = "application/problem+json")))]
+              (status = 409, description = "There is one already. Remove it first."),
+              (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.")))]
 pub(crate) async fn begin(
     body: Body<Password>,
     key: Key,
@@ -97,12 +95,10 @@ pub(crate) async fn begin(
 ///
 /// From here on every sign-in asks for a code. The recovery codes are shown this once: keep them.
 #[utoipa::path(post, path = "/v1/users/me/totp/confirm", tag = "users", request_body = Code,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe.")),
+    params(Key),
     responses((status = 200, description = "Confirmed.", body = RecoveryCodes),
-              (status = 409, description = "There is nothing to confirm.", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 429, description = "Too many wrong codes. Wait as long as Retry-After says.",
-               body = ProblemBody, content_type = "application/problem+json")))]
+              (status = 409, description = "There is nothing to confirm."),
+              (status = 429, description = "Too many wrong codes. Wait as long as Retry-After says.")))]
 pub(crate) async fn confirm(
     body: Body<Code>,
     key: Key,
@@ -148,10 +144,8 @@ pub(crate) async fn confirm(
 /// Removes one's own second factor
 #[utoipa::path(delete, path = "/v1/users/me/totp", tag = "users", request_body = Password,
     responses((status = 204, description = "Removed; sign-ins ask for the password alone."),
-              (status = 404, description = "There is none.", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.",
-               body = ProblemBody, content_type = "application/problem+json")))]
+              (status = 404, description = "There is none."),
+              (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.")))]
 pub(crate) async fn remove_own(
     body: Body<Password>,
     request: HttpRequest,

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use firemode_domain::body;
 use firemode_domain::classification::{Rule, rule_for_item};
 use firemode_domain::document::SessionDocument;
+use firemode_domain::input::Repeated;
 use firemode_storage::assets::{self, Asset};
+use firemode_storage::buildings::Building;
 use firemode_storage::sessions::Session;
 use firemode_storage::{ReadTransaction, buildings, rules, sessions};
 use firemode_web::Problem;
@@ -12,29 +15,33 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{BundleData, Content, PriorFault, RuleView};
-use crate::handlers::assets::AssetView;
-use crate::handlers::buildings::no_such_building;
+use crate::handlers::assets::Section;
+use crate::object::Object as _;
 use crate::state::State;
 
 /// Earlier sessions of the building that are searched for faults.
 const EARLIER_SESSIONS_MAX: i64 = 5;
 
-/// Which assets are asked for.
-pub(super) struct AssetFilter {
-    /// Of these sections; none: of all.
-    pub(super) sections: Vec<i16>,
-    /// These; none: all.
-    pub(super) ids: Vec<Uuid>,
+body! {
+    /// Which assets are asked for.
+    #[derive(Debug)]
+    pub(crate) struct BundleFilter {
+        /// Only assets of these sections; may be repeated.
+        section: Repeated<Section>,
+        /// Only these assets; may be repeated.
+        asset_id: Repeated<Uuid>,
+    }
 }
 
-impl AssetFilter {
+impl BundleFilter {
     fn takes(&self, asset: &Asset) -> bool {
-        (self.sections.is_empty() || self.sections.contains(&asset.section))
-            && (self.ids.is_empty() || self.ids.contains(&asset.id))
+        let (sections, ids) = (&self.section.0, &self.asset_id.0);
+        (sections.is_empty() || sections.iter().any(|section| section.to_i16() == asset.section))
+            && (ids.is_empty() || ids.contains(&asset.id))
     }
 
     fn takes_all(&self) -> bool {
-        self.sections.is_empty() && self.ids.is_empty()
+        self.section.0.is_empty() && self.asset_id.0.is_empty()
     }
 }
 
@@ -42,7 +49,7 @@ impl AssetFilter {
 struct Wanted(Option<HashSet<String>>);
 
 impl Wanted {
-    fn of(filter: &AssetFilter, assets: &[Asset]) -> Self {
+    fn of(filter: &BundleFilter, assets: &[Asset]) -> Self {
         Self((!filter.takes_all()).then(|| assets.iter().map(|asset| asset.id.to_string()).collect()))
     }
 
@@ -61,10 +68,10 @@ pub(super) async fn content(
     state: &State,
     organisation_id: Uuid,
     session: &Session,
-    filter: &AssetFilter,
+    filter: &BundleFilter,
 ) -> Result<Content, Problem> {
     let building = buildings::find(tx, organisation_id, session.building_id).await?;
-    let building = building.ok_or_else(no_such_building)?;
+    let building = building.ok_or_else(|| Problem::not_found(Building::CALLED))?;
     let mut assets = assets::active_of(tx, organisation_id, session.building_id, None).await?;
     assets.retain(|asset| filter.takes(asset));
     let rules = rules_for(rules::active(tx, organisation_id).await?, &assets)?;
@@ -77,13 +84,7 @@ pub(super) async fn content(
     if let Value::Object(items) = &mut items {
         wanted.keep(items);
     }
-    let data = BundleData {
-        building: building.into(),
-        assets: assets.into_iter().map(AssetView::from).collect(),
-        items,
-        rules,
-        prior_faults,
-    };
+    let data = BundleData { building, assets, items, rules, prior_faults };
     Ok(Content { vector_clock, document: saved, data })
 }
 

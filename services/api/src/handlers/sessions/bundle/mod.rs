@@ -2,33 +2,32 @@
 
 mod content;
 
-use crate::handlers::assets::Section;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ContentEncoding, ETAG, VARY,
 };
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use firemode_domain::document::VectorClock;
-use firemode_web::{Params, Problem, ProblemBody};
+use firemode_storage::Hold;
+use firemode_storage::assets::Asset;
+use firemode_storage::buildings::Building;
+use firemode_storage::sessions::Session;
+use firemode_web::{Params, Problem};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::call::Call;
 use crate::etag;
-use crate::handlers::assets::AssetView;
-use crate::handlers::buildings::BuildingView;
-use crate::handlers::sessions::lookup::find;
 use crate::handlers::sessions::view::fresh_actor_id;
-use crate::principal::Principal;
 use crate::schema::free_object;
 use crate::spool::{Spool, encoding_for};
-use crate::state::State;
 
-use self::content::{AssetFilter, content};
+use self::content::{BundleFilter, content};
 
 /// A request for a bundle waits so long for those before it.
 const WAIT_SECONDS_MAX: u64 = 10;
@@ -63,8 +62,8 @@ struct Content {
 /// What the document refers to.
 #[derive(Debug, Serialize, ToSchema)]
 struct BundleData {
-    building: BuildingView,
-    assets: Vec<AssetView>,
+    building: Building,
+    assets: Vec<Asset>,
     /// The items of the document, as JSON; where assets were asked for, those of these assets. The document itself is whole.
     #[schema(schema_with = free_object)]
     items: Value,
@@ -101,37 +100,30 @@ struct PriorFault {
 ///
 /// Compressed as `Accept-Encoding` says (br, zstd, gzip).
 #[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/offline_bundle", tag = "sessions",
-    params(("session_id" = Uuid, Path),
-           ("section" = Option<Vec<i16>>, Query, description = "Only assets of these sections; may be repeated."),
-           ("asset_id" = Option<Vec<Uuid>>, Query, description = "Only these assets; may be repeated.")),
+    params(("session_id" = Uuid, Path), Params<BundleFilter>),
     responses((status = 200, description = "The bundle; `ETag` names its content.", body = OfflineBundle),
               (status = 304, description = "You have it already."),
               (status = 413, description = "Too large, compressed as it would be: ask for less with `section` or `asset_id`, \
-                                            or for another encoding.", body = ProblemBody,
-               content_type = "application/problem+json")))]
+                                            or for another encoding.")))]
 pub(crate) async fn offline_bundle(
     id: web::Path<Uuid>,
-    request: HttpRequest,
-    principal: Principal,
-    state: web::Data<State>,
+    Params(filter): Params<BundleFilter>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
-    let mut params = Params::of(&request)?;
-    let sections = params.repeated("section").into_iter().map(Section::to_i16).collect();
-    let filter = AssetFilter { sections, ids: params.repeated("asset_id") };
-    params.finish()?;
+    let Call { request, principal, state, .. } = &call;
     // The content of a bundle is in memory until it is compressed, so only few are made at a time. The turn comes first: who
     // waits for it holds no connection. It ends before the bundle is sent, which takes as long as the client likes.
     let wait = std::time::Duration::from_secs(WAIT_SECONDS_MAX);
     let turn = tokio::time::timeout(wait, state.bundles.acquire()).await;
     let turn = turn.map_err(|_| Problem::unavailable("Many bundles are being made at once. Try again."))?;
-    let tx = state.database.tenant(principal.organisation_id).read().await?;
-    let session = find(&tx, principal.organisation_id, *id).await?;
-    let content = content(&tx, &state, principal.organisation_id, &session, &filter).await?;
+    let tx = call.read().await?;
+    let session: Session = call.find(&tx, *id, Hold::None).await?;
+    let content = content(&tx, state, principal.organisation_id, &session, &filter).await?;
     drop(tx);
-    state.note_fetched(&principal, session.id).await;
+    state.note_fetched(principal, session.id).await;
     let tagged = tokio::task::spawn_blocking(|| etag::of_json(&content).map(|tag| (tag, content))).await;
     let (tag, content) = tagged.map_err(Problem::internal)?.map_err(Problem::internal)?;
-    if etag::is_known(&request, &tag) {
+    if etag::is_known(request, &tag) {
         return Ok(answer(HttpResponse::NotModified(), &tag).finish());
     }
     let now = OffsetDateTime::now_utc();
@@ -142,7 +134,7 @@ pub(crate) async fn offline_bundle(
         actor_id: fresh_actor_id(),
         content,
     };
-    let encoding = encoding_for(&request);
+    let encoding = encoding_for(request);
     let most = state.settings.bundle.bytes_max as u64;
     let folder = state.settings.data_dir.clone();
     let spooled = tokio::task::spawn_blocking(move || Spool::of_json(&bundle, encoding, most, &folder)).await;

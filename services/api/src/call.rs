@@ -1,0 +1,94 @@
+//! One call of the API: who makes it, what names it in the log, and what the process has for it, as one thing.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use firemode_storage::{ReadTransaction, Transaction, audit};
+use firemode_web::{Key, Outcome, Problem, RequestContext};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::acts::act;
+use crate::etag;
+use crate::principal::Principal;
+use crate::state::State;
+
+/// One call of the API by somebody with an access token.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) request: HttpRequest,
+    pub(crate) principal: Principal,
+    pub(crate) context: RequestContext,
+    pub(crate) state: web::Data<State>,
+}
+
+impl FromRequest for Call {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request))
+    }
+}
+
+impl Call {
+    /// The call that a request is.
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let state = request.app_data::<web::Data<State>>().cloned();
+        Ok(Self {
+            request: request.clone(),
+            principal: Principal::of(request)?,
+            context: RequestContext::of(request)?,
+            state: state.ok_or_else(|| Problem::internal("the application has no state"))?,
+        })
+    }
+
+    /// Whose rows it may see.
+    pub(crate) fn organisation_id(&self) -> Uuid {
+        self.principal.organisation_id
+    }
+
+    /// Who makes it.
+    pub(crate) fn user_id(&self) -> Uuid {
+        self.principal.user_id
+    }
+
+    /// Begins a transaction that only reads the organisation's rows.
+    pub(crate) async fn read(&self) -> Result<ReadTransaction, Problem> {
+        Ok(self.state.database.tenant(self.organisation_id()).read().await?)
+    }
+
+    /// Begins a transaction that may write the organisation's rows.
+    pub(crate) async fn transaction(&self) -> Result<Transaction, Problem> {
+        Ok(self.state.database.tenant(self.organisation_id()).transaction().await?)
+    }
+
+    /// 412 where the caller has read an older state than the one with this tag.
+    pub(crate) fn check_if_match(&self, tag: &str) -> Result<(), Problem> {
+        etag::check_if_match(&self.request, tag)
+    }
+
+    /// Puts an act of the caller on record, in the transaction of the act.
+    pub(crate) async fn record(
+        &self,
+        tx: &Transaction,
+        action: &'static str,
+        resource: (&'static str, Uuid),
+        before: Option<Value>,
+        after: Option<Value>,
+    ) -> Result<(), Problem> {
+        let event = act(&self.principal, self.context, action, resource, before, after);
+        Ok(audit::record(tx, &[event]).await?)
+    }
+
+    /// Runs an act in one transaction, once for each key: see [`firemode_web::run_once`].
+    pub(crate) async fn run_once(
+        &self,
+        key: &Key,
+        fingerprint: &[u8],
+        act: impl AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
+    ) -> Result<Outcome, Problem> {
+        self.state.run_once(&self.principal, key, fingerprint, act).await
+    }
+}

@@ -1,0 +1,181 @@
+//! Objects that people make, read and change one at a time: the same steps for each kind of them.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ETAG, LOCATION};
+use firemode_domain::audit::{Commitments, OnRecord, Record};
+use firemode_storage::{Executor, Hold, StorageError, Table, Transaction, audit, table};
+use firemode_web::{Key, Outcome, Problem};
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::call::Call;
+use crate::etag;
+
+/// A kind of object with rows in a table of its own.
+pub(crate) trait Object: Table + OnRecord + Clone {
+    /// What it is in the audit log.
+    const NOUN: &'static str;
+
+    /// What it is to people.
+    const CALLED: &'static str = Self::NOUN;
+
+    /// The object that it is in, where its path names one.
+    fn parent(&self) -> Option<Uuid> {
+        None
+    }
+
+    /// What it means for the client that the database refuses one.
+    fn refused(error: StorageError) -> Problem {
+        error.into()
+    }
+}
+
+/// The object that a path names: by its id, behind that of the object that it is in where there is one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    parent: Option<Uuid>,
+    id: Uuid,
+}
+
+impl From<Uuid> for Place {
+    fn from(id: Uuid) -> Self {
+        Self { parent: None, id }
+    }
+}
+
+impl From<(Uuid, Uuid)> for Place {
+    fn from((parent, id): (Uuid, Uuid)) -> Self {
+        Self { parent: Some(parent), id }
+    }
+}
+
+impl Call {
+    /// The object that a path names.
+    ///
+    /// # Errors
+    /// 404 where the organisation has none there.
+    pub(crate) async fn find<T: Object>(
+        &self,
+        on: &impl Executor,
+        place: impl Into<Place>,
+        hold: Hold,
+    ) -> Result<T, Problem> {
+        let Place { parent, id } = place.into();
+        let found = table::find::<T>(on, self.organisation_id(), id, hold).await?;
+        found.filter(|object| object.parent() == parent).ok_or_else(|| Problem::not_found(T::CALLED))
+    }
+
+    /// Answers with the object that a path names, and its `ETag`.
+    ///
+    /// # Errors
+    /// As for [`Self::find`].
+    pub(crate) async fn show<T: Object + Serialize>(
+        &self,
+        place: impl Into<Place>,
+    ) -> Result<HttpResponse, Problem> {
+        let tx = self.read().await?;
+        Ok(shown(&self.find::<T>(&tx, place, Hold::None).await?))
+    }
+
+    /// Makes an object and puts that on record.
+    ///
+    /// # Errors
+    /// [`Object::refused`].
+    pub(crate) async fn make<T: Object>(
+        &self,
+        tx: &Transaction,
+        object: &T,
+        action: &'static str,
+    ) -> Result<T, Problem> {
+        let made = table::insert(tx, self.organisation_id(), object).await.map_err(T::refused)?;
+        let commitments = audit::commitments(tx, self.organisation_id(), made.id()).await?;
+        self.record(tx, action, (T::NOUN, made.id()), None, on_record(&commitments, &made)?).await?;
+        Ok(made)
+    }
+
+    /// Makes an object, once for each key, and answers with it, its `Location` and its `ETag`.
+    ///
+    /// # Errors
+    /// [`Object::refused`], and those of [`firemode_web::run_once`].
+    pub(crate) async fn create<T: Object + Serialize>(
+        &self,
+        key: &Key,
+        fingerprint: &[u8],
+        object: &T,
+        action: &'static str,
+    ) -> Result<HttpResponse, Problem> {
+        let made =
+            async |tx: &Transaction| Outcome::new(StatusCode::CREATED, &self.make(tx, object, action).await?);
+        self.created(self.run_once(key, fingerprint, made).await?, etag::of_body)
+    }
+
+    /// Changes the object that a path names: finds and holds it, looks at `If-Match`, and where that changes anything, stores it and
+    /// puts what it was and is on record.
+    ///
+    /// # Errors
+    /// As for [`Self::find`]; 412; [`Object::refused`].
+    pub(crate) async fn change<T: Object>(
+        &self,
+        place: impl Into<Place>,
+        action: &'static str,
+        apply: impl FnOnce(&mut T),
+    ) -> Result<T, Problem> {
+        let tx = self.transaction().await?;
+        let before: T = self.find(&tx, place, Hold::Alone).await?;
+        self.check_if_match(&etag::of_time(before.updated_at()))?;
+        let mut wanted = before.clone();
+        apply(&mut wanted);
+        let changed = table::update(&tx, self.organisation_id(), &before, &wanted).await;
+        let Some(after) = changed.map_err(T::refused)? else { return Ok(before) };
+        self.record_change(&tx, action, &before, &after).await?;
+        tx.commit().await?;
+        Ok(after)
+    }
+
+    /// Puts on record what an object was and is.
+    pub(crate) async fn record_change<T: Object>(
+        &self,
+        tx: &Transaction,
+        action: &'static str,
+        before: &T,
+        after: &T,
+    ) -> Result<(), Problem> {
+        let commitments = audit::commitments(tx, self.organisation_id(), after.id()).await?;
+        let (was, is) = (on_record(&commitments, before)?, on_record(&commitments, after)?);
+        self.record(tx, action, (T::NOUN, after.id()), was, is).await
+    }
+
+    /// The answer to a request that makes objects in the collection of its path. Where it made one, `Location` names it and `ETag` its
+    /// state, the first time and each time that the answer is given again.
+    pub(crate) fn created(
+        &self,
+        outcome: Outcome,
+        tag: fn(&Value) -> Option<String>,
+    ) -> Result<HttpResponse, Problem> {
+        if outcome.status != StatusCode::CREATED {
+            return Ok(outcome.respond());
+        }
+        let body = outcome.value()?;
+        let mut response = outcome.respond();
+        let mut say = |name, value: Option<String>| {
+            if let Some(value) = value.and_then(|value| value.try_into().ok()) {
+                response.headers_mut().insert(name, value);
+            }
+        };
+        say(LOCATION, body["id"].as_str().map(|id| format!("{}/{id}", self.request.path())));
+        say(ETAG, tag(&body));
+        Ok(response)
+    }
+}
+
+/// The answer with an object and its `ETag`.
+pub(crate) fn shown<T: Object + Serialize>(object: &T) -> HttpResponse {
+    HttpResponse::Ok().insert_header((ETAG, etag::of_time(object.updated_at()))).json(object)
+}
+
+/// What the audit log says of a thing before or after an act.
+pub(crate) fn on_record(commitments: &Commitments, thing: &impl OnRecord) -> Result<Option<Value>, Problem> {
+    Record::of(commitments, thing).map(Some).map_err(Problem::internal)
+}
