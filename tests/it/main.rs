@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what is not there ends the test")]
 
 mod access;
+mod adding;
 mod assets;
 mod audit;
 mod audit_leaves;
