@@ -42,6 +42,7 @@ mod look_alikes;
 mod lost_changes;
 mod migrations;
 mod odd_values;
+mod open_transactions;
 mod openapi;
 mod operations;
 mod patches;

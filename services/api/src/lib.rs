@@ -13,6 +13,7 @@ mod limits;
 mod list;
 mod maintenance;
 mod object;
+mod open_transactions;
 mod principal;
 mod profile;
 mod proxy;

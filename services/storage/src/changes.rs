@@ -17,6 +17,7 @@ pub(crate) use self::reliance::{find_stored, requirement};
 pub use self::tails::SessionTail;
 pub(crate) use self::tails::{apart_by_session, find_apart, find_tails, read_tails, sizes, tails_by_session};
 use crate::recent_sessions::Visit;
+use crate::snapshot::Snapshot;
 use crate::{Executor, StorageError, Transaction, sql};
 
 /// A change as stored.
@@ -102,9 +103,25 @@ impl Origin {
     }
 }
 
-/// How far a reader has read: the oldest transaction that might still commit rows that it has not seen.
+/// How far a reader has read: which transactions had ended when it looked. Rows of any other may still come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadUpTo(pub(crate) String);
+pub struct ReadUpTo(pub(crate) Snapshot);
+
+impl ReadUpTo {
+    /// What a statement asks for that tells it.
+    pub(crate) const COLUMNS: &str = "pg_current_snapshot()::text, pg_current_xact_id_if_assigned()::text";
+
+    /// Reads [`Self::COLUMNS`], which begin at a place of the row.
+    pub(crate) fn of(row: &Row, at: usize) -> Result<Self, StorageError> {
+        let damaged = || StorageError::Damaged("the database told no snapshot".to_owned());
+        let snapshot = Snapshot::parse(row.get(at)).ok_or_else(damaged)?;
+        let own: Option<u64> = row.get::<_, Option<&str>>(at + 1).and_then(|id| id.parse().ok());
+        Ok(Self(match own {
+            Some(id) => snapshot.with_open(id),
+            None => snapshot,
+        }))
+    }
+}
 
 /// The constraint that refuses a second, different change under one actor and number.
 pub const EQUIVOCATION: &str = "session_changes_actor_seq";
@@ -190,8 +207,8 @@ pub async fn read(
 /// # Errors
 /// The database does not answer.
 pub(crate) async fn read_up_to(on: &impl Executor) -> Result<ReadUpTo, StorageError> {
-    let row = sql::one(on, "select pg_snapshot_xmin(pg_current_snapshot())::text", &[]).await?;
-    Ok(ReadUpTo(row.get(0)))
+    let row = sql::one(on, &format!("select {}", ReadUpTo::COLUMNS), &[]).await?;
+    ReadUpTo::of(&row, 0)
 }
 
 /// Reads all changes of a session, late ones included: what further late work is checked against. Otherwise as [`read`].
@@ -205,19 +222,8 @@ pub async fn read_with_late(
     since: Option<&ReadUpTo>,
 ) -> Result<(Vec<StoredChange>, ReadUpTo), StorageError> {
     let up_to = read_up_to(on).await?;
-    let since = since.map(|ReadUpTo(since)| since);
-    let rows = on
-        .rows(
-            &format!(
-                "select c.hash, c.bytes, c.user_id, c.device, c.received_at from session_changes c
-                 where c.organisation_id = $1 and c.session_id = $2
-                   and ($3::text is null
-                        or (c.xid >= $3::text::xid8 and c.xid < pg_snapshot_xmax(pg_current_snapshot())))
-                 order by {ARRIVAL}"
-            ),
-            &[&organisation_id, &session_id, &since],
-        )
-        .await?;
+    let tail = SessionTail { organisation_id, session_id, since: since.cloned() };
+    let rows = tails::find_with_late(&[tail]).rows(on).await?;
     Ok((rows.iter().map(stored).collect(), up_to))
 }
 

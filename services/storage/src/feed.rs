@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::page::{Horizon, is_in_sight};
 use crate::row::Row as _;
 use crate::sessions::Session;
+use crate::snapshot::{Ids, Snapshot};
 use crate::{Executor, StorageError};
 
 /// A reader's place.
@@ -55,19 +56,21 @@ pub async fn changed(
         }
         Some(seen) => {
             let sql = format!(
-                "with touched as (
-                     select session_id as id from session_changes where organisation_id = $1 and {between}
-                     union
-                     select session_id from late_changes where organisation_id = $1 and {between}
-                     union
-                     select id from test_sessions where organisation_id = $1 and {session_between}
+                "with look as (
+                     select * from unnest($6::text[]::xid8[], $7::text[]::xid8[]) as look (since, until)
+                 ), touched as (
+                     {changes} union {late} union {sessions}
                  )
                  select {columns} from test_sessions join touched using (id)
                  where organisation_id = $1 and ($4::uuid is null or id > $4) order by id limit $5",
-                between = between("xid"),
-                session_between = between("changed_xid"),
+                changes = touched("session_changes", "session_id", "xid"),
+                late = touched("late_changes", "session_id", "xid"),
+                sessions = touched("test_sessions", "id", "changed_xid"),
             );
-            on.rows(&sql, &[&organisation_id, seen, &until.snapshot, &place.after, &(limit + 1)]).await?
+            let (since, ends) = looks(seen, &until.snapshot)?;
+            let limit = limit + 1;
+            on.rows(&sql, &[&organisation_id, seen, &until.snapshot, &place.after, &limit, &since, &ends])
+                .await?
         }
     };
     let mut sessions = Session::read_all(&rows)?;
@@ -77,11 +80,27 @@ pub async fn changed(
     Ok(Changed { sessions, has_more })
 }
 
-/// Committed after the snapshot `$2` and before the snapshot `$3`. The outer bounds are what an index can answer.
-fn between(xid: &str) -> String {
+/// Between which transactions what is new at the second snapshot was written, to somebody who has seen the first.
+fn looks(seen: &str, until: &str) -> Result<(Vec<String>, Vec<String>), StorageError> {
+    let read = |text: &str| {
+        Snapshot::parse(text).ok_or_else(|| StorageError::Damaged(format!("{text} is no snapshot")))
+    };
+    let (seen, until) = (read(seen)?, read(until)?);
+    let end = |ids: &Ids| ids.until.unwrap_or_else(|| until.next());
+    let unseen = seen.unseen();
+    Ok(unseen.iter().map(|ids| (ids.from.to_string(), end(ids).to_string())).unzip())
+}
+
+/// Sessions with rows that were committed after the snapshot `$2` and before the snapshot `$3`. The outer bounds are what an index can
+/// answer; there they are plain `xid8`, as row-level security demands of whatever an index is to compare with.
+fn touched(table: &str, id: &str, xid: &str) -> String {
     format!(
-        "{xid} >= pg_snapshot_xmin($2::text::pg_snapshot) and {xid} < pg_snapshot_xmax($3::text::pg_snapshot)
-         and not pg_visible_in_snapshot({xid}, $2::text::pg_snapshot)
-         and pg_visible_in_snapshot({xid}, $3::text::pg_snapshot)"
+        "select c.id from look cross join lateral (
+             select {id} as id from {table}
+             where organisation_id = $1 and {xid} >= look.since and {xid} < look.until
+               and not pg_visible_in_snapshot({xid}, $2::text::pg_snapshot)
+               and pg_visible_in_snapshot({xid}, $3::text::pg_snapshot)
+             offset 0
+         ) c"
     )
 }

@@ -28,6 +28,7 @@ pub mod idempotency_leases;
 pub mod limits;
 mod look_alikes;
 pub mod migrations;
+pub mod open_transactions;
 pub mod page;
 pub mod personal_data;
 pub mod recent_sessions;

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// A reader looks for what transactions have added that were open when it last looked: for those with ids so near to the newest as
+/// for everything from the oldest of them on, and for each of the others by itself. Whoever leaves a transaction open for long, in
+/// whichever database of the cluster, thus costs a reader one look, and not all that was added since, again and again.
+const NEAR_IDS: u64 = 64;
+
 /// Which transactions had ended at a moment: the text `xmin:xmax:xip_list` of `pg_snapshot`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -13,17 +18,53 @@ pub struct Snapshot {
     open: Vec<u64>,
 }
 
+/// Transactions by their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ids {
+    /// The first.
+    pub(crate) from: u64,
+    /// The first that is not meant any more; none: all that there are.
+    pub(crate) until: Option<u64>,
+}
+
 impl Snapshot {
     /// Reads PostgreSQL's text.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
         let (oldest_open, next) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let open = numbers(parts.next()?)?;
-        (oldest_open <= next && open.is_sorted() && parts.next().is_none()).then_some(Self {
-            oldest_open,
-            next,
-            open,
-        })
+        let is_sound = oldest_open <= next && open.is_sorted() && open.last().is_none_or(|last| *last < next);
+        (is_sound && parts.next().is_none()).then_some(Self { oldest_open, next, open })
+    }
+
+    /// With one more that was open: whoever looks from within a transaction sees what that has added, which may not come to be.
+    #[must_use]
+    pub(crate) fn with_open(mut self, id: u64) -> Self {
+        if id < self.next
+            && let Err(place) = self.open.binary_search(&id)
+        {
+            self.open.insert(place, id);
+            self.oldest_open = self.oldest_open.min(id);
+        }
+        self
+    }
+
+    /// All transactions that it has not seen end, and few others.
+    pub(crate) fn unseen(&self) -> Vec<Ids> {
+        let far = self.open.partition_point(|id| self.next - id > NEAR_IDS);
+        let alone = |id: &u64| Ids { from: *id, until: Some(id + 1) };
+        let from = self.open.get(far).copied().unwrap_or(self.next);
+        self.open[..far].iter().map(alone).chain([Ids { from, until: None }]).collect()
+    }
+
+    /// Those that were open.
+    pub(crate) fn open(&self) -> &[u64] {
+        &self.open
+    }
+
+    /// The first transaction that had not begun.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
     }
 
     /// True when it names transactions that this later moment has not seen begin: it is from another history.
@@ -50,7 +91,8 @@ impl Snapshot {
             last = last.checked_add(distance)?;
             open.push(last);
         }
-        parts.next().is_none().then_some(Self { oldest_open, next, open })
+        let is_sound = open.last().is_none_or(|last| *last < next) && parts.next().is_none();
+        is_sound.then_some(Self { oldest_open, next, open })
     }
 }
 
@@ -82,8 +124,33 @@ mod tests {
     }
 
     #[test]
+    fn who_leaves_a_transaction_open_costs_a_look_of_its_own() {
+        let unseen = |text: &str| {
+            let snapshot = Snapshot::parse(text).expect("it is PostgreSQL's text");
+            let ids = snapshot.unseen();
+            ids.iter().map(|ids| (ids.from, ids.until)).collect::<Vec<_>>()
+        };
+        assert_eq!(unseen("100:100:"), [(100, None)]);
+        assert_eq!(unseen("90:100:90,97"), [(90, None)]);
+        assert_eq!(unseen("36:100:36"), [(36, None)]);
+        assert_eq!(unseen("35:100:35"), [(35, Some(36)), (100, None)]);
+        assert_eq!(unseen("3:900:3,7,890,891"), [(3, Some(4)), (7, Some(8)), (890, None)]);
+    }
+
+    #[test]
+    fn a_reader_does_not_take_for_seen_what_its_own_transaction_adds() {
+        let with = |text: &str, id| {
+            Snapshot::parse(text).expect("it is PostgreSQL's text").with_open(id).to_string()
+        };
+        assert_eq!(with("100:100:", 99), "99:100:99");
+        assert_eq!(with("90:100:90,97", 95), "90:100:90,95,97");
+        assert_eq!(with("90:100:90,97", 100), "90:100:90,97", "it had not begun");
+        assert_eq!(with("90:100:90,97", 90), "90:100:90,97");
+    }
+
+    #[test]
     fn what_is_no_snapshot_is_refused() {
-        for text in ["", "1", "1:2", "5:4:", "1:9:4,2", "1:2:3:4", "a:b:c", "1:2:x"] {
+        for text in ["", "1", "1:2", "5:4:", "1:9:4,2", "1:9:9", "1:2:3:4", "a:b:c", "1:2:x"] {
             assert_eq!(Snapshot::parse(text), None, "{text}");
         }
         for text in ["1:18446744073709551615:", "1:1:18446744073709551615", "1:2", "1:2::"] {

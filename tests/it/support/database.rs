@@ -1,8 +1,16 @@
 //! The way into the database, for what the API does not show.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, NoTls, Row};
+
+use super::wait::eventually;
+
+/// A connection of PostgreSQL's tells what it has done at most once a second.
+const COUNTED_AFTER: Duration = Duration::from_millis(1_200);
 
 /// A connection.
 pub(crate) struct Sql {
@@ -49,6 +57,18 @@ impl Sql {
     /// The number that a statement counts.
     pub(crate) fn count(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> i64 {
         self.rows(sql, params)[0].get(0)
+    }
+
+    /// How many rows of these tables were read since the database was made, once PostgreSQL has counted all of them.
+    pub(crate) fn rows_read(&self, tables: &[&str]) -> i64 {
+        let read = "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int8 from pg_stat_user_tables where relname = any ($1)";
+        let mut last = -1;
+        eventually("the count stands still", || {
+            sleep(COUNTED_AFTER);
+            self.batch("select pg_stat_clear_snapshot()");
+            let now = self.count(read, &[&tables]);
+            (std::mem::replace(&mut last, now) == now).then_some(now)
+        })
     }
 
     /// What the database says to a statement that it must refuse: its code (SQLSTATE).

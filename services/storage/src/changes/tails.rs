@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{ReadUpTo, StoredChange, stored};
-use crate::sql::{Statement, params};
+use crate::sql::{Param, Statement, params};
 use crate::{Executor, StorageError};
 
 /// A session, and how far its document has been read.
@@ -33,11 +33,21 @@ pub(crate) async fn read_tails(
 
 /// Finds what [`read_tails`] reads. A process that knows what it wrote itself leaves that out with its `instance_id`: what it does not
 /// know of was not committed.
-pub(crate) fn find_tails(tails: &[SessionTail], instance_id: Option<Uuid>) -> Statement<'_> {
-    let (organisations, sessions, since) = columns(tails);
+pub(crate) fn find_tails(tails: &[SessionTail], instance_id: Option<Uuid>) -> Statement<'static> {
     let sql = unseen("c.hash, c.bytes, c.user_id, c.device, c.received_at, c.start_op");
-    let sql = format!("{sql} order by {}", super::ARRIVAL);
-    Statement::new(sql, params![organisations, sessions, since, instance_id])
+    let mut params = looks(tails);
+    params.push(Box::new(instance_id));
+    Statement::new(format!("{sql} order by {}", super::ARRIVAL), params)
+}
+
+/// Finds all changes of sessions that may not have been read, whatever was decided on those that came late.
+pub(crate) fn find_with_late(tails: &[SessionTail]) -> Statement<'static> {
+    let sql = format!(
+        "select c.hash, c.bytes, c.user_id, c.device, c.received_at
+         from ({LOOKS}) t cross join lateral ({LOOK}) c order by {}",
+        super::ARRIVAL
+    );
+    Statement::new(sql, looks(tails))
 }
 
 /// What [`find_tails`] found.
@@ -57,54 +67,81 @@ pub(crate) async fn sizes(
     on: &impl Executor,
     tails: &[SessionTail],
 ) -> Result<HashMap<Uuid, i64>, StorageError> {
-    let (organisations, sessions, since) = columns(tails);
     let sql = unseen("octet_length(c.bytes) as bytes");
     let sql = format!("select session_id, sum(bytes)::int8 from ({sql}) as unseen group by session_id");
-    let rows = on.rows(&sql, &[&organisations, &sessions, &since, &None::<Uuid>]).await?;
+    let mut params = looks(tails);
+    params.push(Box::new(None::<Uuid>));
+    let rows = Statement::new(sql, params).rows(on).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-fn columns(tails: &[SessionTail]) -> (Vec<Uuid>, Vec<Uuid>, Vec<Option<&str>>) {
-    (
-        tails.iter().map(|tail| tail.organisation_id).collect(),
-        tails.iter().map(|tail| tail.session_id).collect(),
-        tails.iter().map(|tail| tail.since.as_ref().map(|ReadUpTo(since)| since.as_str())).collect(),
-    )
+/// The parameters of [`LOOKS`].
+fn looks(tails: &[SessionTail]) -> Vec<Param<'static>> {
+    let (mut organisations, mut sessions) = (Vec::new(), Vec::new());
+    let (mut since, mut until) = (Vec::new(), Vec::new());
+    for SessionTail { organisation_id, session_id, since: read_up_to } in tails {
+        let unseen = read_up_to.as_ref().map(|ReadUpTo(snapshot)| snapshot.unseen());
+        let looks = unseen.map_or_else(|| vec![None], |ids| ids.into_iter().map(Some).collect());
+        for ids in looks {
+            organisations.push(*organisation_id);
+            sessions.push(*session_id);
+            since.push(ids.map(|ids| ids.from.to_string()));
+            until.push(ids.and_then(|ids| ids.until).map(|id| id.to_string()));
+        }
+    }
+    params![organisations, sessions, since, until]
 }
 
-/// A first reader takes every row. For the others a row counts as unseen from the transaction on where they left off; rows of
-/// a plain dump carry the ids of another cluster, and an id that this one has not given out yet is no news.
+/// Sessions, and between which transactions to look for what they have added. A first reader takes every row. For the others a row
+/// counts as unseen where their snapshot did not see its transaction end; rows of a plain dump carry the ids of another cluster, and
+/// an id that this one has not given out yet is no news.
 ///
-/// `offset 0` keeps each session's part an index scan of its own, whatever the planner thinks of the tables' sizes. The bounds are
-/// plain `xid8` by `case` alone: of anything that might fail, as reading text, and of `coalesce` PostgreSQL fears that it tells of
-/// rows that a policy hides, and so it compares after the policy's check, with every change of the session instead of the index.
-/// The organisation is compared as no index can: the one that begins with it has to look at the changes of all its sessions, and
-/// as long as the tables were not analysed the planner takes that one as gladly.
+/// The bounds are plain `xid8` by `case` alone: of anything that might fail, as reading text, and of `coalesce` PostgreSQL fears that
+/// it tells of rows that a policy hides, and so it compares after the policy's check, with every change of the session instead of the
+/// index.
+const LOOKS: &str = "
+    select w.organisation_id, w.session_id, w.since is null as is_first,
+           case when w.since is null then '0'::xid8 else w.since end as since,
+           case when w.since is null then '18446744073709551615'::xid8
+                when w.until is null then pg_snapshot_xmax(pg_current_snapshot())
+                else w.until end as until
+    from unnest($1::uuid[], $2::uuid[], $3::text[]::xid8[], $4::text[]::xid8[])
+             as w (organisation_id, session_id, since, until)";
+
+/// What a look of [`LOOKS`], called `t`, finds among all changes of its session: one scan of the index on session and transaction,
+/// whatever the planner thinks of the table. A row for each session, which it believes of a table that was looked at in its first
+/// minutes, can be found by any index that begins with the session; but what is wanted in the order of transactions can be had from
+/// that index as it is, and from the others only sorted. `offset 0` keeps the look by itself. The organisation is compared as no index
+/// can: the one that begins with it would have to look at the changes of all its sessions.
+const LOOK: &str = "
+    select * from session_changes c
+    where c.session_id = t.session_id and c.xid >= t.since and c.xid < t.until
+      and c.organisation_id is not distinct from t.organisation_id
+    order by c.xid offset 0";
+
+/// What [`LOOKS`] find on record. Late changes that were accepted meanwhile are looked for from their side, since there are few.
 fn unseen(columns: &str) -> String {
     format!(
         "select c.*, t.session_id
-         from (
-             select w.organisation_id, w.session_id, w.since is null as is_first,
-                    case when w.since is null then '0'::xid8 else w.since end as since,
-                    case when w.since is null then '18446744073709551615'::xid8
-                         else pg_snapshot_xmax(pg_current_snapshot()) end as until
-             from unnest($1::uuid[], $2::uuid[], $3::text[]::xid8[]) as w (organisation_id, session_id, since)
-         ) t
+         from ({LOOKS}) t
          cross join lateral (
-             (select {columns} from session_changes c
-              where c.session_id = t.session_id and c.xid >= t.since and c.xid < t.until
-                and c.organisation_id is not distinct from t.organisation_id
-                and ($4::uuid is null or c.instance_id <> $4)
+             (select {columns} from ({LOOK}) c
+              where ($5::uuid is null or c.instance_id <> $5)
                 and not exists (select from late_changes l where l.organisation_id = c.organisation_id
-                                  and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
-              offset 0)
+                                  and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted'))
              union all
-             (select {columns} from late_changes l
-              join session_changes c on c.organisation_id = l.organisation_id and c.session_id = l.session_id
-                                    and c.hash = l.hash
-              where l.session_id = t.session_id and l.organisation_id is not distinct from t.organisation_id
-                and l.state = 'accepted' and not t.is_first and l.xid >= t.since and l.xid < t.until
-              offset 0)
+             (select {columns} from (
+                  select l.session_id, l.hash from late_changes l
+                  where l.session_id = t.session_id and l.organisation_id is not distinct from t.organisation_id
+                    and l.state = 'accepted' and not t.is_first and l.xid >= t.since and l.xid < t.until
+                  offset 0
+              ) l
+              cross join lateral (
+                  select * from session_changes c
+                  where (c.session_id, c.hash) >= (l.session_id, l.hash) and (c.session_id, c.hash) <= (l.session_id, l.hash)
+                    and c.organisation_id is not distinct from t.organisation_id
+                  order by c.session_id, c.hash limit 1
+              ) c)
          ) c"
     )
 }

@@ -103,11 +103,12 @@ impl WarmDocument {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::Snapshot;
 
     #[test]
     fn groups_keep_the_order_and_the_bound() {
         let of_megabytes = |megabytes: &[i64], since: Option<&str>| {
-            let since = since.map(|text| ReadUpTo(text.to_owned()));
+            let since = since.map(|text| ReadUpTo(Snapshot::parse(text).expect("it is PostgreSQL's text")));
             let tail = |_| SessionTail {
                 organisation_id: Uuid::nil(),
                 session_id: Uuid::new_v4(),
@@ -119,7 +120,7 @@ mod tests {
             assert_eq!(groups(&tails, &sizes).concat(), tails);
             groups(&tails, &sizes).iter().map(|group| group.len()).collect::<Vec<_>>()
         };
-        assert_eq!(of_megabytes(&[3, 4, 2, 9, 1], Some("3")), [2, 1, 1, 1]);
+        assert_eq!(of_megabytes(&[3, 4, 2, 9, 1], Some("3:3:")), [2, 1, 1, 1]);
         assert_eq!(of_megabytes(&[0, 0, 1, 0, 0, 0, 1, 1, 0], None), [2, 1, 3, 1, 1, 1]);
         assert_eq!(groups(&[], &HashMap::new()).concat(), []);
     }

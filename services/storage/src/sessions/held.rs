@@ -53,10 +53,11 @@ impl HeldSession {
 pub(crate) fn hold_all(sessions: &[(Uuid, Uuid)], hold: Hold) -> Statement<'static> {
     let (organisations, ids) = columns(sessions);
     let sql = format!(
-        "select s.organisation_id, s.id, s.status, now(), pg_snapshot_xmin(pg_current_snapshot())::text
+        "select s.organisation_id, s.id, s.status, now(), {}
          from test_sessions s
          where s.id = any ($2) and (s.organisation_id, s.id) in (select * from unnest($1::uuid[], $2::uuid[]))
          order by s.id {}",
+        ReadUpTo::COLUMNS,
         hold.as_sql()
     );
     Statement::new(sql, params![organisations, ids])
@@ -72,7 +73,7 @@ pub(crate) fn held(rows: &[Row]) -> Result<Option<Held>, StorageError> {
     };
     Ok(Some(Held {
         at: first.get(3),
-        read_up_to: ReadUpTo(first.get(4)),
+        read_up_to: ReadUpTo::of(first, 4)?,
         sessions: rows.iter().map(held).collect::<Result<_, StorageError>>()?,
     }))
 }
