@@ -19,6 +19,8 @@ mod classification;
 mod configuration;
 mod conventions;
 mod crates;
+mod database_silence;
+mod database_statements;
 mod database_tls;
 mod demo;
 mod differential;

@@ -39,6 +39,9 @@ pub struct Access<'a> {
     scope: Scope,
 }
 
+/// Between its statements a transaction does nothing for so long at most: merging a long history takes its time.
+const IDLE_SECONDS_MAX: u32 = 60;
+
 #[derive(Debug)]
 enum Scope {
     Tenants(Vec<Uuid>),
@@ -95,7 +98,7 @@ impl Access<'_> {
     /// [`StorageError::Unavailable`] when there is no connection in `database.wait_seconds_max`.
     pub async fn read(&self) -> Result<ReadTransaction, StorageError> {
         let client = self.database.connection().await?;
-        ReadTransaction::begin(client, &self.beginning("begin read only"))
+        ReadTransaction::begin(client, self.database, self.beginning("begin read only"))
     }
 
     /// Begins a transaction that may write.
@@ -104,13 +107,17 @@ impl Access<'_> {
     /// [`StorageError::Unavailable`] when there is no connection in `database.wait_seconds_max`.
     pub async fn transaction(&self) -> Result<Transaction, StorageError> {
         let client = self.database.connection().await?;
-        Transaction::begin(client, &self.beginning("begin"))
+        Transaction::begin(client, self.database, self.beginning("begin"))
     }
 
     /// All that a transaction begins with, as one message.
     fn beginning(&self, begin: &str) -> String {
-        let timeout = self.database.statement_milliseconds_max();
-        let mut sql = format!("{begin}; set local statement_timeout = {timeout}; set local timezone = 'UTC'");
+        let timeout = self.database.statement_time_max().as_millis();
+        // A transaction whose process is gone does not hold its keys for ever.
+        let mut sql = format!(
+            "{begin}; set local statement_timeout = {timeout}; set local timezone = 'UTC'; \
+             set local idle_in_transaction_session_timeout = '{IDLE_SECONDS_MAX}s'"
+        );
         match &self.scope {
             // Ids are written with hexadecimal digits and hyphens, so nothing needs to be quoted.
             Scope::Tenants(ids) => {

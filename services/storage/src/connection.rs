@@ -1,12 +1,14 @@
 //! Transactions: the only way to a row, and each of them says whose rows it may see.
 
-use deadpool_postgres::{Client, ClientWrapper};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use deadpool_postgres::{Client, Object};
 use futures_util::FutureExt as _;
 use tokio_postgres::Row;
 
-use crate::StorageError;
 use crate::spans::traced;
-use crate::sql::{self, Statement};
+use crate::sql::{self, Sendable, Statement};
+use crate::{Database, StorageError};
 
 /// A transaction that only reads; it ends when it is dropped.
 #[derive(Debug)]
@@ -18,28 +20,37 @@ pub struct Transaction(Connection);
 
 /// A connection of the pool with a transaction open on it. Dropping it rolls back and gives it to the next one.
 #[derive(Debug)]
-struct Connection {
-    client: Client,
+pub struct Connection {
+    /// None once it is dropped.
+    client: Option<Client>,
+    database: Database,
+    /// What the transaction begins with.
+    beginning: String,
     is_open: bool,
+    /// Nothing is lost with the transaction: it has done nothing yet, or only reads.
+    may_begin_anew: AtomicBool,
+    is_reader: bool,
+    /// It did not answer, and is no good to anybody.
+    is_lost: AtomicBool,
 }
 
 impl ReadTransaction {
-    pub(crate) fn begin(client: Client, sql: &str) -> Result<Self, StorageError> {
-        Ok(Self(Connection::begin(client, sql)?))
+    pub(crate) fn begin(client: Client, database: &Database, sql: String) -> Result<Self, StorageError> {
+        Ok(Self(Connection::begin(client, database, sql, true)?))
     }
 
-    pub(crate) fn client(&self) -> &ClientWrapper {
-        &self.0.client
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.0
     }
 }
 
 impl Transaction {
-    pub(crate) fn begin(client: Client, sql: &str) -> Result<Self, StorageError> {
-        Ok(Self(Connection::begin(client, sql)?))
+    pub(crate) fn begin(client: Client, database: &Database, sql: String) -> Result<Self, StorageError> {
+        Ok(Self(Connection::begin(client, database, sql, false)?))
     }
 
-    pub(crate) fn client(&self) -> &ClientWrapper {
-        &self.0.client
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.0
     }
 
     /// Its commit does not wait for the disk: a crash of the database may lose what it does.
@@ -47,9 +58,7 @@ impl Transaction {
     /// # Errors
     /// The database does not answer.
     pub async fn without_the_disk(&self) -> Result<(), StorageError> {
-        traced("synchronous_commit", self.client().batch_execute("set local synchronous_commit = off"))
-            .await?;
-        Ok(())
+        self.0.batch("set local synchronous_commit = off").await
     }
 
     /// Makes what was done durable.
@@ -57,9 +66,9 @@ impl Transaction {
     /// # Errors
     /// A deferred constraint refused it, or the connection broke, in which case nobody knows whether it was done.
     pub async fn commit(mut self) -> Result<(), StorageError> {
-        if let Err(error) = traced("commit", self.0.client.batch_execute("commit")).await {
+        if let Err(error) = self.0.batch("commit").await {
             self.abandon().await;
-            return Err(error.into());
+            return Err(error);
         }
         self.0.is_open = false;
         Ok(())
@@ -73,7 +82,7 @@ impl Transaction {
         &self,
         statements: [Statement<'_>; N],
     ) -> Result<[Vec<Row>; N], StorageError> {
-        let rows = sql::pipeline(&self.0.client, &statements).await?;
+        let rows = self.0.pipeline(&statements).await?;
         rows.try_into().map_err(|_| StorageError::Damaged("a statement gave no rows".to_owned()))
     }
 
@@ -88,9 +97,9 @@ impl Transaction {
     ) -> Result<(), StorageError> {
         // The database makes a rollback of the commit of a transaction in which a statement has failed.
         statements.push(Statement::new("commit", Vec::new()));
-        if let Err(error) = sql::pipeline(&self.0.client, &statements).await {
+        if let Err(error) = self.0.pipeline(&statements).await {
             self.abandon().await;
-            return Err(error.into());
+            return Err(error);
         }
         self.0.is_open = false;
         Ok(())
@@ -100,7 +109,7 @@ impl Transaction {
     /// after, though a statement has failed: PostgreSQL tells of the failure first and lets go of the locks then. A connection that
     /// broke undoes it too. No harm after a commit.
     pub async fn abandon(mut self) {
-        match traced("rollback", self.0.client.batch_execute("rollback")).await {
+        match self.0.batch("rollback").await {
             Ok(()) => self.0.is_open = false,
             Err(error) => tracing::debug!(%error, "a transaction was not rolled back by hand"),
         }
@@ -110,24 +119,100 @@ impl Transaction {
 impl Connection {
     /// The statements begin a transaction and say what it may see. Their answer is not waited for: where they fail, whatever comes
     /// after them in the transaction fails too.
-    fn begin(client: Client, sql: &str) -> Result<Self, StorageError> {
-        let connection = Self { client, is_open: true };
-        send(&connection.client, sql)?;
+    fn begin(
+        client: Client,
+        database: &Database,
+        beginning: String,
+        is_reader: bool,
+    ) -> Result<Self, StorageError> {
+        let connection = Self {
+            client: Some(client),
+            database: database.clone(),
+            beginning,
+            is_open: true,
+            may_begin_anew: AtomicBool::new(true),
+            is_reader,
+            is_lost: AtomicBool::new(false),
+        };
+        connection.send(&connection.beginning)?;
         Ok(connection)
+    }
+
+    /// All rows of a statement.
+    pub(crate) async fn rows(&self, statement: Sendable<'_>) -> Result<Vec<Row>, StorageError> {
+        self.exchange(|| statement.rows(self.client(), self.database.types())).await
+    }
+
+    /// The number of rows that a statement changed.
+    pub(crate) async fn run(&self, statement: Sendable<'_>) -> Result<u64, StorageError> {
+        self.exchange(|| statement.run(self.client(), self.database.types())).await
+    }
+
+    /// The rows of several statements, in one round trip.
+    async fn pipeline(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<Row>>, StorageError> {
+        self.exchange(|| sql::pipeline(self.client(), self.database.types(), statements)).await
+    }
+
+    /// Statements without parameters or rows.
+    pub(crate) async fn batch(&self, sql: &str) -> Result<(), StorageError> {
+        self.answered(traced(sql, self.client().batch_execute(sql))).await
+    }
+
+    /// Sends statements and waits for what they give. Where the database does not know them any more, or has another plan for them than
+    /// they were prepared with, they are prepared anew and sent again, unless something would be lost with the transaction.
+    async fn exchange<T, F>(&self, send: impl Fn() -> F) -> Result<T, StorageError>
+    where
+        F: Future<Output = Result<T, tokio_postgres::Error>>,
+    {
+        let mut done = self.answered(send()).await;
+        if matches!(done, Err(StorageError::Stale(_))) {
+            self.database.forget_statements();
+            if self.may_begin_anew.load(Ordering::Relaxed) {
+                self.send("rollback")?;
+                self.send(&self.beginning)?;
+                done = self.answered(send()).await;
+            }
+        }
+        if done.is_ok() && !self.is_reader {
+            self.may_begin_anew.store(false, Ordering::Relaxed);
+        }
+        done
+    }
+
+    /// Waits for an answer for as long as one may come.
+    async fn answered<T>(
+        &self,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StorageError> {
+        if self.is_lost.load(Ordering::Relaxed) {
+            return Err(StorageError::silent());
+        }
+        let answer = self.database.reach().answered(work).await;
+        if answer.is_none() {
+            self.is_lost.store(true, Ordering::Relaxed);
+        }
+        Ok(answer.ok_or_else(StorageError::silent)??)
+    }
+
+    /// Sends statements without parameters and does not wait for the answer.
+    fn send(&self, sql: &str) -> Result<(), StorageError> {
+        // Looked at once, it is on its way.
+        Ok(self.client().batch_execute(sql).now_or_never().unwrap_or(Ok(()))?)
+    }
+
+    fn client(&self) -> &Client {
+        self.client.as_ref().expect("a connection has its client until it is dropped")
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.is_open {
+        if self.is_lost.load(Ordering::Relaxed) {
+            // Out of the pool, which makes another one in its place.
+            self.client.take().map(Object::take);
+        } else if self.is_open {
             // Nobody needs its answer: it is on its way before whatever the connection's next user sends.
-            let _ = send(&self.client, "rollback");
+            let _ = self.send("rollback");
         }
     }
-}
-
-/// Sends statements without parameters and does not wait for the answer.
-fn send(client: &ClientWrapper, sql: &str) -> Result<(), tokio_postgres::Error> {
-    // Looked at once, it is on its way.
-    client.batch_execute(sql).now_or_never().unwrap_or(Ok(()))
 }

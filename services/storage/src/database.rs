@@ -1,28 +1,47 @@
 //! The pool of connections.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use firemode_runtime::settings::Settings;
 use tokio_postgres::NoTls;
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 use crate::database_address::Address;
+use crate::reach::Reach;
+use crate::sql::ParameterTypes;
 use crate::{StorageError, spans};
 
 /// How long a new connection may take to be made.
 const CONNECT_SECONDS_MAX: u64 = 5;
 
+/// A connection on which nothing is said is asked for a sign of life after this, so often, and at such intervals; and what was sent
+/// may go without an acknowledgement for so long.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+const KEEPALIVE_RETRIES: u32 = 3;
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
+
+/// What PostgreSQL and the driver take where nothing is said.
+const KEEPALIVE_IDLE_OF_DRIVER: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// The database as one process of the appliance sees it.
 #[derive(Clone)]
-pub struct Database {
+pub struct Database(Arc<Shared>);
+
+struct Shared {
     pool: Pool,
-    statement_milliseconds_max: u64,
+    reach: Arc<Reach>,
+    /// Where statements are not prepared on each connection.
+    types: Option<ParameterTypes>,
+    statement_time_max: Duration,
 }
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("status", &self.pool.status()).finish()
+        f.debug_struct("Database").field("status", &self.0.pool.status()).finish()
     }
 }
 
@@ -46,32 +65,56 @@ impl Database {
     /// # Errors
     /// [`StorageError::Unavailable`] where the URL cannot be read.
     pub fn new(settings: &Settings, connections_max: usize) -> Result<Self, StorageError> {
-        let Address { config, tls } = address(settings)?;
+        let address = address(settings)?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = match tls {
-            Some(tls) => Manager::from_config(config, tls, recycling),
-            None => Manager::from_config(config, NoTls, recycling),
+        let manager = match &address.tls {
+            Some(tls) => Manager::from_config(address.config.clone(), tls.clone(), recycling),
+            None => Manager::from_config(address.config.clone(), NoTls, recycling),
         };
         let wait = Duration::from_secs(settings.database.wait_seconds_max);
-        let statement_milliseconds_max = settings.database.statement_seconds_max * 1000;
+        let statement_time_max = Duration::from_secs(settings.database.statement_seconds_max);
         let pool = Pool::builder(manager)
             .max_size(connections_max)
             .runtime(Runtime::Tokio1)
             .timeouts(Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) })
             .build()
             .map_err(|error| StorageError::Unavailable(error.to_string()))?;
-        Ok(Self { pool, statement_milliseconds_max })
+        let reach = Arc::new(Reach::new(address, pool.clone(), statement_time_max));
+        let types = (!settings.database.prepared_statements).then(ParameterTypes::default);
+        Ok(Self(Arc::new(Shared { pool, reach, types, statement_time_max })))
     }
 
     /// A connection, waiting for a free one up to `database.wait_seconds_max`. It comes without any settings of its own, since a
     /// pooler in between may give each transaction another server connection: a transaction begins with what it needs.
-    pub(crate) async fn connection(&self) -> Result<deadpool_postgres::Client, StorageError> {
-        Ok(self.pool.get().instrument(spans::waiting_for_connection()).await?)
+    pub(crate) async fn connection(&self) -> Result<Client, StorageError> {
+        if self.0.reach.is_silent() {
+            return Err(StorageError::silent());
+        }
+        let client = self.0.pool.get().instrument(spans::waiting_for_connection());
+        Ok(self.0.reach.reached(client).await.ok_or_else(StorageError::silent)??)
     }
 
     /// How long a statement may run.
-    pub(crate) fn statement_milliseconds_max(&self) -> u64 {
-        self.statement_milliseconds_max
+    pub(crate) fn statement_time_max(&self) -> Duration {
+        self.0.statement_time_max
+    }
+
+    /// Whether it answers.
+    pub(crate) fn reach(&self) -> &Arc<Reach> {
+        &self.0.reach
+    }
+
+    /// What parameters the statements take that are not prepared on each connection; none where they are.
+    pub(crate) fn types(&self) -> Option<&ParameterTypes> {
+        self.0.types.as_ref()
+    }
+
+    /// Has all statements prepared anew, on every connection.
+    pub(crate) fn forget_statements(&self) {
+        self.0.pool.manager().statement_caches.clear();
+        if let Some(types) = &self.0.types {
+            types.forget();
+        }
     }
 
     /// Median time of five `SELECT 1` on one connection: what a trivial statement costs now.
@@ -83,7 +126,7 @@ impl Database {
         let mut times = [Duration::ZERO; 5];
         for time in &mut times {
             let start = Instant::now();
-            tx.client().simple_query("select 1").await?;
+            tx.connection().batch("select 1").await?;
             *time = start.elapsed();
         }
         times.sort();
@@ -92,7 +135,7 @@ impl Database {
 
     /// What the pool is doing now.
     pub fn figures(&self) -> PoolFigures {
-        let status = self.pool.status();
+        let status = self.0.pool.status();
         PoolFigures {
             connections: status.size,
             connections_max: status.max_size,
@@ -107,24 +150,13 @@ impl Database {
 /// # Errors
 /// The database cannot be reached.
 pub(crate) async fn connect_alone(settings: &Settings) -> Result<tokio_postgres::Client, StorageError> {
-    let Address { config, tls } = address(settings)?;
-    if let Some(tls) = tls {
-        let (client, connection) = config.connect(tls).await.map_err(unavailable)?;
-        drive(connection);
-        Ok(client)
-    } else {
-        let (client, connection) = config.connect(NoTls).await.map_err(unavailable)?;
-        drive(connection);
-        Ok(client)
-    }
-}
-
-fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static) {
+    let (client, connection) = address(settings)?.connect().await.map_err(unavailable)?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::warn!(%error, "database connection ended");
         }
     });
+    Ok(client)
 }
 
 fn unavailable(error: tokio_postgres::Error) -> StorageError {
@@ -136,9 +168,23 @@ fn unavailable(error: tokio_postgres::Error) -> StorageError {
 fn address(settings: &Settings) -> Result<Address, StorageError> {
     let mut address = Address::of(settings)
         .map_err(|(setting, message)| StorageError::Unavailable(format!("{setting} {message}")))?;
-    address.config.application_name("firemode");
-    if address.config.get_connect_timeout().is_none() {
-        address.config.connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX));
+    let config = &mut address.config;
+    // One name for each pool: by it, the connections of one process can be told from others'.
+    config.application_name(format!("firemode-{}", Uuid::new_v4().simple()));
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX));
+    }
+    if config.get_keepalives_idle() == KEEPALIVE_IDLE_OF_DRIVER {
+        config.keepalives_idle(KEEPALIVE_IDLE);
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(KEEPALIVE_INTERVAL);
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(KEEPALIVE_RETRIES);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(UNACKNOWLEDGED_MAX);
     }
     Ok(address)
 }

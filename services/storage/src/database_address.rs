@@ -7,10 +7,12 @@ use std::borrow::Cow;
 
 use firemode_runtime::data_dir::EmbeddedDatabase;
 use firemode_runtime::settings::Settings;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
-use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config, Error, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::tls::Trust;
@@ -28,7 +30,24 @@ pub(crate) struct Address {
     pub(crate) tls: Option<MakeRustlsConnect>,
 }
 
+/// What a connection says and hears is carried by this, for as long as it is polled.
+type Carrier = BoxFuture<'static, Result<(), Error>>;
+
 impl Address {
+    /// A connection of one's own.
+    pub(crate) async fn connect(&self) -> Result<(Client, Carrier), Error> {
+        match &self.tls {
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                Ok((client, connection.boxed()))
+            }
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await?;
+                Ok((client, connection.boxed()))
+            }
+        }
+    }
+
     /// The database of these settings, and how they want it spoken to.
     ///
     /// # Errors

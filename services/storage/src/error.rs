@@ -1,6 +1,6 @@
 //! What can go wrong between us and PostgreSQL.
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 /// A failure of storage. Its text is for the log; it never reaches a client.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum StorageError {
     /// Two transactions could not both be; the second may try again.
     #[error("transaction conflict: {0}")]
     Conflict(tokio_postgres::Error),
+    /// The database does not know a statement any more, or plans it in another way than it was prepared for. Prepared anew it works.
+    #[error("statement of another form: {0}")]
+    Stale(tokio_postgres::Error),
     /// The evidence store does not answer, or takes no more: its disk is full, its folder cannot be written. Worth a retry, later.
     #[error("evidence store: {0}")]
     Store(object_store::Error),
@@ -26,6 +29,11 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// A connection on which nothing comes back.
+    pub(crate) fn silent() -> Self {
+        Self::Unavailable("the database does not answer on this connection".to_owned())
+    }
+
     /// The name of the constraint that refused a row, if one did.
     pub fn constraint(&self) -> Option<&str> {
         match self {
@@ -54,6 +62,9 @@ impl From<tokio_postgres::Error> for StorageError {
                 Self::Database(error)
             };
         };
+        if is_stale(db) {
+            return Self::Stale(error);
+        }
         let class = &db.code().code()[..2];
         match class {
             "23" => Self::Constraint(db.constraint().unwrap_or("unnamed").to_owned()),
@@ -63,6 +74,16 @@ impl From<tokio_postgres::Error> for StorageError {
             _ if *db.code() == SqlState::LOCK_NOT_AVAILABLE => Self::Unavailable(db.message().to_owned()),
             _ => Self::Database(error),
         }
+    }
+}
+
+/// Is it about a prepared statement: gone, there already under its name (both behind a pooler), or with columns that have changed?
+fn is_stale(error: &DbError) -> bool {
+    match *error.code() {
+        SqlState::INVALID_SQL_STATEMENT_NAME | SqlState::DUPLICATE_PSTATEMENT => true,
+        // The code says only that something is not supported; where that was found out does not depend on the language.
+        SqlState::FEATURE_NOT_SUPPORTED => error.routine() == Some("RevalidateCachedQuery"),
+        _ => false,
     }
 }
 

@@ -31,6 +31,7 @@ pub mod migrations;
 pub mod open_transactions;
 pub mod page;
 pub mod personal_data;
+mod reach;
 pub mod recent_sessions;
 pub mod refresh_tokens;
 pub mod results;

@@ -292,6 +292,9 @@ impl From<StorageError> for Problem {
             StorageError::Unavailable(_) => {
                 Self::unavailable("The database does not answer. Try again.").caused_by(error)
             }
+            StorageError::Stale(_) => {
+                Self::unavailable("The database was just changed. Try again.").caused_by(error)
+            }
             StorageError::Conflict(_) => {
                 Self::unavailable("Another request was in the way. Try again.").caused_by(error)
             }

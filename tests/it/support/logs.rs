@@ -40,6 +40,12 @@ impl Logs {
         })
     }
 
+    /// How many events `is_wanted` takes.
+    pub(crate) fn count(&self, is_wanted: impl Fn(&Value) -> bool) -> usize {
+        let event = |line: &String| serde_json::from_str(line).is_ok_and(|event| is_wanted(&event));
+        self.with(|lines| lines.iter().filter(|line| event(line)).count())
+    }
+
     /// The last lines that contain a text.
     pub(crate) fn about(&self, text: &str) -> String {
         self.with(|lines| {

@@ -9,6 +9,7 @@ pub(crate) mod keyring;
 pub(crate) mod logs;
 pub(crate) mod organisation;
 pub(crate) mod processes;
+pub(crate) mod relay;
 pub(crate) mod site;
 pub(crate) mod stack;
 pub(crate) mod wait;

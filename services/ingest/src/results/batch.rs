@@ -46,6 +46,7 @@ impl From<StorageError> for Failure {
                 Self::Behind(Problem::unavailable(detail).caused_by(error))
             }
             Some(RELIED_ON) => Self::Ahead(error.into()),
+            _ if matches!(error, StorageError::Stale(_)) => Self::Behind(error.into()),
             _ if matches!(error, StorageError::Unavailable(_)) => Self::OfAll(error.into()),
             _ => Self::Of(error.into()),
         }

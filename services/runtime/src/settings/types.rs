@@ -106,6 +106,7 @@ settings! {
         pub url: SecretUrl,
         pub allow_cleartext: bool,
         pub pool_size: usize,
+        pub prepared_statements: bool,
         pub wait_seconds_max: u64,
         pub statement_seconds_max: u64,
     }
