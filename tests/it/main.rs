@@ -50,6 +50,7 @@ mod operations;
 mod patches;
 mod paths;
 mod personal_data;
+mod plans;
 mod private_files;
 mod profiles;
 mod receipts;

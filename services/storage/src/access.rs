@@ -113,10 +113,11 @@ impl Access<'_> {
     /// All that a transaction begins with, as one message.
     fn beginning(&self, begin: &str) -> String {
         let timeout = self.database.statement_time_max().as_millis();
-        // A transaction whose process is gone does not hold its keys for ever.
+        // There is an index for all that a request asks, and a plan that was made while a table was small must not read all of it when it
+        // has grown. A transaction whose process is gone does not hold its keys for ever.
         let mut sql = format!(
-            "{begin}; set local statement_timeout = {timeout}; set local timezone = 'UTC'; \
-             set local idle_in_transaction_session_timeout = '{IDLE_SECONDS_MAX}s'"
+            "{begin}; set local statement_timeout = {timeout}; set local timezone = 'UTC'; set local enable_seqscan = off; \
+             set local jit = off; set local idle_in_transaction_session_timeout = '{IDLE_SECONDS_MAX}s'"
         );
         match &self.scope {
             // Ids are written with hexadecimal digits and hyphens, so nothing needs to be quoted.

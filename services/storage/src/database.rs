@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Client, ClientWrapper, Hook, Manager, ManagerConfig, Metrics, Pool, RecyclingMethod, Runtime, Timeouts,
+};
 use firemode_runtime::settings::Settings;
+use futures_util::FutureExt as _;
 use tokio_postgres::NoTls;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -16,6 +19,9 @@ use crate::{StorageError, spans};
 
 /// How long a new connection may take to be made.
 const CONNECT_SECONDS_MAX: u64 = 5;
+
+/// How long a connection keeps the plans of its statements.
+const PLAN_SECONDS_MAX: u64 = 30;
 
 /// A connection on which nothing is said is asked for a sign of life after this, so often, and at such intervals; and what was sent
 /// may go without an acknowledgement for so long.
@@ -75,6 +81,10 @@ impl Database {
         let statement_time_max = Duration::from_secs(settings.database.statement_seconds_max);
         let pool = Pool::builder(manager)
             .max_size(connections_max)
+            .pre_recycle(Hook::sync_fn(|client, metrics| {
+                plan_anew_now_and_then(client, metrics);
+                Ok(())
+            }))
             .runtime(Runtime::Tokio1)
             .timeouts(Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) })
             .build()
@@ -142,6 +152,17 @@ impl Database {
             idle: status.available,
             waiting: status.waiting,
         }
+    }
+}
+
+/// Has a connection that was not used since its last half minute ended forget its plans. PostgreSQL keeps them until it has looked at a
+/// table again, whatever that was when they were made; those of references' checks, which nobody can word, above all.
+fn plan_anew_now_and_then(client: &ClientWrapper, metrics: &Metrics) {
+    let last_used = metrics.recycled.unwrap_or(metrics.created);
+    let half_minutes = |until: Instant| until.duration_since(metrics.created).as_secs() / PLAN_SECONDS_MAX;
+    if half_minutes(Instant::now()) > half_minutes(last_used) {
+        // It is on its way before whatever is sent next, and nobody needs its answer.
+        let _ = client.batch_execute("discard plans").now_or_never();
     }
 }
 

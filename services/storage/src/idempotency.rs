@@ -91,17 +91,19 @@ pub(crate) async fn find_one(tx: &Transaction, scope: &Scope) -> Result<Option<S
 /// Finds the answers to keys.
 pub(crate) fn find<'a>(scopes: &[&'a Scope]) -> Statement<'a> {
     let Columns { organisations, users, methods, paths, keys } = Columns::of(scopes.iter().copied());
-    // `limit 1` keeps each key a look into the index, whatever the planner thinks of the table's size.
+    // `limit 1` keeps each key a look by itself, and whether it has expired is asked outside: so the only index that can answer is that
+    // of the key, whatever the planner thinks of the table.
     Statement::new(
         "select w.position, i.fingerprint, i.status, i.answer
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) with ordinality
                   as w (organisation_id, user_id, method, path, key, position)
          cross join lateral (
-             select i.fingerprint, i.status, i.answer from idempotency_keys i
+             select i.fingerprint, i.status, i.answer, i.expires_at from idempotency_keys i
              where i.organisation_id = w.organisation_id and i.user_id = w.user_id and i.method = w.method
-               and i.path = w.path and i.key = w.key and i.expires_at > now()
+               and i.path = w.path and i.key = w.key
              limit 1
-         ) i",
+         ) i
+         where i.expires_at > now()",
         params![organisations, users, methods, paths, keys],
     )
 }

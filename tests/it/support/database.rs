@@ -1,6 +1,6 @@
 //! The way into the database, for what the API does not show.
 
-use std::thread::sleep;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -9,8 +9,8 @@ use tokio_postgres::{Client, Error, NoTls, Row};
 
 use super::wait::eventually;
 
-/// A connection of PostgreSQL's tells what it has done at most once a second.
-const COUNTED_AFTER: Duration = Duration::from_millis(1_200);
+/// PostgreSQL's own ten seconds, and a little.
+pub(crate) const TOLD_AFTER: Duration = Duration::from_millis(11_500);
 
 /// A connection.
 pub(crate) struct Sql {
@@ -59,16 +59,23 @@ impl Sql {
         self.rows(sql, params)[0].get(0)
     }
 
-    /// How many rows of these tables were read since the database was made, once PostgreSQL has counted all of them.
-    pub(crate) fn rows_read(&self, tables: &[&str]) -> i64 {
-        let read = "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int8 from pg_stat_user_tables where relname = any ($1)";
-        let mut last = -1;
-        eventually("the count stands still", || {
-            sleep(COUNTED_AFTER);
-            self.batch("select pg_stat_clear_snapshot()");
-            let now = self.count(read, &[&tables]);
-            (std::mem::replace(&mut last, now) == now).then_some(now)
-        })
+    /// How many rows of these tables were read since the database was made, as far as connections have told. They do when they have
+    /// been idle for [`TOLD_AFTER`], and when they end.
+    pub(crate) fn rows_read(&self, tables: &[&str]) -> BTreeMap<String, i64> {
+        let read = "select relname::text, seq_tup_read + coalesce(idx_tup_fetch, 0) from pg_stat_user_tables where relname = any ($1)";
+        self.rows(read, &[&tables]).iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    /// Ends the connections of the appliance, which makes others when it needs them.
+    pub(crate) fn end_connections(&self) {
+        let others =
+            "from pg_stat_activity where application_name like 'firemode%' and pid <> pg_backend_pid()";
+        let before = self.rows(&format!("select pid, pg_terminate_backend(pid) {others}"), &[]);
+        let ended: Vec<i32> = before.iter().map(|row| row.get(0)).collect();
+        eventually("the connections end", || {
+            let left = format!("select count(*) {others} and pid = any ($1)");
+            (self.count(&left, &[&ended]) == 0).then_some(())
+        });
     }
 
     /// What the database says to a statement that it must refuse: its code (SQLSTATE).

@@ -138,9 +138,9 @@ fn unseen(columns: &str) -> String {
               ) l
               cross join lateral (
                   select * from session_changes c
-                  where (c.session_id, c.hash) >= (l.session_id, l.hash) and (c.session_id, c.hash) <= (l.session_id, l.hash)
+                  where c.session_id = l.session_id and c.hash >= l.hash and c.hash <= l.hash
                     and c.organisation_id is not distinct from t.organisation_id
-                  order by c.session_id, c.hash limit 1
+                  order by c.hash limit 1
               ) c)
          ) c"
     )

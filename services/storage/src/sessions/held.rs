@@ -83,7 +83,7 @@ pub(crate) fn activate_all(sessions: &[(Uuid, Uuid)]) -> Statement<'static> {
     let (organisations, ids) = columns(sessions);
     Statement::new(
         "update test_sessions set status = 'active', updated_at = now()
-         where (organisation_id, id) in (select * from unnest($1::uuid[], $2::uuid[])) and status = 'pending'",
+         where id = any ($2) and (organisation_id, id) in (select * from unnest($1::uuid[], $2::uuid[])) and status = 'pending'",
         params![organisations, ids],
     )
 }
