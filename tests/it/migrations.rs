@@ -122,3 +122,30 @@ fn a_database_that_does_not_answer_is_a_failure() {
     let output = migrate(&Folder::new(), NOWHERE).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
 }
+
+/// Whoever lines up behind a migration that waits for a table would wait with it.
+#[test]
+fn a_migration_that_waits_for_a_table_lets_others_pass_and_tries_again() {
+    let url = empty_schema("in_use");
+    let folder = Folder::new();
+    assert!(migrate(&folder, &url).output().unwrap().status.success());
+    let (reader, writer) = (Sql::connect(&url), Sql::connect(&url));
+    reader.rows("delete from refinery_schema_history where version = 31", &[]);
+    writer.batch("set statement_timeout = '20s'");
+    reader.batch("begin; lock table session_changes in share mode");
+    let running = migrate(&folder, &url).spawn().unwrap();
+    eventually("the migration waits", || {
+        let waiting =
+            "select count(*) from pg_locks where not granted and relation = 'session_changes'::regclass";
+        (writer.count(waiting, &[]) > 0).then_some(())
+    });
+    // It stands behind the migration, as every writer does.
+    writer.batch("begin; lock table session_changes in share mode; commit");
+    reader.batch("commit");
+    let output = running.wait_with_output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("a migration waits for a table that is in use"), "{said}");
+    assert_eq!(reader.count("select count(*) from refinery_schema_history where version = 31", &[]), 1);
+}

@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
 use crate::buildings::look_alike_key;
-use crate::{Purpose, StorageError};
+use crate::{Purpose, StorageError, migrations};
 
 /// Rows that are looked at together.
 const BATCH_ROWS: i64 = 5_000;
@@ -36,7 +36,7 @@ async fn begin<'a>(
     table: &str,
     lacks_key: &str,
 ) -> Result<Option<Transaction<'a>>, StorageError> {
-    let tx = client.transaction().await?;
+    let tx = migrations::begin(client).await?;
     tx.batch_execute(&Purpose::Operator.setting()).await?;
     let lacking = format!("select from {table} where {lacks_key} limit 1");
     if tx.query_opt(&lacking, &[]).await?.is_none() {

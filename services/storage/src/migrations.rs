@@ -1,8 +1,13 @@
 //! Brings the database to the schema that this binary carries.
 
+use std::time::Duration;
+
 use firemode_domain::classification;
 use firemode_runtime::settings::Settings;
-use tokio_postgres::Client;
+use refinery::Migration;
+use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
 use crate::database::{Database, connect_alone};
@@ -11,6 +16,11 @@ use crate::{StorageError, look_alikes, rules, sql};
 mod embedded {
     refinery::embed_migrations!("../../migrations");
 }
+
+/// A migration waits so long for a table that others use, and is tried so often, with a pause before each further time.
+const LOCK_TIME_MAX: Duration = Duration::from_secs(2);
+const ATTEMPTS_MAX: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Key of the advisory lock that lets one process of all appliances migrate at a time; refinery takes none itself.
 const LOCK_KEY: i64 = 0x4649_5245_4d4f_4445;
@@ -46,25 +56,23 @@ pub enum MigrationError {
 /// The schema version that this binary carries.
 pub fn embedded_version() -> i32 {
     let runner = embedded::migrations::runner();
-    runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or_default()
+    runner.get_migrations().iter().map(Migration::version).max().unwrap_or_default()
 }
 
-/// Migrates under a lock on a connection of its own, notes which cluster the database lives in, gives keys to names that have
-/// none, and adds the shipped rules that it does not have yet. Safe to run at any time from any number of instances.
+/// Migrates on a connection of its own, notes which cluster the database lives in, gives keys to names that have none, and adds the
+/// shipped rules that it does not have yet. Safe to run at any time from any number of instances: each of these steps is a transaction
+/// under one lock, which ends with it.
 ///
 /// # Errors
 /// The database is unreachable, or a migration failed; it is then as it was before that migration.
 pub async fn run(settings: &Settings) -> Result<Report, MigrationError> {
     let mut client = connect_alone(settings).await?;
-    client.execute("select pg_advisory_lock($1)", &[&LOCK_KEY]).await.map_err(StorageError::from)?;
     let before = version_of(&client).await?;
-    let mut runner = embedded::migrations::runner();
     // A database that is ahead belongs to a newer binary; this one may still serve it (see `compatible`).
     if before <= embedded_version() {
-        runner = runner.set_abort_missing(true).set_abort_divergent(true);
-        runner.run_async(&mut client).await?;
+        client = apply(client).await?;
     }
-    note_incarnation(&client).await?;
+    note_incarnation(&mut client).await?;
     look_alikes::fill(&mut client).await?;
     let rules_added = rules::install_shipped(&mut client, classification::shipped_rules()).await?;
     let after = version_of(&client).await?;
@@ -72,10 +80,85 @@ pub async fn run(settings: &Settings) -> Result<Report, MigrationError> {
     Ok(Report { before, after, rules_added, role_past_row_security })
 }
 
+/// Applies what is missing. Where somebody else holds a table that a migration needs, it is let go and tried again after a while: those
+/// who line up behind a migration that waits would wait with it.
+async fn apply(client: Client) -> Result<Client, MigrationError> {
+    let mut applier = Applier(client);
+    let mut attempt = 1;
+    loop {
+        let version = version_of(&applier.0).await?;
+        let runner = embedded::migrations::runner().set_abort_missing(true).set_abort_divergent(true);
+        let Err(error) = runner.run_async(&mut applier).await else { return Ok(applier.0) };
+        // Another instance has migrated meanwhile, so that there was nothing left to do.
+        let is_overtaken = version_of(&applier.0).await? > version;
+        if !is_overtaken && (!is_lock_timeout(&error) || attempt == ATTEMPTS_MAX) {
+            return Err(error.into());
+        }
+        tracing::warn!(
+            %error,
+            attempt,
+            attempts_max = ATTEMPTS_MAX,
+            "a migration waits for a table that is in use, or for another instance; it is tried again"
+        );
+        attempt += 1;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn is_lock_timeout(error: &refinery::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let postgres = error.downcast_ref::<tokio_postgres::Error>();
+        if postgres.and_then(tokio_postgres::Error::code) == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Applies migrations one at a time over all instances.
+struct Applier(Client);
+
+impl AsyncTransaction for Applier {
+    type Error = tokio_postgres::Error;
+
+    async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(
+        &mut self,
+        queries: T,
+    ) -> Result<usize, Self::Error> {
+        let tx = begin(&mut self.0).await?;
+        tx.batch_execute(&format!("set local lock_timeout = {}", LOCK_TIME_MAX.as_millis())).await?;
+        let mut count = 0;
+        for query in queries {
+            tx.batch_execute(query).await?;
+            count += 1;
+        }
+        tx.commit().await?;
+        Ok(count)
+    }
+}
+
+impl AsyncQuery<Vec<Migration>> for Applier {
+    async fn query(&mut self, query: &str) -> Result<Vec<Migration>, Self::Error> {
+        AsyncQuery::query(&mut self.0, query).await
+    }
+}
+
+impl AsyncMigrate for Applier {}
+
+/// A transaction under the lock that lets one process of all appliances work on the schema, and what belongs to it, at a time. The lock
+/// ends with it, as a pooler wants it, which gives the next transaction another connection.
+pub(crate) async fn begin(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    let tx = client.transaction().await?;
+    tx.batch_execute(&format!("select pg_advisory_xact_lock({LOCK_KEY})")).await?;
+    Ok(tx)
+}
+
 async fn role_past_row_security(client: &Client) -> Result<Option<String>, StorageError> {
     let sql =
         "select rolname::text from pg_roles where rolname = current_user and (rolsuper or rolbypassrls)";
-    Ok(client.query_opt(sql, &[]).await?.map(|row| row.get(0)))
+    Ok(client.query_typed_opt(sql, &[]).await?.map(|row| row.get(0)))
 }
 
 /// Brings an empty database, or an older one, to an earlier version than the newest: that of a dump to be loaded.
@@ -110,26 +193,29 @@ pub async fn compatible(database: &Database) -> Result<bool, StorageError> {
 }
 
 pub(crate) async fn version_of(client: &Client) -> Result<i32, StorageError> {
-    let row = client.query_one("select to_regclass('refinery_schema_history') is not null", &[]).await?;
+    let row =
+        client.query_typed_one("select to_regclass('refinery_schema_history') is not null", &[]).await?;
     if !row.get::<_, bool>(0) {
         return Ok(0);
     }
-    let row =
-        client.query_one("select coalesce(max(version), 0)::int from refinery_schema_history", &[]).await?;
+    let row = client
+        .query_typed_one("select coalesce(max(version), 0)::int from refinery_schema_history", &[])
+        .await?;
     Ok(row.get(0))
 }
 
 /// Gives the database a new identity when it finds itself in another cluster than before: it was restored from a copy.
-async fn note_incarnation(client: &Client) -> Result<(), StorageError> {
-    client
-        .execute(
-            "insert into database_incarnation (id, system_identifier, began_at, oldest_binary_version)
-             select $1, system_identifier, now(), $2 from pg_control_system()
-             on conflict (only_row) do update
-                 set id = excluded.id, system_identifier = excluded.system_identifier, began_at = excluded.began_at
-                 where database_incarnation.system_identifier <> excluded.system_identifier",
-            &[&Uuid::new_v4(), &OLDEST_BINARY_VERSION],
-        )
-        .await?;
+async fn note_incarnation(client: &mut Client) -> Result<(), StorageError> {
+    let tx = begin(client).await?;
+    tx.execute(
+        "insert into database_incarnation (id, system_identifier, began_at, oldest_binary_version)
+         select $1, system_identifier, now(), $2 from pg_control_system()
+         on conflict (only_row) do update
+             set id = excluded.id, system_identifier = excluded.system_identifier, began_at = excluded.began_at
+             where database_incarnation.system_identifier <> excluded.system_identifier",
+        &[&Uuid::new_v4(), &OLDEST_BINARY_VERSION],
+    )
+    .await?;
+    tx.commit().await?;
     Ok(())
 }

@@ -5,14 +5,14 @@ use serde_json::Value;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use crate::{Executor, Purpose, StorageError};
+use crate::{Executor, Purpose, StorageError, migrations};
 
 /// Adds the rules that the product ships and that the database does not have yet; a version never changes.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn install_shipped(client: &mut Client, rules: &[Rule]) -> Result<u64, StorageError> {
-    let tx = client.transaction().await?;
+    let tx = migrations::begin(client).await?;
     tx.batch_execute(&Purpose::Operator.setting()).await?;
     let insert = tx
         .prepare(
