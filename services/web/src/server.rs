@@ -100,6 +100,8 @@ impl Server {
                 .wrap(from_fn(close_when_leaving))
         })
         .on_connect(drain.count())
+        // An answer that is written in pieces would wait for an acknowledgement of the first.
+        .tcp_nodelay(true)
         .workers(workers)
         .max_connections(settings.connections_max.div_ceil(workers))
         .worker_max_blocking_threads(BLOCKING_THREADS)
