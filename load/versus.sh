@@ -11,31 +11,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . load/stack.sh
 # shellcheck source=load/drive.sh
 . load/drive.sh
+# shellcheck source=load/pair.sh
+. load/pair.sh
 
 SECONDS_EACH=${SECONDS_EACH:-3}
-stacks=() folders=() urls=() tokens=() items=() works=()
-
-start() {
-    FIREMODE_BINARY=$1
-    start_stack
-    trap stop_all EXIT
-    stacks+=("$stack_pid") folders+=("$data_dir")
-    prepare_sessions
-    urls+=("$FIREMODE_BASE_URL") tokens+=("$TOKEN") items+=("$ITEM") works+=("$work_dir")
-}
-
-stop_all() {
-    local result=$?
-    kill -TERM "${stacks[@]}" 2>/dev/null || true
-    wait "${stacks[@]}" || true
-    rm -rf "${folders[@]}" "${works[@]}"
-    return "$result"
-}
-
-# drive_one INDEX: what drive prints.
-drive_one() {
-    ITEM=${items[$1]} drive "${urls[$1]}" "${tokens[$1]}" "${works[$1]}/sessions" 5 "$CONNECTIONS" "$SECONDS_EACH"
-}
 
 # compare COLUMN FORMAT: the medians of one column of both, and their ratio.
 compare() {

@@ -1,5 +1,6 @@
 -- Results for wrk: one JSON operation a request, each under a key of its own, spread over the sessions of a file.
--- TOKEN, SESSIONS (a file, one id a line), ITEM, DEVICES (how many share a session), RUN (makes the keys of a run its own).
+-- TOKEN, SESSIONS (a file, one id a line), ITEM, DEVICES (how many share a session), RUN (makes the keys of a run its own), CHOICE (how
+-- sessions are chosen: in rounds, the default; at random, `uniform` or `skewed`, with most for a few).
 
 local threads = 0
 
@@ -22,13 +23,21 @@ function init(_)
         ["Content-Type"] = "application/json",
     }
     sent = 0
+    choose = choices[os.getenv("CHOICE") or "rounds"]
+    math.randomseed(number + 1)
 end
+
+choices = {
+    rounds = function() return sent % #sessions + 1 end,
+    uniform = function() return math.random(#sessions) end,
+    skewed = function() return math.floor(#sessions * math.random() ^ 4) + 1 end,
+}
 
 function request()
     sent = sent + 1
     headers["Idempotency-Key"] = key_start .. sent
     local body = body_start .. (math.floor(sent / #sessions) % devices) .. '"}]}'
-    return wrk.format("POST", sessions[sent % #sessions + 1], headers, body)
+    return wrk.format("POST", sessions[choose()], headers, body)
 end
 
 -- One line for the script that runs this: acknowledged, a second, p50, p95, p99 in milliseconds, refused, broken.

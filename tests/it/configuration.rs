@@ -154,6 +154,20 @@ fn all_faults_are_told_at_once_by_name_with_exit_code_78() {
 }
 
 #[test]
+fn memory_for_documents_leaves_some_to_the_process_and_the_setting_of_before_is_named() {
+    let text = refused("check", &[("FIREMODE__INGEST__WARM_SESSIONS_MAX", "200")]);
+    assert!(
+        text.contains("ingest.warm_sessions_max") && text.contains("set ingest.warm_bytes_max"),
+        "{text}"
+    );
+    let ceiling = ("FIREMODE__SUPERVISOR__INGEST_MEMORY_BYTES_MAX", "100000000");
+    for (bytes, is_taken) in [("0", true), ("75000000", true), ("75000001", false), ("1000", false)] {
+        let output = run("check", &[ceiling, ("FIREMODE__INGEST__WARM_BYTES_MAX", bytes)]);
+        assert_eq!(output.status.success(), is_taken, "{bytes}");
+    }
+}
+
+#[test]
 fn the_ingest_process_stays_on_this_machine() {
     for host in ["0.0.0.0", "[::]", "192.0.2.1", "ingest.example.com"] {
         for role in ["check", "supervise"] {

@@ -62,7 +62,7 @@ impl State {
         let database = Database::new(&settings, settings.database.pool_size / 2)?;
         Ok(Self {
             evidence: EvidenceStore::open(&settings, &database)?,
-            documents: WarmDocuments::new(settings.ingest.warm_sessions_max)
+            documents: WarmDocuments::new(settings.api_warm_bytes())
                 .with_snapshots(settings.snapshots.changes_min),
             visits: NotedVisits::default(),
             access_key: AccessKey::new(&auth.jwt_secret_key, &auth.jwt_keys_accepted()),

@@ -38,7 +38,7 @@ impl State {
         let state = Self {
             evidence_store: EvidenceStore::open(&settings, &database)?,
             database,
-            documents: WarmDocuments::new(ingest.warm_sessions_max),
+            documents: WarmDocuments::new(settings.ingest_warm_bytes()),
             queue,
             visits: NotedVisits::default(),
             internal_key: InternalKey::new(

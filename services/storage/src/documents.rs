@@ -6,11 +6,12 @@
 
 mod additions;
 mod page;
+mod slots;
 mod snapshots;
+mod uses;
 mod warm;
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use firemode_domain::document::SessionDocument;
@@ -18,6 +19,7 @@ use tokio::sync::{Notify, OwnedMutexGuard};
 use uuid::Uuid;
 
 pub use self::additions::{Additions, AdditionsRefusal};
+use self::slots::Slots;
 use self::snapshots::{DUE_MAX, is_due};
 pub use self::warm::{Extent, Submission, WarmDocument, WarmSession};
 use crate::changes::ReadUpTo;
@@ -26,14 +28,10 @@ use crate::{Executor, StorageError};
 /// A request waits this long for those before it on the same session.
 const LEASE_SECONDS_MAX: u64 = 20;
 
-/// All documents together take about this much memory at most; documents in use come on top.
-const MEMORY_BYTES_MAX: usize = 192 << 20;
-
-/// The documents of the sessions that were used last.
+/// The documents that are worth their memory, see [`Slots`].
 #[derive(Debug)]
 pub struct WarmDocuments {
     slots: Mutex<Slots>,
-    sessions_max: usize,
     /// From how many new changes on a snapshot is due; none: this process makes no snapshots.
     snapshot_changes_min: Option<usize>,
     is_any_due: Notify,
@@ -44,22 +42,6 @@ type SessionKey = (Uuid, Uuid);
 
 /// Where a session's documents stand while nobody works on them. Boxed, for they are large and often moved.
 type Place = tokio::sync::Mutex<Option<Box<WarmSession>>>;
-
-#[derive(Debug, Default)]
-struct Slots {
-    by_session: HashMap<SessionKey, Slot>,
-    /// Counts uses, to tell which slot was used last.
-    uses: u64,
-    /// Sessions whose snapshot is due.
-    due: BTreeSet<SessionKey>,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    session: Arc<Place>,
-    used_at: u64,
-    memory_bytes: usize,
-}
 
 /// The right to work on a session's documents, for one task at a time.
 #[derive(Debug)]
@@ -92,9 +74,10 @@ impl From<Busy> for StorageError {
 }
 
 impl WarmDocuments {
-    /// Room for the documents of so many sessions.
-    pub fn new(sessions_max: usize) -> Self {
-        Self { slots: Mutex::default(), sessions_max, snapshot_changes_min: None, is_any_due: Notify::new() }
+    /// Documents that take about so much memory together; those in use come on top.
+    pub fn new(memory_bytes_max: usize) -> Self {
+        let slots = Mutex::new(Slots::new(memory_bytes_max));
+        Self { slots, snapshot_changes_min: None, is_any_due: Notify::new() }
     }
 
     /// Notes sessions whose snapshot is due, from so many changes on that the last one does not cover.
@@ -139,14 +122,7 @@ impl WarmDocuments {
 
     /// What they are doing now.
     pub fn figures(&self) -> DocumentFigures {
-        let slots = self.slots();
-        let of_slots = || slots.by_session.values();
-        DocumentFigures {
-            sessions: slots.by_session.len(),
-            memory_bytes: of_slots().map(|slot| slot.memory_bytes).sum(),
-            // One reference is the slot's own.
-            requests: of_slots().map(|slot| Arc::strong_count(&slot.session) - 1).sum(),
-        }
+        self.slots().figures()
     }
 
     fn note_due(&self, key: SessionKey) {
@@ -160,38 +136,6 @@ impl WarmDocuments {
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Slots {
-    fn session_of(&mut self, key: SessionKey) -> Arc<Place> {
-        self.uses += 1;
-        let slot = self.by_session.entry(key).or_default();
-        slot.used_at = self.uses;
-        Arc::clone(&slot.session)
-    }
-
-    /// Notes what a slot holds at the end of a lease, and makes room.
-    fn returned(&mut self, key: SessionKey, memory_bytes: Option<usize>, sessions_max: usize) {
-        let Some(slot) = self.by_session.get_mut(&key) else { return };
-        slot.memory_bytes = memory_bytes.unwrap_or(0);
-        // One reference is the slot's own and one the lease's that ends here; further ones are requests that wait.
-        if memory_bytes.is_none() && Arc::strong_count(&slot.session) == 2 {
-            self.by_session.remove(&key);
-        }
-        let mut memory_bytes: usize = self.by_session.values().map(|slot| slot.memory_bytes).sum();
-        while (self.by_session.len() > sessions_max || memory_bytes > MEMORY_BYTES_MAX)
-            && let Some((key, bytes)) = self.longest_unused()
-        {
-            self.by_session.remove(&key);
-            memory_bytes -= bytes;
-        }
-    }
-
-    /// The slot that nobody holds or waits for and that was used longest ago.
-    fn longest_unused(&self) -> Option<(SessionKey, usize)> {
-        let idle = self.by_session.iter().filter(|(_, slot)| Arc::strong_count(&slot.session) == 1);
-        idle.min_by_key(|(_, slot)| slot.used_at).map(|(key, slot)| (*key, slot.memory_bytes))
     }
 }
 
@@ -212,8 +156,7 @@ impl Lease<'_> {
     }
 
     /// Puts documents back that say what the database says, for the next request.
-    pub fn put_back(&mut self, mut session: Box<WarmSession>) {
-        session.measure();
+    pub fn put_back(&mut self, session: Box<WarmSession>) {
         let record = &session.record;
         let is_due = |min| record.is_loaded() && is_due(record.document.change_count(), record.covered, min);
         if self.documents.snapshot_changes_min.is_some_and(is_due) {
@@ -225,7 +168,7 @@ impl Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let memory_bytes = self.slot.as_ref().map(|session| session.memory_bytes());
-        self.documents.slots().returned(self.key, memory_bytes, self.documents.sessions_max);
+        let memory_bytes = self.slot.as_mut().map_or(0, |session| session.measured_bytes());
+        self.documents.slots().returned(self.key, memory_bytes);
     }
 }

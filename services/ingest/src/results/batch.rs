@@ -21,6 +21,10 @@ use super::remainder::Remainder;
 use crate::caller;
 use crate::state::State;
 
+/// Once documents of so many bytes were read for one batch, sessions that would have to be read too are left to a batch behind it:
+/// what is under way is not bounded by what may be kept.
+const READ_BYTES_MAX: usize = 32 << 20;
+
 /// Nothing of a batch was stored, as far as anybody knows.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -54,7 +58,7 @@ impl From<StorageError> for Failure {
 }
 
 /// Stores what the requests bring and answers each of them, or stores nothing. Those that are left unanswered are to be stored by
-/// themselves: what they wait for has to be looked for first. In any case its transactions have ended and hold no keys any more:
+/// themselves: what they wait for has to be looked for first, or too much would have to be read at once. In any case its transactions have ended and hold no keys any more:
 /// whoever is to try again, the client or we, may do so at once.
 pub(super) async fn store(
     state: &State,
@@ -186,18 +190,24 @@ impl<'a> Batch<'a> {
 
     /// Takes out the documents of the sessions for which there is work, and reads those that are not in memory.
     async fn load(
-        &self,
+        &mut self,
         tx: &Transaction,
         mut found: Findings,
         leases: Vec<Lease<'a>>,
     ) -> Result<(Vec<Lease<'a>>, Vec<Share>), Failure> {
         let mut work = self.work(tx).await?;
         let (mut taken, mut shares) = (Vec::new(), Vec::new());
+        let mut read_bytes = 0;
         for mut lease in leases {
             let key = lease.session();
             let (Some(session), Some(work)) = (found.held.sessions.get(&key), work.remove(&key)) else {
                 continue;
             };
+            let is_cold = lease.read_up_to().is_none();
+            if is_cold && read_bytes >= READ_BYTES_MAX {
+                self.answers.extend(work.iter().map(|work| (work.place, None)));
+                continue;
+            }
             let mut share = Share {
                 session: *session,
                 received_at: found.held.at,
@@ -210,6 +220,9 @@ impl<'a> Batch<'a> {
                 brought: HashSet::new(),
             };
             share.refresh(tx).await?;
+            if is_cold {
+                read_bytes += share.documents.measured_bytes();
+            }
             taken.push(lease);
             shares.push(share);
         }

@@ -39,6 +39,12 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("OTEL_SERVICE_NAME", "tracing.service_name"),
 ];
 
+/// Settings of earlier releases, and what to do about them.
+const RETIRED: &[(&str, &str)] = &[(
+    "ingest.warm_sessions_max",
+    "is gone: bytes alone bound what is in memory; remove it, or set ingest.warm_bytes_max",
+)];
+
 /// The merged layers, and the defaults to compare them with.
 pub(super) struct Layers {
     merged: Config,
@@ -106,7 +112,7 @@ impl Layers {
         let values = self.values();
         let mistaken = values.iter().filter_map(|(key, value)| {
             let message = match self.defaults.get(key) {
-                None => "no such setting; config/default.toml lists them all".to_owned(),
+                None => unknown(key).to_owned(),
                 Some(default) => {
                     let wanted = wanted_type(default, value)?;
                     format!("'{}' is not {wanted}", self.shown(key, &value.to_string()))
@@ -222,6 +228,11 @@ fn flatten(map: &Map<String, Value>) -> BTreeMap<String, ValueKind> {
     let mut flat = BTreeMap::new();
     walk("", map, &mut flat);
     flat
+}
+
+fn unknown(key: &str) -> &'static str {
+    let retired = RETIRED.iter().find(|(retired, _)| *retired == key);
+    retired.map_or("no such setting; config/default.toml lists them all", |(_, message)| message)
 }
 
 /// What a value must be, where it is not that. Environment variables are text, so text that reads as the default's type is right.

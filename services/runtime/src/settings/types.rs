@@ -57,6 +57,7 @@ settings! {
         pub host: String,
         pub port: u16,
         pub workers: usize,
+        pub warm_bytes_max: u64,
         pub json_bytes_max: usize,
         pub target_bytes_max: usize,
         pub header_bytes_max: usize,
@@ -80,7 +81,7 @@ settings! {
         pub change_bytes_max: usize,
         pub request_entries_max: usize,
         pub evidence_bytes_max: u64,
-        pub warm_sessions_max: usize,
+        pub warm_bytes_max: u64,
         pub connect_milliseconds_max: u64,
         pub response_seconds_max: u64,
         pub profiles: bool,
@@ -245,6 +246,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// What a process without a ceiling is taken to have.
+const PROCESS_BYTES_ASSUMED: u64 = 512 << 20;
+
 impl Settings {
     /// True in the production profile.
     pub fn is_production(&self) -> bool {
@@ -268,6 +272,27 @@ impl Settings {
     pub fn uses_embedded_database(&self) -> bool {
         self.database.url.expose_secret().is_empty()
     }
+
+    /// Memory for the session documents that the API process keeps, in bytes.
+    pub fn api_warm_bytes(&self) -> usize {
+        warm_bytes(self.server.warm_bytes_max, self.supervisor.api_memory_bytes_max)
+    }
+
+    /// The same for the ingest process.
+    pub fn ingest_warm_bytes(&self) -> usize {
+        warm_bytes(self.ingest.warm_bytes_max, self.supervisor.ingest_memory_bytes_max)
+    }
+}
+
+/// What is asked for, or three eighths of what the process may take: as much again goes to what is under way, and to what the
+/// allocator has not given back.
+fn warm_bytes(asked: u64, process_bytes_max: u64) -> usize {
+    let bytes = match (asked, process_bytes_max) {
+        (0, 0) => PROCESS_BYTES_ASSUMED / 8 * 3,
+        (0, process_bytes_max) => process_bytes_max / 8 * 3,
+        (asked, _) => asked,
+    };
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 impl AuthSettings {

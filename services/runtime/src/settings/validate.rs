@@ -10,6 +10,9 @@ use super::{Environ, EvidencePlace, Settings};
 
 pub(super) type Problems = Vec<(&'static str, String)>;
 
+/// Room for a few documents of short sessions.
+const WARM_BYTES_MIN: u64 = 64 << 10;
+
 /// A metrics token opens nothing but figures, but to the whole world.
 const METRICS_TOKEN_BYTES_MIN: usize = 16;
 
@@ -65,7 +68,6 @@ fn ranges(s: &Settings) -> Problems {
         whole("ingest.change_bytes_max", s.ingest.change_bytes_max as u64, 1024, 16 << 20),
         whole("ingest.request_entries_max", s.ingest.request_entries_max as u64, 1, 10_000),
         whole("ingest.evidence_bytes_max", s.ingest.evidence_bytes_max, 1024, 16 << 30),
-        whole("ingest.warm_sessions_max", s.ingest.warm_sessions_max as u64, 1, 100_000),
         whole("ingest.connect_milliseconds_max", s.ingest.connect_milliseconds_max, 10, 60_000),
         whole("ingest.response_seconds_max", s.ingest.response_seconds_max, 1, 3600),
         whole("results.linger_milliseconds", s.results.linger_milliseconds, 0, 1000),
@@ -121,6 +123,8 @@ fn ranges(s: &Settings) -> Problems {
         whole("supervisor.start_seconds_max", s.supervisor.start_seconds_max, 1, 3600),
         whole("supervisor.handover_seconds_max", s.supervisor.handover_seconds_max, 1, 3600),
         whole("supervisor.stand_in_milliseconds", s.supervisor.stand_in_milliseconds, 100, 60_000),
+        warm_bound("server.warm_bytes_max", s.server.warm_bytes_max, s.supervisor.api_memory_bytes_max),
+        warm_bound("ingest.warm_bytes_max", s.ingest.warm_bytes_max, s.supervisor.ingest_memory_bytes_max),
         memory_bound("supervisor.api_memory_bytes_max", s.supervisor.api_memory_bytes_max),
         memory_bound("supervisor.ingest_memory_bytes_max", s.supervisor.ingest_memory_bytes_max),
         whole("supervisor.memory_soft_percent", s.supervisor.memory_soft_percent, 10, 100),
@@ -139,6 +143,18 @@ fn ranges(s: &Settings) -> Problems {
 fn memory_bound(name: &'static str, bytes: u64) -> Option<(&'static str, String)> {
     let usable = bytes == 0 || ((64 << 20)..=(1 << 40)).contains(&bytes);
     (!usable).then(|| (name, format!("{bytes} is neither 0 nor within {} to {}", 64 << 20, 1_u64 << 40)))
+}
+
+/// Beside the documents a process needs memory for itself and for what is under way.
+fn warm_bound(name: &'static str, bytes: u64, process_bytes: u64) -> Option<(&'static str, String)> {
+    let bytes_max = if process_bytes == 0 { 1 << 40 } else { process_bytes / 4 * 3 };
+    let usable = bytes == 0 || (WARM_BYTES_MIN..=bytes_max).contains(&bytes);
+    let wrong = || {
+        format!(
+            "{bytes} is neither 0 nor within {WARM_BYTES_MIN} to {bytes_max}, three quarters of the ceiling"
+        )
+    };
+    (!usable).then(|| (name, wrong()))
 }
 
 fn places(s: &Settings, env: &Environ) -> Problems {

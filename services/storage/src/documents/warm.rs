@@ -41,8 +41,9 @@ impl WarmSession {
         self.record.is_loaded()
     }
 
-    /// Works out anew what they take where they have grown or shrunk by a sixteenth: it means a look at every change.
-    pub(super) fn measure(&mut self) {
+    /// What they take, in bytes. It means a look at every change, and is worked out anew where they have grown or shrunk by a
+    /// sixteenth.
+    pub fn measured_bytes(&mut self) -> usize {
         let documents = [&self.record.document, &self.with_late.document];
         let change_count: usize = documents.iter().map(|document| document.change_count()).sum();
         let measured = self.measured.change_count;
@@ -50,10 +51,6 @@ impl WarmSession {
             let memory_bytes = documents.iter().map(|document| document.memory_bytes_estimate()).sum();
             self.measured = Measured { change_count, memory_bytes };
         }
-    }
-
-    /// What they took when that was last worked out.
-    pub(super) fn memory_bytes(&self) -> usize {
         self.measured.memory_bytes
     }
 }
