@@ -86,7 +86,7 @@ impl Session {
         seen: Option<&VectorClock>,
     ) -> Result<Prepared, Refusal> {
         let before = (self.document.heads(), self.document.change_count());
-        let mut writer = WriterContext { user_id, device_actor: &mut device_actor };
+        let mut writer = WriterContext { user_id, new_actor: &mut device_actor, may_go_on_with: &|_| true };
         let prepared = self.document.prepare(entries, seen, &mut writer, &Limits::default());
         assert_eq!(
             before,

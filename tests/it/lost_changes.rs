@@ -37,8 +37,12 @@ fn set(site: &Site, field: &str, value: &str) -> Value {
 #[test]
 fn operations_are_written_down_on_what_is_stored() {
     let site = Site::new();
-    lose_last_change(&site, &site.send(&set(&site, "notes", "lost")).expect(200));
+    let lost = site.send(&set(&site, "notes", "lost")).expect(200);
+    lose_last_change(&site, &lost);
     let answer = site.send(&set(&site, "observed_condition", "dry")).expect(200);
+    let clocks = [&lost, &answer].map(|answer| answer["vector_clock"].as_object().expect("a clock").clone());
+    let again = clocks[1].iter().filter(|(actor, seq)| clocks[0].get(*actor) == Some(*seq)).count();
+    assert_eq!(again, clocks[0].len() - 1, "the number of what was lost is not given out again: {clocks:?}");
     assert_eq!((&answer["accepted"], &answer["held"]), (&json!(1), &json!([])));
     assert_eq!(stored_in_the_air(&site), 0);
     let answer = site.send(&set(&site, "outcome", "pass")).expect(200);

@@ -23,6 +23,7 @@ mod database_silence;
 mod database_statements;
 mod database_tls;
 mod demo;
+mod device_actors;
 mod differential;
 mod documents;
 mod evidence;

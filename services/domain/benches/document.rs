@@ -211,7 +211,8 @@ impl Bench {
 
     fn send(&mut self, entry: Entry, writer: usize, seen: Option<&VectorClock>) -> Prepared {
         let mut device_actor = |_: &str| actor(2, writer);
-        let mut context = WriterContext { user_id: USER, device_actor: &mut device_actor };
+        let mut context =
+            WriterContext { user_id: USER, new_actor: &mut device_actor, may_go_on_with: &|_| true };
         let prepared = self.session.prepare(vec![entry], seen, &mut context, &Limits::default());
         let prepared = prepared.expect("the request is valid");
         self.session.adopt(&prepared, NOW);

@@ -3,6 +3,7 @@
 mod insert;
 mod reliance;
 mod tails;
+mod turns;
 
 use firemode_domain::document::{self, ChangeHash};
 use firemode_runtime::instance::InstanceId;
@@ -16,6 +17,8 @@ pub use self::reliance::{RELIED_ON, Reliance, require};
 pub(crate) use self::reliance::{find_stored, requirement};
 pub use self::tails::SessionTail;
 pub(crate) use self::tails::{apart_by_session, find_apart, find_tails, read_tails, sizes, tails_by_session};
+pub(crate) use self::turns::take as take_turns;
+pub use self::turns::{Turn, take_turn};
 use crate::recent_sessions::Visit;
 use crate::snapshot::Snapshot;
 use crate::{Executor, StorageError, Transaction, sql};

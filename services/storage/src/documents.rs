@@ -1,9 +1,9 @@
 //! Session documents that a process keeps in memory, brought up to date from the database before each use.
 //!
 //! One task at a time works on a session's documents, under a [`Lease`]. It *takes* them and puts them back once it knows
-//! that they say what the database says; if it fails in between, is cancelled or panics, they are simply gone, and with them
-//! the Automerge actors that this process wrote with, so that no actor and sequence number can ever be used twice.
+//! that they say what the database says; if it fails in between, is cancelled or panics, they are simply gone.
 
+mod actors;
 mod additions;
 mod page;
 mod slots;
@@ -18,6 +18,7 @@ use firemode_domain::document::SessionDocument;
 use tokio::sync::{Notify, OwnedMutexGuard};
 use uuid::Uuid;
 
+pub use self::actors::{Lineage, ServerActors};
 pub use self::additions::{Additions, AdditionsRefusal};
 use self::slots::Slots;
 use self::snapshots::{DUE_MAX, is_due};
@@ -32,6 +33,8 @@ const LEASE_SECONDS_MAX: u64 = 20;
 #[derive(Debug)]
 pub struct WarmDocuments {
     slots: Mutex<Slots>,
+    /// Actors from before this moment are not gone on with: the database had lost changes then.
+    loss_noticed_at: Mutex<Uuid>,
     /// From how many new changes on a snapshot is due; none: this process makes no snapshots.
     snapshot_changes_min: Option<usize>,
     is_any_due: Notify,
@@ -77,13 +80,33 @@ impl WarmDocuments {
     /// Documents that take about so much memory together; those in use come on top.
     pub fn new(memory_bytes_max: usize) -> Self {
         let slots = Mutex::new(Slots::new(memory_bytes_max));
-        Self { slots, snapshot_changes_min: None, is_any_due: Notify::new() }
+        Self {
+            slots,
+            loss_noticed_at: Mutex::default(),
+            snapshot_changes_min: None,
+            is_any_due: Notify::new(),
+        }
     }
 
     /// Notes sessions whose snapshot is due, from so many changes on that the last one does not cover.
     #[must_use]
     pub fn with_snapshots(self, changes_min: usize) -> Self {
         Self { snapshot_changes_min: Some(changes_min), ..self }
+    }
+
+    /// The actors that this process may write with.
+    pub fn actors(&self, lineage: Lineage) -> ServerActors {
+        ServerActors::of(lineage).not_before(*self.loss_noticed_at())
+    }
+
+    /// The database has lost changes. Which ones nobody knows, so that from now on this process goes on with no actor of before:
+    /// a number of one might be given out for the second time.
+    pub fn note_loss(&self) {
+        *self.loss_noticed_at() = Uuid::now_v7();
+    }
+
+    fn loss_noticed_at(&self) -> MutexGuard<'_, Uuid> {
+        self.loss_noticed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the requests before this one on the same session.

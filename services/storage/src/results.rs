@@ -1,13 +1,13 @@
 //! A batch of results and the database: one round trip for the right to act, one for what the batch has to know, and one for all that
 //! it leaves.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use firemode_domain::audit::AuditEvent;
 use firemode_runtime::instance::InstanceId;
 use uuid::Uuid;
 
-use crate::changes::{self, Arrival, Reliance, SessionTail, StoredChange};
+use crate::changes::{self, Arrival, Reliance, SessionTail, StoredChange, Turn};
 use crate::idempotency::{self, Claim, Scope, Stored};
 use crate::recent_sessions::{self, Visit};
 use crate::revocations::{self, TokenInUse};
@@ -44,7 +44,8 @@ pub struct Yield<'a> {
     pub answer_days: u32,
 }
 
-/// Claims keys until the transaction ends, each of them once, and asks which of these access tokens still count.
+/// Claims keys until the transaction ends, each of them once, asks which of these access tokens still count, and waits for the turns to
+/// write for devices.
 ///
 /// # Errors
 /// The database does not answer.
@@ -52,10 +53,16 @@ pub async fn claim(
     tx: &Transaction,
     scopes: &[&Scope],
     tokens: HashSet<TokenInUse>,
+    turns: &BTreeSet<Turn>,
 ) -> Result<(Vec<Claim>, HashSet<TokenInUse>), StorageError> {
     let tokens: Vec<TokenInUse> = tokens.into_iter().collect();
-    let statements = [idempotency::lock(scopes), idempotency::find(scopes), revocations::find_valid(&tokens)];
-    let [locked, found, valid] = tx.pipeline(statements).await?;
+    let statements = [
+        idempotency::lock(scopes),
+        idempotency::find(scopes),
+        revocations::find_valid(&tokens),
+        changes::take_turns(turns),
+    ];
+    let [locked, found, valid, _] = tx.pipeline(statements).await?;
     Ok((idempotency::claims(scopes.len(), &locked, &found), revocations::valid(&tokens, &valid)))
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a scene that cannot be set fails its test")]
 
 mod acknowledged;
+mod device_actors;
 mod hostile;
 mod made_apart;
 mod mark;

@@ -91,8 +91,11 @@ fn conflicts_with_such_a_time_can_be_read() {
     let old = session.vector_clock();
     let mut stated = operation(set("/items/a/notes", "of old", "phone"));
     stated.timestamp = datetime!(-0001-01-01 0:00 UTC);
-    let mut writer =
-        firemode_domain::document::WriterContext { user_id: user(1), device_actor: &mut device_actor };
+    let mut writer = firemode_domain::document::WriterContext {
+        user_id: user(1),
+        new_actor: &mut device_actor,
+        may_go_on_with: &|_| true,
+    };
     let entries = vec![firemode_domain::document::Entry::Operation(stated)];
     // As an earlier release has taken it.
     if let Ok(prepared) = session.prepare(entries, Some(&old), &mut writer, &Default::default()) {

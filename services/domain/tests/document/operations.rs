@@ -111,7 +111,8 @@ fn a_device_has_seen_what_it_did_through_another_instance() {
     record_all(&mut second, &prepared.changes, user(1));
     let mut writer = firemode_domain::document::WriterContext {
         user_id: user(1),
-        device_actor: &mut |_| actor(200), // another incarnation, another actor
+        new_actor: &mut |_| actor(200),
+        may_go_on_with: &|_| false, // the record is not trusted
     };
     let entries = vec![set("/items/a/notes", "two", "phone")];
     let prepared = second.prepare(entries, Some(&old), &mut writer, &Default::default()).unwrap();

@@ -260,7 +260,8 @@ fn limits_hold() {
         (operations(3), Limits { request_bytes_max: 50, ..defaults() }, "at most 50 bytes"),
     ];
     for (entries, limits, expected) in cases {
-        let mut writer = WriterContext { user_id: user(1), device_actor: &mut device_actor };
+        let mut writer =
+            WriterContext { user_id: user(1), new_actor: &mut device_actor, may_go_on_with: &|_| true };
         let refusal = session.prepare(entries, None, &mut writer, &limits).unwrap_err();
         assert!(refusal.to_string().contains(expected), "{refusal}");
     }

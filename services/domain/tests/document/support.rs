@@ -74,7 +74,7 @@ pub(crate) fn prepare_within(
     by: Uuid,
     limits: &Limits,
 ) -> Result<Prepared, Refusal> {
-    let mut writer = WriterContext { user_id: by, device_actor: &mut device_actor };
+    let mut writer = WriterContext { user_id: by, new_actor: &mut device_actor, may_go_on_with: &|_| true };
     session.prepare(entries, seen, &mut writer, limits)
 }
 

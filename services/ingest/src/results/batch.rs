@@ -130,11 +130,12 @@ impl<'a> Batch<'a> {
         Ok(Step::Save(leases, self.merge(shares).await?))
     }
 
-    /// Claims the keys, and looks at the access tokens once more.
+    /// Claims the keys, looks at the access tokens once more, and waits for other processes that write for the same devices.
     async fn claim(&mut self, tx: &Transaction) -> Result<(), Failure> {
         let scopes: Vec<&Scope> = self.requests.iter().map(|request| &request.scope).collect();
         let tokens = self.requests.iter().map(|request| request.caller.token()).collect();
-        let (claims, valid_tokens) = results::claim(tx, &scopes, tokens).await?;
+        let turns = self.requests.iter().flat_map(|request| request.turns()).collect();
+        let (claims, valid_tokens) = results::claim(tx, &scopes, tokens, &turns).await?;
         for ((place, request), claim) in self.requests.iter().enumerate().zip(claims) {
             let answer = if valid_tokens.contains(&request.caller.token()) {
                 Outcome::of_claim(claim, &request.fingerprint).transpose()
@@ -198,6 +199,9 @@ impl<'a> Batch<'a> {
         let mut work = self.work(tx).await?;
         let (mut taken, mut shares) = (Vec::new(), Vec::new());
         let mut read_bytes = 0;
+        let actors = self.state.documents.actors(found.held.lineage);
+        // What is stored is not what it was taken for: another process may have used the numbers that come next.
+        let actors = if self.is_retry { actors.anew() } else { actors };
         for mut lease in leases {
             let key = lease.session();
             let (Some(session), Some(work)) = (found.held.sessions.get(&key), work.remove(&key)) else {
@@ -216,6 +220,7 @@ impl<'a> Batch<'a> {
                 apart: found.apart.remove(&session.id).unwrap_or_default(),
                 work,
                 documents: lease.take(),
+                actors,
                 relied_on: BTreeSet::new(),
                 brought: HashSet::new(),
             };

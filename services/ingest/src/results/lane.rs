@@ -111,6 +111,7 @@ async fn settle(batch: Vec<Queued>, state: web::Data<State>) {
                 tracing::warn!(
                     "the database has lost changes that it had committed: documents are read again"
                 );
+                state.documents.note_loss();
                 parts.push(Part { is_retry: true, ..part });
             }
             Err(Failure::Behind(_)) if !part.is_retry => parts.push(Part { is_retry: true, ..part }),

@@ -10,7 +10,7 @@ use firemode_domain::session::{Intake, SessionStatus};
 use firemode_identity::{ChangeStandings, ReceiptKeys, ReceiptSubject};
 use firemode_runtime::instance::InstanceId;
 use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, Reliance, StoredChange};
-use firemode_storage::documents::{Extent, Submission, WarmSession};
+use firemode_storage::documents::{Extent, ServerActors, Submission, WarmSession};
 use firemode_storage::sessions::HeldSession;
 use firemode_storage::{StorageError, Transaction};
 use firemode_web::shapes::ResultsAnswer;
@@ -33,6 +33,8 @@ pub(super) struct Share {
     /// When what it brings counts as received.
     pub(super) received_at: OffsetDateTime,
     pub(super) documents: Box<WarmSession>,
+    /// The actors to write with.
+    pub(super) actors: ServerActors,
     /// Changes that other processes have added.
     pub(super) unseen: Vec<StoredChange>,
     /// With them the record is read up to here.
@@ -133,7 +135,7 @@ impl Share {
     fn prepare(&mut self, work: Work, is_late: bool, context: &Context) -> Result<Verdict, Failure> {
         let Work { request, submission, remainder, .. } = work;
         let document = if is_late { &mut self.documents.with_late } else { &mut self.documents.record };
-        let prepared = match document.prepare(submission, &context.limits) {
+        let prepared = match document.prepare(submission, &context.limits, &self.actors) {
             Ok(prepared) => prepared,
             Err(refusal) => {
                 let problem = problem_of(&refusal, |index| remainder.position_of(index));

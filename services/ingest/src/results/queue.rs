@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use firemode_domain::document::Stranger;
+use firemode_domain::document::{Entry, Stranger};
 use firemode_runtime::settings::ResultsSettings;
+use firemode_storage::changes::Turn;
 use firemode_storage::documents::Submission;
 use firemode_storage::idempotency::Scope;
 use firemode_storage::recent_sessions::Visit;
@@ -83,6 +84,19 @@ impl Request {
     /// Organisation and session.
     pub(super) fn session(&self) -> (Uuid, Uuid) {
         (self.caller.organisation_id, self.session_id)
+    }
+}
+
+impl Request {
+    /// The devices for which it makes the server write.
+    pub(super) fn turns(&self) -> impl Iterator<Item = Turn> {
+        let entries = self.submission.entries.iter();
+        entries.filter_map(|entry| match entry {
+            Entry::Operation(operation) => {
+                Some(Turn::of(self.session_id, self.caller.user_id, &operation.actor_id))
+            }
+            Entry::Change(_) => None,
+        })
     }
 }
 

@@ -1,12 +1,12 @@
 //! Items that the server itself adds to a document.
 
 use firemode_domain::document::{
-    ItemSeed, ItemsRefusal, Limits, NewChange, Refusal, SERVER_DEVICE, SessionDocument, time_ordered_actor,
+    ItemSeed, ItemsRefusal, Limits, NewChange, Refusal, SERVER_DEVICE, SessionDocument,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::WarmDocument;
+use super::{ServerActors, WarmDocument};
 use crate::StorageError;
 
 /// About so many bytes of items go into one change, well below what one change may have.
@@ -23,6 +23,8 @@ pub struct Additions {
     pub received_at: OffsetDateTime,
     /// The bounds of the document.
     pub limits: Limits,
+    /// The actors to write with.
+    pub actors: ServerActors,
 }
 
 /// Why items cannot be added.
@@ -40,8 +42,6 @@ impl WarmDocument {
     /// Writes items down and takes them in: as soon as `is_ahead` is set, the document must be dropped unless the changes that
     /// this gives are stored and committed.
     ///
-    /// They come from an actor of this process for this session and user, never used again by another.
-    ///
     /// # Errors
     /// The work panicked; the document is then empty, to be loaded anew. The inner error is for the client.
     pub async fn add_items(
@@ -51,9 +51,9 @@ impl WarmDocument {
     ) -> Result<Result<Vec<NewChange>, AdditionsRefusal>, StorageError> {
         let (added, ahead) = self
             .work(move |warm| {
-                let key = (additions.user_id, SERVER_DEVICE.to_owned());
-                let actor =
-                    warm.actors.entry(key).or_insert_with(|| time_ordered_actor(Uuid::now_v7())).clone();
+                let actor = additions.actors.as_writer(additions.user_id, |writer| {
+                    warm.document.actor_of(writer, SERVER_DEVICE, &additions.limits)
+                });
                 let mut changes = Vec::new();
                 let mut first = 0;
                 for run in runs(&additions.items) {
@@ -133,6 +133,7 @@ mod tests {
             user_id: Uuid::nil(),
             received_at: OffsetDateTime::UNIX_EPOCH,
             limits: Limits::default(),
+            actors: ServerActors::default(),
         };
         let mut is_ahead = false;
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");

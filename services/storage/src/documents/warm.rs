@@ -1,14 +1,12 @@
-//! The documents of one session, and the actors that this process writes with in them.
-
-use std::collections::HashMap;
+//! The documents of one session.
 
 use firemode_domain::document::{
-    ActorId, ChangeHash, Entry, Limits, Prepared, Provenance, RecordedChange, Refusal, SessionDocument,
-    VectorClock, WriterContext, time_ordered_actor,
+    ChangeHash, Entry, Limits, Prepared, Provenance, RecordedChange, Refusal, SessionDocument, VectorClock,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::actors::ServerActors;
 use crate::changes::{self, ReadUpTo, StoredChange, change_hash};
 use crate::{Executor, StorageError, session_snapshots};
 
@@ -55,15 +53,11 @@ impl WarmSession {
     }
 }
 
-/// One document, how far it has been read, and the actors that this process writes with in it.
+/// One document, and how far it has been read.
 #[derive(Debug, Default)]
 pub struct WarmDocument {
     pub(super) document: SessionDocument,
     pub(super) read_up_to: Option<ReadUpTo>,
-    /// By user and device.
-    pub(super) actors: HashMap<(Uuid, String), ActorId>,
-    /// New ones for what was prepared last; they count once that is adopted.
-    new_actors: HashMap<(Uuid, String), ActorId>,
     /// How many changes the stored snapshot was made from, as far as is known here.
     pub(super) covered: usize,
 }
@@ -174,24 +168,21 @@ impl WarmDocument {
     ///
     /// # Errors
     /// The refusal is for the client.
-    pub fn prepare(&mut self, submission: Submission, limits: &Limits) -> Result<Prepared, Refusal> {
+    pub fn prepare(
+        &mut self,
+        submission: Submission,
+        limits: &Limits,
+        actors: &ServerActors,
+    ) -> Result<Prepared, Refusal> {
         let Submission { entries, seen, user_id } = submission;
-        let (actors, new_actors) = (&self.actors, &mut self.new_actors);
-        new_actors.clear();
-        let mut device_actor = |device: &str| {
-            let key = (user_id, device.to_owned());
-            let fresh = || time_ordered_actor(Uuid::now_v7());
-            actors.get(&key).unwrap_or_else(|| new_actors.entry(key).or_insert_with(fresh)).clone()
-        };
-        let mut writer = WriterContext { user_id, device_actor: &mut device_actor };
-        self.document.prepare(entries, seen.as_ref(), &mut writer, limits)
+        let document = &mut self.document;
+        actors.as_writer(user_id, |writer| document.prepare(entries, seen.as_ref(), writer, limits))
     }
 
     /// Takes in what was prepared last, but for some changes that stay apart. That comes before the commit, so that the next
     /// request can be prepared on top of it: the document must be dropped if the commit does not happen. May take long.
     pub fn adopt(&mut self, prepared: &Prepared, received_at: OffsetDateTime, apart: &[Vec<u8>]) {
         let is_apart = |hash: &ChangeHash| apart.iter().any(|apart| apart == hash.as_ref());
-        self.actors.extend(self.new_actors.drain());
         self.document.adopt_where(prepared, received_at, |hash| !is_apart(hash));
     }
 

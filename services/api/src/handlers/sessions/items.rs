@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use firemode_domain::audit::{OnRecord, Record};
-use firemode_domain::document::{ChangeHash, ItemSeed, ItemsRefusal, NewChange, SessionDocument};
+use firemode_domain::document::{
+    ChangeHash, ItemSeed, ItemsRefusal, NewChange, SERVER_DEVICE, SessionDocument,
+};
 use firemode_domain::session::Intake;
-use firemode_storage::changes::{self, Arrival, Origin, Reliance};
+use firemode_storage::changes::{self, Arrival, Origin, RELIED_ON, Reliance, Turn};
 use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, WarmSession};
 use firemode_storage::sessions::Session;
 use firemode_storage::{Hold, Transaction, audit, recent_sessions};
@@ -66,7 +68,7 @@ pub(crate) async fn add_items(
     let mut addition = Addition { call: &call, warm: None, is_ahead: false };
     let outcome =
         call.run_once(&key, &body.fingerprint, async |tx| addition.run(tx, *session_id, items).await).await;
-    // A document that is ahead of a database whose commit may have failed is forgotten, and with it the actor that wrote.
+    // A document that is ahead of a database whose commit may have failed is forgotten.
     if let Some((mut lease, documents)) = addition.warm
         && (outcome.is_ok() || !addition.is_ahead)
     {
@@ -128,6 +130,9 @@ impl Addition<'_> {
             .map_err(|busy| Problem::unavailable("The session is busy. Try again.").caused_by(busy))?;
         let documents = lease.take();
         let (_, documents) = self.warm.insert((lease, documents));
+        // Before the changes are read, so that those of the one before are among them.
+        let turn = Turn::of(session_id, user_id, SERVER_DEVICE);
+        let actors = self.call.state.documents.actors(changes::take_turn(tx, turn).await?);
         documents.record.refresh(tx, organisation_id, session_id, Extent::Record).await?;
         documents.forget_late();
         if is_late {
@@ -136,14 +141,19 @@ impl Addition<'_> {
         let document = if is_late { &mut documents.with_late } else { &mut documents.record };
         let received_at = changes::received_at(tx).await?;
         let limits = self.call.state.limits.clone();
-        let additions = Additions { items: seeds, user_id, received_at, limits };
+        let additions = Additions { items: seeds, user_id, received_at, limits, actors };
         let written = document.add_items(additions, &mut self.is_ahead).await?;
         let written = written.map_err(|refusal| refused(&refusal, items))?;
         let origin =
             Origin { organisation_id, session_id, user_id, instance_id: self.call.state.instance_id };
         let arrival =
             |change| Arrival { origin, change: changes::NewChange::of(change, Vec::new()), is_late };
-        changes::require(tx, Reliance { organisation_id, session_id, hashes: &relied_on(&written) }).await?;
+        let hashes = relied_on(&written);
+        let required = changes::require(tx, Reliance { organisation_id, session_id, hashes: &hashes }).await;
+        if required.as_ref().is_err_and(|error| error.constraint() == Some(RELIED_ON)) {
+            self.call.state.documents.note_loss();
+        }
+        required?;
         changes::insert_all(tx, written.iter().map(arrival).collect()).await?;
         recent_sessions::note(tx, &[origin.visit()]).await?;
         Ok(written)

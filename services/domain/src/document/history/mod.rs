@@ -106,6 +106,12 @@ impl History {
         actors.into_iter().flatten().filter_map(last).collect()
     }
 
+    /// The actors that stand for a user's device.
+    pub(super) fn actors_of_device(&self, user_id: Uuid, device: &str) -> impl Iterator<Item = &ActorId> {
+        let actors = self.device_actors.get(&(user_id, device.to_owned()));
+        actors.into_iter().flatten().map(|number| &self.actor(*number).id)
+    }
+
     pub(super) fn heads(&self) -> Vec<NodeId> {
         self.heads.iter().copied().collect()
     }

@@ -8,7 +8,7 @@ mod trial;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError};
 
-use automerge::{ActorId, ChangeHash};
+use automerge::ChangeHash;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -24,15 +24,7 @@ use super::pointer::Pointer;
 use super::refusal::{ChangeFault, Refusal};
 use super::session::SessionDocument;
 use super::unmerged::{Held, Unmerged, held_of};
-
-/// Who writes.
-pub struct WriterContext<'a> {
-    /// The user.
-    pub user_id: Uuid,
-    /// The server's Automerge actor for a device of this user: one for each incarnation of the process,
-    /// session, user and device, never used again after a restart, so that two instances never share one.
-    pub device_actor: &'a mut dyn FnMut(&str) -> ActorId,
-}
+use super::writer::WriterContext;
 
 /// The id that a device gave to an operation. Unique within a session, user and device, for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -215,7 +207,9 @@ impl Preparation<'_> {
         if change_bytes + new_bytes > limits.document_bytes_max {
             return Err(Refusal::DocumentFull { what: "bytes", max: limits.document_bytes_max });
         }
-        if self.history.actors().len() > limits.document_actors_max {
+        // Whoever is known goes on, however many there are.
+        let brings_actors = self.prepared.changes.iter().any(|change| change.seq == 1);
+        if brings_actors && self.history.actors().len() > limits.document_actors_max {
             return Err(Refusal::DocumentFull { what: "actors", max: limits.document_actors_max });
         }
         let held_operations =

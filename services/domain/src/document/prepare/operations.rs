@@ -5,7 +5,7 @@ use std::sync::Arc;
 use automerge::ActorId;
 use time::OffsetDateTime;
 
-use super::{OperationId, Preparation, WriterContext};
+use super::{OperationId, Preparation};
 use crate::document::clock::VectorClock;
 use crate::document::edit::Draft;
 use crate::document::history::{Clock, NodeId};
@@ -15,6 +15,7 @@ use crate::document::point::Point;
 use crate::document::pointer::Pointer;
 use crate::document::refusal::Refusal;
 use crate::document::value::operation_count;
+use crate::document::writer::WriterContext;
 
 /// Operations that share a change: consecutive ones of one device at one time, none of which needs to see
 /// what another of them does.
@@ -117,7 +118,7 @@ impl Preparation<'_> {
         writer: &mut WriterContext<'_>,
     ) -> Result<Group, Refusal> {
         let device = operation.actor_id.clone();
-        let actor = (writer.device_actor)(&device);
+        let actor = writer.actor_of(&device, &self.history, self.unmerged, self.limits);
         let number = self.history.actor_number(&actor);
         let is_usable = match number.map(|number| self.history.actor(number)) {
             Some(known) => known.user_id == self.user_id && known.device.as_ref() == Some(&device),

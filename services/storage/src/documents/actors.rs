@@ -1,0 +1,90 @@
+//! The actors that the server writes with: which of those on record a device goes on with, and what new ones look like.
+
+use firemode_domain::document::{ActorId, WriterContext};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// The last bytes of an actor name the lineage it was made in. Those before are the first of a UUID that grows with time.
+const LINEAGE_BYTES: usize = 4;
+
+/// Automerge keeps sixteen in place.
+const ACTOR_BYTES: usize = 16;
+
+/// The database's history, of which a record is part. It is another one once the database came from a copy, or from a standby that took
+/// over: then it may have lost changes that it had before, and that devices have seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lineage([u8; LINEAGE_BYTES]);
+
+impl Lineage {
+    /// By the name that the database gives it.
+    pub(crate) fn named(name: &str) -> Self {
+        let digest = Sha256::digest(name);
+        let mut bytes = [0; LINEAGE_BYTES];
+        bytes.copy_from_slice(&digest[..LINEAGE_BYTES]);
+        Self(bytes)
+    }
+}
+
+/// The actors to write with in a session, for as long as nothing tells that the record has lost something.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServerActors {
+    lineage: Lineage,
+    /// Those that were made before are not gone on with.
+    not_before: Uuid,
+}
+
+impl ServerActors {
+    /// Those of a lineage.
+    #[must_use]
+    pub fn of(lineage: Lineage) -> Self {
+        Self { lineage, not_before: Uuid::nil() }
+    }
+
+    /// None that there is already: each device is to begin with a new one. For when the record is not what it was taken for.
+    #[must_use]
+    pub fn anew(self) -> Self {
+        Self { not_before: Uuid::now_v7(), ..self }
+    }
+
+    /// The same, but for those made before a moment.
+    #[must_use]
+    pub(super) fn not_before(self, moment: Uuid) -> Self {
+        Self { not_before: self.not_before.max(moment), ..self }
+    }
+
+    pub(super) fn as_writer<T>(&self, user_id: Uuid, write: impl FnOnce(&mut WriterContext<'_>) -> T) -> T {
+        let mut new_actor = |_: &str| self.new_actor();
+        let may_go_on_with = |actor: &ActorId| self.has(actor);
+        write(&mut WriterContext { user_id, new_actor: &mut new_actor, may_go_on_with: &may_go_on_with })
+    }
+
+    fn new_actor(&self) -> ActorId {
+        let mut bytes = *Uuid::now_v7().as_bytes();
+        bytes[ACTOR_BYTES - LINEAGE_BYTES..].copy_from_slice(&self.lineage.0);
+        ActorId::from(bytes)
+    }
+
+    fn has(&self, actor: &ActorId) -> bool {
+        let made_at = actor.to_bytes().strip_suffix(&self.lineage.0);
+        made_at.is_some_and(|made_at| *made_at >= self.not_before.as_bytes()[..ACTOR_BYTES - LINEAGE_BYTES])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_goes_on_with_actors_of_this_lineage_that_were_made_in_time() {
+        let actors = ServerActors::of(Lineage::named("1"));
+        let actor = actors.new_actor();
+        assert!(actors.has(&actor) && actor < actors.new_actor());
+        assert!(!ServerActors::of(Lineage::named("2")).has(&actor));
+        assert!(
+            !actors.has(&firemode_domain::document::time_ordered_actor(Uuid::now_v7())),
+            "of an earlier release"
+        );
+        let anew = actors.anew();
+        assert!(!anew.has(&actor) && anew.has(&anew.new_actor()) && actors.has(&anew.new_actor()));
+    }
+}
