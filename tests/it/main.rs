@@ -18,6 +18,7 @@ mod changes;
 mod classification;
 mod configuration;
 mod conventions;
+mod copies;
 mod crates;
 mod database_silence;
 mod database_statements;

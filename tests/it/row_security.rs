@@ -84,7 +84,9 @@ fn with_everything() -> Organisation {
         "insert into idempotency_leases
          select $1, id, 'POST', '/v1/evidence', gen_random_uuid()::text, gen_random_uuid(), now() + interval '1 day'
          from users where organisation_id = $1 limit 1",
-        // Snapshots are made of longer sessions.
+        // Copies are made where memory is short, snapshots of longer sessions.
+        "insert into session_copies (session_id, organisation_id, format, lineage, read_up_to, change_count, digest, bytes)
+         select id, $1, 1, '', '1', 0, sha256(''), '' from test_sessions where organisation_id = $1 limit 1",
         "insert into session_snapshots (session_id, organisation_id, format, change_count, digest, bytes)
          select id, $1, 1, 0, sha256(''), '' from test_sessions where organisation_id = $1 limit 1",
     ] {

@@ -5,6 +5,7 @@
 
 mod caller;
 mod classify;
+mod copies;
 mod detached;
 mod evidence;
 mod figures;

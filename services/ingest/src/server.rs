@@ -10,7 +10,7 @@ use firemode_web::{Routes, Server, ServerError, conventions_behind_api};
 use serde_json::json;
 
 use crate::state::State;
-use crate::{classify, evidence, figures, memory, profiles, results, uploads};
+use crate::{classify, copies, evidence, figures, memory, profiles, results, uploads};
 
 /// Largest body of a classification, in bytes: a thousand faults with their contexts.
 const CLASSIFY_BYTES_MAX: usize = 1 << 20;
@@ -27,7 +27,10 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     lanes.run(&state);
     figures::describe();
     close_evidence(&state.settings);
-    let background = vec![actix_web::rt::spawn(evidence::incoming::sweep_now_and_then(state.clone()))];
+    let background = vec![
+        actix_web::rt::spawn(evidence::incoming::sweep_now_and_then(state.clone())),
+        actix_web::rt::spawn(copies::keep(state.clone())),
+    ];
     let app = move || {
         let state = state.clone();
         App::new().configure(move |server| routes(server, state)).wrap(from_fn(conventions_behind_api))

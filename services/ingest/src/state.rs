@@ -38,7 +38,7 @@ impl State {
         let state = Self {
             evidence_store: EvidenceStore::open(&settings, &database)?,
             database,
-            documents: WarmDocuments::new(settings.ingest_warm_bytes()),
+            documents: WarmDocuments::new(settings.ingest_warm_bytes()).with_copies(),
             queue,
             visits: NotedVisits::default(),
             internal_key: InternalKey::new(

@@ -5,6 +5,7 @@
 
 mod actors;
 mod additions;
+mod copies;
 mod page;
 mod slots;
 mod snapshots;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 pub use self::actors::{Lineage, ServerActors};
 pub use self::additions::{Additions, AdditionsRefusal};
+pub use self::copies::{Outgoing, keep_copy};
 use self::slots::Slots;
 use self::snapshots::{DUE_MAX, is_due};
 pub use self::warm::{Extent, Submission, WarmDocument, WarmSession};
@@ -38,6 +40,8 @@ pub struct WarmDocuments {
     /// From how many new changes on a snapshot is due; none: this process makes no snapshots.
     snapshot_changes_min: Option<usize>,
     is_any_due: Notify,
+    keeps_copies: bool,
+    is_any_let_go: Notify,
 }
 
 /// Organisation and session.
@@ -79,12 +83,13 @@ impl From<Busy> for StorageError {
 impl WarmDocuments {
     /// Documents that take about so much memory together; those in use come on top.
     pub fn new(memory_bytes_max: usize) -> Self {
-        let slots = Mutex::new(Slots::new(memory_bytes_max));
         Self {
-            slots,
+            slots: Mutex::new(Slots::new(memory_bytes_max)),
             loss_noticed_at: Mutex::default(),
             snapshot_changes_min: None,
             is_any_due: Notify::new(),
+            keeps_copies: false,
+            is_any_let_go: Notify::new(),
         }
     }
 
@@ -92,6 +97,12 @@ impl WarmDocuments {
     #[must_use]
     pub fn with_snapshots(self, changes_min: usize) -> Self {
         Self { snapshot_changes_min: Some(changes_min), ..self }
+    }
+
+    /// Notes documents that are let go, and of which a copy is to be kept.
+    #[must_use]
+    pub fn with_copies(self) -> Self {
+        Self { keeps_copies: true, ..self }
     }
 
     /// The actors that this process may write with.
@@ -192,6 +203,11 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let memory_bytes = self.slot.as_mut().map_or(0, |session| session.measured_bytes());
-        self.documents.slots().returned(self.key, memory_bytes);
+        let is_copy_due = self.slot.as_ref().is_some_and(|session| session.record.is_copy_due());
+        let mut slots = self.documents.slots();
+        slots.returned(self.key, memory_bytes, is_copy_due && self.documents.keeps_copies);
+        if !slots.let_go.is_empty() {
+            self.documents.is_any_let_go.notify_one();
+        }
     }
 }

@@ -39,6 +39,7 @@ pub mod revocations;
 mod row;
 pub mod rules;
 pub mod second_factors;
+mod session_copies;
 pub mod session_snapshots;
 pub mod sessions;
 pub mod snapshot;

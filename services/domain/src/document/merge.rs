@@ -181,7 +181,7 @@ impl SessionDocument {
     /// All changes, in no order.
     fn into_records(self) -> Vec<RecordedChange> {
         let mut records = self.merged_records();
-        records.extend(self.unmerged.into_records());
+        records.extend(self.unmerged.records());
         records
     }
 

@@ -135,7 +135,7 @@ impl Unmerged {
     /// Keeps a change that is not merged. It goes on to count for its actor and sequence number.
     pub(super) fn quarantine(&mut self, pending: Pending, fault: ChangeFault) {
         self.claim_line_of(&pending);
-        self.set_aside(pending.into_record(), fault);
+        self.set_aside(pending.record(), fault);
     }
 
     /// A held change gives way to another one with the same actor and sequence number.
@@ -145,9 +145,9 @@ impl Unmerged {
         }
     }
 
-    pub(super) fn into_records(self) -> impl Iterator<Item = RecordedChange> {
-        let held = self.held.into_values().map(Pending::into_record);
-        held.chain(self.quarantined.into_values().map(|(record, _)| record))
+    pub(super) fn records(&self) -> impl Iterator<Item = RecordedChange> {
+        let held = self.held.values().map(Pending::record);
+        held.chain(self.quarantined.values().map(|(record, _)| record.clone()))
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -158,11 +158,11 @@ impl Unmerged {
 }
 
 impl Pending {
-    fn into_record(self) -> RecordedChange {
+    fn record(&self) -> RecordedChange {
         RecordedChange {
             hash: self.change.hash(),
             bytes: self.change.raw_bytes().to_vec(),
-            provenance: self.provenance,
+            provenance: self.provenance.clone(),
         }
     }
 }

@@ -64,7 +64,20 @@ proptest! {
         prop_assert!(restored.roll_back(&mark));
         prop_assert_eq!(state(&restored), state(&of(&rows)));
 
+        let mut copied = SessionDocument::of_copy(&whole.copy()).unwrap();
+        prop_assert_eq!(state(&copied), state(&whole));
+        prop_assert_eq!(accounts(&copied, &rows), accounts(&whole, &rows));
+        prop_assert_eq!(copied.held_since(), whole.held_since());
+        prop_assert_eq!(written_next(&mut copied, &old), written_next(&mut whole, &old));
+        prop_assert_eq!(state(&copied), state(&whole));
+
         // Whatever is in it, damage is no panic.
+        let copy = whole.copy();
+        let mut bytes = copy.clone();
+        let place = damaged.index(bytes.len());
+        bytes[place] ^= 1 << (seed % 8);
+        let _ = SessionDocument::of_copy(&bytes);
+        prop_assert!(SessionDocument::of_copy(&copy[..place]).is_none());
         let mut bytes = snapshot;
         let place = damaged.index(bytes.len());
         bytes[place] ^= 1 << (seed % 8);

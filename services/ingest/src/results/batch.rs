@@ -207,7 +207,9 @@ impl<'a> Batch<'a> {
             let (Some(session), Some(work)) = (found.held.sessions.get(&key), work.remove(&key)) else {
                 continue;
             };
-            let is_cold = lease.read_up_to().is_none();
+            let mut documents = lease.take();
+            documents.enter(found.held.lineage);
+            let is_cold = documents.record.read_up_to().is_none();
             if is_cold && read_bytes >= READ_BYTES_MAX {
                 self.answers.extend(work.iter().map(|work| (work.place, None)));
                 continue;
@@ -219,12 +221,12 @@ impl<'a> Batch<'a> {
                 read_up_to: found.held.read_up_to.clone(),
                 apart: found.apart.remove(&session.id).unwrap_or_default(),
                 work,
-                documents: lease.take(),
+                documents,
                 actors,
                 relied_on: BTreeSet::new(),
                 brought: HashSet::new(),
             };
-            share.refresh(tx).await?;
+            share.refresh(tx, found.held.lineage, self.is_retry).await?;
             if is_cold {
                 read_bytes += share.documents.measured_bytes();
             }

@@ -10,7 +10,7 @@ use firemode_domain::session::{Intake, SessionStatus};
 use firemode_identity::{ChangeStandings, ReceiptKeys, ReceiptSubject};
 use firemode_runtime::instance::InstanceId;
 use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, Reliance, StoredChange};
-use firemode_storage::documents::{Extent, ServerActors, Submission, WarmSession};
+use firemode_storage::documents::{Extent, Lineage, ServerActors, Submission, WarmSession};
 use firemode_storage::sessions::HeldSession;
 use firemode_storage::{StorageError, Transaction};
 use firemode_web::shapes::ResultsAnswer;
@@ -88,10 +88,19 @@ impl Share {
     }
 
     /// Loads what is not in memory, and for a completed session the document with all late work.
-    pub(super) async fn refresh(&mut self, tx: &Transaction) -> Result<(), StorageError> {
+    pub(super) async fn refresh(
+        &mut self,
+        tx: &Transaction,
+        lineage: Lineage,
+        is_retry: bool,
+    ) -> Result<(), StorageError> {
         let (organisation_id, session_id) = self.session.key();
-        if self.documents.record.read_up_to().is_none() {
-            self.documents.record.refresh(tx, organisation_id, session_id, Extent::Record).await?;
+        let record = &mut self.documents.record;
+        if record.read_up_to().is_none() {
+            match is_retry {
+                true => record.refresh_without_copy(tx, organisation_id, session_id).await?,
+                false => record.refresh_by_copy(tx, organisation_id, session_id, lineage).await?,
+            }
         }
         if self.is_late() {
             self.documents.with_late.refresh(tx, organisation_id, session_id, Extent::WithLate).await?;

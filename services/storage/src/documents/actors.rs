@@ -23,6 +23,10 @@ impl Lineage {
         bytes.copy_from_slice(&digest[..LINEAGE_BYTES]);
         Self(bytes)
     }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// The actors to write with in a session, for as long as nothing tells that the record has lost something.

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use super::uses::Uses;
 use super::{DocumentFigures, Place, SessionKey};
 
+/// Documents that wait for their copy take so much memory at most, unless it is a single one. Of others none is kept.
+const LET_GO_BYTES_MAX: usize = 16 << 20;
+
 #[derive(Debug)]
 pub(super) struct Slots {
     by_session: HashMap<SessionKey, Slot>,
@@ -22,6 +25,34 @@ pub(super) struct Slots {
     memory_bytes_max: usize,
     /// Sessions whose snapshot is due.
     pub(super) due: BTreeSet<SessionKey>,
+    /// Documents that were let go and of which a copy is to be kept.
+    pub(super) let_go: LetGo,
+}
+
+/// Documents on their way out of memory: so much of them that whoever keeps copies has something to do, and no more.
+#[derive(Debug, Default)]
+pub(super) struct LetGo {
+    waiting: Vec<(SessionKey, Arc<Place>, usize)>,
+    memory_bytes: usize,
+}
+
+impl LetGo {
+    fn push(&mut self, key: SessionKey, slot: Slot) {
+        if self.waiting.is_empty() || self.memory_bytes + slot.memory_bytes <= LET_GO_BYTES_MAX {
+            self.memory_bytes += slot.memory_bytes;
+            self.waiting.push((key, slot.session, slot.memory_bytes));
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(SessionKey, Arc<Place>)> {
+        let (key, session, memory_bytes) = self.waiting.pop()?;
+        self.memory_bytes -= memory_bytes;
+        Some((key, session))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +61,8 @@ struct Slot {
     used_at: u64,
     /// What its documents took when they were last put back.
     memory_bytes: usize,
+    /// Is a copy to be kept when they are let go?
+    is_copy_due: bool,
 }
 
 impl Slots {
@@ -42,6 +75,7 @@ impl Slots {
             memory_bytes: 0,
             memory_bytes_max,
             due: BTreeSet::new(),
+            let_go: LetGo::default(),
         }
     }
 
@@ -57,11 +91,12 @@ impl Slots {
     }
 
     /// Notes what a slot holds at the end of a lease, and makes room.
-    pub(super) fn returned(&mut self, key: SessionKey, memory_bytes: usize) {
+    pub(super) fn returned(&mut self, key: SessionKey, memory_bytes: usize, is_copy_due: bool) {
         let Some(slot) = self.by_session.get_mut(&key) else { return };
         let is_new = slot.memory_bytes == 0;
         self.memory_bytes = self.memory_bytes - slot.memory_bytes + memory_bytes;
         slot.memory_bytes = memory_bytes;
+        slot.is_copy_due = is_copy_due;
         // One reference is the slot's own and one the lease's that ends here; further ones are requests that wait.
         let is_wanted = Arc::strong_count(&slot.session) > 2;
         if memory_bytes == 0 && !is_wanted {
@@ -102,6 +137,9 @@ impl Slots {
         if let Some(slot) = self.by_session.remove(&key) {
             self.by_use.remove(&slot.used_at);
             self.memory_bytes -= slot.memory_bytes;
+            if slot.is_copy_due {
+                self.let_go.push(key, slot);
+            }
         }
     }
 
@@ -128,7 +166,7 @@ mod tests {
         let key = (Uuid::nil(), Uuid::from_u128(session));
         let lease = slots.session_of(key);
         let is_warm = slots.by_session[&key].memory_bytes > 0;
-        slots.returned(key, bytes);
+        slots.returned(key, bytes, false);
         drop(lease);
         assert_eq!(slots.by_use.len(), slots.by_session.len());
         assert_eq!(
@@ -212,12 +250,12 @@ mod tests {
         let mut slots = Slots::new(BYTES);
         let key = (Uuid::nil(), Uuid::nil());
         let (lease, waiting) = (slots.session_of(key), slots.session_of(key));
-        slots.returned(key, BYTES * 2);
+        slots.returned(key, BYTES * 2, false);
         assert_eq!(slots.figures().sessions, 1);
         drop(lease);
-        slots.returned(key, BYTES * 2);
+        slots.returned(key, BYTES * 2, false);
         drop(waiting);
-        slots.returned(key, 0);
+        slots.returned(key, 0, false);
         assert_eq!((slots.figures().sessions, slots.figures().memory_bytes), (0, 0));
     }
 }

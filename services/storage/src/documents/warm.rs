@@ -6,7 +6,7 @@ use firemode_domain::document::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::actors::ServerActors;
+use super::actors::{Lineage, ServerActors};
 use crate::changes::{self, ReadUpTo, StoredChange, change_hash};
 use crate::{Executor, StorageError, session_snapshots};
 
@@ -18,6 +18,8 @@ pub struct WarmSession {
     /// The same with all late work, against which further late work is checked. Only a completed session has one.
     pub with_late: WarmDocument,
     measured: Measured,
+    /// The history of the database that they were read in.
+    pub(super) lineage: Option<Lineage>,
 }
 
 /// What the documents took when that was last worked out.
@@ -28,6 +30,14 @@ struct Measured {
 }
 
 impl WarmSession {
+    /// Makes sure that they are of this lineage. A database that is another one may have lost some of what they have.
+    pub fn enter(&mut self, lineage: Lineage) {
+        if self.lineage.is_some_and(|known| known != lineage) {
+            *self = Self::default();
+        }
+        self.lineage = Some(lineage);
+    }
+
     /// Lets go of the document with all late work, if there is one.
     pub fn forget_late(&mut self) {
         if self.with_late.is_loaded() {
@@ -60,6 +70,8 @@ pub struct WarmDocument {
     pub(super) read_up_to: Option<ReadUpTo>,
     /// How many changes the stored snapshot was made from, as far as is known here.
     pub(super) covered: usize,
+    /// The same of the stored copy.
+    pub(super) copied: usize,
 }
 
 /// Which changes a document is made of.

@@ -22,13 +22,14 @@ pub use restoration::{LoadError, Restoration, RestoreError};
 const MADE_ANEW: &[&str] = &["refinery_schema_history", "database_incarnation"];
 
 /// Tables that no dump has: work in progress, which clients begin anew, bytes of evidence, which go the way of all evidence, and
-/// snapshots, which are made anew from the changes.
+/// snapshots and copies, which are made anew from the changes.
 const LEFT_OUT: &[&str] = &[
     "evidence_chunks",
     "evidence_leases",
     "evidence_uploads",
     "evidence_upload_parts",
     "idempotency_leases",
+    "session_copies",
     "session_snapshots",
 ];
 

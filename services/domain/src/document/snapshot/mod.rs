@@ -8,18 +8,20 @@
 
 mod draft;
 mod parts;
+mod whole;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::{ActorId, ChangeHash};
 use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use self::draft::Facts;
 pub use self::draft::SnapshotDraft;
 use self::parts::{Reader, Writer};
-use super::change::RecordedChange;
+use super::change::{Provenance, RecordedChange};
 use super::history::{History, NewNode, NodeId, OpRef};
 use super::merged::MergedDocument;
 use super::session::SessionDocument;
@@ -39,12 +41,10 @@ impl SessionDocument {
         let heads = self.history.hashes(&self.history.heads());
         let document = self.read(|document| (document.get_heads() == heads).then(|| document.save()))?;
         let mut writer = Writer::default();
-        self.write_operation_ids(&mut writer);
-        writer.count(self.history.keys().len());
-        self.history.keys().iter().for_each(|key| writer.bytes(key.as_bytes()));
+        self.write_names(&mut writer);
         writer.count(self.history.len());
         for id in 0..self.history.len() as NodeId {
-            write_change(&mut writer, &self.history, id);
+            write_change(&mut writer, &self.history, id, |_| {});
         }
         writer.bytes(&document);
         Some(SnapshotDraft { bytes: writer.finish(), records: self.merged_records(), facts: Facts::of(self) })
@@ -66,18 +66,31 @@ impl SessionDocument {
     /// Takes the changes that the snapshot knows off the record.
     fn restore(snapshot: &[u8], record: &mut Record) -> Option<Self> {
         let mut reader = Reader::of(snapshot);
-        let mut document = Self { operation_ids: read_operation_ids(&mut reader)?, ..Self::default() };
+        let mut document = Self::default();
+        document.read_names(&mut reader)?;
         let history = &mut document.history;
         for _ in 0..reader.count()? {
-            history.key_number(reader.text()?);
-        }
-        for _ in 0..reader.count()? {
-            let new = read_change(&mut reader, history, record)?;
+            let new = read_change(&mut reader, history, |_, hash| record.take_itself(hash))?;
             document.change_bytes += new.bytes.len();
             history.push(new);
         }
         document.merged = MergedDocument::saved(reader.bytes()?.to_vec(), history).into();
         reader.is_at_end().then_some(document)
+    }
+
+    /// The ids of operations and the keys of maps.
+    fn write_names(&self, writer: &mut Writer) {
+        self.write_operation_ids(writer);
+        writer.count(self.history.keys().len());
+        self.history.keys().iter().for_each(|key| writer.bytes(key.as_bytes()));
+    }
+
+    fn read_names(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        self.operation_ids = read_operation_ids(reader)?;
+        for _ in 0..reader.count()? {
+            self.history.key_number(reader.text()?);
+        }
+        Some(())
     }
 
     fn write_operation_ids(&self, writer: &mut Writer) {
@@ -95,6 +108,14 @@ impl SessionDocument {
     }
 }
 
+/// What the index does not tell of a change.
+struct Row {
+    bytes: Vec<u8>,
+    /// The user and the device; none: those that its actor has.
+    writer: Option<(Uuid, Option<String>)>,
+    received_at: OffsetDateTime,
+}
+
 /// Changes in their order, of which some are taken.
 struct Record {
     changes: Vec<Option<RecordedChange>>,
@@ -107,8 +128,12 @@ impl Record {
         Self { changes: changes.into_iter().map(Some).collect(), places }
     }
 
-    fn take(&mut self, hash: &ChangeHash) -> Option<RecordedChange> {
-        self.changes[*self.places.get(hash)?].take()
+    /// Takes the change with a hash, which is worked out again.
+    fn take_itself(&mut self, hash: &ChangeHash) -> Option<Row> {
+        let RecordedChange { bytes, provenance, .. } = self.changes[*self.places.get(hash)?].take()?;
+        let is_itself = Sha256::digest(bytes.get(UNHASHED_BYTES..)?).as_slice() == hash.as_ref();
+        let Provenance { user_id, device, received_at } = provenance;
+        is_itself.then_some(Row { bytes, writer: Some((user_id, device)), received_at })
     }
 }
 
@@ -124,10 +149,12 @@ fn read_operation_ids(reader: &mut Reader<'_>) -> Option<HashSet<(Uuid, String, 
     Some(known)
 }
 
-fn write_change(writer: &mut Writer, history: &History, id: NodeId) {
+/// A change, with what is to stand beside its hash.
+fn write_change(writer: &mut Writer, history: &History, id: NodeId, beside: impl FnOnce(&mut Writer)) {
     let node = history.node(id);
     let actor = history.actor(node.actor);
     writer.hash(&node.hash);
+    beside(writer);
     writer.number(node.actor);
     if node.seq == 1 {
         writer.bytes(actor.id.to_bytes());
@@ -143,20 +170,25 @@ fn write_change(writer: &mut Writer, history: &History, id: NodeId) {
     predecessors.iter().for_each(|predecessor| writer.predecessor(predecessor));
 }
 
-/// The next change, with its bytes and its provenance from the record.
-fn read_change(reader: &mut Reader<'_>, history: &History, record: &mut Record) -> Option<NewNode> {
+/// The next change, with the rest of it from where that stands.
+fn read_change<'a>(
+    reader: &mut Reader<'a>,
+    history: &History,
+    row: impl FnOnce(&mut Reader<'a>, &ChangeHash) -> Option<Row>,
+) -> Option<NewNode> {
     let hash = reader.hash()?;
-    let RecordedChange { bytes, provenance, .. } = record.take(&hash)?;
-    let is_itself = Sha256::digest(bytes.get(UNHASHED_BYTES..)?).as_slice() == hash.as_ref();
+    let Row { bytes, writer, received_at } = row(reader, &hash)?;
     let number = reader.number()? as usize;
     let known = history.actors().get(number);
-    let is_of_actor = match known {
-        Some(actor) => actor.user_id == provenance.user_id && actor.device == provenance.device,
-        None => number == history.actors().len(),
+    let is_of_actor = match (known, &writer) {
+        (Some(actor), Some((user_id, device))) => actor.user_id == *user_id && actor.device == *device,
+        (Some(_), None) => true,
+        (None, writer) => writer.is_some() && number == history.actors().len(),
     };
-    if !is_itself || !is_of_actor {
+    if !is_of_actor {
         return None;
     }
+    let (user_id, device) = writer.unwrap_or_default();
     let actor = match known {
         Some(actor) => actor.id.clone(),
         None => ActorId::from(reader.bytes()?),
@@ -180,13 +212,13 @@ fn read_change(reader: &mut Reader<'_>, history: &History, record: &mut Record) 
         predecessors: (0..reader.count()?).map(|_| reader.predecessor()).collect::<Option<_>>()?,
         hash,
         actor,
-        user_id: provenance.user_id,
-        device: provenance.device,
+        user_id,
+        device,
         seq,
         start_op,
         deps,
         bytes: bytes.into(),
         stated_at_seconds,
-        received_at: provenance.received_at,
+        received_at,
     })
 }
