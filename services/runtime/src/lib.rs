@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod backoff;
 pub mod control;
 pub mod data_dir;
 pub mod demo;

@@ -5,7 +5,6 @@
 //! system lies in `effects`, what the children print goes through `logs`, and `postgres` knows the embedded database.
 
 mod appliance;
-pub mod backoff;
 mod board;
 mod effects;
 mod error;

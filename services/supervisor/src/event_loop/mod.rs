@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use firemode_runtime::backoff::system_jitter;
 use firemode_runtime::control::Request;
 use firemode_runtime::settings::LogFormat;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::backoff::system_jitter;
 use crate::board::Board;
 use crate::effects::control::{ControlSocket, ReplyTo};
 use crate::effects::executable::Executable;

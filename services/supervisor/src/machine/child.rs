@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use firemode_runtime::backoff::Backoff;
 use nix::sys::signal::Signal;
 
 use super::handover::Other;
 use super::types::{Edition, Phase, Run, TableError};
-use crate::backoff::Backoff;
 use crate::spec::{ChildSpec, Kind, MemoryLimits, Program};
 
 /// Everything that the machine knows about one child.

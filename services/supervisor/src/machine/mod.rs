@@ -13,7 +13,8 @@ mod types;
 
 use std::time::Duration;
 
-use crate::backoff::Jitter;
+use firemode_runtime::backoff::Jitter;
+
 use crate::exit::{CONFIGURATION, Exit, ExitCode};
 use crate::policy::Policy;
 use crate::spec::{ChildSpec, Kind};

@@ -1,8 +1,8 @@
-//! The delay before a restart.
+//! The delay before another try.
 
 use std::time::Duration;
 
-use firemode_supervisor::backoff::Backoff;
+use firemode_runtime::backoff::Backoff;
 use proptest::prelude::*;
 
 #[test]
