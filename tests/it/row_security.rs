@@ -84,6 +84,7 @@ fn with_everything() -> Organisation {
         "insert into idempotency_leases
          select $1, id, 'POST', '/v1/evidence', gen_random_uuid()::text, gen_random_uuid(), now() + interval '1 day'
          from users where organisation_id = $1 limit 1",
+        "insert into jobs (id, organisation_id, kind, key, input) values (gen_random_uuid(), $1, 'nothing that a worker knows', 'x', '{}')",
         // Copies are made where memory is short, snapshots of longer sessions.
         "insert into session_copies (session_id, organisation_id, format, lineage, read_up_to, change_count, digest, bytes)
          select id, $1, 1, '', '1', 0, sha256(''), '' from test_sessions where organisation_id = $1 limit 1",
@@ -243,6 +244,7 @@ fn a_purpose_sees_the_tables_that_it_is_about() {
             true,
         ),
         ("personal_data", &["totp_factors", "users"], true),
+        ("work", &["jobs"], true),
         ("something else", &[], false),
     ] {
         sql.batch(&format!("set firemode.purpose = '{purpose}'"));

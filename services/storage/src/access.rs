@@ -28,6 +28,8 @@ pub enum Purpose {
     /// Looking at what is encrypted under which key, and encrypting it again. Reads and changes users and second
     /// factors.
     PersonalData,
+    /// Taking jobs and saying what became of them. Reads and changes jobs.
+    Work,
     /// What an operator does to the whole database: migrations, backup and restore. Sees and writes everything.
     Operator,
 }
@@ -59,6 +61,7 @@ impl Purpose {
             Self::Revocations => "revocations",
             Self::Sweep => "sweep",
             Self::PersonalData => "personal_data",
+            Self::Work => "work",
             Self::Operator => "operator",
         }
     }

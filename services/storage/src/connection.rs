@@ -86,7 +86,7 @@ impl Transaction {
         rows.try_into().map_err(|_| StorageError::Damaged("a statement gave no rows".to_owned()))
     }
 
-    /// Runs statements in their order and makes what was done durable, all in one round trip.
+    /// Runs statements in their order and makes what was done durable, all in one round trip. Gives the rows of each.
     ///
     /// # Errors
     /// That of the first one that fails; then nothing of the transaction is stored. As for [`Self::commit`] nobody knows if the
@@ -94,15 +94,19 @@ impl Transaction {
     pub(crate) async fn commit_with(
         mut self,
         mut statements: Vec<Statement<'_>>,
-    ) -> Result<(), StorageError> {
+    ) -> Result<Vec<Vec<Row>>, StorageError> {
         // The database makes a rollback of the commit of a transaction in which a statement has failed.
         statements.push(Statement::new("commit", Vec::new()));
-        if let Err(error) = self.0.pipeline(&statements).await {
-            self.abandon().await;
-            return Err(error);
+        match self.0.pipeline(&statements).await {
+            Ok(rows) => {
+                self.0.is_open = false;
+                Ok(rows)
+            }
+            Err(error) => {
+                self.abandon().await;
+                Err(error)
+            }
         }
-        self.0.is_open = false;
-        Ok(())
     }
 
     /// Undoes what was done, and waits until it is: what it held, keys above all, is free then. Without it, that happens some time

@@ -25,6 +25,7 @@ pub mod feed;
 pub mod history;
 pub mod idempotency;
 pub mod idempotency_leases;
+pub mod jobs;
 pub mod limits;
 mod look_alikes;
 pub mod migrations;

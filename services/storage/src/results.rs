@@ -112,5 +112,6 @@ pub async fn commit(tx: Transaction, mut left: Yield<'_>) -> Result<(), StorageE
         statements.push(audit::insert(left.events, "")?);
     }
     statements.push(idempotency::insert(left.answers, left.answer_days));
-    tx.commit_with(statements).await
+    tx.commit_with(statements).await?;
+    Ok(())
 }

@@ -21,14 +21,15 @@ pub use restoration::{LoadError, Restoration, RestoreError};
 /// Tables that a restored database makes by itself: what was migrated, and which cluster it lives in.
 const MADE_ANEW: &[&str] = &["refinery_schema_history", "database_incarnation"];
 
-/// Tables that no dump has: work in progress, which clients begin anew, bytes of evidence, which go the way of all evidence, and
-/// snapshots and copies, which are made anew from the changes.
+/// Tables that no dump has: work in progress, which clients begin anew, jobs, which a restored database must not run again, bytes of
+/// evidence, which go the way of all evidence, and snapshots and copies, which are made anew from the changes.
 const LEFT_OUT: &[&str] = &[
     "evidence_chunks",
     "evidence_leases",
     "evidence_uploads",
     "evidence_upload_parts",
     "idempotency_leases",
+    "jobs",
     "session_copies",
     "session_snapshots",
 ];
