@@ -10,7 +10,7 @@ use crate::control::Ask;
 /// Fire-safety compliance backend as one supervised appliance.
 ///
 /// Without a command it runs everything: a PostgreSQL of its own where DATABASE_URL is not set, migrations, the ingest
-/// process and the API. Settings come from the environment; `firemode check` shows them.
+/// process, the worker and the API. Settings come from the environment; `firemode check` shows them.
 ///
 /// Exit codes: 0 after a requested stop, 78 for a configuration that does not work, 2 for a wrong command line, 3 where a
 /// command finds no FireMode running, 4 for a receipt or an audit log that is not genuine, 65 for values that cannot be taken, 73 for an
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Api,
     /// Run the ingest process alone.
     Ingest,
+    /// Run the worker alone.
+    Worker,
     /// Bring the database to this version's schema.
     Migrate,
     /// Print the effective configuration, secrets masked, or everything that is wrong with it.
@@ -152,6 +154,7 @@ impl Command {
         match self {
             Self::Api => Some("api"),
             Self::Ingest => Some("ingest"),
+            Self::Worker => Some("worker"),
             _ => None,
         }
     }

@@ -25,9 +25,9 @@ pub(crate) enum Ask {
         #[arg(long)]
         json: bool,
     },
-    /// Replace one process; the API and the ingest process hand over without losing a request.
+    /// Replace one process; the API, the ingest process and the worker hand over without losing anything.
     Restart {
-        /// As `status` shows it: api, ingest, postgres, migrate.
+        /// As `status` shows it: api, worker, ingest, postgres, migrate.
         name: String,
     },
     /// Stop one process and leave it so.

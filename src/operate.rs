@@ -101,7 +101,8 @@ pub(crate) fn restore(settings: &Settings, file: &Path) -> anyhow::Result<()> {
     writeln!(
         io::stdout(),
         "Every sign-in, invitation and password reset of the backup has ended. Passwords, second factors and roles are those of its \
-         time: change again what was changed since because somebody knew it."
+         time: change again what was changed since because somebody knew it. Jobs are not in it: nothing that was waiting or running \
+         then is run again."
     )?;
     Ok(())
 }

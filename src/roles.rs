@@ -78,6 +78,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Supervise => return supervise(settings),
         Command::Api => actix(firemode_api::run(settings))?,
         Command::Ingest => actix(firemode_ingest::run(settings))?,
+        Command::Worker => actix(firemode_worker::run(settings))?,
         Command::Migrate => migrate(&settings)?,
         Command::Seed => operate::seed(&settings, &env)?,
         Command::Token => operate::token(&settings)?,

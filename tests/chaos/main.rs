@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     let counts = Reader::new(fleet.first(), &organisation).changes();
     let mut acknowledged = Acknowledged::default();
     let mut sound = true;
-    for child in ["api", "ingest"] {
+    for child in ["api", "ingest", "worker"] {
         sound &= kills(&fleet, &organisation, child, &options, &mut acknowledged);
     }
     sound &= reloads(&fleet, &organisation, &options, &mut acknowledged);

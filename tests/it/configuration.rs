@@ -182,7 +182,7 @@ fn the_ingest_process_stays_on_this_machine() {
 
 #[test]
 fn no_role_starts_with_a_configuration_that_does_not_work() {
-    for role in ["supervise", "api", "ingest", "migrate"] {
+    for role in ["supervise", "api", "ingest", "worker", "migrate"] {
         let text = refused(role, &[("FIREMODE__SERVER__WORKERS", "many")]);
         assert!(text.contains("server.workers"), "{role}: {text}");
     }
@@ -286,7 +286,7 @@ fn a_database_url_that_nobody_can_use_is_refused_everywhere() {
         "port=many",
     ] {
         let url = format!("postgresql://fire:hunter2@127.0.0.1/firemode?{query}");
-        for role in ["check", "supervise", "api", "ingest", "migrate"] {
+        for role in ["check", "supervise", "api", "ingest", "worker", "migrate"] {
             assert!(of_database(role, &[], &url).is_some(), "{role} takes {query}");
         }
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::{Form, Site, Stack, eventually, new_key, sha256_hex};
 use crate::uploads::leave_half_done;
+use crate::worker::sweep_now;
 
 const IN_DATABASE: (&str, &str) = ("FIREMODE__EVIDENCE__URL", "postgres:");
 
@@ -125,10 +126,10 @@ fn the_sweeper_removes_what_has_expired_and_nothing_else() {
     let lease = "insert into evidence_leases values ($1, $2, now() - interval '1 hour', now())";
     sql.rows(lease, &[&site.organisation.id, &taken]);
 
-    // A process sweeps when it starts.
-    let url = format!("file://{}", store.display());
-    let _beside = shared.beside(&[("FIREMODE__EVIDENCE__URL", &url)]);
-    eventually("the sweeper comes", || (leases(shared, &site) == 2).then_some(()));
+    eventually("the sweeper comes", || {
+        sweep_now(shared);
+        (leases(shared, &site) == 2).then_some(())
+    });
     let mut left: Vec<String> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -154,9 +155,8 @@ fn the_sweeper_ends_an_upload_that_has_expired_and_removes_its_bytes() {
         &[&site.organisation.id],
     );
 
-    let url = format!("file://{}", store.display());
-    let _beside = shared.beside(&[("FIREMODE__EVIDENCE__URL", &url)]);
     eventually("the sweeper comes", || {
+        sweep_now(shared);
         let uploads = "select count(*) from evidence_uploads where organisation_id = $1";
         (sql.count(uploads, &[&site.organisation.id]) + leases(shared, &site) == 0).then_some(())
     });

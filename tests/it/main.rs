@@ -77,4 +77,5 @@ mod users;
 mod values;
 mod walks;
 mod walkthrough;
+mod worker;
 mod wrong_session;

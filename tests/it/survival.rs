@@ -43,7 +43,7 @@ fn nothing_acknowledged_is_lost_by_kills_of_any_process() {
             })
             .collect();
         let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            for victim in ["ingest", "api", "postgres", "ingest"] {
+            for victim in ["ingest", "api", "postgres", "worker", "ingest"] {
                 wait_for_results(&acknowledged, victim);
                 kill_hard(child_of(&stack, victim));
             }
@@ -58,8 +58,8 @@ fn nothing_acknowledged_is_lost_by_kills_of_any_process() {
     assert_all_there(&site, &written);
 
     let evidence = Form::photo(&site.session_id, b"\xff\xd8\xff kept").upload(&site.admin).expect(201);
-    // Supervisor, API, ingest, PostgreSQL and processes of its own.
-    assert!(stack.processes().len() > 4, "{:?}", stack.processes());
+    // Supervisor, API, worker, ingest, PostgreSQL and processes of its own.
+    assert!(stack.processes().len() > 5, "{:?}", stack.processes());
     let mut stack = stack;
     stack.end_with(Signal::SIGKILL);
     wait_until_nothing_is_left(&stack);

@@ -9,7 +9,7 @@ use firemode_web::{Server, ServerError, conventions};
 
 use crate::ingest_client::IngestClient;
 use crate::state::{Ready, State};
-use crate::{access, auth, handlers, limits, maintenance, open_transactions, readiness, routes, snapshots};
+use crate::{access, auth, handlers, limits, open_transactions, readiness, routes, snapshots};
 
 /// Serves until SIGTERM or SIGINT, then lets requests finish.
 ///
@@ -29,7 +29,6 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
         actix_web::rt::spawn(readiness::open_when_migrated(state.clone())),
         actix_web::rt::spawn(auth::revocations::keep_fresh(state.clone())),
         actix_web::rt::spawn(auth::reencryption::keep_current(state.clone())),
-        actix_web::rt::spawn(maintenance::sweep_now_and_then(state.clone())),
         actix_web::rt::spawn(snapshots::keep_current(state.clone())),
         actix_web::rt::spawn(open_transactions::watch(state.clone())),
     ];

@@ -11,7 +11,6 @@ mod handlers;
 mod ingest_client;
 mod limits;
 mod list;
-mod maintenance;
 mod object;
 mod open_transactions;
 mod principal;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use firemode_domain::document::Limits;
 use firemode_identity::{AccessKey, InternalKey, Passwords, ReceiptKeys, Revocations, Vault};
 use firemode_runtime::instance::InstanceId;
-use firemode_runtime::settings::Settings;
+use firemode_runtime::settings::{Role, Settings};
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_storage::recent_sessions::{self, NotedVisits, Visit};
@@ -58,8 +58,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(settings: Settings) -> Result<Self, ServerError> {
         let auth = &settings.auth;
-        // The ingest process has the other half of the appliance's budget.
-        let database = Database::new(&settings, settings.database.pool_size / 2)?;
+        let database = Database::new(&settings, settings.database.share(Role::Api))?;
         Ok(Self {
             evidence: EvidenceStore::open(&settings, &database)?,
             documents: WarmDocuments::new(settings.api_warm_bytes())

@@ -27,10 +27,7 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     lanes.run(&state);
     figures::describe();
     close_evidence(&state.settings);
-    let background = vec![
-        actix_web::rt::spawn(evidence::incoming::sweep_now_and_then(state.clone())),
-        actix_web::rt::spawn(copies::keep(state.clone())),
-    ];
+    let background = vec![actix_web::rt::spawn(copies::keep(state.clone()))];
     let app = move || {
         let state = state.clone();
         App::new().configure(move |server| routes(server, state)).wrap(from_fn(conventions_behind_api))

@@ -3,7 +3,7 @@
 use firemode_domain::document::Limits;
 use firemode_identity::{InternalKey, ReceiptKeys};
 use firemode_runtime::instance::InstanceId;
-use firemode_runtime::settings::Settings;
+use firemode_runtime::settings::{Role, Settings};
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_storage::recent_sessions::NotedVisits;
@@ -32,9 +32,7 @@ impl State {
     pub(crate) fn new(settings: Settings) -> Result<(Self, Lanes), ServerError> {
         let (queue, lanes) = Queue::new(&settings.results);
         let ingest = &settings.ingest;
-        // The API has the other half of the appliance's budget.
-        let connections_max = (settings.database.pool_size / 2).max(1);
-        let database = Database::new(&settings, connections_max)?;
+        let database = Database::new(&settings, settings.database.share(Role::Ingest))?;
         let state = Self {
             evidence_store: EvidenceStore::open(&settings, &database)?,
             database,

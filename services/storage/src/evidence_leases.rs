@@ -6,7 +6,7 @@
 
 use uuid::Uuid;
 
-use crate::{Executor, StorageError, Transaction};
+use crate::{Database, Executor, StorageError, Transaction};
 
 /// How long a sweeper may take over the bytes of one lease before another one tries.
 const CONDEMNED_SECONDS_MAX: f64 = 600.0;
@@ -65,13 +65,14 @@ pub async fn give_up(
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn end(on: &impl Executor, organisation_id: Uuid, storage_key: &str) -> Result<(), StorageError> {
-    on.run(
+pub async fn end(database: &Database, organisation_id: Uuid, storage_key: &str) -> Result<(), StorageError> {
+    let tx = database.tenant(organisation_id).transaction().await?;
+    tx.run(
         "delete from evidence_leases where organisation_id = $1 and storage_key = $2",
         &[&organisation_id, &storage_key],
     )
     .await?;
-    Ok(())
+    tx.commit().await
 }
 
 /// Takes some leases that have expired, of all tenants, so that nobody can claim them any more. Several instances may do so

@@ -13,10 +13,11 @@ use crate::spec::{ChildSpec, Kind, MemoryLimits, Probe, Program};
 pub(crate) struct Sockets {
     pub(crate) public: Bound,
     pub(crate) ingest: Bound,
+    pub(crate) worker: Bound,
 }
 
-/// The appliance's children in the order of their start: database (where it is our own), migrations, the hot path, the
-/// API. The API depends on nothing: it answers at once, and with 503 where it needs what is not there yet.
+/// The appliance's children in the order of their start: database (where it is our own), migrations, the hot path, the worker,
+/// the API. The API depends on nothing: it answers at once, and with 503 where it needs what is not there yet.
 pub(crate) fn appliance(
     sockets: &Sockets,
     database: Option<&EmbeddedPostgres>,
@@ -28,13 +29,18 @@ pub(crate) fn appliance(
     let mut migrate = own("migrate", Kind::OneShot, sockets);
     migrate.depends_on.extend(server);
 
-    let mut ingest = own("ingest", Kind::Service, sockets);
-    ingest.depends_on.extend(server);
-    ingest.depends_on.push(migrate.name);
-    ingest.probe = Some(Probe::Http { address: sockets.ingest.local(), path: "/health" });
-    ingest.socket = Some(sockets.ingest.socket.clone());
-    ingest.hands_over = true;
-    ingest.memory = memory(settings.ingest_memory_bytes_max, settings);
+    let behind = |name, bound: &Bound, bytes_max| {
+        let mut child = own(name, Kind::Service, sockets);
+        child.depends_on.extend(server);
+        child.depends_on.push(migrate.name);
+        child.probe = Some(Probe::Http { address: bound.local(), path: "/health" });
+        child.socket = Some(bound.socket.clone());
+        child.hands_over = true;
+        child.memory = memory(bytes_max, settings);
+        child
+    };
+    let ingest = behind("ingest", &sockets.ingest, settings.ingest_memory_bytes_max);
+    let worker = behind("worker", &sockets.worker, settings.worker_memory_bytes_max);
 
     let mut api = own("api", Kind::Service, sockets);
     api.probe = Some(Probe::Http { address: sockets.public.local(), path: "/health/live" });
@@ -43,7 +49,7 @@ pub(crate) fn appliance(
     api.stands_in = true;
     api.memory = memory(settings.api_memory_bytes_max, settings);
 
-    table.extend([migrate, ingest, api]);
+    table.extend([migrate, ingest, worker, api]);
     table
 }
 
@@ -56,7 +62,9 @@ fn memory(bytes_max: u64, settings: &SupervisorSettings) -> Option<MemoryLimits>
 /// `firemode <name>`, with the ports that are really bound.
 fn own(name: &'static str, kind: Kind, sockets: &Sockets) -> ChildSpec {
     let mut spec = ChildSpec::new(name, kind, Program::OwnExecutable, vec![name.into()]);
-    spec.env = vec![("PORT", port(&sockets.public)), ("INGEST_PORT", port(&sockets.ingest))];
+    let bound =
+        [("PORT", &sockets.public), ("INGEST_PORT", &sockets.ingest), ("WORKER_PORT", &sockets.worker)];
+    spec.env = bound.map(|(variable, bound)| (variable, port(bound))).into();
     spec
 }
 

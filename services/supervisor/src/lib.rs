@@ -34,7 +34,7 @@ pub use postgres::{PostgresError, TemporaryPostgres};
 /// Runs the appliance until it is asked to stop. Call it on the main thread, with logging started and before any other
 /// thread is.
 ///
-/// Whatever the embedded database needs is looked for and both ports are bound before anything starts, so that what is
+/// Whatever the embedded database needs is looked for and all ports are bound before anything starts, so that what is
 /// wrong with them is told at once.
 ///
 /// # Errors
@@ -47,6 +47,7 @@ pub fn run(settings: Settings) -> Result<ExitCode, SupervisorError> {
     let sockets = Sockets {
         public: Bound::to(&settings.server.address(), "PORT")?,
         ingest: Bound::to(&settings.ingest.address(), "INGEST_PORT")?,
+        worker: Bound::to(&settings.worker.address(), "WORKER_PORT")?,
     };
     if let Some(database) = &database {
         tracing::info!(folder = %database.data().display(), "using the embedded database");

@@ -47,7 +47,8 @@ pub(crate) fn handover(handover: &Handover) {
 
 /// Logs the addresses that are bound.
 pub(crate) fn listening(sockets: &Sockets) {
-    for (server, bound) in [("public", &sockets.public), ("ingest", &sockets.ingest)] {
+    let servers = [("public", &sockets.public), ("ingest", &sockets.ingest), ("worker", &sockets.worker)];
+    for (server, bound) in servers {
         tracing::info!(server, address = %bound.address, port = bound.address.port(), "listening");
     }
 }

@@ -22,6 +22,7 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("INGEST_PORT", "ingest.port"),
     ("DATABASE_URL", "database.url"),
     ("DATABASE_POOL_SIZE", "database.pool_size"),
+    ("WORKER_PORT", "worker.port"),
     ("JWT_SECRET", "auth.jwt_secret_key"),
     ("JWT_SECRET_KEY", "auth.jwt_secret_key"),
     ("JWT_ACCEPTED_KEYS", "auth.jwt_accepted_keys"),

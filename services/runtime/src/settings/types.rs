@@ -36,6 +36,7 @@ settings! {
         pub server: ServerSettings,
         pub ingest: IngestSettings,
         pub results: ResultsSettings,
+        pub worker: WorkerSettings,
         pub snapshots: SnapshotSettings,
         pub database: DatabaseSettings,
         pub auth: AuthSettings,
@@ -95,6 +96,14 @@ settings! {
         pub batch_requests_max: usize,
         pub batch_bytes_max: usize,
         pub linger_milliseconds: u64,
+    }
+
+    /// The process that does jobs.
+    pub struct WorkerSettings {
+        pub port: u16,
+        pub poll_milliseconds: u64,
+        pub hold_seconds: u64,
+        pub keep_days: u32,
     }
 
     /// Stored snapshots of sessions' documents.
@@ -199,6 +208,7 @@ settings! {
         pub stand_in_milliseconds: u64,
         pub api_memory_bytes_max: u64,
         pub ingest_memory_bytes_max: u64,
+        pub worker_memory_bytes_max: u64,
         pub memory_soft_percent: u64,
     }
 
@@ -307,11 +317,42 @@ impl AuthSettings {
     }
 }
 
+/// A process with a share of the appliance's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Requests that are not the hot path.
+    Api,
+    /// The hot path.
+    Ingest,
+    /// Jobs.
+    Worker,
+}
+
+impl DatabaseSettings {
+    /// The connections of `pool_size` that a process may hold; those of all of them together are no more.
+    pub fn share(&self, role: Role) -> usize {
+        let worker = (self.pool_size / 8).max(1);
+        let api = (self.pool_size - worker) / 2;
+        match role {
+            Role::Api => api,
+            Role::Ingest => self.pool_size - worker - api,
+            Role::Worker => worker,
+        }
+    }
+}
+
+impl WorkerSettings {
+    /// `host:port` to bind; it is for whoever is on this machine.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+}
+
 impl SupervisorSettings {
-    /// How long one process may take to finish its requests when everything stops: the stops of all processes fit into
+    /// How long one process may take to finish its work when everything stops: the stops of all processes fit into
     /// `shutdown_seconds_max`, one after the other.
     pub fn drain(&self) -> Duration {
-        Duration::from_secs(self.shutdown_seconds_max) / 4
+        Duration::from_secs(self.shutdown_seconds_max) / 5
     }
 
     /// How long a process that was taken over from may go on with its requests before it leaves by itself.

@@ -127,6 +127,10 @@ fn ranges(s: &Settings) -> Problems {
         warm_bound("ingest.warm_bytes_max", s.ingest.warm_bytes_max, s.supervisor.ingest_memory_bytes_max),
         memory_bound("supervisor.api_memory_bytes_max", s.supervisor.api_memory_bytes_max),
         memory_bound("supervisor.ingest_memory_bytes_max", s.supervisor.ingest_memory_bytes_max),
+        memory_bound("supervisor.worker_memory_bytes_max", s.supervisor.worker_memory_bytes_max),
+        whole("worker.poll_milliseconds", s.worker.poll_milliseconds, 100, 60_000),
+        whole("worker.hold_seconds", s.worker.hold_seconds, 6, 3600),
+        whole("worker.keep_days", s.worker.keep_days.into(), 1, 3650),
         whole("supervisor.memory_soft_percent", s.supervisor.memory_soft_percent, 10, 100),
         whole("tracing.sample_percent", s.tracing.sample_percent.into(), 0, 100),
         whole("tracing.queue_spans_max", s.tracing.queue_spans_max as u64, 1, 1 << 20),
@@ -177,6 +181,10 @@ fn places(s: &Settings, env: &Environ) -> Problems {
     }
     if s.server.port != 0 && s.server.port == s.ingest.port {
         problems.push(("ingest.port", format!("{} is the public port too; give it another", s.ingest.port)));
+    }
+    if s.worker.port != 0 && [s.server.port, s.ingest.port].contains(&s.worker.port) {
+        let message = format!("{} is the port of another process; give it another", s.worker.port);
+        problems.push(("worker.port", message));
     }
     if !is_loopback(&s.ingest.host) {
         let message = "is not a loopback address (127.0.0.1, [::1], localhost); the process speaks only to the API beside it";

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use self::objects::Objects;
 use self::rows::Chunks;
 pub use self::upload::Upload;
-use crate::{Database, StorageError};
+use crate::{Database, StorageError, evidence_leases};
 
 /// Where evidence is kept.
 #[derive(Debug, Clone)]
@@ -97,6 +97,20 @@ impl EvidenceStore {
             Backend::Objects(objects) => objects.remove(key).await,
             Backend::Rows(database) => Chunks::new(database.clone(), key)?.remove().await,
         }
+    }
+
+    /// Removes bytes that no row refers to, and then the lease that told of them. Where it fails, the sweeper finds the lease.
+    ///
+    /// # Errors
+    /// The store or the database does not answer.
+    pub async fn remove_leased(
+        &self,
+        database: &Database,
+        organisation_id: Uuid,
+        key: &str,
+    ) -> Result<(), StorageError> {
+        self.remove(key).await?;
+        evidence_leases::end(database, organisation_id, key).await
     }
 
     /// Streams bytes, all of them or those of a range (end exclusive).

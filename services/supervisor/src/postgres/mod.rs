@@ -28,8 +28,7 @@ const INITIALISE: &str = include_str!("initialise.sh");
 /// for superusers.
 const CONNECTIONS_BESIDE_POOL: usize = 10;
 
-/// During a handover two generations of the API or of the ingest process hold connections, and each half of the pool
-/// may be there twice.
+/// During a handover two generations of a process hold connections, and each one's share of the pool may be there twice.
 const POOLS_MAX: usize = 2;
 
 /// A PostgreSQL that can be started here.

@@ -61,6 +61,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         "migrate" => return Ok(ExitCode::SUCCESS),
         "api" => serve("PORT")?,
         "ingest" => serve("INGEST_PORT")?,
+        "worker" => serve("WORKER_PORT")?,
         _ => {}
     }
     let mut env: Environ = std::env::vars().collect();

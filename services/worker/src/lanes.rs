@@ -1,0 +1,17 @@
+//! The kinds of jobs that there are.
+
+use crate::engine::{Kind, Lane};
+use crate::state::State;
+use crate::work::sweep;
+
+/// The lanes of the process. A kind that takes long, or of which there may be many, has a lane that no other depends on.
+pub(crate) const LANES: &[Lane<State>] = &[Lane {
+    name: "upkeep",
+    running_max: 1,
+    kinds: &[Kind {
+        name: "sweep",
+        attempts_max: None,
+        comes_again: true,
+        run: |state, _| Box::pin(sweep::run(state)),
+    }],
+}];

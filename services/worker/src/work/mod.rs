@@ -1,0 +1,3 @@
+//! What the jobs do.
+
+pub(crate) mod sweep;

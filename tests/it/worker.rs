@@ -1,0 +1,222 @@
+//! The worker does what is due, however it and others end.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use actix_web::rt::System;
+use firemode_runtime::settings::{Environ, Settings};
+use firemode_storage::jobs::{self, Ending, NewJob};
+use firemode_storage::{Database, Purpose};
+use firemode_worker::engine::{Engine, Failure, Kind, Lane, Outcome, Task};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::processes::{child_named, kill_hard};
+use crate::support::{Organisation, Sql, Stack, eventually};
+
+/// Whoever lost a job is noticed soon, and nobody is ended for standing still.
+const SETTINGS: [(&str, &str); 4] = [
+    ("FIREMODE__DATABASE__STATEMENT_SECONDS_MAX", "300"),
+    ("FIREMODE__WORKER__HOLD_SECONDS", "6"),
+    ("FIREMODE__SUPERVISOR__PROBE_FAILURES_MAX", "100"),
+    ("FIREMODE__SUPERVISOR__BACKOFF_SECONDS_MAX", "1"),
+];
+
+const SWEEP: &str = "select state, attempts, holder_id from jobs where kind = 'sweep'";
+
+/// Lets the next sweep come at once, unless one is on its way.
+pub(crate) fn sweep_now(stack: &Stack) {
+    stack.sql().rows("update jobs set due_at = now() where kind = 'sweep' and state = 'waiting'", &[]);
+}
+
+/// An expired row that the sweep has to remove, and somebody who holds it: the sweep stands still there.
+fn in_the_way(stack: &Stack) -> Sql {
+    let organisation = Organisation::register(stack);
+    let sql = stack.sql();
+    let expired = "insert into token_revocation_list (id, organisation_id, user_id, jti, expires_at)
+                   values (gen_random_uuid(), $1, $2, gen_random_uuid(), now() - interval '1 day')";
+    sql.rows(expired, &[&organisation.id, &organisation.user_id]);
+    sql.batch("begin; select from token_revocation_list where expires_at < now() for update");
+    sql
+}
+
+/// Waits until somebody else than `before` works on the sweep, and gives that holder.
+fn sweeping(stack: &Stack, before: Option<Uuid>) -> Uuid {
+    eventually("the sweep runs", || {
+        sweep_now(stack);
+        let row = &stack.sql().rows(SWEEP, &[])[0];
+        row.get::<_, Option<Uuid>>(2).filter(|holder| Some(*holder) != before)
+    })
+}
+
+/// Waits until the sweep is over and nothing that has expired is left.
+fn swept(stack: &Stack) {
+    eventually("the sweep is over", || {
+        let row = &stack.sql().rows(SWEEP, &[])[0];
+        let left = "select count(*) from token_revocation_list where expires_at < now() - interval '1 hour'";
+        let is_over = row.get::<_, &str>(0) == "waiting" && row.get::<_, i32>(1) == 0;
+        (is_over && stack.sql().count(left, &[]) == 0).then_some(())
+    });
+}
+
+fn worker_of(stack: &Stack) -> Pid {
+    eventually("the worker runs", || child_named(stack.pid(), "worker"))
+}
+
+#[test]
+fn a_job_of_a_killed_worker_is_done_by_the_next() {
+    let stack = Stack::start(&SETTINGS);
+    let held = in_the_way(&stack);
+    let first = sweeping(&stack, None);
+    kill_hard(worker_of(&stack));
+    let second = sweeping(&stack, Some(first));
+    assert_ne!(first, second);
+    let row = &stack.sql().rows("select attempts, last_error from jobs where kind = 'sweep'", &[])[0];
+    assert_eq!((row.get(0), row.get(1)), (2, "its worker let it go without a word"));
+    held.batch("rollback");
+    swept(&stack);
+}
+
+#[test]
+fn a_worker_that_was_frozen_finds_its_job_taken_and_leaves_it_alone() {
+    let stack = Stack::start(&SETTINGS);
+    let beside = stack.beside(&SETTINGS);
+    let held = in_the_way(&stack);
+    let first = sweeping(&stack, None);
+    // Which of the two it is shows in which of them loses the job.
+    let both = [worker_of(&stack), worker_of(&beside)];
+    kill(both[0], Signal::SIGSTOP).unwrap();
+    let frozen_is_first = crate::support::wait::within(Duration::from_secs(12), || {
+        let row = &stack.sql().rows(SWEEP, &[])[0];
+        (row.get::<_, Option<Uuid>>(2) != Some(first)).then_some(())
+    });
+    if frozen_is_first.is_none() {
+        // The other one works and renews its hold.
+        kill(both[0], Signal::SIGCONT).unwrap();
+        kill(both[1], Signal::SIGSTOP).unwrap();
+    }
+    let second = sweeping(&stack, Some(first));
+    both.into_iter().for_each(|pid| kill(pid, Signal::SIGCONT).unwrap());
+    let lost = |stack: &Stack| {
+        stack.logs().find(|event| {
+            event["child"] == "worker"
+                && event["message"].as_str().is_some_and(|text| text.contains("another worker has the job"))
+        })
+    };
+    eventually("the thawed worker sees that it lost the job", || lost(&stack).or_else(|| lost(&beside)));
+    assert_eq!(
+        stack.sql().rows(SWEEP, &[])[0].get::<_, Option<Uuid>>(2),
+        Some(second),
+        "the second one goes on"
+    );
+    held.batch("rollback");
+    swept(&stack);
+}
+
+#[test]
+fn a_worker_that_leaves_gives_its_job_back_and_a_next_one_goes_on_at_once() {
+    let stack = Stack::start(&[("FIREMODE__WORKER__HOLD_SECONDS", "600")]);
+    let held = in_the_way(&stack);
+    let first = sweeping(&stack, None);
+    let asked = Instant::now();
+    let restart =
+        crate::support::stack::command(stack.folder().path()).args(["restart", "worker"]).output().unwrap();
+    assert!(restart.status.success(), "{restart:?}");
+    let second = sweeping(&stack, Some(first));
+    assert!(asked.elapsed() < Duration::from_secs(60));
+    let row = &stack.sql().rows(SWEEP, &[])[0];
+    assert_eq!(
+        (row.get::<_, i32>(1), row.get::<_, Option<Uuid>>(2)),
+        (1, Some(second)),
+        "the first was no attempt"
+    );
+    held.batch("rollback");
+    swept(&stack);
+}
+
+/// Jobs whose effect is to be there once: another job, named by the attempt.
+const COUNTED: &[Lane<Database>] = &[Lane {
+    name: "counted",
+    running_max: 8,
+    kinds: &[Kind {
+        name: "counted",
+        attempts_max: None,
+        comes_again: false,
+        run: |database, task| Box::pin(leave_a_trace(database, task)),
+    }],
+}];
+
+async fn leave_a_trace(database: Rc<Database>, task: Rc<Task>) -> Result<Outcome, Failure> {
+    actix_web::rt::time::sleep(Duration::from_millis(3)).await;
+    let tx = database.across_tenants(Purpose::Work).transaction().await?;
+    let (key, input) = (format!("{} {}", task.job.key, task.hold().holder_id), json!({}));
+    let trace = NewJob {
+        organisation_id: None,
+        created_by: None,
+        kind: "trace",
+        key: &key,
+        input: &input,
+        time_max: None,
+    };
+    jobs::enqueue(&tx, &trace).await?;
+    jobs::end(&tx, task.hold(), Ending::Done(&json!(null))).await?.ok_or(Failure::Lost)?;
+    tx.commit().await?;
+    Ok(Outcome::Ended)
+}
+
+/// A worker that works for a while and then ends without a word, as if it were killed; again and again, until it is over.
+fn work_and_die(settings: &Settings, lives: Duration, is_over: &AtomicBool) {
+    while !is_over.load(Ordering::Relaxed) {
+        System::new().block_on(async {
+            let database = Database::new(settings, 4).unwrap();
+            let engine = Engine::new(Rc::new(database.clone()), database, COUNTED, &settings.worker);
+            let working = actix_web::rt::spawn(engine.run());
+            actix_web::rt::time::sleep(lives).await;
+            working.abort();
+        });
+    }
+}
+
+#[test]
+fn three_workers_that_die_all_the_time_do_each_job_once() {
+    const JOBS: usize = 600;
+    let stack = Stack::start(&[]);
+    let env: Environ = [
+        ("DATABASE_URL".to_owned(), stack.folder().database_url()),
+        ("FIREMODE__WORKER__HOLD_SECONDS".to_owned(), "6".to_owned()),
+        ("FIREMODE__WORKER__POLL_MILLISECONDS".to_owned(), "100".to_owned()),
+    ]
+    .into_iter()
+    .collect();
+    let settings = Settings::load(&env).unwrap();
+    let sql = stack.sql();
+    sql.rows(
+        "insert into jobs (id, kind, key, input) select gen_random_uuid(), 'counted', n::text, '{}' from generate_series(1, $1::int8) n",
+        &[&i64::try_from(JOBS).unwrap()],
+    );
+    let is_over = Arc::new(AtomicBool::new(false));
+    let workers: Vec<_> = [301, 407, 523]
+        .map(|lives| {
+            let (settings, is_over) = (settings.clone(), Arc::clone(&is_over));
+            thread::spawn(move || work_and_die(&settings, Duration::from_millis(lives), &is_over))
+        })
+        .into_iter()
+        .collect();
+    eventually("every job is done", || {
+        let left = "select count(*) from jobs where kind = 'counted' and state <> 'done'";
+        (sql.count(left, &[]) == 0).then_some(())
+    });
+    is_over.store(true, Ordering::Relaxed);
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    let mut traces = HashMap::<String, usize>::new();
+    for row in sql.rows("select split_part(key, ' ', 1) from jobs where kind = 'trace'", &[]) {
+        *traces.entry(row.get(0)).or_default() += 1;
+    }
+    assert!(traces.len() == JOBS && traces.values().all(|count| *count == 1), "{traces:?}");
+}
