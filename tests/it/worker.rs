@@ -148,6 +148,7 @@ const COUNTED: &[Lane<Database>] = &[Lane {
         name: "counted",
         attempts_max: None,
         comes_again: false,
+        is_possible: |_| true,
         run: |database, task| Box::pin(leave_a_trace(database, task)),
     }],
 }];

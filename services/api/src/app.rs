@@ -23,12 +23,10 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let https_only_seconds = settings.server.https_only_seconds;
     let state = web::Data::new(State::new(settings)?);
     handlers::metrics::describe();
-    auth::reencryption::describe();
     open_transactions::describe();
     let background = vec![
         actix_web::rt::spawn(readiness::open_when_migrated(state.clone())),
         actix_web::rt::spawn(auth::revocations::keep_fresh(state.clone())),
-        actix_web::rt::spawn(auth::reencryption::keep_current(state.clone())),
         actix_web::rt::spawn(snapshots::keep_current(state.clone())),
         actix_web::rt::spawn(open_transactions::watch(state.clone())),
     ];

@@ -2,16 +2,30 @@
 
 use crate::engine::{Kind, Lane};
 use crate::state::State;
-use crate::work::sweep;
+use crate::work::{reencryption, sweep};
 
 /// The lanes of the process. A kind that takes long, or of which there may be many, has a lane that no other depends on.
-pub(crate) const LANES: &[Lane<State>] = &[Lane {
-    name: "upkeep",
-    running_max: 1,
-    kinds: &[Kind {
-        name: "sweep",
-        attempts_max: None,
-        comes_again: true,
-        run: |state, _| Box::pin(sweep::run(state)),
-    }],
-}];
+pub(crate) const LANES: &[Lane<State>] = &[
+    Lane {
+        name: "upkeep",
+        running_max: 1,
+        kinds: &[Kind {
+            name: "sweep",
+            attempts_max: None,
+            comes_again: true,
+            is_possible: |_| true,
+            run: |state, _| Box::pin(sweep::run(state)),
+        }],
+    },
+    Lane {
+        name: "keys",
+        running_max: 1,
+        kinds: &[Kind {
+            name: "reencryption",
+            attempts_max: None,
+            comes_again: true,
+            is_possible: reencryption::is_possible,
+            run: |state, task| Box::pin(reencryption::run(state, task)),
+        }],
+    },
+];

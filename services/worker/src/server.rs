@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::figures;
 use crate::lanes::LANES;
 use crate::state::State;
+use crate::work::reencryption;
 
 /// Threads that answer whoever asks for health and figures.
 const THREADS: usize = 1;
@@ -25,6 +26,7 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let server = Server::bind(&settings.worker.address(), "WORKER_PORT", &settings)?;
     let state = Rc::new(State::new(settings)?);
     figures::describe();
+    reencryption::describe();
     let engine = Engine::new(Rc::clone(&state), state.database.clone(), LANES, &state.settings.worker);
     let working = rt::spawn(Rc::clone(&engine).run());
     let database = web::Data::new(state.database.clone());

@@ -1,20 +1,28 @@
 //! What all work of the process shares.
 
+use firemode_identity::Vault;
 use firemode_runtime::settings::{Role, Settings};
+use firemode_storage::Database;
 use firemode_storage::evidence_store::EvidenceStore;
-use firemode_storage::{Database, StorageError};
+use firemode_web::ServerError;
 
 /// What all work of the process shares.
-#[derive(Debug)]
 pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) database: Database,
     pub(crate) evidence_store: EvidenceStore,
+    pub(crate) vault: Vault,
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings) -> Result<Self, StorageError> {
+    pub(crate) fn new(settings: Settings) -> Result<Self, ServerError> {
         let database = Database::new(&settings, settings.database.share(Role::Worker))?;
-        Ok(Self { evidence_store: EvidenceStore::open(&settings, &database)?, database, settings })
+        let vault = Vault::new(&settings.auth.pii_encryption_key);
+        Ok(Self {
+            evidence_store: EvidenceStore::open(&settings, &database)?,
+            vault: vault.ok_or(ServerError::Keys("auth.pii_encryption_key"))?,
+            database,
+            settings,
+        })
     }
 }

@@ -51,6 +51,7 @@ impl Keyring {
             ("FIREMODE__AUTH__REENCRYPTION_PAUSE_MILLISECONDS", "20"),
             ("FIREMODE__AUTH__REENCRYPTION_INTERVAL_SECONDS", "1"),
             ("FIREMODE__SUPERVISOR__BACKOFF_SECONDS_MAX", "1"),
+            ("FIREMODE__WORKER__HOLD_SECONDS", "6"),
         ] {
             env.push((name.to_owned(), value.to_owned()));
         }

@@ -3,7 +3,6 @@
 
 pub(crate) mod denials;
 pub(crate) mod proof;
-pub(crate) mod reencryption;
 pub(crate) mod revocations;
 pub(crate) mod throttle;
 pub(crate) mod tokens;

@@ -20,6 +20,9 @@ pub struct Lane<C: 'static> {
     pub kinds: &'static [Kind<C>],
 }
 
+/// The work on one job.
+pub type Work = LocalBoxFuture<'static, Result<Outcome, Failure>>;
+
 /// A kind of job.
 #[derive(Debug)]
 pub struct Kind<C: 'static> {
@@ -29,8 +32,10 @@ pub struct Kind<C: 'static> {
     pub attempts_max: Option<i32>,
     /// Is there one job of it that is done again and again?
     pub comes_again: bool,
+    /// Can this process do it? Otherwise it leaves jobs of it to others.
+    pub is_possible: fn(&C) -> bool,
     /// Does one. It runs on the engine's thread: what takes processor time belongs on another. It may be dropped at any point.
-    pub run: fn(Rc<C>, Rc<Task>) -> LocalBoxFuture<'static, Result<Outcome, Failure>>,
+    pub run: fn(Rc<C>, Rc<Task>) -> Work,
 }
 
 /// A job that is being done.

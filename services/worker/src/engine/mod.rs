@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use held::{HeldJobs, Order};
-pub use kind::{Failure, Kind, Lane, Outcome, Task};
+pub use kind::{Failure, Kind, Lane, Outcome, Task, Work};
 
 /// Key of a job that comes again and again: there is one of its kind.
 const THE_ONE: &str = "the one";
@@ -57,10 +57,12 @@ impl<C: 'static> Engine<C> {
         settings: &WorkerSettings,
     ) -> Rc<Self> {
         Rc::new(Self {
-            context,
             database,
             lanes,
-            kinds: lanes.iter().flat_map(|lane| lane.kinds).map(|kind| kind.name).collect(),
+            kinds: possible(lanes.iter().flat_map(|lane| lane.kinds), &context)
+                .map(|kind| kind.name)
+                .collect(),
+            context,
             poll: Duration::from_millis(settings.poll_milliseconds),
             hold: Duration::from_secs(settings.hold_seconds),
             held: HeldJobs::default(),
@@ -109,7 +111,8 @@ impl<C: 'static> Engine<C> {
     /// Adds the jobs that come again and again, where they are not there yet.
     async fn add_what_comes_again(&self) -> Result<(), StorageError> {
         let tx = self.database.across_tenants(Purpose::Work).transaction().await?;
-        for kind in self.lanes.iter().flat_map(|lane| lane.kinds).filter(|kind| kind.comes_again) {
+        let kinds = possible(self.lanes.iter().flat_map(|lane| lane.kinds), &self.context);
+        for kind in kinds.filter(|kind| kind.comes_again) {
             let (key, input) = (THE_ONE, json!({}));
             let job = NewJob {
                 organisation_id: None,
@@ -147,7 +150,7 @@ impl<C: 'static> Engine<C> {
         if free == 0 || self.is_leaving.get() {
             return Ok(true);
         }
-        let limits: Vec<KindLimits> = lane.kinds.iter().map(Kind::limits).collect();
+        let limits: Vec<KindLimits> = possible(lane.kinds, &self.context).map(Kind::limits).collect();
         let tx = self.database.across_tenants(Purpose::Work).transaction().await?;
         let round = jobs::claim(tx, &limits, free, self.hold).await?;
         let is_idle = round.claimed.is_empty() && round.given_up.is_empty();
@@ -203,6 +206,14 @@ impl<C: 'static> Engine<C> {
             }
         }
     }
+}
+
+/// The kinds that a process can do.
+fn possible<C: 'static>(
+    kinds: impl IntoIterator<Item = &'static Kind<C>>,
+    context: &C,
+) -> impl Iterator<Item = &'static Kind<C>> {
+    kinds.into_iter().filter(|kind| (kind.is_possible)(context))
 }
 
 impl HeldJobs {

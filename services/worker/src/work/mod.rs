@@ -1,3 +1,4 @@
 //! What the jobs do.
 
+pub(crate) mod reencryption;
 pub(crate) mod sweep;

@@ -1,12 +1,12 @@
 //! Brings personal data under the present key, batch by batch, while more than one key is configured.
 //!
-//! All instances take part: whoever gets the lock does the next batch and notes in the same transaction how far it came, so a
-//! process may end at any point and another one goes on. A value is replaced only where it still is what was read.
+//! Each batch notes in its own transaction how far it came, so a process may end at any point and another one goes on. A value is
+//! replaced only where it still is what was read.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
-use actix_web::web;
 use firemode_domain::audit::AuditEvent;
 use firemode_identity::{Renewal, Vault};
 use firemode_storage::audit::{self, KeyKind};
@@ -17,13 +17,14 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::state::{Ready, State};
+use crate::engine::{Failure, Outcome, Task};
+use crate::state::State;
 
 /// What a step came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Step {
-    /// There is more to do.
-    More,
+    /// There may be more to do; of a step that did something, how far the whole is.
+    More(Option<f32>),
     /// Nothing, for now.
     Idle,
 }
@@ -40,37 +41,27 @@ pub(crate) fn describe() {
     );
 }
 
+/// Has this process more than one key? Others leave the work to those that have.
+pub(crate) fn is_possible(state: &State) -> bool {
+    state.vault.key_ids().count() > 1
+}
+
 /// Works until there is nothing left under another key, and looks again now and then: an instance that has not been
 /// restarted yet may still write with the key of before.
-pub(crate) async fn keep_current(state: web::Data<State>) {
-    if state.vault.key_ids().count() < 2 {
-        return;
-    }
+pub(crate) async fn run(state: Rc<State>, task: Rc<Task>) -> Result<Outcome, Failure> {
     let auth = &state.settings.auth;
-    let pause = Duration::from_millis(auth.reencryption_pause_milliseconds);
-    // The row of the last run says when it ended; asking is cheap.
-    let rest = Duration::from_secs(auth.reencryption_interval_seconds.min(10));
-    let mut failing = false;
-    loop {
-        let step = match state.readiness.get() {
-            Ready::Serving => step(&state).await,
-            _ => Ok(Step::Idle),
-        };
-        if let Err(error) = &step
-            && !failing
-        {
-            tracing::warn!(%error, "personal data is not re-encrypted for now; it is tried again");
-        }
-        failing = step.is_err();
-        let is_busy = matches!(step, Ok(Step::More)) || state.readiness.get() == Ready::Starting;
-        tokio::time::sleep(if is_busy { pause } else { rest }).await;
+    while let Step::More(share) = step(&state).await? {
+        share.into_iter().for_each(|share| task.progress(share));
+        tokio::time::sleep(Duration::from_millis(auth.reencryption_pause_milliseconds)).await;
     }
+    // The row of the last run says when it ended; asking is cheap.
+    Ok(Outcome::Again(Duration::from_secs(auth.reencryption_interval_seconds.min(10))))
 }
 
 async fn step(state: &State) -> Result<Step, StorageError> {
     let tx = state.database.across_tenants(Purpose::PersonalData).transaction().await?;
     if !personal_data::try_lock(&tx).await? {
-        return Ok(Step::More);
+        return Ok(Step::More(None));
     }
     let own = state.vault.encrypting_key_id();
     let known = personal_data::known_keys(&tx).await?;
@@ -93,7 +84,7 @@ async fn step(state: &State) -> Result<Step, StorageError> {
     let values = replaced.values().flat_map(BTreeMap::values).sum();
     counter!("firemode_personal_data_reencrypted_total").increment(values);
     report(&progress);
-    Ok(Step::More)
+    Ok(Step::More(Some(share(&progress))))
 }
 
 /// The run to go on with, a new one where it is time for it, or nothing.
@@ -161,6 +152,11 @@ fn on_record(key_id: &str, replaced: &Replaced) -> Vec<AuditEvent> {
         }
     };
     replaced.iter().map(event).collect()
+}
+
+/// How far a run is, by its columns.
+fn share(progress: &Reencryption) -> f32 {
+    f32::from(i16::try_from(progress.column_index).unwrap_or(i16::MAX)) / COLUMNS.len() as f32
 }
 
 /// A whole run found nothing under any other key.
