@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use firemode_storage::jobs::JobState;
 use uuid::Uuid;
 
 use crate::control::Ask;
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     /// Make keys, and see which are in use.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// See work that waits, runs or has ended, and steer it. FireMode may be running meanwhile.
+    #[command(subcommand)]
+    Jobs(JobsCommand),
     /// Write the database and the evidence into one file. FireMode may be running meanwhile.
     Backup {
         /// The file to write; it must not exist yet. It can be read by `tar`.
@@ -102,6 +106,38 @@ pub(crate) enum AuditCommand {
     Texts,
     /// Replace each of those by one that keeps its hash and commits to the texts by theirs. This cannot be undone.
     ReplaceTexts,
+}
+
+/// What is done about jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(crate) enum JobsCommand {
+    /// Print the newest ones.
+    List {
+        /// Of this state only: waiting, running, done, failed, cancelled.
+        #[arg(long, value_parser = job_state)]
+        state: Option<JobState>,
+        /// Of this kind only.
+        #[arg(long)]
+        kind: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Let one run now that failed, was cancelled, or waits for a later moment.
+    Retry {
+        /// As `list` shows it.
+        id: Uuid,
+    },
+    /// Take one back: it is not begun, or it is stopped soon.
+    Cancel {
+        /// As `list` shows it.
+        id: Uuid,
+    },
+}
+
+fn job_state(name: &str) -> Result<JobState, String> {
+    let known = JobState::ALL.into_iter().find(|state| state.as_str() == name);
+    known.ok_or_else(|| format!("it is one of {}", JobState::ALL.map(JobState::as_str).join(", ")))
 }
 
 /// What is done with keys.

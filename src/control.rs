@@ -9,6 +9,7 @@ use firemode_runtime::control::{ChildStatus, Connection, ControlError, Request, 
 use firemode_runtime::settings::{Environ, Settings};
 
 use crate::roles::{EXIT_NOT_RUNNING, Failure, configuration};
+use crate::table::aligned;
 
 /// What answers at once is given up after this.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
@@ -108,14 +109,7 @@ fn table(status: &Status) -> String {
         ["NAME", "STATE", "SINCE", "PID", "RESTARTS", "MEMORY", "CPU", "PROBE", "NEXT TRY", "LAST EXIT"];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(status.children.iter().map(row));
-    let widths: Vec<usize> = (0..head.len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default())
-        .collect();
-    let line = |row: &[String; 10]| {
-        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
-        cells.join("  ").trim_end().to_owned() + "\n"
-    };
-    let mut text: String = rows.iter().map(line).collect();
+    let mut text = aligned(&rows);
     let state = match (status.stopping, status.ready) {
         (true, _) => "stopping",
         (false, true) => "ready",

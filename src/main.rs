@@ -3,10 +3,12 @@
 mod audit;
 mod cli;
 mod control;
+mod jobs;
 mod keys;
 mod operate;
 mod receipt;
 mod roles;
+mod table;
 
 use std::process::ExitCode;
 

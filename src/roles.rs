@@ -9,7 +9,7 @@ use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
 use firemode_runtime::telemetry;
 
 use crate::cli::{Command, KeysCommand};
-use crate::{audit, control, keys, operate, receipt};
+use crate::{audit, control, jobs, keys, operate, receipt};
 
 /// The configuration does not work (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIGURATION: u8 = 78;
@@ -85,6 +85,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Admin(admin) => operate::admin(&settings, admin)?,
         Command::Backup { file } => operate::backup(&settings, &file)?,
         Command::Restore { file } => operate::restore(&settings, &file)?,
+        Command::Jobs(command) => return jobs::run(&settings, &command).map_err(Failure::from),
         Command::Audit(command) => return audit::run(&settings, &command).map_err(Failure::from),
         Command::Keys(KeysCommand::Status) => return keys::status(&settings).map_err(Failure::from),
         Command::Check

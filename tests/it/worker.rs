@@ -140,6 +140,42 @@ fn a_worker_that_leaves_gives_its_job_back_and_a_next_one_goes_on_at_once() {
     swept(&stack);
 }
 
+/// What `firemode jobs` says, and its exit code.
+fn jobs_command(stack: &Stack, args: &[&str]) -> (String, Option<i32>) {
+    let mut command = crate::support::stack::command(stack.folder().path());
+    let output =
+        command.arg("jobs").args(args).env("DATABASE_URL", stack.folder().database_url()).output().unwrap();
+    (String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), output.status.code())
+}
+
+#[test]
+fn an_operator_lists_cancels_and_retries_jobs() {
+    let stack = Stack::shared();
+    let organisation = Organisation::register(stack);
+    let id = Uuid::now_v7();
+    let add =
+        "insert into jobs (id, organisation_id, kind, key, input) values ($1, $2, 'unknown', 'x', '{}')";
+    stack.sql().rows(add, &[&id, &organisation.id]);
+    let id = id.to_string();
+    let listed = |state: &str| {
+        let (said, code) = jobs_command(stack, &["list", "--state", state, "--kind", "unknown"]);
+        assert_eq!(code, Some(0), "{said}");
+        said.lines().any(|line| line.contains(&id) && line.contains(&organisation.id.to_string()))
+    };
+    assert!(listed("waiting") && !listed("cancelled"), "no worker takes what it does not know");
+    assert_eq!(jobs_command(stack, &["cancel", &id]), (format!("Job {id} is cancelled.\n"), Some(0)));
+    assert!(listed("cancelled") && !listed("waiting"));
+    assert_eq!(jobs_command(stack, &["retry", &id]), (format!("Job {id} is waiting.\n"), Some(0)));
+    stack.sql().rows("update jobs set state = 'done', finished_at = now() where id = $1::text::uuid", &[&id]);
+    for act in ["cancel", "retry"] {
+        assert_eq!(jobs_command(stack, &[act, &id]), (format!("Job {id} is done.\n"), Some(1)), "{act}");
+        let (said, code) = jobs_command(stack, &[act, &Uuid::nil().to_string()]);
+        assert!(code == Some(1) && said.contains("there is no job"), "{act}: {said}");
+    }
+    assert_eq!(jobs_command(stack, &["list", "--state", "lost"]).1, Some(2));
+    assert!(jobs_command(stack, &["list", "--kind", "sweep"]).0.contains("the one"));
+}
+
 /// Jobs whose effect is to be there once: another job, named by the attempt.
 const COUNTED: &[Lane<Database>] = &[Lane {
     name: "counted",

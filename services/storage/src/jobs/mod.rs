@@ -18,7 +18,7 @@ use crate::{Executor as _, StorageError, Transaction, sql};
 
 pub use claim::{Claimed, GivenUp, KindLimits, Round, claim, next_due};
 pub use hold::{Ending, Hold, Renewed, end, renew};
-pub use operate::{JobFigures, cancel, figures, retry};
+pub use operate::{JobFigures, ListedJob, cancel, figures, newest, retry};
 
 /// Jobs of one kind that run for one organisation at the same time, on all instances together. The appliance's own have no such bound:
 /// each of them is there once.

@@ -1,5 +1,6 @@
 //! What a person sees of jobs and does about one, whoever works on it.
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::JobState;
@@ -18,6 +19,62 @@ pub struct JobFigures {
     pub failed: i64,
     /// For how many seconds the one has been due that is due longest.
     pub oldest_seconds: f64,
+}
+
+/// A job as an operator sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedJob {
+    /// The job.
+    pub id: Uuid,
+    /// Whose it is; none: the appliance's own.
+    pub organisation_id: Option<Uuid>,
+    /// What is to be done.
+    pub kind: String,
+    /// What tells it from others of its kind.
+    pub key: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// From 0 to 1.
+    pub progress: f32,
+    /// Claims so far.
+    pub attempts: i32,
+    /// When it may run, or until when it is held.
+    pub due_at: OffsetDateTime,
+    /// When it ended last.
+    pub finished_at: Option<OffsetDateTime>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+}
+
+/// The newest jobs of a state and of a kind, or of all, at most `limit` of them.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn newest(
+    on: &impl Executor,
+    state: Option<JobState>,
+    kind: Option<&str>,
+    limit: i64,
+) -> Result<Vec<ListedJob>, StorageError> {
+    let sql = "select id, organisation_id, kind, key, state, progress, attempts, due_at, finished_at, last_error from jobs
+               where ($1::text is null or state = $1) and ($2::text is null or kind = $2)
+               order by created_at desc, id desc limit $3";
+    let rows = on.rows(sql, &[&state.map(JobState::as_str), &kind, &limit]).await?;
+    let read = |row: &tokio_postgres::Row| {
+        Ok(ListedJob {
+            id: row.get(0),
+            organisation_id: row.get(1),
+            kind: row.get(2),
+            key: row.get(3),
+            state: JobState::stored(row.get(4))?,
+            progress: row.get(5),
+            attempts: row.get(6),
+            due_at: row.get(7),
+            finished_at: row.get(8),
+            last_error: row.get(9),
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// The figures of every kind.
