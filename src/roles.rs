@@ -71,7 +71,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
     }
     let _telemetry = telemetry::start(&settings, command.traced_as()).map_err(configuration)?;
     if command == Command::Supervise {
-        let warnings = Settings::warnings(&env);
+        let warnings = Settings::warnings(&env).map_err(configuration)?;
         warnings.iter().for_each(|warning| tracing::warn!(setting = warning.setting, "{}", warning.message));
     }
     match command {
@@ -116,7 +116,7 @@ fn check(env: &Environ) -> Result<ExitCode, Failure> {
     let text = Settings::describe(env).map_err(configuration)?;
     std::io::stdout().write_all(text.as_bytes())?;
     settings(env)?;
-    for warning in Settings::warnings(env) {
+    for warning in Settings::warnings(env).map_err(configuration)? {
         writeln!(std::io::stderr(), "warning: {}: {}", warning.setting, warning.message)?;
     }
     Ok(ExitCode::SUCCESS)

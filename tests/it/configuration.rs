@@ -296,6 +296,34 @@ fn a_database_url_that_nobody_can_use_is_refused_everywhere() {
 }
 
 #[test]
+fn a_former_name_of_a_setting_is_read_with_a_warning() {
+    const FORMER: &str = "FIREMODE__AUTH__SESSION_DAYS_MAX";
+    let output = run("check", &[(FORMER, "90")]);
+    let (shown, said) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{said}");
+    assert!(shown.contains("* auth.sign_in_days_max = 90\n"), "{shown}");
+    assert!(!shown.contains("auth.session_days_max"), "{shown}");
+    assert!(said.contains("warning: auth.session_days_max: is called auth.sign_in_days_max now"), "{said}");
+
+    let wrong = refused("check", &[(FORMER, "0")]);
+    assert!(wrong.contains("auth.sign_in_days_max (auth.session_days_max)"), "{wrong}");
+
+    let folder = Folder::new();
+    let file = folder.path().join("firemode.toml");
+    std::fs::write(&file, "[auth]\nsession_days_max = 90\n").unwrap();
+    let file = ("FIREMODE_CONFIG", file.to_str().unwrap());
+    assert!(run("check", &[file]).status.success());
+    for role in ["check", "supervise"] {
+        for twice in [(FORMER, "90"), file] {
+            let text = refused(role, &[twice, ("FIREMODE__AUTH__SIGN_IN_DAYS_MAX", "90")]);
+            assert!(text.contains("auth.session_days_max") && text.contains("is set too"), "{text}");
+        }
+    }
+    assert!(!String::from_utf8_lossy(&run("check", &[]).stderr).contains("session_days_max"));
+}
+
+#[test]
 fn check_refuses_what_a_start_would() {
     for setting in [("RUST_LOG", "info,firemode=loud"), ("FIREMODE__EVIDENCE__URL", "gs://bucket")] {
         let env = [setting, ("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")];

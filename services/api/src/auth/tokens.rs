@@ -111,7 +111,7 @@ pub(crate) async fn issue(
 pub(crate) fn end_of_session(state: &State, family_id: Uuid) -> OffsetDateTime {
     let began = family_id.get_timestamp().map(|timestamp| timestamp.to_unix().0);
     let began = began.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds.cast_signed()).ok());
-    let days = state.settings.auth.session_days_max.into();
+    let days = state.settings.auth.sign_in_days_max.into();
     began.unwrap_or(OffsetDateTime::UNIX_EPOCH) + Duration::days(days)
 }
 

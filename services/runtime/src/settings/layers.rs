@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
 
+use super::renamed::{Renamed, rename};
 use super::secret::{HIDDEN, secrets};
 use super::{Environ, Problem, Settings, SettingsError, secret_file};
 
@@ -50,10 +51,11 @@ const RETIRED: &[(&str, &str)] = &[(
 pub(super) struct Layers {
     merged: Config,
     defaults: BTreeMap<String, ValueKind>,
-    /// Setting → the variable that gave it.
+    /// Setting → the variable, or the setting's former name, that gave it.
     variables: BTreeMap<&'static str, String>,
     /// Files with secrets that could not be used.
     problems: Vec<Problem>,
+    renamed: Vec<Renamed>,
 }
 
 /// The embedded defaults alone.
@@ -67,12 +69,13 @@ impl Layers {
         let defaults = flatten(&defaults().collect().expect("a built configuration can be read"));
 
         let profile = if is_production(env) { PRODUCTION } else { DEVELOPMENT };
-        let mut builder = Config::builder()
+        let mut ours = Config::builder()
             .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
             .add_source(File::from_str(profile, FileFormat::Toml));
         if is_deployed_on_replit(env) {
-            builder = builder.add_source(File::from_str(REPLIT, FileFormat::Toml));
+            ours = ours.add_source(File::from_str(REPLIT, FileFormat::Toml));
         }
+        let mut builder = Config::builder();
         if let Some(path) = set(env, "FIREMODE_CONFIG") {
             builder = builder.add_source(File::new(path, FileFormat::Toml));
         }
@@ -104,8 +107,11 @@ impl Layers {
                 Err(message) => problems.push(Problem { setting: format!("{key} ({variable})"), message }),
             }
         }
-        let merged = builder.build().map_err(one_problem)?;
-        Ok(Self { merged, defaults, variables, problems })
+        let mut given = builder.build().map_err(one_problem)?;
+        let renamed = rename(&mut given);
+        variables.extend(renamed.iter().map(|setting| (setting.name, setting.former.to_owned())));
+        let merged = ours.add_source(given).build().map_err(one_problem)?;
+        Ok(Self { merged, defaults, variables, problems, renamed })
     }
 
     /// The settings as their types; every unknown name and wrong type is reported.
@@ -121,7 +127,8 @@ impl Layers {
             };
             Some(Problem { setting: self.label(key), message })
         });
-        let problems: Vec<Problem> = self.problems.iter().cloned().chain(mistaken).collect();
+        let twice = self.renamed.iter().filter_map(Renamed::fault);
+        let problems: Vec<Problem> = self.problems.iter().cloned().chain(twice).chain(mistaken).collect();
         if !problems.is_empty() {
             return Err(SettingsError { problems });
         }
@@ -132,7 +139,12 @@ impl Layers {
         self.merged.get("data_dir").map_err(one_problem)
     }
 
-    /// The name under which a setting is reported: with the variable that gave it, where one did.
+    /// Settings that are given under a former name.
+    pub(super) fn renamed(&self) -> impl Iterator<Item = Problem> {
+        self.renamed.iter().map(Renamed::warning)
+    }
+
+    /// The name under which a setting is reported: with the variable or the former name that gave it, where one did.
     pub(super) fn label(&self, key: &str) -> String {
         match self.variables.get(key) {
             Some(variable) => format!("{key} ({variable})"),

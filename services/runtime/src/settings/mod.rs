@@ -6,6 +6,7 @@
 mod evidence_place;
 mod keys;
 mod layers;
+mod renamed;
 mod secret;
 mod secret_file;
 mod secrets;
@@ -85,10 +86,13 @@ impl Settings {
         }
     }
 
-    /// What works, but had better be changed: files with secrets that others can read.
-    #[must_use]
-    pub fn warnings(env: &Environ) -> Vec<Problem> {
-        layers::open_secret_files(env)
+    /// What works, but had better be changed: former names of settings, and files with secrets that others can read.
+    ///
+    /// # Errors
+    /// As [`Settings::load`], without the checks of values.
+    pub fn warnings(env: &Environ) -> Result<Vec<Problem>, SettingsError> {
+        let layers = Layers::merge(env)?;
+        Ok(layers.renamed().chain(layers::open_secret_files(env)).collect())
     }
 
     /// Does this environment ask for production? Known even where the rest of the configuration does not work.

@@ -130,7 +130,7 @@ settings! {
         pub pii_encryption_key: SecretKeys,
         pub access_token_seconds: u32,
         pub refresh_token_days: u32,
-        pub session_days_max: u32,
+        pub sign_in_days_max: u32,
         pub registration_open: bool,
         pub argon2_time_cost: u32,
         pub argon2_memory_cost: u32,

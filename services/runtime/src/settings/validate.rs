@@ -88,7 +88,7 @@ fn ranges(s: &Settings) -> Problems {
         whole("database.statement_seconds_max", s.database.statement_seconds_max, 1, 3600),
         whole("auth.access_token_seconds", s.auth.access_token_seconds.into(), 10, 86_400),
         whole("auth.refresh_token_days", s.auth.refresh_token_days.into(), 1, 365),
-        whole("auth.session_days_max", s.auth.session_days_max.into(), 1, 3650),
+        whole("auth.sign_in_days_max", s.auth.sign_in_days_max.into(), 1, 3650),
         whole("auth.argon2_time_cost", s.auth.argon2_time_cost.into(), 1, 64),
         whole("auth.argon2_memory_cost", s.auth.argon2_memory_cost.into(), 1024, 1 << 20),
         whole("auth.argon2_parallelism", s.auth.argon2_parallelism.into(), 1, 16),
