@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashSet};
 use firemode_domain::document::ChangeHash;
 use firemode_runtime::settings::{Environ, Settings};
 use firemode_storage::changes::{RELIED_ON, Reliance};
-use firemode_storage::idempotency::{Claim, Scope};
-use firemode_storage::results::{self, Yield};
+use firemode_storage::idempotency::{IdempotencyScope, KeyClaim};
+use firemode_storage::results::{self, BatchWrites};
 use firemode_storage::{Database, Transaction};
 use tokio::runtime::Builder;
 use uuid::Uuid;
@@ -19,8 +19,8 @@ const ROUNDS: usize = 100;
 /// Keys of a batch: the more there are, the longer they take to be let go.
 const KEYS: usize = 300;
 
-fn scopes(organisation: &Organisation) -> Vec<Scope> {
-    let scope = |_| Scope {
+fn scopes(organisation: &Organisation) -> Vec<IdempotencyScope> {
+    let scope = |_| IdempotencyScope {
         organisation_id: organisation.id,
         user_id: organisation.user_id,
         method: "POST".to_owned(),
@@ -31,10 +31,10 @@ fn scopes(organisation: &Organisation) -> Vec<Scope> {
 }
 
 /// Claims keys, each of which must be free.
-async fn claim(tx: &Transaction, scopes: &[Scope], what: &str) {
-    let scopes: Vec<&Scope> = scopes.iter().collect();
+async fn claim(tx: &Transaction, scopes: &[IdempotencyScope], what: &str) {
+    let scopes: Vec<&IdempotencyScope> = scopes.iter().collect();
     let (claims, _) = results::claim(tx, &scopes, HashSet::new(), &BTreeSet::new()).await.unwrap();
-    let taken = claims.iter().filter(|claim| !matches!(claim, Claim::New)).count();
+    let taken = claims.iter().filter(|claim| !matches!(claim, KeyClaim::New)).count();
     assert_eq!(taken, 0, "keys that are in use still after {what}");
 }
 
@@ -57,7 +57,7 @@ fn a_transaction_that_fails_has_let_its_keys_go() {
                 session_id: Uuid::now_v7(),
                 hashes: &[ChangeHash([7; 32])],
             };
-            let left = Yield {
+            let left = BatchWrites {
                 activated: &[],
                 arrivals: Vec::new(),
                 relied_on: &[reliance],

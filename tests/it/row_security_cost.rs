@@ -8,8 +8,8 @@ use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
 use firemode_runtime::instance::InstanceId;
 use firemode_runtime::settings::{Environ, Settings};
 use firemode_storage::changes::{NewChange, Origin};
-use firemode_storage::idempotency::{Scope, Stored};
-use firemode_storage::page::{self, Walk};
+use firemode_storage::idempotency::{IdempotencyScope, StoredAnswer};
+use firemode_storage::page::{self, Keyset};
 use firemode_storage::sessions::{Hold, SessionFilter};
 use firemode_storage::{
     Database, StorageError, audit, buildings, changes, idempotency, revocations, sessions,
@@ -60,8 +60,8 @@ impl Bench {
 
     async fn list_of_sessions(&self) -> Result<(), StorageError> {
         let tx = self.database.tenant(self.organisation_id).read().await?;
-        let walk = Walk { horizon: page::horizon(&tx).await?, after: None, limit: 50 };
-        let page = sessions::list(&tx, self.organisation_id, &SessionFilter::default(), &walk).await?;
+        let keyset = Keyset { visible_up_to: page::visible_up_to(&tx).await?, after: None, limit: 50 };
+        let page = sessions::list(&tx, self.organisation_id, &SessionFilter::default(), &keyset).await?;
         assert_eq!(page.rows.len(), 50);
         Ok(())
     }
@@ -71,7 +71,8 @@ impl Bench {
         let (organisation_id, user_id, session_id) = (self.organisation_id, self.user_id, self.session_id);
         let tx = self.database.tenant(organisation_id).transaction().await?;
         let path = "/v1/results".to_owned();
-        let scope = Scope { organisation_id, user_id, method: "POST".to_owned(), path, key: new_key() };
+        let scope =
+            IdempotencyScope { organisation_id, user_id, method: "POST".to_owned(), path, key: new_key() };
         idempotency::claim(&tx, &scope).await?;
         sessions::find(&tx, organisation_id, session_id, Hold::None).await?;
         sessions::find(&tx, organisation_id, session_id, Hold::AgainstChange).await?;
@@ -82,7 +83,7 @@ impl Bench {
         changes::insert(&tx, &origin, &[change()]).await?;
         audit::record(&tx, &[self.event()]).await?;
         let answer = to_raw_value(&json!({"accepted": 1})).expect("JSON");
-        let answer = Stored { fingerprint: vec![0; 32], status: 200, answer };
+        let answer = StoredAnswer { fingerprint: vec![0; 32], status: 200, answer };
         idempotency::store(&tx, &[(&scope, answer)], 7).await?;
         tx.commit().await
     }

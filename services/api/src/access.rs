@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use crate::principal::Principal;
-use crate::routes::{self, Access};
-use crate::state::State;
+use crate::routes::{self, RouteRule};
+use crate::state::ApiState;
 
 /// Lets a request through if its route exists, takes its method, is ready, and allows its caller.
 pub(crate) async fn check(
@@ -30,24 +30,24 @@ pub(crate) async fn check(
 
 async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     let route = routes::access_of(request)?;
-    let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+    let Some(state) = request.app_data::<web::Data<ApiState>>().cloned() else {
         return Err(Problem::internal("the application has no state"));
     };
-    let is_scraper = route == Access::Metrics && has_metrics_token(&state, request);
-    let is_public_page = route == Access::Docs && state.settings.server.docs_public;
-    let is_open = route == Access::Always || is_scraper || is_public_page;
+    let is_scraper = route == RouteRule::Metrics && has_metrics_token(&state, request);
+    let is_public_page = route == RouteRule::Docs && state.settings.server.docs_public;
+    let is_open = route == RouteRule::Always || is_scraper || is_public_page;
     if !is_open && !state.readiness.has_opened() {
         let detail = "The appliance is starting. Try again in a moment.";
         return Err(Problem::unavailable(detail).reason(catalogue::STARTING));
     }
     match route.roles() {
         // Health shows more to an admin, so a token that is there is looked at; one that is not good counts as none.
-        None if route == Access::Always => {
+        None if route == RouteRule::Always => {
             if let Ok(principal) = authenticate(&state, request).await {
                 request.extensions_mut().insert(principal);
             }
         }
-        None if route == Access::Docs && !is_public_page => {
+        None if route == RouteRule::Docs && !is_public_page => {
             let principal = authorize(&state, request, &[Role::Admin]).await?;
             request.extensions_mut().insert(principal);
         }
@@ -60,7 +60,7 @@ async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn authorize(state: &State, request: &ServiceRequest, roles: &[Role]) -> Result<Principal, Problem> {
+async fn authorize(state: &ApiState, request: &ServiceRequest, roles: &[Role]) -> Result<Principal, Problem> {
     let principal = authenticate(state, request).await?;
     if roles.contains(&principal.role) {
         return Ok(principal);
@@ -75,7 +75,7 @@ async fn authorize(state: &State, request: &ServiceRequest, roles: &[Role]) -> R
 }
 
 /// Compares hashes, so that the time it takes tells nothing about the token.
-fn has_metrics_token(state: &State, request: &ServiceRequest) -> bool {
+fn has_metrics_token(state: &ApiState, request: &ServiceRequest) -> bool {
     let wanted = state.settings.metrics.token.expose_secret();
     !wanted.is_empty() && bearer(request).is_some_and(|given| Sha256::digest(given) == Sha256::digest(wanted))
 }
@@ -88,7 +88,7 @@ fn bearer(request: &ServiceRequest) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-async fn authenticate(state: &State, request: &ServiceRequest) -> Result<Principal, Problem> {
+async fn authenticate(state: &ApiState, request: &ServiceRequest) -> Result<Principal, Problem> {
     let token = bearer(request).ok_or_else(|| {
         Problem::unauthorized("This route needs an access token: Authorization: Bearer <token>.")
     })?;

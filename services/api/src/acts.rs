@@ -13,18 +13,18 @@ use crate::principal::Principal;
 
 /// Who acts, and for whom.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Actor {
+pub(crate) struct UserRef {
     pub(crate) organisation_id: Uuid,
     pub(crate) user_id: Uuid,
 }
 
-impl From<&Principal> for Actor {
+impl From<&Principal> for UserRef {
     fn from(principal: &Principal) -> Self {
         Self { organisation_id: principal.organisation_id, user_id: principal.user_id }
     }
 }
 
-impl From<&User> for Actor {
+impl From<&User> for UserRef {
     fn from(user: &User) -> Self {
         Self { organisation_id: user.organisation_id, user_id: user.id }
     }
@@ -32,7 +32,7 @@ impl From<&User> for Actor {
 
 /// An act of a user that succeeded.
 pub(crate) fn act(
-    actor: impl Into<Actor>,
+    actor: impl Into<UserRef>,
     context: RequestContext,
     action: &'static str,
     resource: (&'static str, Uuid),

@@ -8,8 +8,8 @@ use firemode_runtime::settings::Settings;
 use firemode_web::{Server, ServerError, conventions};
 
 use crate::ingest_client::IngestClient;
-use crate::state::{Ready, State};
-use crate::{access, auth, handlers, limits, open_transactions, readiness, routes, snapshots};
+use crate::state::{ApiState, Ready};
+use crate::{access, auth, document_snapshots, handlers, limits, open_transactions, readiness, routes};
 
 /// Serves until SIGTERM or SIGINT, then lets requests finish.
 ///
@@ -21,13 +21,13 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let server = Server::bind(&settings.server.address(), "PORT", &settings)?;
     let workers = settings.server.workers;
     let https_only_seconds = settings.server.https_only_seconds;
-    let state = web::Data::new(State::new(settings)?);
+    let state = web::Data::new(ApiState::new(settings)?);
     handlers::metrics::describe();
     open_transactions::describe();
     let background = vec![
         actix_web::rt::spawn(readiness::open_when_migrated(state.clone())),
         actix_web::rt::spawn(auth::revocations::keep_fresh(state.clone())),
-        actix_web::rt::spawn(snapshots::keep_current(state.clone())),
+        actix_web::rt::spawn(document_snapshots::keep_current(state.clone())),
         actix_web::rt::spawn(open_transactions::watch(state.clone())),
     ];
 

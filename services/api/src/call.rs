@@ -5,14 +5,14 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use firemode_storage::{ReadTransaction, Transaction, audit};
-use firemode_web::{Key, Outcome, Problem, RequestContext};
+use firemode_web::{IdempotencyKey, Outcome, Problem, RequestContext};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::acts::act;
 use crate::etag;
 use crate::principal::Principal;
-use crate::state::State;
+use crate::state::ApiState;
 
 /// One call of the API by somebody with an access token.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub(crate) struct Call {
     pub(crate) request: HttpRequest,
     pub(crate) principal: Principal,
     pub(crate) context: RequestContext,
-    pub(crate) state: web::Data<State>,
+    pub(crate) state: web::Data<ApiState>,
 }
 
 impl FromRequest for Call {
@@ -35,7 +35,7 @@ impl FromRequest for Call {
 impl Call {
     /// The call that a request is.
     pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let state = request.app_data::<web::Data<State>>().cloned();
+        let state = request.app_data::<web::Data<ApiState>>().cloned();
         Ok(Self {
             request: request.clone(),
             principal: Principal::of(request)?,
@@ -85,7 +85,7 @@ impl Call {
     /// Runs an act in one transaction, once for each key: see [`firemode_web::run_once`].
     pub(crate) async fn run_once(
         &self,
-        key: &Key,
+        key: &IdempotencyKey,
         fingerprint: &[u8],
         act: impl AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
     ) -> Result<Outcome, Problem> {

@@ -7,7 +7,7 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, Response, Schema};
 
-use crate::routes::{Access, Documented, TABLE};
+use crate::routes::{Documented, RouteRule, TABLE};
 
 const SCHEME: &str = "bearer";
 
@@ -87,7 +87,7 @@ fn open_extended(components: &mut Components) {
 }
 
 /// The errors that any route with this access can give, and the padlock.
-fn add_common(operation: &mut Operation, method: &Method, access: Access, path: &str) {
+fn add_common(operation: &mut Operation, method: &Method, access: RouteRule, path: &str) {
     // A handler's name alone is not unique; with its noun it is.
     if let (Some(tags), Some(name)) = (&operation.tags, &operation.operation_id) {
         operation.operation_id = Some(format!("{}_{name}", tags.concat()));
@@ -103,13 +103,13 @@ fn add_common(operation: &mut Operation, method: &Method, access: Access, path: 
         access.roles().map_or_else(|| vec![PUBLIC], |roles| roles.iter().map(|role| role.as_str()).collect());
     operation.extensions.get_or_insert_default().insert(ROLES.to_owned(), roles.into());
     let mut errors = vec![("500", "The request failed here; it was logged under its transaction id.")];
-    if access != Access::Always {
+    if access != RouteRule::Always {
         errors.push(("503", "The appliance is starting, or a part of it is not there. Retry."));
     }
-    if access != Access::Always {
+    if access != RouteRule::Always {
         errors.push(("429", "Too many requests; `Retry-After` says when to come again."));
     }
-    if access == Access::Docs {
+    if access == RouteRule::Docs {
         errors.push(("401", "Where the documentation is not public: no access token of an admin."));
         errors.push(("403", "Where the documentation is not public: the caller is no admin."));
     }

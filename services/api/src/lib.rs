@@ -6,6 +6,7 @@ mod app;
 mod auth;
 mod call;
 mod docs;
+mod document_snapshots;
 mod etag;
 mod handlers;
 mod ingest_client;
@@ -20,7 +21,6 @@ mod readiness;
 mod roles_table;
 mod routes;
 mod schema;
-mod snapshots;
 mod spool;
 mod state;
 

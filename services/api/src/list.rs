@@ -7,9 +7,9 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderName, LINK};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use firemode_domain::input::{At, Faults, Fields, Input, Members, SchemaFields};
-use firemode_storage::page::{Page, Walk};
+use firemode_storage::page::{Keyset, Page};
 use firemode_storage::{Hold, ReadTransaction};
-use firemode_web::{PageQuery, Problem, WalkScope, query_parameters, read_query};
+use firemode_web::{CursorScope, PageQuery, Problem, query_parameters, read_query};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -108,7 +108,7 @@ impl<F: Filters> Listing<F> {
     /// 400 for a cursor that is not of this list, 410 for one from before a restore.
     pub(crate) async fn answer<T: Serialize>(
         self,
-        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Walk) -> Result<Page<T>, Problem>,
+        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<Page<T>, Problem>,
     ) -> Result<HttpResponse, Problem> {
         let tx = self.call.read().await?;
         self.answer_in(&tx, None, rows).await
@@ -121,7 +121,7 @@ impl<F: Filters> Listing<F> {
     pub(crate) async fn answer_within<P: Object, T: Serialize>(
         self,
         parent: Uuid,
-        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Walk) -> Result<Page<T>, Problem>,
+        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<Page<T>, Problem>,
     ) -> Result<HttpResponse, Problem> {
         let tx = self.call.read().await?;
         self.call.find::<P>(&tx, parent, Hold::None).await?;
@@ -132,15 +132,15 @@ impl<F: Filters> Listing<F> {
         &self,
         tx: &ReadTransaction,
         parent: Option<Uuid>,
-        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Walk) -> Result<Page<T>, Problem>,
+        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<Page<T>, Problem>,
     ) -> Result<HttpResponse, Problem> {
         let Call { request, state, .. } = &self.call;
         let (list, filters) = self.filter.scope(request.path(), parent);
         let organisation_id = self.call.organisation_id();
-        let scope = WalkScope { organisation_id, list: &list, filters: &filters };
-        let walk = state.cursor_key.walk(tx, &self.page, scope).await?;
-        let Page { rows: data, next } = rows(tx, self, &walk).await?;
-        let next_cursor = next.map(|last| state.cursor_key.next(&walk, last, scope)).transpose()?;
+        let scope = CursorScope { organisation_id, list: &list, filters: &filters };
+        let keyset = state.cursor_key.keyset(tx, &self.page, scope).await?;
+        let Page { rows: data, next } = rows(tx, self, &keyset).await?;
+        let next_cursor = next.map(|last| state.cursor_key.next(&keyset, last, scope)).transpose()?;
         let mut response = HttpResponse::Ok();
         if let Some(cursor) = &next_cursor {
             response.insert_header(link_next(request, &["cursor"], cursor));

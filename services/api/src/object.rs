@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, LOCATION};
 use firemode_domain::audit::{Commitments, OnRecord, Record};
 use firemode_storage::{Executor, Hold, StorageError, Table, Transaction, audit, table};
-use firemode_web::{Key, Outcome, Problem};
+use firemode_web::{IdempotencyKey, Outcome, Problem};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -101,7 +101,7 @@ impl Call {
     /// [`Object::refused`], and those of [`firemode_web::run_once`].
     pub(crate) async fn create<T: Object + Serialize>(
         &self,
-        key: &Key,
+        key: &IdempotencyKey,
         fingerprint: &[u8],
         object: &T,
         action: &'static str,

@@ -6,7 +6,7 @@ use actix_web::web;
 use firemode_storage::open_transactions::{OldestTransaction, OpenTransactions};
 use metrics::{describe_gauge, gauge};
 
-use crate::state::{Ready, State};
+use crate::state::{ApiState, Ready};
 
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -16,7 +16,7 @@ const AGE_MAX: Duration = Duration::from_secs(60);
 const FIGURE: &str = "firemode_database_oldest_transaction_seconds";
 
 /// Looks again and again.
-pub(crate) async fn watch(state: web::Data<State>) {
+pub(crate) async fn watch(state: web::Data<ApiState>) {
     let mut open = OpenTransactions::default();
     let mut told = None;
     loop {

@@ -19,7 +19,7 @@ use tracing::{Instrument as _, Span, field};
 
 use crate::ingest_client::{IngestClient, Outgoing, SendError};
 use crate::principal::Principal;
-use crate::state::State;
+use crate::state::ApiState;
 
 /// What a client may say to the ingest process; everything else stays here, so that nothing can be smuggled in.
 const REQUEST_HEADERS: [HeaderName; 9] = [
@@ -58,7 +58,7 @@ pub(crate) async fn forward(
     payload: web::Payload,
     principal: &Principal,
     context: RequestContext,
-    state: &State,
+    state: &ApiState,
     client: &IngestClient,
 ) -> Result<HttpResponse, Problem> {
     let transaction_id = context.transaction_id;

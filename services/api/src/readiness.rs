@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::ingest_client::IngestClient;
 use crate::proxy;
-use crate::state::{Ready, State};
+use crate::state::{ApiState, Ready};
 
 /// A database that answers slower than this in the median is degraded.
 const LATENCY_MAX: Duration = Duration::from_millis(10);
@@ -75,7 +75,7 @@ impl Readiness {
 }
 
 /// Looks at everything, at the same time.
-pub(crate) async fn check(state: &State, client: &IngestClient, with_details: bool) -> Readiness {
+pub(crate) async fn check(state: &ApiState, client: &IngestClient, with_details: bool) -> Readiness {
     let (latency, migrations, ingest_service) = tokio::join!(
         within(DATABASE_SECONDS_MAX, state.database.latency()),
         within(DATABASE_SECONDS_MAX, migrations::compatible(&state.database)),
@@ -110,7 +110,7 @@ pub(crate) async fn check(state: &State, client: &IngestClient, with_details: bo
 }
 
 /// Asks the supervisor over its control socket.
-async fn processes(state: &State) -> Option<Vec<ChildStatus>> {
+async fn processes(state: &ApiState) -> Option<Vec<ChildStatus>> {
     let data_dir = state.settings.data_dir.clone();
     let ask = move || Connection::open(&data_dir, Some(SUPERVISOR_TIME_MAX))?.status();
     Some(web::block(ask).await.ok()?.ok()?.children)
@@ -121,7 +121,7 @@ async fn within<T, E>(seconds: u64, work: impl Future<Output = Result<T, E>>) ->
 }
 
 /// Opens the routes as soon as the database has the schema that this binary needs.
-pub(crate) async fn open_when_migrated(state: web::Data<State>) {
+pub(crate) async fn open_when_migrated(state: web::Data<ApiState>) {
     while !matches!(migrations::compatible(&state.database).await, Ok(true)) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -131,7 +131,7 @@ pub(crate) async fn open_when_migrated(state: web::Data<State>) {
 }
 
 /// Waits until the keys of personal data fit the database. Under a supervisor they do: `firemode migrate` has looked.
-async fn wait_for_keys(state: &State) {
+async fn wait_for_keys(state: &ApiState) {
     let mut told = false;
     while let Err(error) = keys::check(&state.database, &state.vault, false).await {
         if !told {
@@ -143,7 +143,7 @@ async fn wait_for_keys(state: &State) {
 }
 
 /// Waits until a request of any kind would be served.
-pub(crate) async fn wait_until_serving(state: &State) {
+pub(crate) async fn wait_until_serving(state: &ApiState) {
     while state.readiness.get() == Ready::Starting || !state.revocations.is_fresh() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

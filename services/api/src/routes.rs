@@ -13,7 +13,7 @@ use crate::handlers;
 
 /// What a route asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum RouteRule {
     /// Nothing, and it answers even while the database is not there.
     Always,
     /// No token.
@@ -26,7 +26,7 @@ pub(crate) enum Access {
     Roles(&'static [Role]),
 }
 
-impl Access {
+impl RouteRule {
     /// The roles that may call the route, where it asks for one.
     pub(crate) fn roles(self) -> Option<&'static [Role]> {
         match self {
@@ -46,7 +46,7 @@ const ADMINS: &[Role] = &[Role::Admin];
 macro_rules! routes {
     ($($access:expr => { $($method:ident $path:literal $($handler:ident)::+;)+ })+) => {
         /// Method, path and access of every route.
-        pub(crate) const TABLE: &[(Method, &str, Access)] = &[
+        pub(crate) const TABLE: &[(Method, &str, RouteRule)] = &[
             $($((routes!(@method $method), $path, $access),)+)+
         ];
 
@@ -70,25 +70,25 @@ macro_rules! routes {
 
 routes! {
     // The server tries one route after the other, so that the one with the load comes first.
-    Access::Roles(WORKERS) => {
+    RouteRule::Roles(WORKERS) => {
         post "/v1/tests/sessions/{session_id}/results" handlers::proxied::results;
     }
-    Access::Always => {
+    RouteRule::Always => {
         get "/" handlers::root::index;
         get "/health" handlers::health::health;
         get "/health/live" handlers::health::live;
         get "/health/ready" handlers::health::ready;
     }
-    Access::Docs => {
+    RouteRule::Docs => {
         get "/openapi.json" handlers::root::openapi_json;
         get "/docs" handlers::root::docs;
         get "/docs/errors" handlers::root::errors;
         get "/docs/{file}" handlers::root::docs_file;
     }
-    Access::Metrics => {
+    RouteRule::Metrics => {
         get "/metrics" handlers::metrics::metrics;
     }
-    Access::Public => {
+    RouteRule::Public => {
         post "/v1/auth/register" handlers::auth::register;
         post "/v1/auth/login" handlers::auth::login;
         post "/v1/auth/refresh" handlers::auth::tokens::refresh;
@@ -97,7 +97,7 @@ routes! {
         get "/v1/receipts/keys" handlers::receipts::keys;
         options "/v1/evidence/uploads" handlers::evidence::uploads::options;
     }
-    Access::Roles(ANYONE) => {
+    RouteRule::Roles(ANYONE) => {
         post "/v1/auth/logout" handlers::auth::tokens::logout;
         get "/v1/users/me" handlers::users::me::me;
         patch "/v1/users/me" handlers::users::me::update_me;
@@ -121,7 +121,7 @@ routes! {
         get "/v1/evidence/{evidence_id}/content" handlers::evidence::content::content;
         get "/v1/evidence/{evidence_id}/verify" handlers::evidence::verify;
     }
-    Access::Roles(WORKERS) => {
+    RouteRule::Roles(WORKERS) => {
         post "/v1/buildings/{building_id}/assets" handlers::assets::create::create;
         patch "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::update;
         post "/v1/tests/sessions" handlers::sessions::create;
@@ -136,7 +136,7 @@ routes! {
         post "/v1/classify" handlers::proxied::classify;
         post "/v1/rules/classify_faults" handlers::proxied::classify_faults;
     }
-    Access::Roles(MANAGERS) => {
+    RouteRule::Roles(MANAGERS) => {
         post "/v1/buildings" handlers::buildings::create;
         patch "/v1/buildings/{building_id}" handlers::buildings::update;
         delete "/v1/buildings/{building_id}" handlers::buildings::deactivate;
@@ -145,10 +145,10 @@ routes! {
         post "/v1/tests/sessions/{session_id}/late/accept" handlers::sessions::late::accept_late;
         post "/v1/tests/sessions/{session_id}/late/reject" handlers::sessions::late::reject_late;
     }
-    Access::Roles(OVERSEERS) => {
+    RouteRule::Roles(OVERSEERS) => {
         get "/v1/audit" handlers::audit::list;
     }
-    Access::Roles(ADMINS) => {
+    RouteRule::Roles(ADMINS) => {
         post "/v1/auth/revoke" handlers::auth::tokens::revoke;
         post "/v1/auth/revoke-all" handlers::auth::tokens::revoke_all;
         get "/v1/users" handlers::users::list;
@@ -166,6 +166,6 @@ routes! {
 ///
 /// # Errors
 /// 404 where there is no such route, 405 where its path does not take the method.
-pub(crate) fn access_of(request: &ServiceRequest) -> Result<Access, Problem> {
+pub(crate) fn access_of(request: &ServiceRequest) -> Result<RouteRule, Problem> {
     Routed::of(request).row().map(|row| TABLE[row].2)
 }

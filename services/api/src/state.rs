@@ -11,9 +11,9 @@ use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_storage::recent_sessions::{self, NotedVisits, Visit};
 use firemode_storage::{Database, StorageError, Transaction, limits};
-use firemode_web::{CursorKey, Key, Outcome, Problem, ServerError, run_once};
+use firemode_web::{CursorKey, IdempotencyKey, Outcome, Problem, ServerError, run_once};
 
-use crate::acts::Actor;
+use crate::acts::UserRef;
 use crate::auth::denials::Denials;
 use crate::auth::throttle::Throttle;
 use crate::limits::rate::RateLimits;
@@ -28,7 +28,7 @@ const NOTING_MAX: Duration = Duration::from_millis(200);
 const BUNDLES_MAX: usize = 4;
 
 /// What every request of the process shares.
-pub(crate) struct State {
+pub(crate) struct ApiState {
     pub(crate) settings: Settings,
     pub(crate) database: Database,
     pub(crate) evidence: EvidenceStore,
@@ -55,7 +55,7 @@ pub(crate) struct State {
     pub(crate) instance_id: InstanceId,
 }
 
-impl State {
+impl ApiState {
     pub(crate) fn new(settings: Settings) -> Result<Self, ServerError> {
         let auth = &settings.auth;
         let database = Database::new(&settings, settings.database.share(Role::Api))?;
@@ -88,8 +88,8 @@ impl State {
 
     /// Notes that a user has fetched a session, once in a while. What is fetched does not depend on it, so it may fail, and is given up
     /// where the database takes its time. For a request that holds no connection any more.
-    pub(crate) async fn note_fetched(&self, actor: impl Into<Actor>, session_id: uuid::Uuid) {
-        let Actor { organisation_id, user_id } = actor.into();
+    pub(crate) async fn note_fetched(&self, actor: impl Into<UserRef>, session_id: uuid::Uuid) {
+        let UserRef { organisation_id, user_id } = actor.into();
         let visits = self.visits.unnoted([Visit { organisation_id, user_id, session_id }]);
         if visits.is_empty() {
             return;
@@ -111,12 +111,12 @@ impl State {
     /// Runs an act of a user in one transaction, once for each key: see [`run_once`].
     pub(crate) async fn run_once(
         &self,
-        actor: impl Into<Actor>,
-        key: &Key,
+        actor: impl Into<UserRef>,
+        key: &IdempotencyKey,
         fingerprint: &[u8],
         act: impl AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
     ) -> Result<Outcome, Problem> {
-        let Actor { organisation_id, user_id } = actor.into();
+        let UserRef { organisation_id, user_id } = actor.into();
         let access = self.database.tenant(organisation_id);
         let scope = key.scope(organisation_id, user_id);
         run_once(access, scope, fingerprint, self.settings.idempotency.days, act).await

@@ -7,7 +7,7 @@
 use divan::{Bencher, black_box};
 use firemode_domain::role::Role;
 use firemode_identity::{AccessKey, Revocations};
-use firemode_storage::revocations::{Entry, Revocation};
+use firemode_storage::revocations::{Revocation, RevocationEntry};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -38,7 +38,7 @@ fn revocations() -> Revocations {
         } else {
             Revocation::Token { organisation_id: user_id, jti: Uuid::new_v4() }
         };
-        list.add(Entry { revocation, expires_at });
+        list.add(RevocationEntry { revocation, expires_at });
     }
     list
 }

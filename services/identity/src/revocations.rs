@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::RwLock;
 use std::time::{Duration, Instant};
 
-use firemode_storage::revocations::{self, Entry, Revocation};
+use firemode_storage::revocations::{self, Revocation, RevocationEntry};
 use firemode_storage::{Database, Purpose, StorageError};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -90,12 +90,12 @@ impl Revocations {
     }
 
     /// Takes an entry at once in the process that made it; the others read it.
-    pub fn add(&self, entry: Entry) {
+    pub fn add(&self, entry: RevocationEntry) {
         self.add_all([entry]);
     }
 
     /// Takes several entries at once.
-    pub fn add_all(&self, entries: impl IntoIterator<Item = Entry>) {
+    pub fn add_all(&self, entries: impl IntoIterator<Item = RevocationEntry>) {
         self.with_mut(|known| entries.into_iter().for_each(|entry| known.add(entry)));
     }
 
@@ -135,7 +135,7 @@ impl Known {
         !user_revoked && !self.tokens.contains_key(&(claims.org, claims.jti))
     }
 
-    fn add(&mut self, entry: Entry) {
+    fn add(&mut self, entry: RevocationEntry) {
         match entry.revocation {
             Revocation::Token { organisation_id, jti } => {
                 let known = self.tokens.entry((organisation_id, jti)).or_insert(entry.expires_at);

@@ -17,11 +17,11 @@ const ANY_TIME: u64 = u64::MAX / 2;
 
 /// Encrypts and decrypts personal data.
 pub struct Vault {
-    first: Key,
-    others: Vec<Key>,
+    first: FernetKey,
+    others: Vec<FernetKey>,
 }
 
-struct Key {
+struct FernetKey {
     id: String,
     fernet: Fernet,
 }
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Vault {
 impl Vault {
     /// `None` where there is no key, or one is not a key; the settings were checked for that.
     pub fn new(keys: &SecretString) -> Option<Self> {
-        let mut keys = keys.expose_secret().split(',').map(|key| Key::new(key.trim()));
+        let mut keys = keys.expose_secret().split(',').map(|key| FernetKey::new(key.trim()));
         let first = keys.next()??;
         Some(Self { first, others: keys.collect::<Option<_>>()? })
     }
@@ -107,16 +107,16 @@ impl Vault {
     /// Is a key of this id here, and did it make this check token?
     pub(crate) fn has(&self, id: &str, check_token: &[u8]) -> bool {
         let is_the_one =
-            |key: &Key| key.id == id && key.open(check_token).as_deref() == Some(CHECK_TEXT.as_bytes());
+            |key: &FernetKey| key.id == id && key.open(check_token).as_deref() == Some(CHECK_TEXT.as_bytes());
         self.keys().any(is_the_one)
     }
 
-    fn keys(&self) -> impl Iterator<Item = &Key> {
+    fn keys(&self) -> impl Iterator<Item = &FernetKey> {
         std::iter::once(&self.first).chain(&self.others)
     }
 }
 
-impl Key {
+impl FernetKey {
     fn new(key: &str) -> Option<Self> {
         let id = key_id(&URL_SAFE.decode(key).ok()?);
         Some(Self { id, fernet: Fernet::new(key)? })

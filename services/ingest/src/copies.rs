@@ -5,10 +5,10 @@ use std::time::Instant;
 use actix_web::web;
 use firemode_storage::documents::keep_copy;
 
-use crate::state::State;
+use crate::state::IngestState;
 
 /// Keeps a copy at a time, and rests after each for as long as it took. What is let go meanwhile is read from its record next time.
-pub(crate) async fn keep(state: web::Data<State>) {
+pub(crate) async fn keep(state: web::Data<IngestState>) {
     loop {
         let outgoing = state.documents.next_let_go().await;
         let (_, session_id) = outgoing.session();

@@ -4,10 +4,10 @@ use actix_web::{HttpResponse, web};
 use firemode_web::{Metrics, whole};
 use metrics::{describe_counter, describe_gauge, gauge};
 
-use crate::state::State;
+use crate::state::IngestState;
 
 /// `GET /metrics`: Prometheus text format.
-pub(crate) async fn report(state: web::Data<State>, metrics: web::Data<Metrics>) -> HttpResponse {
+pub(crate) async fn report(state: web::Data<IngestState>, metrics: web::Data<Metrics>) -> HttpResponse {
     let documents = state.documents.figures();
     gauge!("firemode_documents_warm").set(whole(documents.sessions));
     gauge!("firemode_documents_warm_bytes").set(whole(documents.memory_bytes));

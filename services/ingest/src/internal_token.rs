@@ -10,13 +10,13 @@ use firemode_identity::at;
 use firemode_web::Problem;
 use time::OffsetDateTime;
 
-use crate::caller::Caller;
-use crate::state::State;
+use crate::principal::Principal;
+use crate::state::IngestState;
 
-impl Caller {
+impl Principal {
     fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let state = request
-            .app_data::<web::Data<State>>()
+            .app_data::<web::Data<IngestState>>()
             .ok_or_else(|| Problem::internal("the application has no state"))?;
         let refused = || Problem::unauthorized("This process takes requests from the API only.");
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -38,7 +38,7 @@ impl Caller {
     }
 }
 
-impl FromRequest for Caller {
+impl FromRequest for Principal {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 

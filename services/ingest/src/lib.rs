@@ -3,7 +3,6 @@
 //! This process speaks only to the API, which has checked who asks and says so in an internal token. Everything is answered
 //! after its commit; results of many requests share one.
 
-mod caller;
 mod classify;
 mod copies;
 mod detached;
@@ -11,6 +10,7 @@ mod evidence;
 mod figures;
 mod internal_token;
 mod memory;
+mod principal;
 mod profiles;
 mod results;
 mod server;

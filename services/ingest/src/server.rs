@@ -9,7 +9,7 @@ use firemode_runtime::settings::{EvidencePlace, Settings};
 use firemode_web::{Routes, Server, ServerError, conventions_behind_api};
 use serde_json::json;
 
-use crate::state::State;
+use crate::state::IngestState;
 use crate::{classify, copies, evidence, figures, memory, profiles, results, uploads};
 
 /// Largest body of a classification, in bytes: a thousand faults with their contexts.
@@ -22,7 +22,7 @@ const CLASSIFY_BYTES_MAX: usize = 1 << 20;
 pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let server = Server::bind(&settings.ingest.address(), "INGEST_PORT", &settings)?;
     let workers = settings.ingest.workers;
-    let (state, lanes) = State::new(settings)?;
+    let (state, lanes) = IngestState::new(settings)?;
     let state = web::Data::new(state);
     lanes.run(&state);
     figures::describe();
@@ -45,7 +45,7 @@ fn close_evidence(settings: &Settings) {
 }
 
 /// Tells the server what serves what.
-fn routes(server: &mut ServiceConfig, state: web::Data<State>) {
+fn routes(server: &mut ServiceConfig, state: web::Data<IngestState>) {
     let results_bytes_max = state.settings.ingest.results_bytes_max;
     let has_profiles = state.settings.ingest.profiles;
     server.app_data(state);

@@ -13,7 +13,7 @@ use firemode_web::ServerError;
 use crate::results::queue::{Lanes, Queue};
 
 /// What every request of the process shares.
-pub(crate) struct State {
+pub(crate) struct IngestState {
     pub(crate) settings: Settings,
     pub(crate) database: Database,
     pub(crate) evidence_store: EvidenceStore,
@@ -27,7 +27,7 @@ pub(crate) struct State {
     pub(crate) instance_id: InstanceId,
 }
 
-impl State {
+impl IngestState {
     /// With the queue's other ends, which have to be run.
     pub(crate) fn new(settings: Settings) -> Result<(Self, Lanes), ServerError> {
         let (queue, lanes) = Queue::new(&settings.results);

@@ -9,7 +9,7 @@ use time::{Date, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::page::{Listing, Page, Walk};
+use crate::page::{Keyset, Listing, Page};
 use crate::row::{Row as _, row};
 use crate::table::Table;
 use crate::{Executor, StorageError};
@@ -98,9 +98,9 @@ pub async fn list(
     organisation_id: Uuid,
     building_id: Uuid,
     filter: &AssetFilter,
-    walk: &Walk,
+    keyset: &Keyset,
 ) -> Result<Page<Asset>, StorageError> {
-    let list = Listing::of(Asset::NAME, organisation_id, walk).only("building_id = {}", building_id);
+    let list = Listing::of(Asset::NAME, organisation_id, keyset).only("building_id = {}", building_id);
     list.only_if("is_active = {}", filter.is_active).page(on).await
 }
 

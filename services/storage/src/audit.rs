@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::page::{Listing, Page, Walk};
+use crate::page::{Keyset, Listing, Page};
 use crate::sql::{self, Statement, params};
 use crate::{Executor, StorageError, Transaction};
 
@@ -235,9 +235,9 @@ pub async fn list(
     on: &impl Executor,
     organisation_id: Uuid,
     filter: &AuditFilter,
-    walk: &Walk,
+    keyset: &Keyset,
 ) -> Result<Page<AuditEntry>, StorageError> {
-    let page = Listing::of("audit_log", organisation_id, walk)
+    let page = Listing::of("audit_log", organisation_id, keyset)
         .only_if("user_id = {}", filter.user_id)
         .only_if("action = {}", filter.action.as_deref())
         .only_if("resource_type = {}", filter.resource_type.as_deref())

@@ -41,14 +41,14 @@ pub async fn replaceable_before(on: &impl Executor) -> Result<OffsetDateTime, St
 
 /// A walk over an organisation's log, oldest rows first.
 #[derive(Debug)]
-pub struct Walk {
+pub struct LeafWalk {
     organisation_id: Uuid,
     leaves: Leaves,
     /// Where the last row stands that was given.
     place: Option<(OffsetDateTime, Uuid)>,
 }
 
-impl Walk {
+impl LeafWalk {
     /// From the first row on.
     pub fn new(organisation_id: Uuid, leaves: Leaves) -> Self {
         Self { organisation_id, leaves, place: None }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::page::{Listing, Page, Walk};
+use crate::page::{Keyset, Listing, Page};
 use crate::row::row;
 use crate::sql::Param;
 use crate::table::{self, Hold, Table};
@@ -121,8 +121,8 @@ pub async fn list(
     on: &impl Executor,
     organisation_id: Uuid,
     filter: &BuildingFilter,
-    walk: &Walk,
+    keyset: &Keyset,
 ) -> Result<Page<Building>, StorageError> {
-    let list = Listing::of(Building::NAME, organisation_id, walk);
+    let list = Listing::of(Building::NAME, organisation_id, keyset);
     list.only_if("is_active = {}", filter.is_active).page(on).await
 }

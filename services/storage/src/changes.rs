@@ -19,8 +19,8 @@ pub use self::tails::SessionTail;
 pub(crate) use self::tails::{apart_by_session, find_apart, find_tails, read_tails, sizes, tails_by_session};
 pub(crate) use self::turns::take as take_turns;
 pub use self::turns::{Turn, take_turn};
+use crate::pg_snapshot::PgSnapshot;
 use crate::recent_sessions::Visit;
-use crate::snapshot::Snapshot;
 use crate::{Executor, StorageError, Transaction, sql};
 
 /// A change as stored.
@@ -108,7 +108,7 @@ impl Origin {
 
 /// How far a reader has read: which transactions had ended when it looked. Rows of any other may still come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadUpTo(pub(crate) Snapshot);
+pub struct ReadUpTo(pub(crate) PgSnapshot);
 
 impl ReadUpTo {
     /// What a statement asks for that tells it.
@@ -117,7 +117,7 @@ impl ReadUpTo {
     /// Reads [`Self::COLUMNS`], which begin at a place of the row.
     pub(crate) fn of(row: &Row, at: usize) -> Result<Self, StorageError> {
         let damaged = || StorageError::Damaged("the database told no snapshot".to_owned());
-        let snapshot = Snapshot::parse(row.get(at)).ok_or_else(damaged)?;
+        let snapshot = PgSnapshot::parse(row.get(at)).ok_or_else(damaged)?;
         let own: Option<u64> = row.get::<_, Option<&str>>(at + 1).and_then(|id| id.parse().ok());
         Ok(Self(match own {
             Some(id) => snapshot.with_open(id),

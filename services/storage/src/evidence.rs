@@ -7,7 +7,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::page::{Listing, Page, Walk};
+use crate::page::{Keyset, Listing, Page};
 use crate::row::{Row as _, row};
 use crate::{Executor, StorageError, Transaction, sql};
 
@@ -218,9 +218,9 @@ pub async fn list(
     organisation_id: Uuid,
     session_id: Uuid,
     filter: &EvidenceFilter,
-    walk: &Walk,
+    keyset: &Keyset,
 ) -> Result<Page<Evidence>, StorageError> {
-    Listing::of("evidence", organisation_id, walk)
+    Listing::of("evidence", organisation_id, keyset)
         .only("session_id = {}", session_id)
         .only_if("item_id = {}", filter.item_id.as_deref())
         .only_if("status = {}", filter.status.map(EvidenceStatus::as_str))

@@ -5,15 +5,15 @@
 
 use uuid::Uuid;
 
-use crate::page::{Horizon, is_in_sight};
+use crate::page::{VisibleUpTo, is_in_sight};
+use crate::pg_snapshot::{Ids, PgSnapshot};
 use crate::row::Row as _;
 use crate::sessions::Session;
-use crate::snapshot::{Ids, Snapshot};
 use crate::{Executor, StorageError};
 
 /// A reader's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct FeedPosition {
     /// What it had seen when the round began, as a snapshot; none: nothing.
     pub seen: Option<String>,
     /// The last session that it was given in this round.
@@ -22,7 +22,7 @@ pub struct Place {
 
 /// One page of a round: sessions as they are now, by id.
 #[derive(Debug)]
-pub struct Changed {
+pub struct FeedPage {
     /// The sessions.
     pub sessions: Vec<Session>,
     /// True when the round has more.
@@ -38,10 +38,10 @@ pub struct Changed {
 pub async fn changed(
     on: &impl Executor,
     organisation_id: Uuid,
-    place: &Place,
-    until: &Horizon,
+    place: &FeedPosition,
+    until: &VisibleUpTo,
     limit: i64,
-) -> Result<Changed, StorageError> {
+) -> Result<FeedPage, StorageError> {
     let columns = Session::columns();
     let rows = match &place.seen {
         None => {
@@ -77,13 +77,13 @@ pub async fn changed(
     let limit = usize::try_from(limit).unwrap_or_default();
     let has_more = sessions.len() > limit;
     sessions.truncate(limit);
-    Ok(Changed { sessions, has_more })
+    Ok(FeedPage { sessions, has_more })
 }
 
 /// Between which transactions what is new at the second snapshot was written, to somebody who has seen the first.
 fn looks(seen: &str, until: &str) -> Result<(Vec<String>, Vec<String>), StorageError> {
     let read = |text: &str| {
-        Snapshot::parse(text).ok_or_else(|| StorageError::Damaged(format!("{text} is no snapshot")))
+        PgSnapshot::parse(text).ok_or_else(|| StorageError::Damaged(format!("{text} is no snapshot")))
     };
     let (seen, until) = (read(seen)?, read(until)?);
     let end = |ids: &Ids| ids.until.unwrap_or_else(|| until.next());

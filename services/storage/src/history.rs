@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::changes::{ARRIVAL, StoredChange, change_hash, stored};
-use crate::page::{Page, Walk, is_in_sight};
+use crate::page::{Keyset, Page, is_in_sight};
 use crate::row::Column;
 use crate::{Executor, StorageError};
 
@@ -34,11 +34,11 @@ pub async fn list(
     on: &impl Executor,
     organisation_id: Uuid,
     session_id: Uuid,
-    walk: &Walk,
+    keyset: &Keyset,
 ) -> Result<Page<HistoryEntry>, StorageError> {
     let in_sight = is_in_sight("xid", "received_at", "$3", "$4");
     // The key has the first half of a hash, which comes before the hash itself in the order of bytes, and behind every smaller one.
-    let after = walk.after.map(|(at, place)| (at, place.as_bytes().to_vec()));
+    let after = keyset.after.map(|(at, place)| (at, place.as_bytes().to_vec()));
     let behind = after.as_ref().map_or("", |_| "and (received_at, hash) < ($6, $7)");
     // The changes are read once, and `offset 0` keeps late work a look into its index for each row of the page. A join by hashes
     // compared each with each where the tables had no statistics yet: after many changes within a minute. The organisation is
@@ -57,8 +57,8 @@ pub async fn list(
          ) l on true
          order by p.received_at desc, p.hash desc"
     );
-    let (snapshot, began_at) = (&walk.horizon.snapshot, &walk.horizon.began_at);
-    let limit = walk.limit + 1;
+    let (snapshot, began_at) = (&keyset.visible_up_to.snapshot, &keyset.visible_up_to.began_at);
+    let limit = keyset.limit + 1;
     let mut params: Vec<&(dyn ToSql + Sync)> =
         vec![&organisation_id, &session_id, snapshot, began_at, &limit];
     if let Some((at, place)) = &after {
@@ -66,7 +66,7 @@ pub async fn list(
     }
     let rows = on.rows(&sql, &params).await?;
     let entries = rows.iter().map(entry).collect::<Result<_, _>>()?;
-    Ok(Page::cut(entries, walk, |entry: &HistoryEntry| (entry.change.received_at, entry.place)))
+    Ok(Page::cut(entries, keyset, |entry: &HistoryEntry| (entry.change.received_at, entry.place)))
 }
 
 fn entry(row: &Row) -> Result<HistoryEntry, StorageError> {

@@ -13,7 +13,7 @@ use crate::{Executor as _, StorageError, Transaction};
 
 /// What a key is good for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Scope {
+pub struct IdempotencyScope {
     /// The tenant.
     pub organisation_id: Uuid,
     /// The user.
@@ -28,7 +28,7 @@ pub struct Scope {
 
 /// A stored answer.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub struct StoredAnswer {
     /// SHA-256 over the request that it answers.
     pub fingerprint: Vec<u8>,
     /// The answer's status.
@@ -39,11 +39,11 @@ pub struct Stored {
 
 /// What is known of a key.
 #[derive(Debug)]
-pub enum Claim {
+pub enum KeyClaim {
     /// Nothing: the caller may act, and holds the key until its transaction ends.
     New,
     /// It was answered before.
-    Answered(Stored),
+    Answered(StoredAnswer),
     /// Another request with it is running, here or on another instance.
     InProgress,
 }
@@ -52,7 +52,7 @@ pub enum Claim {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn claim(tx: &Transaction, scope: &Scope) -> Result<Claim, StorageError> {
+pub async fn claim(tx: &Transaction, scope: &IdempotencyScope) -> Result<KeyClaim, StorageError> {
     let [locked, found] = tx.pipeline([lock(&[scope]), find(&[scope])]).await?;
     let claim = claims(1, &locked, &found).pop();
     claim.ok_or_else(|| StorageError::Damaged("a claim gave no answer".to_owned()))
@@ -60,7 +60,7 @@ pub async fn claim(tx: &Transaction, scope: &Scope) -> Result<Claim, StorageErro
 
 /// Locks the keys that nobody works on. Waiting on the unique index instead would hold the caller up for as long as the other
 /// request runs.
-pub(crate) fn lock(scopes: &[&Scope]) -> Statement<'static> {
+pub(crate) fn lock(scopes: &[&IdempotencyScope]) -> Statement<'static> {
     let keys: Vec<i64> = scopes.iter().map(|scope| scope.lock_key()).collect();
     Statement::new(
         "select k.position, pg_try_advisory_xact_lock(k.key)
@@ -71,25 +71,28 @@ pub(crate) fn lock(scopes: &[&Scope]) -> Statement<'static> {
 
 /// What [`lock`] and, after it, [`find`] say of so many keys. They are two statements, so that the snapshot of the second is later
 /// than the lock and sees what the lock's last owner committed.
-pub(crate) fn claims(count: usize, locked: &[Row], found: &[Row]) -> Vec<Claim> {
-    let mut claims: Vec<Claim> = (0..count).map(|_| Claim::InProgress).collect();
+pub(crate) fn claims(count: usize, locked: &[Row], found: &[Row]) -> Vec<KeyClaim> {
+    let mut claims: Vec<KeyClaim> = (0..count).map(|_| KeyClaim::InProgress).collect();
     for row in locked.iter().filter(|row| row.get(1)) {
-        claims[sql::place(row.get(0))] = Claim::New;
+        claims[sql::place(row.get(0))] = KeyClaim::New;
     }
     // An answer that is there counts whoever has the lock: another repetition may.
     for row in found {
-        claims[sql::place(row.get(0))] = Claim::Answered(stored(row));
+        claims[sql::place(row.get(0))] = KeyClaim::Answered(stored(row));
     }
     claims
 }
 
 /// The answer to a key, if there is one.
-pub(crate) async fn find_one(tx: &Transaction, scope: &Scope) -> Result<Option<Stored>, StorageError> {
+pub(crate) async fn find_one(
+    tx: &Transaction,
+    scope: &IdempotencyScope,
+) -> Result<Option<StoredAnswer>, StorageError> {
     Ok(find(&[scope]).rows(tx).await?.first().map(stored))
 }
 
 /// Finds the answers to keys.
-pub(crate) fn find<'a>(scopes: &[&'a Scope]) -> Statement<'a> {
+pub(crate) fn find<'a>(scopes: &[&'a IdempotencyScope]) -> Statement<'a> {
     let Columns { organisations, users, methods, paths, keys } = Columns::of(scopes.iter().copied());
     // `limit 1` keeps each key a look by itself, and whether it has expired is asked outside: so the only index that can answer is that
     // of the key, whatever the planner thinks of the table.
@@ -108,8 +111,8 @@ pub(crate) fn find<'a>(scopes: &[&'a Scope]) -> Statement<'a> {
     )
 }
 
-fn stored(row: &Row) -> Stored {
-    Stored {
+fn stored(row: &Row) -> StoredAnswer {
+    StoredAnswer {
         fingerprint: row.get(1),
         status: u16::try_from(row.get::<_, i16>(2)).unwrap_or(200),
         answer: row.get::<_, Json<_>>(3).0,
@@ -120,12 +123,16 @@ fn stored(row: &Row) -> Stored {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn store(tx: &Transaction, answers: &[(&Scope, Stored)], days: u32) -> Result<(), StorageError> {
+pub async fn store(
+    tx: &Transaction,
+    answers: &[(&IdempotencyScope, StoredAnswer)],
+    days: u32,
+) -> Result<(), StorageError> {
     insert(answers, days).rows(tx).await?;
     Ok(())
 }
 
-pub(crate) fn insert<'a>(answers: &'a [(&'a Scope, Stored)], days: u32) -> Statement<'a> {
+pub(crate) fn insert<'a>(answers: &'a [(&'a IdempotencyScope, StoredAnswer)], days: u32) -> Statement<'a> {
     let Columns { organisations, users, methods, paths, keys } =
         Columns::of(answers.iter().map(|(scope, _)| *scope));
     let fingerprints: Vec<&[u8]> = answers.iter().map(|(_, stored)| stored.fingerprint.as_slice()).collect();
@@ -157,7 +164,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(scopes: impl Iterator<Item = &'a Scope> + Clone) -> Self {
+    fn of(scopes: impl Iterator<Item = &'a IdempotencyScope> + Clone) -> Self {
         Self {
             organisations: scopes.clone().map(|scope| scope.organisation_id).collect(),
             users: scopes.clone().map(|scope| scope.user_id).collect(),
@@ -181,7 +188,7 @@ pub async fn sweep(tx: &Transaction, limit: i64) -> Result<u64, StorageError> {
     .await
 }
 
-impl Scope {
+impl IdempotencyScope {
     /// 64 bits of a hash over the scope; two scopes that share them merely wait for each other.
     fn lock_key(&self) -> i64 {
         let mut hasher = Sha256::new();

@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use crate::idempotency::{self, Claim, Scope};
+use crate::idempotency::{self, IdempotencyScope, KeyClaim};
 use crate::{Executor as _, StorageError, Transaction};
 
 /// Takes the lease of a key for a request, unless another one has it or the key was answered before.
@@ -14,10 +14,10 @@ use crate::{Executor as _, StorageError, Transaction};
 /// The database does not answer.
 pub async fn take(
     tx: &Transaction,
-    scope: &Scope,
+    scope: &IdempotencyScope,
     holder_id: Uuid,
     seconds: u32,
-) -> Result<Claim, StorageError> {
+) -> Result<KeyClaim, StorageError> {
     tx.without_the_disk().await?;
     let taken = tx
         .run(
@@ -39,11 +39,11 @@ pub async fn take(
         )
         .await?;
     if taken == 0 {
-        return Ok(Claim::InProgress);
+        return Ok(KeyClaim::InProgress);
     }
     // Its snapshot is later than the lease, and so sees what the last holder committed before it let go.
     let answered = idempotency::find_one(tx, scope).await?;
-    Ok(answered.map_or(Claim::New, Claim::Answered))
+    Ok(answered.map_or(KeyClaim::New, KeyClaim::Answered))
 }
 
 /// Goes on holding a lease. False where another request has it by now.
@@ -52,7 +52,7 @@ pub async fn take(
 /// The database does not answer.
 pub async fn renew(
     tx: &Transaction,
-    scope: &Scope,
+    scope: &IdempotencyScope,
     holder_id: Uuid,
     seconds: u32,
 ) -> Result<bool, StorageError> {
@@ -79,7 +79,11 @@ pub async fn renew(
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn release(tx: &Transaction, scope: &Scope, holder_id: Uuid) -> Result<(), StorageError> {
+pub async fn release(
+    tx: &Transaction,
+    scope: &IdempotencyScope,
+    holder_id: Uuid,
+) -> Result<(), StorageError> {
     tx.without_the_disk().await?;
     tx.run(
         "delete from idempotency_leases

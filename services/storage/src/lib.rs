@@ -1,9 +1,8 @@
 //! PostgreSQL and the evidence store.
 //!
 //! One file holds the SQL of one aggregate. Functions take a transaction, so that the caller decides what commits together; it
-//! begins with whose rows it may see ([`Access`]), and every statement names the organisation besides.
+//! begins with whose rows it may see ([`TenantScope`]), and every statement names the organisation besides.
 
-mod access;
 pub mod account_tokens;
 pub mod assets;
 pub mod audit;
@@ -32,6 +31,7 @@ pub mod migrations;
 pub mod open_transactions;
 pub mod page;
 pub mod personal_data;
+pub mod pg_snapshot;
 mod reach;
 pub mod recent_sessions;
 pub mod refresh_tokens;
@@ -43,22 +43,22 @@ pub mod second_factors;
 mod session_copies;
 pub mod session_snapshots;
 pub mod sessions;
-pub mod snapshot;
 mod spans;
 mod sql;
 pub mod table;
+mod tenant_scope;
 pub mod throttle;
 pub mod users;
 
 use firemode_runtime::settings::Settings;
 
-pub use access::{Access, Purpose};
 pub use connection::{ReadTransaction, Transaction};
 pub use database::{Database, PoolFigures};
 pub use error::StorageError;
 pub use row::Row;
 pub use sql::Executor;
 pub use table::{Hold, Table};
+pub use tenant_scope::{Purpose, TenantScope};
 
 /// What is wrong with the settings of the database and of the evidence store, as far as they say it themselves: a process that
 /// connects meets the same.

@@ -18,7 +18,7 @@ pub(crate) fn is_in_sight(xid: &str, at: &str, snapshot: &str, began_at: &str) -
 
 /// What a walk may see, fixed when it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Horizon {
+pub struct VisibleUpTo {
     /// Which incarnation of the database the walk belongs to.
     pub incarnation: Uuid,
     /// When that began.
@@ -29,9 +29,9 @@ pub struct Horizon {
 
 /// A place in a walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Walk {
+pub struct Keyset {
     /// What the walk may see.
-    pub horizon: Horizon,
+    pub visible_up_to: VisibleUpTo,
     /// Key of the last row seen: creation time and id.
     pub after: Option<(OffsetDateTime, Uuid)>,
     /// Most rows wanted.
@@ -50,7 +50,7 @@ pub struct Page<T> {
 /// A list of an organisation's rows while it is said which of them are wanted. Its statement has the conditions that are there and no
 /// others, so that the first page and the next, and each set of filters, have plans of their own.
 pub(crate) struct Listing<'a> {
-    walk: &'a Walk,
+    keyset: &'a Keyset,
     table: &'a str,
     conditions: Vec<String>,
     params: Vec<Param<'a>>,
@@ -58,13 +58,13 @@ pub(crate) struct Listing<'a> {
 
 impl<'a> Listing<'a> {
     /// The rows of a table with `organisation_id`, `id`, `created_at` and `created_xid` that the walk has yet to see.
-    pub(crate) fn of(table: &'a str, organisation_id: Uuid, walk: &'a Walk) -> Self {
-        let mut listing = Self { walk, table, conditions: Vec::new(), params: Vec::new() };
+    pub(crate) fn of(table: &'a str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
+        let mut listing = Self { keyset, table, conditions: Vec::new(), params: Vec::new() };
         listing = listing.only("organisation_id = {}", organisation_id);
-        let snapshot = listing.place(&walk.horizon.snapshot);
-        let began_at = listing.place(walk.horizon.began_at);
+        let snapshot = listing.place(&keyset.visible_up_to.snapshot);
+        let began_at = listing.place(keyset.visible_up_to.began_at);
         listing.conditions.push(is_in_sight("created_xid", "created_at", &snapshot, &began_at));
-        if let Some((at, id)) = walk.after {
+        if let Some((at, id)) = keyset.after {
             let (at, id) = (listing.place(at), listing.place(id));
             listing.conditions.push(format!("(created_at, id) < ({at}, {id})"));
         }
@@ -106,13 +106,13 @@ impl<'a> Listing<'a> {
         statement: impl FnOnce(&str) -> String,
     ) -> Result<Page<T>, StorageError> {
         const NEWEST_FIRST: &str = "order by created_at desc, id desc";
-        let limit = self.place(self.walk.limit + 1);
+        let limit = self.place(self.keyset.limit + 1);
         let conditions = self.conditions.join(" and ");
         let page = format!("(select * from {} where {conditions} {NEWEST_FIRST} limit {limit})", self.table);
         let sql = format!("{} {NEWEST_FIRST}", statement(&page));
         let rows = on.rows(&sql, &sql::borrowed(&self.params)).await?;
         let key = |row: &tokio_postgres::Row| (row.get("created_at"), row.get("id"));
-        let Page { rows, next } = Page::cut(rows, self.walk, key);
+        let Page { rows, next } = Page::cut(rows, self.keyset, key);
         Ok(Page { rows: rows.iter().map(read).collect::<Result<_, _>>()?, next })
     }
 
@@ -125,8 +125,8 @@ impl<'a> Listing<'a> {
 
 impl<T> Page<T> {
     /// Cuts a page out of rows that were asked for with one more than the limit.
-    pub(crate) fn cut(mut rows: Vec<T>, walk: &Walk, key: impl Fn(&T) -> (OffsetDateTime, Uuid)) -> Self {
-        let limit = usize::try_from(walk.limit).unwrap_or_default();
+    pub(crate) fn cut(mut rows: Vec<T>, keyset: &Keyset, key: impl Fn(&T) -> (OffsetDateTime, Uuid)) -> Self {
+        let limit = usize::try_from(keyset.limit).unwrap_or_default();
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(key);
@@ -144,8 +144,8 @@ impl<T> Page<T> {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn horizon(on: &impl Executor) -> Result<Horizon, StorageError> {
+pub async fn visible_up_to(on: &impl Executor) -> Result<VisibleUpTo, StorageError> {
     let row = sql::one(on, "select id, began_at, pg_current_snapshot()::text from database_incarnation", &[])
         .await?;
-    Ok(Horizon { incarnation: row.get(0), began_at: row.get(1), snapshot: row.get(2) })
+    Ok(VisibleUpTo { incarnation: row.get(0), began_at: row.get(1), snapshot: row.get(2) })
 }

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::revocations::{self, Entry};
+use crate::revocations::{self, RevocationEntry};
 use crate::{Executor, StorageError, Transaction, sql};
 
 /// A refresh token as stored.
@@ -155,7 +155,7 @@ pub async fn revoke_family(
     tx: &Transaction,
     organisation_id: Uuid,
     family_id: Uuid,
-) -> Result<Vec<Entry>, StorageError> {
+) -> Result<Vec<RevocationEntry>, StorageError> {
     tx.run(
         "update refresh_tokens set revoked_at = now()
          where organisation_id = $1 and family_id = $2 and revoked_at is null",

@@ -8,7 +8,7 @@ use firemode_runtime::instance::InstanceId;
 use uuid::Uuid;
 
 use crate::changes::{self, Arrival, Reliance, SessionTail, StoredChange, Turn};
-use crate::idempotency::{self, Claim, Scope, Stored};
+use crate::idempotency::{self, IdempotencyScope, KeyClaim, StoredAnswer};
 use crate::recent_sessions::{self, Visit};
 use crate::revocations::{self, TokenInUse};
 use crate::sessions::{self, Held};
@@ -16,7 +16,7 @@ use crate::{Hold, StorageError, Transaction, audit};
 
 /// What a batch learns of its sessions.
 #[derive(Debug)]
-pub struct Findings {
+pub struct BatchReads {
     /// Those that exist.
     pub held: Held,
     /// Changes on record that may not have been read yet, by session.
@@ -27,7 +27,7 @@ pub struct Findings {
 
 /// What a batch leaves.
 #[derive(Debug)]
-pub struct Yield<'a> {
+pub struct BatchWrites<'a> {
     /// Pending sessions that are active from now on, each with its organisation.
     pub activated: &'a [(Uuid, Uuid)],
     /// The changes; those that are there already stay as they are.
@@ -39,7 +39,7 @@ pub struct Yield<'a> {
     /// What goes on record.
     pub events: &'a [AuditEvent],
     /// The answers, each with its key.
-    pub answers: &'a [(&'a Scope, Stored)],
+    pub answers: &'a [(&'a IdempotencyScope, StoredAnswer)],
     /// How long the answers are kept, in days.
     pub answer_days: u32,
 }
@@ -51,10 +51,10 @@ pub struct Yield<'a> {
 /// The database does not answer.
 pub async fn claim(
     tx: &Transaction,
-    scopes: &[&Scope],
+    scopes: &[&IdempotencyScope],
     tokens: HashSet<TokenInUse>,
     turns: &BTreeSet<Turn>,
-) -> Result<(Vec<Claim>, HashSet<TokenInUse>), StorageError> {
+) -> Result<(Vec<KeyClaim>, HashSet<TokenInUse>), StorageError> {
     let tokens: Vec<TokenInUse> = tokens.into_iter().collect();
     let statements = [
         idempotency::lock(scopes),
@@ -77,14 +77,14 @@ pub async fn hold(
     hold: Hold,
     tails: &[SessionTail],
     instance_id: InstanceId,
-) -> Result<Option<Findings>, StorageError> {
+) -> Result<Option<BatchReads>, StorageError> {
     let statements = [
         sessions::hold_all(sessions, hold),
         changes::find_tails(tails, Some(instance_id.as_uuid())),
         changes::find_apart(sessions),
     ];
     let [held, unseen, apart] = tx.pipeline(statements).await?;
-    let findings = |held| Findings {
+    let findings = |held| BatchReads {
         held,
         unseen: changes::tails_by_session(&unseen),
         apart: changes::apart_by_session(&apart),
@@ -98,7 +98,7 @@ pub async fn hold(
 /// [`RELIED_ON`](changes::RELIED_ON), [`EQUIVOCATION`](changes::EQUIVOCATION) or
 /// [`OPERATION_APPLIED`](changes::OPERATION_APPLIED) as constraint, and nothing is stored; or the database does not answer, and nobody
 /// knows whether it is. In any case the transaction has ended.
-pub async fn commit(tx: Transaction, mut left: Yield<'_>) -> Result<(), StorageError> {
+pub async fn commit(tx: Transaction, mut left: BatchWrites<'_>) -> Result<(), StorageError> {
     let mut statements = Vec::new();
     statements.extend(changes::requirement(left.relied_on));
     if !left.activated.is_empty() {

@@ -33,7 +33,7 @@ pub enum Revocation {
 
 /// An entry with the time after which it no longer matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct RevocationEntry {
     /// What is revoked.
     pub revocation: Revocation,
     /// When the tokens in question have expired by themselves.
@@ -44,7 +44,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Reading {
     /// Entries that are new since the last reading, and some that are not.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<RevocationEntry>,
     /// Pass it to the next reading.
     pub read_at: OffsetDateTime,
 }
@@ -73,7 +73,7 @@ pub async fn read_since(on: &impl Executor, since: Option<OffsetDateTime>) -> Re
                     not_before: Option::unwrap_or(not_before, OffsetDateTime::UNIX_EPOCH),
                 },
             };
-            Entry { revocation, expires_at: row.get(3) }
+            RevocationEntry { revocation, expires_at: row.get(3) }
         })
         .collect();
     Ok(Reading { entries, read_at: now })
@@ -89,7 +89,7 @@ pub async fn revoke_token(
     user_id: Uuid,
     jti: Uuid,
     expires_at: OffsetDateTime,
-) -> Result<Entry, StorageError> {
+) -> Result<RevocationEntry, StorageError> {
     put_token(tx, organisation_id, user_id, jti, (expires_at, false)).await
 }
 
@@ -104,7 +104,7 @@ pub async fn revoke_jti(
     jti: Uuid,
     expires_at: OffsetDateTime,
     live_max: i64,
-) -> Result<Option<Entry>, StorageError> {
+) -> Result<Option<RevocationEntry>, StorageError> {
     // One after the other, or several at once would count the same.
     tx.rows("select from organisations where id = $1 for no key update", &[&organisation_id]).await?;
     let row = sql::one(
@@ -127,7 +127,7 @@ async fn put_token(
     user_id: Uuid,
     jti: Uuid,
     (expires_at, by_jti_alone): (OffsetDateTime, bool),
-) -> Result<Entry, StorageError> {
+) -> Result<RevocationEntry, StorageError> {
     tx.run(
         "insert into token_revocation_list as l (id, organisation_id, user_id, jti, expires_at, by_jti_alone)
          values ($1, $2, $3, $4, $5, $6)
@@ -136,7 +136,7 @@ async fn put_token(
         &[&Uuid::now_v7(), &organisation_id, &user_id, &jti, &expires_at, &by_jti_alone],
     )
     .await?;
-    Ok(Entry { revocation: Revocation::Token { organisation_id, jti }, expires_at })
+    Ok(RevocationEntry { revocation: Revocation::Token { organisation_id, jti }, expires_at })
 }
 
 /// Puts every access token of a sign-in on the list that has not expired by itself.
@@ -147,7 +147,7 @@ pub async fn revoke_family(
     tx: &Transaction,
     organisation_id: Uuid,
     family_id: Uuid,
-) -> Result<Vec<Entry>, StorageError> {
+) -> Result<Vec<RevocationEntry>, StorageError> {
     let rows = tx
         .rows(
             "insert into token_revocation_list as l (id, organisation_id, user_id, jti, expires_at)
@@ -158,7 +158,7 @@ pub async fn revoke_family(
             &[&organisation_id, &family_id],
         )
         .await?;
-    let entry = |row: Row| Entry {
+    let entry = |row: Row| RevocationEntry {
         revocation: Revocation::Token { organisation_id, jti: row.get(0) },
         expires_at: row.get(1),
     };

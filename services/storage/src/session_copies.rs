@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::changes::ReadUpTo;
 use crate::documents::Lineage;
-use crate::snapshot::Snapshot;
+use crate::pg_snapshot::PgSnapshot;
 use crate::{Executor, StorageError, Transaction, sql};
 
 /// A stored copy.
@@ -53,7 +53,7 @@ pub(crate) async fn find(
     Ok(row.and_then(|row| {
         Some(StoredCopy {
             change_count: usize::try_from(row.get::<_, i32>(0)).unwrap_or(0),
-            read_up_to: ReadUpTo(Snapshot::parse(row.get(1))?),
+            read_up_to: ReadUpTo(PgSnapshot::parse(row.get(1))?),
             digest: row.get(2),
             bytes: row.get(3),
         })

@@ -10,7 +10,7 @@ use crate::{Executor, StorageError, Transaction, sql};
 
 /// A stored snapshot.
 #[derive(Debug)]
-pub struct StoredSnapshot {
+pub struct StoredDocumentSnapshot {
     /// How many changes it was made from.
     pub change_count: usize,
     /// The snapshot; none where it is not what was stored.
@@ -19,7 +19,7 @@ pub struct StoredSnapshot {
 
 /// A snapshot to be stored.
 #[derive(Debug)]
-pub struct NewSnapshot<'a> {
+pub struct NewDocumentSnapshot<'a> {
     /// How many changes it was made from.
     pub change_count: usize,
     /// The snapshot.
@@ -36,7 +36,7 @@ pub async fn find(
     on: &impl Executor,
     organisation_id: Uuid,
     session_id: Uuid,
-) -> Result<Option<StoredSnapshot>, StorageError> {
+) -> Result<Option<StoredDocumentSnapshot>, StorageError> {
     let row = sql::optional(
         on,
         "select change_count, digest, bytes from session_snapshots
@@ -47,7 +47,7 @@ pub async fn find(
     Ok(row.map(|row| {
         let (digest, bytes): (Vec<u8>, Vec<u8>) = (row.get(1), row.get(2));
         let is_whole = digest == Sha256::digest(&bytes).as_slice();
-        StoredSnapshot { change_count: count(row.get(0)), bytes: is_whole.then_some(bytes) }
+        StoredDocumentSnapshot { change_count: count(row.get(0)), bytes: is_whole.then_some(bytes) }
     }))
 }
 
@@ -81,7 +81,7 @@ pub async fn store(
     tx: &Transaction,
     organisation_id: Uuid,
     session_id: Uuid,
-    snapshot: &NewSnapshot<'_>,
+    snapshot: &NewDocumentSnapshot<'_>,
 ) -> Result<(), StorageError> {
     let change_count = i32::try_from(snapshot.change_count).unwrap_or(i32::MAX);
     let digest = Sha256::digest(snapshot.bytes);

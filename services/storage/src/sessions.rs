@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 pub use self::held::{Held, HeldSession};
 pub(crate) use self::held::{activate_all, held, hold_all};
-use crate::page::{Listing, Page, Walk};
+use crate::page::{Keyset, Listing, Page};
 use crate::row::{Row as _, row};
 use crate::sql::{self, Params};
 pub use crate::table::Hold;
@@ -166,10 +166,10 @@ pub async fn list(
     on: &impl Executor,
     organisation_id: Uuid,
     filter: &SessionFilter,
-    walk: &Walk,
+    keyset: &Keyset,
 ) -> Result<Page<Session>, StorageError> {
     let statuses: Vec<&str> = filter.status.0.iter().map(|status| status.as_str()).collect();
-    Listing::of(Session::NAME, organisation_id, walk)
+    Listing::of(Session::NAME, organisation_id, keyset)
         .only_if("status = any ({})", Some(statuses).filter(|statuses| !statuses.is_empty()))
         .only_if("building_id = {}", filter.building_id)
         .only_if("created_at >= {}", filter.date_from.map(Time::get))

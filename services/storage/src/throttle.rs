@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use crate::{Executor, StorageError, sql};
 
 /// A key: a keyed hash of what is counted.
-pub type Key = [u8; 32];
+pub type ThrottleKey = [u8; 32];
 
 /// How failures become delays.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,10 @@ pub struct Known {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn look<const N: usize>(on: &impl Executor, keys: [&Key; N]) -> Result<[Known; N], StorageError> {
+pub async fn look<const N: usize>(
+    on: &impl Executor,
+    keys: [&ThrottleKey; N],
+) -> Result<[Known; N], StorageError> {
     let wanted: Vec<&[u8]> = keys.iter().map(|key| key.as_slice()).collect();
     let rows = on
         .rows(
@@ -55,7 +58,7 @@ pub async fn look<const N: usize>(on: &impl Executor, keys: [&Key; N]) -> Result
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn fail(on: &impl Executor, key: &Key, pace: Pace) -> Result<OffsetDateTime, StorageError> {
+pub async fn fail(on: &impl Executor, key: &ThrottleKey, pace: Pace) -> Result<OffsetDateTime, StorageError> {
     // The exponent has a bound of its own, so that no number overflows before the cap is applied.
     let row = sql::one(
         on,
@@ -85,7 +88,7 @@ pub async fn fail(on: &impl Executor, key: &Key, pace: Pace) -> Result<OffsetDat
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn succeed(on: &impl Executor, key: &Key, known_days: i32) -> Result<(), StorageError> {
+pub async fn succeed(on: &impl Executor, key: &ThrottleKey, known_days: i32) -> Result<(), StorageError> {
     on.run(
         "insert into sign_in_throttle (key, known_until) values ($1, now() + make_interval(days => $2))
          on conflict (key) do update
@@ -100,7 +103,7 @@ pub async fn succeed(on: &impl Executor, key: &Key, known_days: i32) -> Result<(
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn forget(on: &impl Executor, key: &Key) -> Result<(), StorageError> {
+pub async fn forget(on: &impl Executor, key: &ThrottleKey) -> Result<(), StorageError> {
     let sql = "update sign_in_throttle set failures = 0, open_at = 'epoch' where key = $1 and failures > 0";
     on.run(sql, &[&key.as_slice()]).await?;
     Ok(())

@@ -6,7 +6,7 @@ use firemode_domain::role::Role;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::page::{Listing, Page, Walk};
+use crate::page::{Keyset, Listing, Page};
 use crate::row::{Row as _, row};
 use crate::{Executor, StorageError, Transaction, sql};
 
@@ -217,9 +217,9 @@ pub async fn list(
     on: &impl Executor,
     organisation_id: Uuid,
     filter: &UserFilter,
-    walk: &Walk,
+    keyset: &Keyset,
 ) -> Result<Page<User>, StorageError> {
-    Listing::of("users", organisation_id, walk)
+    Listing::of("users", organisation_id, keyset)
         .only_if("is_active = {}", filter.is_active)
         .only_if("role = {}", filter.role.map(Role::as_str))
         .page_from(on, User::read, select_from)

@@ -5,7 +5,6 @@
 //! system lies in `effects`, what the children print goes through `logs`, and `postgres` knows the embedded database.
 
 mod appliance;
-mod board;
 mod effects;
 mod error;
 mod event_loop;
@@ -16,6 +15,7 @@ mod policy;
 mod postgres;
 mod report;
 pub mod spec;
+mod status_board;
 
 use firemode_runtime::private_files;
 use firemode_runtime::settings::Settings;

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use firemode_domain::body;
 use firemode_domain::input::{AsSent, Members, Whole};
-use firemode_storage::page::{Horizon, Walk};
-use firemode_storage::snapshot::Snapshot;
+use firemode_storage::page::{Keyset, VisibleUpTo};
+use firemode_storage::pg_snapshot::PgSnapshot;
 use firemode_storage::{Executor, page};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -40,7 +40,7 @@ body! {
 
 /// What a cursor is bound to: a cursor of another tenant, list or set of filters is refused.
 #[derive(Debug, Clone, Copy)]
-pub struct WalkScope<'a> {
+pub struct CursorScope<'a> {
     /// The tenant.
     pub organisation_id: Uuid,
     /// The list: its path.
@@ -81,16 +81,16 @@ impl CursorKey {
     ///
     /// # Errors
     /// 422 for a limit outside 1 to 100, 400 for a cursor that is not of this list, 410 for one from before a restore.
-    pub async fn walk(
+    pub async fn keyset(
         &self,
         on: &impl Executor,
         query: &PageQuery,
-        scope: WalkScope<'_>,
-    ) -> Result<Walk, Problem> {
+        scope: CursorScope<'_>,
+    ) -> Result<Keyset, Problem> {
         let limit = rows_max(query.limit);
-        let present = page::horizon(on).await?;
+        let present = page::visible_up_to(on).await?;
         let Some(AsSent(cursor)) = &query.cursor else {
-            return Ok(Walk { horizon: present, after: None, limit });
+            return Ok(Keyset { visible_up_to: present, after: None, limit });
         };
         let content = self.read(cursor, scope).ok_or_else(|| {
             let detail =
@@ -101,10 +101,10 @@ impl CursorKey {
             let detail = "The cursor is from before the database was restored. Start again without one.";
             return Err(Problem::new(StatusCode::GONE, detail));
         };
-        let snapshot = Snapshot::parse_compact(snapshot).ok_or_else(damaged)?;
+        let snapshot = PgSnapshot::parse_compact(snapshot).ok_or_else(damaged)?;
         let at = OffsetDateTime::from_unix_timestamp_nanos(content.sort_key).map_err(|_| damaged())?;
-        let horizon = Horizon { snapshot: snapshot.to_string(), ..present };
-        Ok(Walk { horizon, after: Some((at, content.last_evaluated_id)), limit })
+        let visible_up_to = VisibleUpTo { snapshot: snapshot.to_string(), ..present };
+        Ok(Keyset { visible_up_to, after: Some((at, content.last_evaluated_id)), limit })
     }
 
     /// The cursor that goes on where a page ended.
@@ -113,21 +113,21 @@ impl CursorKey {
     /// None that can happen: PostgreSQL's snapshots can be read, and such a small value can be serialised.
     pub fn next(
         &self,
-        walk: &Walk,
+        keyset: &Keyset,
         last: (OffsetDateTime, Uuid),
-        scope: WalkScope<'_>,
+        scope: CursorScope<'_>,
     ) -> Result<String, Problem> {
-        let snapshot = compact(&walk.horizon.snapshot)?;
+        let snapshot = compact(&keyset.visible_up_to.snapshot)?;
         let content = Content {
             last_evaluated_id: last.1,
             sort_key: last.0.unix_timestamp_nanos(),
-            vector_clock: BTreeMap::from([(walk.horizon.incarnation, snapshot)]),
+            vector_clock: BTreeMap::from([(keyset.visible_up_to.incarnation, snapshot)]),
             scope: self.scope_text(scope),
         };
         self.seal(&content)
     }
 
-    fn read(&self, cursor: &str, scope: WalkScope<'_>) -> Option<Content> {
+    fn read(&self, cursor: &str, scope: CursorScope<'_>) -> Option<Content> {
         let content: Content = self.unseal(cursor)?;
         (content.scope == self.scope_text(scope)).then_some(content)
     }
@@ -163,7 +163,7 @@ impl CursorKey {
         URL_SAFE_NO_PAD.encode(mac(&self.0[0], value.to_string().as_bytes()))
     }
 
-    pub(crate) fn scope_text(&self, scope: WalkScope<'_>) -> String {
+    pub(crate) fn scope_text(&self, scope: CursorScope<'_>) -> String {
         let mut hasher = Sha256::new();
         hasher.update(scope.organisation_id.as_bytes());
         for part in [scope.list, scope.filters] {
@@ -191,7 +191,7 @@ pub fn rows_max(limit: Option<PageLimit>) -> i64 {
 /// A snapshot as tokens carry it.
 pub(crate) fn compact(snapshot: &str) -> Result<String, Problem> {
     let unreadable = || Problem::internal(format!("'{snapshot}' is no snapshot"));
-    Ok(Snapshot::parse(snapshot).ok_or_else(unreadable)?.compact())
+    Ok(PgSnapshot::parse(snapshot).ok_or_else(unreadable)?.compact())
 }
 
 fn damaged() -> Problem {

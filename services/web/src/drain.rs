@@ -30,10 +30,10 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// The open connections of a server, and whether it is leaving.
 #[derive(Debug, Clone)]
-pub(crate) struct Drain(Arc<State>);
+pub(crate) struct Drain(Arc<DrainState>);
 
 #[derive(Debug)]
-struct State {
+struct DrainState {
     leaving: AtomicBool,
     connections: AtomicUsize,
     /// With more than these open, none is kept for a next request.
@@ -42,9 +42,9 @@ struct State {
 }
 
 /// Counts one connection for as long as it is open.
-struct Counted(Arc<State>);
+struct Counted(Arc<DrainState>);
 
-impl State {
+impl DrainState {
     fn lets_none_wait(&self) -> bool {
         self.leaving.load(Ordering::Acquire) || self.connections.load(Ordering::Acquire) > self.kept_max
     }
@@ -59,7 +59,7 @@ impl Drop for Counted {
 impl Drain {
     /// For a server with these bounds on its connections.
     pub(crate) fn new(settings: &ServerSettings) -> Self {
-        Self(Arc::new(State {
+        Self(Arc::new(DrainState {
             leaving: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             kept_max: settings.connections_max / 4 * 3,

@@ -6,8 +6,8 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, HeaderName};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use firemode_storage::idempotency::{self, Claim, Scope, Stored};
-use firemode_storage::{Access, Transaction};
+use firemode_storage::idempotency::{self, IdempotencyScope, KeyClaim, StoredAnswer};
+use firemode_storage::{TenantScope, Transaction};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use utoipa::IntoParams;
@@ -27,7 +27,7 @@ const KEY_CHARACTERS_MAX: usize = 255;
 
 /// A client's key for one request, if it sent one.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct IdempotencyKey {
     key: Option<String>,
     method: String,
     path: String,
@@ -44,7 +44,7 @@ pub struct Outcome {
     pub replayed: bool,
 }
 
-impl Key {
+impl IdempotencyKey {
     /// Reads a key: 1 to 255 visible ASCII characters, bare or as a quoted structured string (RFC 8941).
     ///
     /// # Errors
@@ -92,18 +92,24 @@ impl Key {
     ///
     /// # Errors
     /// 400 where there is none.
-    pub fn required_scope(&self, organisation_id: Uuid, user_id: Uuid) -> Result<Scope, Problem> {
+    pub fn required_scope(&self, organisation_id: Uuid, user_id: Uuid) -> Result<IdempotencyScope, Problem> {
         self.scope(organisation_id, user_id).ok_or_else(no_key)
     }
 
     /// The key with what it is good for.
-    pub fn scope(&self, organisation_id: Uuid, user_id: Uuid) -> Option<Scope> {
+    pub fn scope(&self, organisation_id: Uuid, user_id: Uuid) -> Option<IdempotencyScope> {
         let key = self.key.clone()?;
-        Some(Scope { organisation_id, user_id, method: self.method.clone(), path: self.path.clone(), key })
+        Some(IdempotencyScope {
+            organisation_id,
+            user_id,
+            method: self.method.clone(),
+            path: self.path.clone(),
+            key,
+        })
     }
 }
 
-impl FromRequest for Key {
+impl FromRequest for IdempotencyKey {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
@@ -124,7 +130,7 @@ impl FromRequest for Key {
     }
 }
 
-impl IntoParams for Key {
+impl IntoParams for IdempotencyKey {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let header = ParameterBuilder::new().name("Idempotency-Key").parameter_in(ParameterIn::Header);
         let header =
@@ -180,20 +186,24 @@ impl Outcome {
     ///
     /// # Errors
     /// 422 for a key that was used for another request; 409 for one whose first request is still running.
-    pub fn of_claim(claim: Claim, fingerprint: &[u8]) -> Result<Option<Self>, Problem> {
+    pub fn of_claim(claim: KeyClaim, fingerprint: &[u8]) -> Result<Option<Self>, Problem> {
         match claim {
-            Claim::New => Ok(None),
-            Claim::Answered(stored) => Self::replay(stored, fingerprint).map(Some),
-            Claim::InProgress => Err(Problem::in_progress()),
+            KeyClaim::New => Ok(None),
+            KeyClaim::Answered(stored) => Self::replay(stored, fingerprint).map(Some),
+            KeyClaim::InProgress => Err(Problem::in_progress()),
         }
     }
 
     /// The answer as it is stored for a repetition.
-    pub fn stored(&self, fingerprint: &[u8]) -> Stored {
-        Stored { fingerprint: fingerprint.to_vec(), status: self.status.as_u16(), answer: self.body.clone() }
+    pub fn stored(&self, fingerprint: &[u8]) -> StoredAnswer {
+        StoredAnswer {
+            fingerprint: fingerprint.to_vec(),
+            status: self.status.as_u16(),
+            answer: self.body.clone(),
+        }
     }
 
-    fn replay(stored: Stored, fingerprint: &[u8]) -> Result<Self, Problem> {
+    fn replay(stored: StoredAnswer, fingerprint: &[u8]) -> Result<Self, Problem> {
         if stored.fingerprint != fingerprint {
             let detail =
                 "This Idempotency-Key was used for another request. Use a new one for each new request.";
@@ -210,8 +220,8 @@ impl Outcome {
 /// # Errors
 /// What the act gives; 422 for a key that was used for another request; 409 for one whose first request is still running.
 pub async fn run_once<A>(
-    access: Access<'_>,
-    scope: Option<Scope>,
+    access: TenantScope<'_>,
+    scope: Option<IdempotencyScope>,
     fingerprint: &[u8],
     days: u32,
     act: A,
@@ -236,7 +246,7 @@ where
 /// What [`run_once`] does before the transaction ends.
 async fn act_under<A>(
     tx: &Transaction,
-    scope: Option<&Scope>,
+    scope: Option<&IdempotencyScope>,
     fingerprint: &[u8],
     days: u32,
     act: A,

@@ -1,11 +1,11 @@
 //! The kinds of jobs that there are.
 
 use crate::engine::{Kind, Lane};
-use crate::state::State;
+use crate::state::WorkerState;
 use crate::work::{reencryption, sweep};
 
 /// The lanes of the process. A kind that takes long, or of which there may be many, has a lane that no other depends on.
-pub(crate) const LANES: &[Lane<State>] = &[
+pub(crate) const LANES: &[Lane<WorkerState>] = &[
     Lane {
         name: "upkeep",
         running_max: 1,

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::engine::Engine;
 use crate::figures;
 use crate::lanes::LANES;
-use crate::state::State;
+use crate::state::WorkerState;
 use crate::work::reencryption;
 
 /// Threads that answer whoever asks for health and figures.
@@ -24,7 +24,7 @@ const THREADS: usize = 1;
 /// See [`ServerError`].
 pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let server = Server::bind(&settings.worker.address(), "WORKER_PORT", &settings)?;
-    let state = Rc::new(State::new(settings)?);
+    let state = Rc::new(WorkerState::new(settings)?);
     figures::describe();
     reencryption::describe();
     let engine = Engine::new(Rc::clone(&state), state.database.clone(), LANES, &state.settings.worker);

@@ -7,14 +7,14 @@ use firemode_storage::evidence_store::EvidenceStore;
 use firemode_web::ServerError;
 
 /// What all work of the process shares.
-pub(crate) struct State {
+pub(crate) struct WorkerState {
     pub(crate) settings: Settings,
     pub(crate) database: Database,
     pub(crate) evidence_store: EvidenceStore,
     pub(crate) vault: Vault,
 }
 
-impl State {
+impl WorkerState {
     pub(crate) fn new(settings: Settings) -> Result<Self, ServerError> {
         let database = Database::new(&settings, settings.database.share(Role::Worker))?;
         let vault = Vault::new(&settings.auth.pii_encryption_key);

@@ -14,7 +14,7 @@ use crate::acts::act;
 use crate::auth::throttle::{Origin, SIGN_INS};
 use crate::principal::Principal;
 use crate::profile::no_such_user;
-use crate::state::State;
+use crate::state::ApiState;
 
 /// What somebody brings who wants to sign in.
 pub(crate) struct Credentials<'a> {
@@ -61,7 +61,7 @@ impl Refusal {
 /// # Errors
 /// 401 where they prove nobody, 429 where there were too many failures, what `then` gives.
 pub(crate) async fn sign_in<T>(
-    state: &State,
+    state: &ApiState,
     request: &HttpRequest,
     context: RequestContext,
     credentials: &Credentials<'_>,
@@ -112,7 +112,7 @@ pub(crate) async fn sign_in<T>(
 /// # Errors
 /// 422 on `field` where it has not, 429 where there were too many failures.
 pub(crate) async fn confirm_password(
-    state: &State,
+    state: &ApiState,
     request: &HttpRequest,
     context: RequestContext,
     principal: &Principal,
@@ -140,7 +140,7 @@ pub(crate) async fn confirm_password(
 }
 
 /// Checks a password in the same time whether there is an account or not, and hashes it anew where the costs have risen.
-async fn has_password(state: &State, user: Option<&User>, password: &str) -> Result<bool, Problem> {
+async fn has_password(state: &ApiState, user: Option<&User>, password: &str) -> Result<bool, Problem> {
     let hash = user.map(|user| user.password_hash.as_str());
     let is_right = state.passwords.check(password, hash).await?;
     if let Some(user) = user.filter(|user| is_right && state.passwords.is_outdated(&user.password_hash)) {
@@ -155,7 +155,7 @@ async fn has_password(state: &State, user: Option<&User>, password: &str) -> Res
 /// The user as it is now, with the right password of a moment ago: it may have been disabled since, or have a new password.
 async fn judge(
     tx: &Transaction,
-    state: &State,
+    state: &ApiState,
     proven: &User,
     code: Option<&str>,
 ) -> Result<Result<User, Refusal>, Problem> {
@@ -172,7 +172,7 @@ async fn judge(
 /// Counts a refusal and puts it on record. Where there is no account there is no organisation whose record it could be in.
 async fn note(
     tx: &Transaction,
-    state: &State,
+    state: &ApiState,
     context: RequestContext,
     origin: &Origin,
     user: Option<&User>,

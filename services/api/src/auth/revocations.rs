@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use actix_web::web;
 
-use crate::state::{Ready, State};
+use crate::state::{ApiState, Ready};
 
 /// Reads the list again and again.
-pub(crate) async fn keep_fresh(state: web::Data<State>) {
+pub(crate) async fn keep_fresh(state: web::Data<ApiState>) {
     let pause = Duration::from_millis(state.settings.auth.revocation_poll_milliseconds);
     let mut failing = false;
     loop {

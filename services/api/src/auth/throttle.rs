@@ -12,7 +12,7 @@ use actix_web::http::StatusCode;
 use firemode_domain::input::comparison_key;
 use firemode_runtime::settings::AuthSettings;
 use firemode_storage::Executor;
-use firemode_storage::throttle::{self, Key, Pace};
+use firemode_storage::throttle::{self, Pace, ThrottleKey};
 use firemode_web::{Problem, client_address, network_of};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::ExposeSecret as _;
@@ -30,10 +30,10 @@ pub(crate) struct Throttle {
 /// Whose account is tried, and from where.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin {
-    network: Key,
-    account: Key,
+    network: ThrottleKey,
+    account: ThrottleKey,
     /// The account from this network.
-    pair: Key,
+    pair: ThrottleKey,
 }
 
 impl Throttle {
@@ -99,7 +99,7 @@ impl Throttle {
         Ok(throttle::succeed(on, &origin.pair, self.known_network_days).await?)
     }
 
-    fn key_of(&self, parts: &[&[u8]]) -> Key {
+    fn key_of(&self, parts: &[&[u8]]) -> ThrottleKey {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         mac.update(b"firemode sign-in throttle v1");
         for part in parts {

@@ -6,7 +6,7 @@ use firemode_identity::{ACCESS_TOKEN_SECONDS_MAX, LEEWAY_SECONDS};
 use firemode_storage::Transaction;
 use firemode_storage::audit::{self, KeyKind};
 use firemode_storage::refresh_tokens::{self, NewRefreshToken};
-use firemode_storage::revocations::{self, Entry, Revocation};
+use firemode_storage::revocations::{self, Revocation, RevocationEntry};
 use firemode_storage::users::User;
 use firemode_web::{Problem, RequestContext};
 use serde::Serialize;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::acts::act;
 use crate::profile::Profile;
-use crate::state::State;
+use crate::state::ApiState;
 
 /// By how much the clocks of those who make, read and revoke a token may differ in all.
 const CLOCKS_SECONDS: u32 = 2 * LEEWAY_SECONDS as u32;
@@ -54,7 +54,7 @@ pub(crate) struct Tokens {
 /// Begins a family of tokens for a user and records it.
 pub(crate) async fn sign_in(
     tx: &Transaction,
-    state: &State,
+    state: &ApiState,
     user: User,
     context: RequestContext,
     action: &'static str,
@@ -72,7 +72,7 @@ pub(crate) async fn sign_in(
 /// Makes an access token and a refresh token of a family, and records the first use of a key for the organisation.
 pub(crate) async fn issue(
     tx: &Transaction,
-    state: &State,
+    state: &ApiState,
     user: &User,
     context: RequestContext,
     family_id: Uuid,
@@ -108,7 +108,7 @@ pub(crate) async fn issue(
 }
 
 /// When the user has to sign in again, however often the tokens are renewed until then. The family's id says when it began.
-pub(crate) fn end_of_session(state: &State, family_id: Uuid) -> OffsetDateTime {
+pub(crate) fn end_of_session(state: &ApiState, family_id: Uuid) -> OffsetDateTime {
     let began = family_id.get_timestamp().map(|timestamp| timestamp.to_unix().0);
     let began = began.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds.cast_signed()).ok());
     let days = state.settings.auth.sign_in_days_max.into();
@@ -122,13 +122,13 @@ pub(crate) async fn end_all(
     organisation_id: Uuid,
     user_id: Uuid,
     refresh_too: bool,
-) -> Result<Entry, Problem> {
+) -> Result<RevocationEntry, Problem> {
     let expires_at = longest_life();
     let not_before = revocations::revoke_user(tx, organisation_id, user_id, expires_at).await?;
     if refresh_too {
         refresh_tokens::revoke_user(tx, organisation_id, user_id).await?;
     }
-    Ok(Entry { revocation: Revocation::UserBefore { user_id, not_before }, expires_at })
+    Ok(RevocationEntry { revocation: Revocation::UserBefore { user_id, not_before }, expires_at })
 }
 
 /// When the last access token that works now has expired, whoever made it and whatever the clocks of two machines say.

@@ -86,8 +86,8 @@ impl Filters for AuditFilter {
 #[utoipa::path(get, path = "/v1/audit", tag = "audit", params(Listing<AuditFilter>),
     responses((status = 200, description = "One page.", body = List<AuditView>)))]
 pub(crate) async fn list(list: Listing<AuditFilter>) -> Result<HttpResponse, Problem> {
-    list.answer(async |tx, Listing { call, filter, .. }, walk| {
-        let page = audit::list(tx, call.organisation_id(), filter, walk).await?;
+    list.answer(async |tx, Listing { call, filter, .. }, keyset| {
+        let page = audit::list(tx, call.organisation_id(), filter, keyset).await?;
         Ok(page.map(AuditView::from))
     })
     .await

@@ -5,7 +5,7 @@ use firemode_domain::body;
 use firemode_domain::input::{Becomes as _, Given, Line, Metadata};
 use firemode_storage::buildings::{self, Building, BuildingFilter, NAME_AND_ADDRESS_TAKEN};
 use firemode_storage::{StorageError, table};
-use firemode_web::{Body, Key, Problem, catalogue};
+use firemode_web::{Body, IdempotencyKey, Problem, catalogue};
 use uuid::Uuid;
 
 use crate::call::Call;
@@ -88,12 +88,12 @@ impl Filters for BuildingFilter {
 }
 
 /// Makes a building
-#[utoipa::path(post, path = "/v1/buildings", tag = "buildings", request_body = CreateBuilding, params(Key),
+#[utoipa::path(post, path = "/v1/buildings", tag = "buildings", request_body = CreateBuilding, params(IdempotencyKey),
     responses((status = 201, description = "Made.", body = Building),
               (status = 409, description = "There is one with this name and address.")))]
 pub(crate) async fn create(
     body: Body<CreateBuilding>,
-    key: Key,
+    key: IdempotencyKey,
     call: Call,
 ) -> Result<HttpResponse, Problem> {
     call.create(&key, &body.fingerprint, &body.value.building(), "building.create").await
@@ -103,8 +103,8 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/v1/buildings", tag = "buildings", params(Listing<BuildingFilter>),
     responses((status = 200, description = "One page.", body = List<Building>)))]
 pub(crate) async fn list(list: Listing<BuildingFilter>) -> Result<HttpResponse, Problem> {
-    list.answer(async |tx, Listing { call, filter, .. }, walk| {
-        Ok(buildings::list(tx, call.organisation_id(), filter, walk).await?)
+    list.answer(async |tx, Listing { call, filter, .. }, keyset| {
+        Ok(buildings::list(tx, call.organisation_id(), filter, keyset).await?)
     })
     .await
 }

@@ -8,7 +8,7 @@ use firemode_web::KeepBody;
 use crate::ingest_client::IngestClient;
 use crate::principal::Principal;
 use crate::readiness::{self, Readiness};
-use crate::state::State;
+use crate::state::ApiState;
 
 /// Does this process answer?
 ///
@@ -38,7 +38,7 @@ pub(crate) async fn live() -> HttpResponse {
               (status = 503, description = "At least one check is false.", body = Readiness)))]
 pub(crate) async fn ready(
     principal: Option<Principal>,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
     client: web::Data<IngestClient>,
 ) -> HttpResponse {
     let with_details = principal.is_some_and(|principal| principal.role == Role::Admin);

@@ -8,7 +8,7 @@ use firemode_web::{Metrics, whole};
 use metrics::{describe_counter, describe_gauge, gauge};
 
 use crate::auth::throttle::SIGN_INS;
-use crate::state::{Ready, State};
+use crate::state::{ApiState, Ready};
 
 /// It answers from memory.
 const SUPERVISOR_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
@@ -20,7 +20,7 @@ const SUPERVISOR_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 #[utoipa::path(get, path = "/metrics", tag = "service",
     responses((status = 200, description = "Prometheus text format.", content_type = "text/plain", body = String,
                example = "firemode_http_requests_in_flight 1\n")))]
-pub(crate) async fn metrics(state: web::Data<State>, metrics: web::Data<Metrics>) -> HttpResponse {
+pub(crate) async fn metrics(state: web::Data<ApiState>, metrics: web::Data<Metrics>) -> HttpResponse {
     let revocations = state.revocations.figures();
     gauge!("firemode_revocations").set(whole(revocations.entries));
     if let Some(age) = revocations.age {
@@ -34,7 +34,7 @@ pub(crate) async fn metrics(state: web::Data<State>, metrics: web::Data<Metrics>
 }
 
 /// What the supervisor says of its children; nothing where there is none.
-async fn children(state: &State) -> String {
+async fn children(state: &ApiState) -> String {
     let data_dir = state.settings.data_dir.clone();
     let ask = move || Connection::open(&data_dir, Some(SUPERVISOR_ANSWERS_WITHIN))?.metrics();
     match web::block(ask).await {

@@ -1,11 +1,11 @@
 //! The hot path: documented here, served by the ingest process.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use firemode_web::shapes::{
+use firemode_web::wire::{
     ClassifyAnswer, ClassifyBody, EvidenceAnswer, EvidenceForm, FaultsAnswer, FaultsBody, ResultsAnswer,
     ResultsBody,
 };
-use firemode_web::{Key, Problem};
+use firemode_web::{IdempotencyKey, Problem};
 
 /// Makes a handler that hands its request to the ingest process.
 macro_rules! proxied {
@@ -16,7 +16,7 @@ macro_rules! proxied {
             payload: web::Payload,
             principal: $crate::principal::Principal,
             context: firemode_web::RequestContext,
-            state: web::Data<$crate::state::State>,
+            state: web::Data<$crate::state::ApiState>,
             client: web::Data<$crate::ingest_client::IngestClient>,
         ) -> Result<HttpResponse, Problem> {
             $crate::proxy::forward(&request, payload, &principal, context, &state, &client).await
@@ -68,7 +68,7 @@ proxied! {
 proxied! {
     /// Classifies a fault
     #[utoipa::path(post, path = "/v1/classify", tag = "rules", request_body = ClassifyBody,
-        params(Key),
+        params(IdempotencyKey),
         responses((status = 200, description = "The class, and the rule that decided.", body = ClassifyAnswer),
                   (status = 404, description = "No rule covers the item."),
                   (status = 504, description = "The ingest process did not answer in time.")))]
@@ -78,7 +78,7 @@ proxied! {
 proxied! {
     /// Classifies up to 1,000 faults, one result per row
     #[utoipa::path(post, path = "/v1/rules/classify_faults", tag = "rules", request_body = FaultsBody,
-        params(Key),
+        params(IdempotencyKey),
         responses((status = 200, description = "A result for each row.", body = FaultsAnswer),
                   (status = 504, description = "The ingest process did not answer in time.")))]
     classify_faults

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use firemode_identity::ReceiptKeySet;
 
-use crate::state::State;
+use crate::state::ApiState;
 
 /// Tells the public keys that receipts are checked with
 ///
@@ -11,6 +11,6 @@ use crate::state::State;
 /// `firemode receipt verify`, or with any JOSE library.
 #[utoipa::path(get, path = "/v1/receipts/keys", tag = "evidence",
     responses((status = 200, description = "A JSON Web Key Set.", body = ReceiptKeySet)))]
-pub(crate) async fn keys(state: web::Data<State>) -> HttpResponse {
+pub(crate) async fn keys(state: web::Data<ApiState>) -> HttpResponse {
     HttpResponse::Ok().json(state.receipt_keys.public())
 }

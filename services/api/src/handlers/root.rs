@@ -10,7 +10,7 @@ use firemode_web::{CATALOGUE, Code, Problem};
 use futures_util::stream;
 use utoipa_swagger_ui::Config;
 
-use crate::state::State;
+use crate::state::ApiState;
 
 const PIECE_BYTES: usize = 16 << 10;
 
@@ -61,7 +61,7 @@ pub(crate) async fn docs() -> HttpResponse {
 /// `type` of every error leads here.
 #[utoipa::path(get, path = "/docs/errors", tag = "service",
     responses((status = 200, description = "The catalogue of errors.", content_type = "text/html")))]
-pub(crate) async fn errors(state: web::Data<State>) -> HttpResponse {
+pub(crate) async fn errors(state: web::Data<ApiState>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, if state.settings.server.docs_public { SHARED } else { PRIVATE }))
         .insert_header((CONTENT_SECURITY_POLICY, PAGE))
@@ -87,7 +87,7 @@ fn error_page() -> String {
     responses((status = 200, description = "A page, a style sheet or a script.", content_type = "text/html")))]
 pub(crate) async fn docs_file(
     file: web::Path<String>,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
         Arc::new(Config::from("/openapi.json").persist_authorization(true).try_it_out_enabled(true))

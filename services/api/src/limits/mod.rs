@@ -15,8 +15,8 @@ use firemode_runtime::settings::ServerSettings;
 use firemode_web::{IDEMPOTENCY_KEY, Problem, Routed, client_address, network_of, tus};
 
 use crate::principal::Principal;
-use crate::routes::{self, Access};
-use crate::state::State;
+use crate::routes::{self, RouteRule};
+use crate::state::ApiState;
 use rate::{Exhausted, RateLimits, Standing};
 
 /// What is signed in and out of, each time with a password's hash or a token of one's own.
@@ -40,7 +40,7 @@ pub(crate) async fn admit<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+    let Some(state) = request.app_data::<web::Data<ApiState>>().cloned() else {
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
     };
     if let Err(problem) = check_head(&request, &state.settings.server) {
@@ -56,7 +56,7 @@ pub(crate) async fn count_user<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let user_id = request.extensions().get::<Principal>().map(|principal| principal.user_id);
-    let taken = request.app_data::<web::Data<State>>().and_then(|state| {
+    let taken = request.app_data::<web::Data<ApiState>>().and_then(|state| {
         let limits = state.rate_limits.as_ref()?;
         let is_counted = !is_always_open(&request);
         user_id.filter(|_| is_counted).map(|user_id| limits.user.take(user_id))
@@ -90,7 +90,7 @@ fn too_many(retry_after_seconds: u32) -> Problem {
 
 fn take_by_address(
     request: &ServiceRequest,
-    state: &State,
+    state: &ApiState,
     limits: &RateLimits,
 ) -> Option<Result<Standing, Exhausted>> {
     if is_always_open(request) {
@@ -105,7 +105,7 @@ fn take_by_address(
 }
 
 fn is_always_open(request: &ServiceRequest) -> bool {
-    routes::access_of(request).is_ok_and(|access| access == Access::Always)
+    routes::access_of(request).is_ok_and(|access| access == RouteRule::Always)
 }
 
 fn is_about_signing_in(request: &ServiceRequest) -> bool {

@@ -21,7 +21,7 @@ use firemode_runtime::settings::ServerSettings;
 use futures_util::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::state::State;
+use crate::state::ApiState;
 
 /// A request's body, bounded in time.
 struct Bounded {
@@ -42,7 +42,7 @@ pub(crate) async fn bound_body(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let headers = request.headers();
     let has_body = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
-    let Some(state) = request.app_data::<web::Data<State>>().cloned().filter(|_| has_body) else {
+    let Some(state) = request.app_data::<web::Data<ApiState>>().cloned().filter(|_| has_body) else {
         return next.call(request).await;
     };
     let is_late = Rc::new(Cell::new(false));

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::problem::{Invalid, Members, Problems, number, word};
+use super::problem::{Invalid, Members, RuleProblems, number, word};
 
 const UNIT_CHARS_MAX: usize = 16;
 
@@ -51,7 +51,7 @@ impl Context {
     /// # Errors
     /// Every problem at once, each with the path of its field, which starts with `context`.
     pub fn parse(value: Value) -> Result<Self, Invalid> {
-        let mut problems = Problems::default();
+        let mut problems = RuleProblems::default();
         let context = Members::open(value, "context", &mut problems).map(|mut members| {
             let measurement = members.optional("measurement", &mut problems, quantity);
             let baseline = members.optional("baseline", &mut problems, quantity);
@@ -84,7 +84,7 @@ impl TryFrom<Value> for Context {
     }
 }
 
-fn quantity(value: Value, path: &str, problems: &mut Problems) -> Option<Quantity> {
+fn quantity(value: Value, path: &str, problems: &mut RuleProblems) -> Option<Quantity> {
     let mut members = Members::open(value, path, problems)?;
     let value = members.required("value", problems, number);
     let unit = members

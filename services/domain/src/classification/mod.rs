@@ -33,7 +33,7 @@ pub use context::{Context, Quantity};
 pub use error::ClassifyError;
 pub use limit::{Bound, Consequence, Limit, Threshold};
 pub use predicate::{Operand, Operator, Predicate, Scalar, Test};
-pub use problem::{Invalid, Problem};
+pub use problem::{Invalid, RuleProblem};
 pub use rule::{Rule, latest, rule_for_item};
 pub use schema::RuleSchema;
 pub use shipped::{RULE_JSON_SCHEMA, shipped_rules};

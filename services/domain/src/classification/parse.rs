@@ -8,7 +8,7 @@ use super::class::{Classification, Mapping};
 use super::context::{Context, UNIT_RULE, is_unit};
 use super::limit::{Bound, Consequence, Limit, Threshold};
 use super::predicate::{Operand, Operator, Predicate, Scalar, Test};
-use super::problem::{Invalid, Members, Problems, list, map, number, text, word};
+use super::problem::{Invalid, Members, RuleProblems, list, map, number, text, word};
 use super::schema::RuleSchema;
 
 const ITEM_CHARS_MAX: usize = 200;
@@ -27,7 +27,7 @@ impl RuleSchema {
     /// # Errors
     /// Every problem at once, each with the path of its field, which starts with `rule_schema`.
     pub fn parse(value: Value) -> Result<Self, Invalid> {
-        let mut problems = Problems::default();
+        let mut problems = RuleProblems::default();
         let schema = rule_schema_into(value, &mut problems);
         problems.into_result(schema)
     }
@@ -41,7 +41,7 @@ impl TryFrom<Value> for RuleSchema {
     }
 }
 
-pub(super) fn rule_schema_into(value: Value, problems: &mut Problems) -> Option<RuleSchema> {
+pub(super) fn rule_schema_into(value: Value, problems: &mut RuleProblems) -> Option<RuleSchema> {
     let problems_before = problems.len();
     let mut members = Members::open(value, "rule_schema", problems)?;
     let section = members.required("section", problems, section);
@@ -87,7 +87,7 @@ fn or_empty<T: Default>(value: Option<T>) -> T {
 }
 
 /// Names in one part of a rule that stand for something in another part.
-fn check_references(schema: &RuleSchema, problems: &mut Problems) {
+fn check_references(schema: &RuleSchema, problems: &mut RuleProblems) {
     let mut codes = BTreeSet::new();
     for (index, code) in schema.item_codes.iter().enumerate() {
         if !codes.insert(code) {
@@ -122,7 +122,7 @@ fn check_references(schema: &RuleSchema, problems: &mut Problems) {
     }
 }
 
-fn section(value: Value, path: &str, problems: &mut Problems) -> Option<u8> {
+fn section(value: Value, path: &str, problems: &mut RuleProblems) -> Option<u8> {
     let section = (2..=14_u8).find(|section| value.as_f64() == Some(f64::from(*section)));
     if section.is_none() {
         problems.add(path, "must be a whole number from 2 to 14");
@@ -130,19 +130,19 @@ fn section(value: Value, path: &str, problems: &mut Problems) -> Option<u8> {
     section
 }
 
-fn item_code(value: Value, path: &str, problems: &mut Problems) -> Option<String> {
+fn item_code(value: Value, path: &str, problems: &mut RuleProblems) -> Option<String> {
     word(value, path, is_code, CODE_RULE, problems)
 }
 
-fn name(value: Value, path: &str, problems: &mut Problems) -> Option<String> {
+fn name(value: Value, path: &str, problems: &mut RuleProblems) -> Option<String> {
     word(value, path, is_name, NAME_RULE, problems)
 }
 
-fn note(value: Value, path: &str, problems: &mut Problems) -> Option<String> {
+fn note(value: Value, path: &str, problems: &mut RuleProblems) -> Option<String> {
     text(value, path, NOTE_CHARS_MAX, problems)
 }
 
-fn classification(value: Value, path: &str, problems: &mut Problems) -> Option<Classification> {
+fn classification(value: Value, path: &str, problems: &mut RuleProblems) -> Option<Classification> {
     let class = value.as_str().and_then(Classification::from_name);
     if class.is_none() {
         let names = Classification::ALL.map(Classification::as_str).join(", ");
@@ -151,7 +151,7 @@ fn classification(value: Value, path: &str, problems: &mut Problems) -> Option<C
     class
 }
 
-fn condition(key: &str, value: Value, path: &str, problems: &mut Problems) -> Option<Mapping> {
+fn condition(key: &str, value: Value, path: &str, problems: &mut RuleProblems) -> Option<Mapping> {
     check_key(key, path, problems);
     let mut members = Members::open(value, path, problems)?;
     let classification = members.required("classification", problems, classification);
@@ -160,7 +160,7 @@ fn condition(key: &str, value: Value, path: &str, problems: &mut Problems) -> Op
     Some(Mapping { classification: classification?, note })
 }
 
-fn threshold(key: &str, value: Value, path: &str, problems: &mut Problems) -> Option<Threshold> {
+fn threshold(key: &str, value: Value, path: &str, problems: &mut RuleProblems) -> Option<Threshold> {
     check_key(key, path, problems);
     let mut members = Members::open(value, path, problems)?;
     let unit = members
@@ -171,7 +171,7 @@ fn threshold(key: &str, value: Value, path: &str, problems: &mut Problems) -> Op
     Some(Threshold { unit: unit?, limits: limits? })
 }
 
-fn limit(value: Value, path: &str, problems: &mut Problems) -> Option<Limit> {
+fn limit(value: Value, path: &str, problems: &mut RuleProblems) -> Option<Limit> {
     let mut members = Members::open(value, path, problems)?;
     let bound = members
         .one_of(&Bound::NAMES, problems)
@@ -188,7 +188,7 @@ fn limit(value: Value, path: &str, problems: &mut Problems) -> Option<Limit> {
     Some(Limit { bound: bound?, consequence: consequence?, note })
 }
 
-fn bound(name: &str, value: Value, path: &str, problems: &mut Problems) -> Option<Bound> {
+fn bound(name: &str, value: Value, path: &str, problems: &mut RuleProblems) -> Option<Bound> {
     let number = number(value, path, problems)?;
     match name {
         "min" => Some(Bound::Min(number)),
@@ -202,7 +202,7 @@ fn bound(name: &str, value: Value, path: &str, problems: &mut Problems) -> Optio
     }
 }
 
-fn predicate(value: Value, path: &str, problems: &mut Problems) -> Option<Predicate> {
+fn predicate(value: Value, path: &str, problems: &mut RuleProblems) -> Option<Predicate> {
     let mut members = Members::open(value, path, problems)?;
     let conditions = or_empty(members.optional("conditions", problems, |value, path, problems| {
         list(value, path, 1..=160, problems, name)
@@ -215,7 +215,7 @@ fn predicate(value: Value, path: &str, problems: &mut Problems) -> Option<Predic
     Some(Predicate { conditions, when: when?, classification: classification?, note })
 }
 
-fn test(value: Value, path: &str, problems: &mut Problems) -> Option<Test> {
+fn test(value: Value, path: &str, problems: &mut RuleProblems) -> Option<Test> {
     let mut members = Members::open(value, path, problems)?;
     let field = members.required("field", problems, |value, path, problems| {
         let valid = |name: &str| is_name(name) && !Context::QUANTITIES.contains(&name);
@@ -234,7 +234,7 @@ fn test(value: Value, path: &str, problems: &mut Problems) -> Option<Test> {
     Some(Test { field: field?, operator: operator?, value: value? })
 }
 
-fn operator(value: Value, path: &str, problems: &mut Problems) -> Option<Operator> {
+fn operator(value: Value, path: &str, problems: &mut RuleProblems) -> Option<Operator> {
     let found = Operator::ALL.into_iter().find(|(name, _)| value.as_str() == Some(name));
     if found.is_none() {
         problems.add(path, format_args!("must be one of {}", Operator::ALL.map(|(name, _)| name).join(", ")));
@@ -242,7 +242,7 @@ fn operator(value: Value, path: &str, problems: &mut Problems) -> Option<Operato
     found.map(|(_, operator)| operator)
 }
 
-fn operand(operator: Operator, value: Value, path: &str, problems: &mut Problems) -> Option<Operand> {
+fn operand(operator: Operator, value: Value, path: &str, problems: &mut RuleProblems) -> Option<Operand> {
     if operator.needs_number() {
         return number(value, path, problems).map(|number| Operand::One(Scalar::Number(number)));
     }
@@ -257,7 +257,7 @@ fn operand(operator: Operator, value: Value, path: &str, problems: &mut Problems
     Some(Operand::Several(values))
 }
 
-fn scalar(value: Value, path: &str, problems: &mut Problems) -> Option<Scalar> {
+fn scalar(value: Value, path: &str, problems: &mut RuleProblems) -> Option<Scalar> {
     let scalar = Scalar::from_json(&value).filter(|scalar| match scalar {
         Scalar::Text(text) => text.chars().count() <= TEXT_OPERAND_CHARS_MAX,
         Scalar::Number(number) => number.is_finite(),
@@ -269,7 +269,7 @@ fn scalar(value: Value, path: &str, problems: &mut Problems) -> Option<Scalar> {
     scalar
 }
 
-fn check_key(key: &str, path: &str, problems: &mut Problems) {
+fn check_key(key: &str, path: &str, problems: &mut RuleProblems) {
     if !is_name(key) {
         problems.add(path, format_args!("its name {NAME_RULE}"));
     }

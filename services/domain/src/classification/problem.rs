@@ -10,7 +10,7 @@ const PROBLEMS_MAX: usize = 100;
 
 /// One thing that is wrong with a value, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub struct RuleProblem {
     /// Path of the field, such as `rule_schema.thresholds.flow_measured.limits[1].min`.
     pub field: String,
     /// What is wrong with it, for the person who wrote it.
@@ -22,21 +22,21 @@ pub struct Problem {
 #[error("{}", describe(.problems))]
 pub struct Invalid {
     /// The problems in the order of the document; never empty, at most 100.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<RuleProblem>,
 }
 
-fn describe(problems: &[Problem]) -> String {
+fn describe(problems: &[RuleProblem]) -> String {
     problems.iter().map(|p| format!("{}: {}", p.field, p.message)).collect::<Vec<_>>().join("; ")
 }
 
 /// Collects problems while a value is read.
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<Problem>);
+pub(super) struct RuleProblems(Vec<RuleProblem>);
 
-impl Problems {
+impl RuleProblems {
     pub(super) fn add(&mut self, field: impl Into<String>, message: impl Display) {
         if self.0.len() < PROBLEMS_MAX {
-            self.0.push(Problem { field: field.into(), message: message.to_string() });
+            self.0.push(RuleProblem { field: field.into(), message: message.to_string() });
         }
     }
 
@@ -65,7 +65,7 @@ pub(super) struct Members {
 }
 
 impl Members {
-    pub(super) fn open(value: Value, path: &str, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn open(value: Value, path: &str, problems: &mut RuleProblems) -> Option<Self> {
         match value {
             Value::Object(members) => Some(Self { path: path.to_owned(), members }),
             _ => {
@@ -84,8 +84,8 @@ impl Members {
     pub(super) fn optional<T>(
         &mut self,
         name: &str,
-        problems: &mut Problems,
-        read: impl FnOnce(Value, &str, &mut Problems) -> Option<T>,
+        problems: &mut RuleProblems,
+        read: impl FnOnce(Value, &str, &mut RuleProblems) -> Option<T>,
     ) -> Option<T> {
         let value = self.members.remove(name)?;
         read(value, &self.path(name), problems)
@@ -95,8 +95,8 @@ impl Members {
     pub(super) fn required<T>(
         &mut self,
         name: &str,
-        problems: &mut Problems,
-        read: impl FnOnce(Value, &str, &mut Problems) -> Option<T>,
+        problems: &mut RuleProblems,
+        read: impl FnOnce(Value, &str, &mut RuleProblems) -> Option<T>,
     ) -> Option<T> {
         if !self.members.contains_key(name) {
             problems.add(self.path(name), "is missing");
@@ -109,7 +109,7 @@ impl Members {
     pub(super) fn one_of(
         &mut self,
         names: &[&'static str],
-        problems: &mut Problems,
+        problems: &mut RuleProblems,
     ) -> Option<(&'static str, Value)> {
         let mut present = names.iter().copied().filter(|name| self.members.contains_key(*name));
         let (first, second) = (present.next(), present.next());
@@ -130,14 +130,14 @@ impl Members {
     }
 
     /// Reports what has not been asked for.
-    pub(super) fn close(self, problems: &mut Problems) {
+    pub(super) fn close(self, problems: &mut RuleProblems) {
         for name in self.members.keys() {
             problems.add(self.path(name), "is not a known field");
         }
     }
 }
 
-pub(super) fn number(value: Value, path: &str, problems: &mut Problems) -> Option<f64> {
+pub(super) fn number(value: Value, path: &str, problems: &mut RuleProblems) -> Option<f64> {
     let number = value.as_f64().filter(|number| number.is_finite());
     if number.is_none() {
         problems.add(path, "must be a number");
@@ -146,7 +146,12 @@ pub(super) fn number(value: Value, path: &str, problems: &mut Problems) -> Optio
 }
 
 /// Text of 1 to `chars_max` characters without control characters.
-pub(super) fn text(value: Value, path: &str, chars_max: usize, problems: &mut Problems) -> Option<String> {
+pub(super) fn text(
+    value: Value,
+    path: &str,
+    chars_max: usize,
+    problems: &mut RuleProblems,
+) -> Option<String> {
     match value {
         Value::String(text)
             if !text.trim().is_empty()
@@ -168,7 +173,7 @@ pub(super) fn word(
     path: &str,
     valid: impl FnOnce(&str) -> bool,
     rule: &str,
-    problems: &mut Problems,
+    problems: &mut RuleProblems,
 ) -> Option<String> {
     match value {
         Value::String(text) if valid(&text) => Some(text),
@@ -184,8 +189,8 @@ pub(super) fn list<T>(
     value: Value,
     path: &str,
     len: std::ops::RangeInclusive<usize>,
-    problems: &mut Problems,
-    mut read: impl FnMut(Value, &str, &mut Problems) -> Option<T>,
+    problems: &mut RuleProblems,
+    mut read: impl FnMut(Value, &str, &mut RuleProblems) -> Option<T>,
 ) -> Option<Vec<T>> {
     let Value::Array(entries) = value else {
         problems.add(path, "must be a list");
@@ -208,8 +213,8 @@ pub(super) fn map<T>(
     value: Value,
     path: &str,
     len: std::ops::RangeInclusive<usize>,
-    problems: &mut Problems,
-    mut read: impl FnMut(&str, Value, &str, &mut Problems) -> Option<T>,
+    problems: &mut RuleProblems,
+    mut read: impl FnMut(&str, Value, &str, &mut RuleProblems) -> Option<T>,
 ) -> Option<std::collections::BTreeMap<String, T>> {
     let members = Members::open(value, path, problems)?.rest();
     if !len.contains(&members.len()) {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::parse::{CODE_RULE, is_code};
-use super::problem::{Invalid, Problems};
+use super::problem::{Invalid, RuleProblems};
 use super::schema::RuleSchema;
 
 /// One version of one rule. A version never changes once it is made; it can only be deactivated.
@@ -34,7 +34,7 @@ impl Rule {
         rule_schema: Value,
         organisation_id: Option<Uuid>,
     ) -> Result<Self, Invalid> {
-        let mut problems = Problems::default();
+        let mut problems = RuleProblems::default();
         if !is_code(rule_code) {
             problems.add("rule_code", CODE_RULE);
         }

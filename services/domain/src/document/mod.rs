@@ -22,8 +22,8 @@
 //!
 //! There is no clock, no randomness and no I/O in this module.
 
-mod account;
 mod change;
+mod change_summary;
 mod check;
 mod chunk;
 mod clock;
@@ -52,8 +52,8 @@ mod value;
 mod view;
 mod writer;
 
-pub use account::{ChangeAccount, Standing, Touch, TouchAction};
 pub use change::{NewChange, Provenance, RecordedChange, SERVER_DEVICE};
+pub use change_summary::{ChangeSummary, Standing, Touch, TouchAction};
 pub use chunk::split_changes;
 pub use clock::{ClockError, VectorClock};
 pub use ids::{ActorId, ChangeHash, time_ordered_actor};
@@ -66,7 +66,7 @@ pub use past::{PlaceInHistory, UnknownPast, covered_by};
 pub use prepare::{OperationId, Prepared, Stranger};
 pub use refusal::{ChangeFault, Refusal};
 pub use session::{Quarantined, SessionDocument};
-pub use snapshot::SnapshotDraft;
+pub use snapshot::DocumentSnapshotDraft;
 pub use stated::StatedTime;
 pub use unmerged::Held;
 pub use view::{Conflict, ConflictValue, DocumentView};

@@ -15,7 +15,7 @@ fn told(session: &mut SessionDocument, change: &Change) -> Vec<Touch> {
     let provenance = Provenance { user_id: user(1), device: None, received_at: NOW };
     let (hash, bytes) = (change.hash(), change.raw_bytes().to_vec());
     session.integrate([RecordedChange { hash, bytes, provenance }]);
-    let account = session.account_of(&hash, change.raw_bytes());
+    let account = session.summary_of(&hash, change.raw_bytes());
     assert_eq!(account.standing, Standing::Merged);
     account.touched
 }
@@ -75,7 +75,7 @@ fn a_large_change_is_told_in_parts_up_to_a_bound() {
     let creation = SessionDocument::creation_change(&actor(1), &seeds, NOW).unwrap();
     let mut session = SessionDocument::empty();
     session.integrate([creation.recorded(user(0), NOW)]);
-    let account = session.account_of(&creation.hash, &creation.bytes);
+    let account = session.summary_of(&creation.hash, &creation.bytes);
     assert!(account.is_cut);
     assert_eq!(account.touched.len(), 100);
     let item = json!({
@@ -92,15 +92,15 @@ fn an_account_of_what_is_not_merged_says_so() {
     let apart = elsewhere.items_change(&actor(9), &[seed("d")], NOW).unwrap();
     elsewhere.integrate([apart.recorded(user(0), NOW)]);
     let waiting = elsewhere.items_change(&actor(9), &[seed("e")], NOW).unwrap();
-    assert_eq!(session.account_of(&apart.hash, &apart.bytes).standing, Standing::Apart);
+    assert_eq!(session.summary_of(&apart.hash, &apart.bytes).standing, Standing::Apart);
     let mut session = session;
     session.integrate([waiting.recorded(user(0), NOW)]);
-    assert_eq!(session.account_of(&waiting.hash, &waiting.bytes).standing, Standing::Held);
+    assert_eq!(session.summary_of(&waiting.hash, &waiting.bytes).standing, Standing::Held);
     let (held, provenance) = session.held_since().remove(0);
     assert_eq!((held.waits_for, provenance.received_at), (vec![apart.hash.to_string()], NOW));
     let garbage = RecordedChange { bytes: b"not a change".to_vec(), ..apart.recorded(user(0), NOW) };
     session.integrate([garbage.clone()]);
-    let account = session.account_of(&garbage.hash, &garbage.bytes);
+    let account = session.summary_of(&garbage.hash, &garbage.bytes);
     assert_eq!((account.standing, account.touched), (Standing::Quarantined, Vec::new()));
 }
 

@@ -1,6 +1,6 @@
 //! A stored snapshot and the rest of the changes are the same document as all of the changes.
 
-use firemode_domain::document::{ChangeAccount, Entry, RecordedChange, SessionDocument, VectorClock};
+use firemode_domain::document::{ChangeSummary, Entry, RecordedChange, SessionDocument, VectorClock};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -17,8 +17,8 @@ fn snapshot_of(session: &SessionDocument) -> Vec<u8> {
     session.snapshot().unwrap().verified().unwrap()
 }
 
-fn accounts(session: &SessionDocument, rows: &[RecordedChange]) -> Vec<ChangeAccount> {
-    rows.iter().map(|row| session.account_of(&row.hash, &row.bytes)).collect()
+fn accounts(session: &SessionDocument, rows: &[RecordedChange]) -> Vec<ChangeSummary> {
+    rows.iter().map(|row| session.summary_of(&row.hash, &row.bytes)).collect()
 }
 
 /// What further operations become, at present and at an old clock.

@@ -9,11 +9,11 @@ use firemode_domain::input::{FieldError, Object};
 use firemode_storage::Transaction;
 use firemode_storage::sessions::{self, Hold};
 use firemode_web::Problem;
-use firemode_web::shapes::{ClassifyAnswer, ClassifyBody};
+use firemode_web::wire::{ClassifyAnswer, ClassifyBody};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::caller::Caller;
+use crate::principal::Principal;
 
 /// What became of a fault; either way the event is to be recorded.
 pub(super) struct Decision {
@@ -33,12 +33,12 @@ impl Sessions {
     pub(super) async fn decide(
         &mut self,
         tx: &Transaction,
-        caller: &Caller,
+        principal: &Principal,
         rules: &[Rule],
         fault: &ClassifyBody,
     ) -> Result<Decision, Problem> {
         let is_known = match fault.session_id {
-            Some(session_id) => self.has(tx, caller.organisation_id, session_id).await?,
+            Some(session_id) => self.has(tx, principal.organisation_id, session_id).await?,
             None => true,
         };
         let outcome = if is_known {
@@ -46,7 +46,7 @@ impl Sessions {
         } else {
             Err(Problem::invalid_field("session_id", "names no test session of your organisation"))
         };
-        Ok(Decision::new(caller, fault, outcome))
+        Ok(Decision::new(principal, fault, outcome))
     }
 
     async fn has(
@@ -65,7 +65,11 @@ impl Sessions {
 }
 
 impl Decision {
-    fn new(caller: &Caller, fault: &ClassifyBody, outcome: Result<classification::Outcome, Problem>) -> Self {
+    fn new(
+        principal: &Principal,
+        fault: &ClassifyBody,
+        outcome: Result<classification::Outcome, Problem>,
+    ) -> Self {
         let mut after = json!({
             "item_code": code_alone(&fault.item_code),
             "observed_condition": code_alone(&fault.observed_condition),
@@ -83,7 +87,7 @@ impl Decision {
                 AuditStatus::Failure
             }
         };
-        let event = caller.event("fault.classify", ("rule", None), status, after);
+        let event = principal.event("fault.classify", ("rule", None), status, after);
         let outcome = outcome.map(|found| ClassifyAnswer {
             classification: found.classification,
             rule_applied: found.rule_code,
@@ -116,7 +120,7 @@ fn refusal(error: &ClassifyError) -> Problem {
 
 fn invalid_context(invalid: Invalid) -> Problem {
     let field =
-        |problem: classification::Problem| FieldError { field: problem.field, message: problem.message };
+        |problem: classification::RuleProblem| FieldError { field: problem.field, message: problem.message };
     Problem::invalid(invalid.problems.into_iter().map(field).collect())
 }
 

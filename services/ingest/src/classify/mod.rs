@@ -6,28 +6,32 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use firemode_domain::input::List;
 use firemode_storage::{Transaction, audit, rules};
-use firemode_web::shapes::{ClassifyAnswer, ClassifyBody, FaultResult, FaultsAnswer, FaultsBody};
-use firemode_web::{Body, Key, Outcome, Problem, run_once};
+use firemode_web::wire::{ClassifyAnswer, ClassifyBody, FaultResult, FaultsAnswer, FaultsBody};
+use firemode_web::{Body, IdempotencyKey, Outcome, Problem, run_once};
 
 use self::decide::{Decision, Sessions};
-use crate::caller::Caller;
-use crate::state::State;
+use crate::principal::Principal;
+use crate::state::IngestState;
 
 /// Classifies one fault.
 pub(crate) async fn one(
-    caller: Caller,
-    key: Key,
-    state: web::Data<State>,
+    principal: Principal,
+    key: IdempotencyKey,
+    state: web::Data<IngestState>,
     body: Body<ClassifyBody>,
 ) -> Result<HttpResponse, Problem> {
-    let scope = key.scope(caller.organisation_id, caller.user_id);
+    let scope = key.scope(principal.organisation_id, principal.user_id);
     let days = state.settings.idempotency.days;
     let mut failed = None;
-    let result =
-        run_once(state.database.tenant(caller.organisation_id), scope, &body.fingerprint, days, async |tx| {
-            caller.check_token(tx).await?;
-            let rules = rules::for_item(tx, caller.organisation_id, &body.value.item_code).await?;
-            let decision = Sessions::default().decide(tx, &caller, &rules, &body.value).await?;
+    let result = run_once(
+        state.database.tenant(principal.organisation_id),
+        scope,
+        &body.fingerprint,
+        days,
+        async |tx| {
+            principal.check_token(tx).await?;
+            let rules = rules::for_item(tx, principal.organisation_id, &body.value.item_code).await?;
+            let decision = Sessions::default().decide(tx, &principal, &rules, &body.value).await?;
             match decision.outcome {
                 Ok(answer) => {
                     audit::record(tx, &[decision.event]).await?;
@@ -39,10 +43,11 @@ pub(crate) async fn one(
                     Err(problem)
                 }
             }
-        })
-        .await;
+        },
+    )
+    .await;
     if let Some(event) = failed {
-        let tx = state.database.tenant(caller.organisation_id).transaction().await?;
+        let tx = state.database.tenant(principal.organisation_id).transaction().await?;
         audit::record(&tx, &[event]).await?;
         tx.commit().await?;
     }
@@ -51,35 +56,40 @@ pub(crate) async fn one(
 
 /// Classifies a list of faults; one that cannot be classified does not stand in the way of the others.
 pub(crate) async fn many(
-    caller: Caller,
-    key: Key,
-    state: web::Data<State>,
+    principal: Principal,
+    key: IdempotencyKey,
+    state: web::Data<IngestState>,
     body: Body<FaultsBody>,
 ) -> Result<HttpResponse, Problem> {
-    let scope = key.scope(caller.organisation_id, caller.user_id);
+    let scope = key.scope(principal.organisation_id, principal.user_id);
     let days = state.settings.idempotency.days;
     let List(faults) = body.value;
-    let outcome =
-        run_once(state.database.tenant(caller.organisation_id), scope, &body.fingerprint, days, async |tx| {
-            caller.check_token(tx).await?;
-            let results = classify_all(tx, &caller, &faults).await?;
+    let outcome = run_once(
+        state.database.tenant(principal.organisation_id),
+        scope,
+        &body.fingerprint,
+        days,
+        async |tx| {
+            principal.check_token(tx).await?;
+            let results = classify_all(tx, &principal, &faults).await?;
             Outcome::new(StatusCode::OK, &FaultsAnswer { results })
-        })
-        .await?;
+        },
+    )
+    .await?;
     Ok(outcome.respond())
 }
 
 async fn classify_all(
     tx: &Transaction,
-    caller: &Caller,
+    principal: &Principal,
     faults: &[ClassifyBody],
 ) -> Result<Vec<FaultResult>, Problem> {
-    let rules = rules::active(tx, caller.organisation_id).await?;
+    let rules = rules::active(tx, principal.organisation_id).await?;
     let mut sessions = Sessions::default();
     let mut results = Vec::with_capacity(faults.len());
     let mut events = Vec::with_capacity(faults.len());
     for (index, fault) in faults.iter().enumerate() {
-        let Decision { outcome, event } = sessions.decide(tx, caller, &rules, fault).await?;
+        let Decision { outcome, event } = sessions.decide(tx, principal, &rules, fault).await?;
         results.push(match outcome {
             Ok(answer) => success(index, answer),
             Err(problem) => FaultResult {

@@ -5,7 +5,7 @@ use firemode_domain::input::FieldError;
 use firemode_storage::Executor;
 use firemode_storage::evidence::{self, Evidence};
 use firemode_storage::sessions::Hold;
-use firemode_web::shapes::EvidenceFields;
+use firemode_web::wire::EvidenceFields;
 use firemode_web::{Problem, catalogue};
 use uuid::Uuid;
 

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use firemode_domain::input::{self, At, Faults, Input, Members};
-use firemode_web::shapes::EvidenceFields;
+use firemode_web::wire::EvidenceFields;
 use firemode_web::{Problem, json};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -14,8 +14,8 @@ use utoipa::openapi::{RefOr, Schema};
 
 use super::incoming::{begin, discard};
 use super::{Received, fields, sniff};
-use crate::caller::Caller;
-use crate::state::State;
+use crate::principal::Principal;
+use crate::state::IngestState;
 
 /// Largest file that JSON may carry, in bytes.
 const CONTENT_BYTES_MAX: usize = 1 << 20;
@@ -29,8 +29,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Reads a body and hands its file to the store.
 pub(super) async fn receive(
-    state: &State,
-    caller: &Caller,
+    state: &IngestState,
+    principal: &Principal,
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<Received, Problem> {
@@ -38,9 +38,9 @@ pub(super) async fn receive(
         .await
         .map_err(|error| Problem::of_status(error.as_response_error().status_code()))?;
     let (fields, content) = decode(&bytes)?;
-    let mut upload = begin(state, caller.organisation_id).await?;
+    let mut upload = begin(state, principal.organisation_id).await?;
     if let Err(error) = upload.write(&content).await {
-        discard(state, caller.organisation_id, upload).await;
+        discard(state, principal.organisation_id, upload).await;
         return Err(error.into());
     }
     let content_type = sniff::media_type(&content[..content.len().min(sniff::HEAD_BYTES)]);

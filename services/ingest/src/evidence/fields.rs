@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use firemode_domain::input::{At, Faults, Fields as _, Members};
 use firemode_web::Problem;
-use firemode_web::shapes::EvidenceFields;
+use firemode_web::wire::EvidenceFields;
 use sha2::{Digest as _, Sha256};
 
 /// Largest `metadata`, in bytes.

@@ -14,8 +14,8 @@ use futures_util::TryStreamExt as _;
 use super::fields::{self, FILE, TEXTS};
 use super::incoming::{begin, discard};
 use super::{Received, sniff};
-use crate::caller::Caller;
-use crate::state::State;
+use crate::principal::Principal;
+use crate::state::IngestState;
 
 /// A form is this much larger than its file at most: texts, headers and boundaries.
 const FORM_BYTES_BESIDE_FILE_MAX: u64 = 1 << 20;
@@ -35,8 +35,8 @@ struct File {
 
 /// Reads a form to its end; what was stored of a form that is refused is removed.
 pub(super) async fn receive(
-    state: &State,
-    caller: &Caller,
+    state: &IngestState,
+    principal: &Principal,
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<Received, Problem> {
@@ -47,21 +47,21 @@ pub(super) async fn receive(
     }
     let mut form = Form::default();
     let parts = Multipart::new(request.headers(), payload);
-    let result = form.read(state, caller, parts).await;
+    let result = form.read(state, principal, parts).await;
     match (result, form.file) {
         (Err(problem), file) => {
             if let Some(file) = file {
-                discard(state, caller.organisation_id, file.upload).await;
+                discard(state, principal.organisation_id, file.upload).await;
             }
             Err(problem)
         }
-        (Ok(()), file) => complete(state, caller, form.texts, file).await,
+        (Ok(()), file) => complete(state, principal, form.texts, file).await,
     }
 }
 
 async fn complete(
-    state: &State,
-    caller: &Caller,
+    state: &IngestState,
+    principal: &Principal,
     texts: BTreeMap<String, String>,
     file: Option<File>,
 ) -> Result<Received, Problem> {
@@ -74,7 +74,7 @@ async fn complete(
         (Ok(_), None) => Err(Problem::invalid_field(FILE, "is required")),
         (Err(problem), file) => {
             if let Some(file) = file {
-                discard(state, caller.organisation_id, file.upload).await;
+                discard(state, principal.organisation_id, file.upload).await;
             }
             Err(problem)
         }
@@ -82,13 +82,18 @@ async fn complete(
 }
 
 impl Form {
-    async fn read(&mut self, state: &State, caller: &Caller, mut parts: Multipart) -> Result<(), Problem> {
+    async fn read(
+        &mut self,
+        state: &IngestState,
+        principal: &Principal,
+        mut parts: Multipart,
+    ) -> Result<(), Problem> {
         while let Some(part) = parts.try_next().await.map_err(broken)? {
             let name = part.name().unwrap_or_default().to_owned();
             let text_bytes_max = TEXTS.iter().find(|(known, _)| *known == name).map(|(_, max)| *max);
             match text_bytes_max {
                 _ if name == FILE && self.file.is_some() => return Err(twice(&name)),
-                _ if name == FILE => self.read_file(state, caller, part).await?,
+                _ if name == FILE => self.read_file(state, principal, part).await?,
                 Some(bytes_max) => self.read_text(name, part, bytes_max).await?,
                 None => return Err(Problem::invalid_field(name, "is not a known field")),
             }
@@ -109,10 +114,15 @@ impl Form {
         }
     }
 
-    async fn read_file(&mut self, state: &State, caller: &Caller, mut part: Field) -> Result<(), Problem> {
-        self.check_session_if_known(state, caller).await?;
+    async fn read_file(
+        &mut self,
+        state: &IngestState,
+        principal: &Principal,
+        mut part: Field,
+    ) -> Result<(), Problem> {
+        self.check_session_if_known(state, principal).await?;
         let bytes_max = state.settings.ingest.evidence_bytes_max;
-        let upload = begin(state, caller.organisation_id).await?;
+        let upload = begin(state, principal.organisation_id).await?;
         let File { upload, head } =
             self.file.insert(File { upload, head: Vec::with_capacity(sniff::HEAD_BYTES) });
         while let Some(bytes) = part.try_next().await.map_err(broken)? {
@@ -128,12 +138,16 @@ impl Form {
 
     /// A session that is not there is noticed before the file is sent, where the client names it first. One that takes nothing any more
     /// is not, for the evidence may be there already.
-    async fn check_session_if_known(&self, state: &State, caller: &Caller) -> Result<(), Problem> {
+    async fn check_session_if_known(
+        &self,
+        state: &IngestState,
+        principal: &Principal,
+    ) -> Result<(), Problem> {
         let Some(session_id) = self.texts.get("session_id").and_then(|text| text.parse().ok()) else {
             return Ok(());
         };
-        let tx = state.database.tenant(caller.organisation_id).read().await?;
-        let session = sessions::find(&tx, caller.organisation_id, session_id, Hold::None).await?;
+        let tx = state.database.tenant(principal.organisation_id).read().await?;
+        let session = sessions::find(&tx, principal.organisation_id, session_id, Hold::None).await?;
         session.map(drop).ok_or_else(|| Problem::not_found("test session"))
     }
 }

@@ -5,10 +5,10 @@ use firemode_storage::{Transaction, evidence_leases};
 use firemode_web::Problem;
 use uuid::Uuid;
 
-use crate::state::State;
+use crate::state::IngestState;
 
 /// Begins an upload under a new key.
-pub(crate) async fn begin(state: &State, organisation_id: Uuid) -> Result<Upload, Problem> {
+pub(crate) async fn begin(state: &IngestState, organisation_id: Uuid) -> Result<Upload, Problem> {
     let key = EvidenceStore::new_key(organisation_id);
     let tx = state.database.tenant(organisation_id).transaction().await?;
     evidence_leases::begin(&tx, organisation_id, &key, state.settings.evidence.upload_hours_max).await?;
@@ -26,7 +26,7 @@ pub(crate) async fn claim(tx: &Transaction, organisation_id: Uuid, key: &str) ->
 
 /// Gives up bytes that were received. That this fails is no reason to answer anything else: nothing refers to them, and the
 /// sweeper comes.
-pub(crate) async fn discard(state: &State, organisation_id: Uuid, upload: Upload) {
+pub(crate) async fn discard(state: &IngestState, organisation_id: Uuid, upload: Upload) {
     let key = upload.key().to_owned();
     let aborted = async {
         upload.abort().await?;
@@ -38,7 +38,7 @@ pub(crate) async fn discard(state: &State, organisation_id: Uuid, upload: Upload
 }
 
 /// Removes stored bytes that are known to be unreferenced. Where it fails, the sweeper does it.
-pub(crate) async fn remove(state: &State, organisation_id: Uuid, keys: &[String]) {
+pub(crate) async fn remove(state: &IngestState, organisation_id: Uuid, keys: &[String]) {
     for key in keys {
         let removed = state.evidence_store.remove_leased(&state.database, organisation_id, key).await;
         if let Err(error) = removed {

@@ -6,10 +6,10 @@ use firemode_domain::audit::AuditStatus;
 use firemode_identity::ReceiptSubject;
 use firemode_storage::evidence::{self, Evidence, NewEvidence};
 use firemode_storage::evidence_store::StoredBytes;
-use firemode_storage::idempotency::Scope;
+use firemode_storage::idempotency::IdempotencyScope;
 use firemode_storage::sessions::Hold;
 use firemode_storage::{StorageError, Transaction, audit};
-use firemode_web::shapes::{EvidenceAnswer, EvidenceFields};
+use firemode_web::wire::{EvidenceAnswer, EvidenceFields};
 use firemode_web::{Outcome, Problem, catalogue, run_once};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -17,30 +17,30 @@ use uuid::Uuid;
 
 use super::incoming::{claim, discard, remove};
 use super::{Received, again, check_session};
-use crate::caller::Caller;
-use crate::state::State;
+use crate::principal::Principal;
+use crate::state::IngestState;
 
 /// Keeps evidence: its bytes are durable before anything refers to them, and removed again where nothing ever will.
 pub(super) async fn keep(
-    state: &State,
-    caller: &Caller,
-    scope: Option<Scope>,
+    state: &IngestState,
+    principal: &Principal,
+    scope: Option<IdempotencyScope>,
     received: Received,
 ) -> Result<Outcome, Problem> {
     let Received { fields, upload, content_type, fingerprint } = received;
-    if let Err(problem) = check(state, caller, &fields, &upload.sha256(), upload.size_bytes()).await {
-        discard(state, caller.organisation_id, upload).await;
+    if let Err(problem) = check(state, principal, &fields, &upload.sha256(), upload.size_bytes()).await {
+        discard(state, principal.organisation_id, upload).await;
         return Err(problem);
     }
     let bytes = upload.complete().await?;
-    let keeping = Keeping { state, caller, fields: &fields, bytes: &bytes, content_type };
+    let keeping = Keeping { state, principal, fields: &fields, bytes: &bytes, content_type };
     keeping.commit(scope, &fingerprint, async |_, _| Ok(())).await
 }
 
 /// Checks that need no transaction, before the bytes are made durable.
 pub(crate) async fn check(
-    state: &State,
-    caller: &Caller,
+    state: &IngestState,
+    principal: &Principal,
     fields: &EvidenceFields,
     sha256: &[u8; 32],
     size_bytes: u64,
@@ -53,14 +53,14 @@ pub(crate) async fn check(
         let detail = format!("The bytes that arrived have the hash {found}, not the one in sha256_hash.");
         return Err(Problem::of(catalogue::HASH_MISMATCH, detail));
     }
-    let tx = state.database.tenant(caller.organisation_id).read().await?;
-    again::check(&tx, caller.organisation_id, fields).await
+    let tx = state.database.tenant(principal.organisation_id).read().await?;
+    again::check(&tx, principal.organisation_id, fields).await
 }
 
 /// Evidence whose bytes are durable.
 pub(crate) struct Keeping<'a> {
-    pub(crate) state: &'a State,
-    pub(crate) caller: &'a Caller,
+    pub(crate) state: &'a IngestState,
+    pub(crate) principal: &'a Principal,
     pub(crate) fields: &'a EvidenceFields,
     pub(crate) bytes: &'a StoredBytes,
     pub(crate) content_type: &'static str,
@@ -79,7 +79,7 @@ impl Keeping<'_> {
     /// Makes the rows in one transaction, together with what else belongs to it.
     pub(crate) async fn commit<A>(
         &self,
-        scope: Option<Scope>,
+        scope: Option<IdempotencyScope>,
         fingerprint: &[u8],
         and: A,
     ) -> Result<Outcome, Problem>
@@ -89,7 +89,7 @@ impl Keeping<'_> {
         let mut kept_under = None;
         let days = self.state.settings.idempotency.days;
         let result = run_once(
-            self.state.database.tenant(self.caller.organisation_id),
+            self.state.database.tenant(self.principal.organisation_id),
             scope,
             fingerprint,
             days,
@@ -104,15 +104,15 @@ impl Keeping<'_> {
         // Known to be unreferenced: the same bytes are kept under another key, the answer is a repeated one, or the transaction
         // ended before its commit. After a commit of unknown outcome the bytes stay, and their lease tells the sweeper.
         if kept_under.as_ref() != Some(&self.bytes.key) {
-            remove(self.state, self.caller.organisation_id, std::slice::from_ref(&self.bytes.key)).await;
+            remove(self.state, self.principal.organisation_id, std::slice::from_ref(&self.bytes.key)).await;
         }
         result
     }
 
     /// Makes the rows, unless they are there.
     async fn record(&self, tx: &Transaction) -> Result<Recorded, Problem> {
-        let organisation_id = self.caller.organisation_id;
-        self.caller.check_token(tx).await?;
+        let organisation_id = self.principal.organisation_id;
+        self.principal.check_token(tx).await?;
         let StoredBytes { key, sha256, size_bytes } = self.bytes;
         let size_bytes = i64::try_from(*size_bytes).map_err(Problem::internal)?;
         // First of all: uploads of the same bytes wait for each other here, so that the second one finds what the first made.
@@ -143,7 +143,7 @@ impl Keeping<'_> {
         known: Evidence,
         storage_key: String,
     ) -> Result<Recorded, Problem> {
-        let organisation_id = self.caller.organisation_id;
+        let organisation_id = self.principal.organisation_id;
         let repetition = evidence::repetition(tx, organisation_id, known.id, &self.metadata()).await?;
         let receipt = match repetition.receipt {
             Some(receipt) => receipt,
@@ -183,7 +183,7 @@ impl Keeping<'_> {
             item_id: self.fields.item_id.as_deref().map(str::to_owned),
             evidence_type: Some(self.fields.evidence_type.as_str().to_owned()),
         };
-        let of = (self.caller.organisation_id, self.fields.session_id);
+        let of = (self.principal.organisation_id, self.fields.session_id);
         self.state.receipt_keys.sign(of, made_at, subject).map_err(Problem::internal)
     }
 
@@ -201,10 +201,10 @@ impl Keeping<'_> {
             sha256: &self.bytes.sha256,
             content_type: self.content_type,
             metadata: &self.metadata(),
-            uploaded_by: self.caller.user_id,
+            uploaded_by: self.principal.user_id,
             receipt: &answer.receipt,
         };
-        evidence::insert(tx, self.caller.organisation_id, &evidence).await
+        evidence::insert(tx, self.principal.organisation_id, &evidence).await
     }
 
     async fn audit(&self, tx: &Transaction, answer: &EvidenceAnswer) -> Result<(), StorageError> {
@@ -216,7 +216,7 @@ impl Keeping<'_> {
             "content_type": answer.content_type,
         });
         let resource = ("evidence", Some(answer.evidence_id.to_string()));
-        let event = self.caller.event("evidence.upload", resource, AuditStatus::Success, after);
+        let event = self.principal.event("evidence.upload", resource, AuditStatus::Success, after);
         audit::record(tx, &[event]).await
     }
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use actix_web::{rt, web};
-use firemode_storage::idempotency::{Claim, Scope};
+use firemode_storage::idempotency::{IdempotencyScope, KeyClaim};
 use firemode_storage::{StorageError, idempotency_leases};
 use firemode_web::Problem;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::state::State;
+use crate::state::IngestState;
 
 /// A lease that a task of its own renews. Dropped, it is let go a moment later: a request's future ends with its connection.
 #[derive(Debug)]
@@ -25,15 +25,18 @@ impl KeyLease {
     ///
     /// # Errors
     /// 409 where the first request with the key is still running, here or on another instance.
-    pub(super) async fn take(state: &web::Data<State>, scope: Scope) -> Result<Option<Self>, Problem> {
+    pub(super) async fn take(
+        state: &web::Data<IngestState>,
+        scope: IdempotencyScope,
+    ) -> Result<Option<Self>, Problem> {
         let holding = Holding { state: state.clone(), scope, holder_id: Uuid::now_v7() };
         let tx = state.database.tenant(holding.scope.organisation_id).transaction().await?;
         let claim =
             idempotency_leases::take(&tx, &holding.scope, holding.holder_id, holding.seconds()).await?;
         match claim {
-            Claim::New => tx.commit().await?,
-            Claim::Answered(_) => return Ok(None),
-            Claim::InProgress => return Err(Problem::in_progress()),
+            KeyClaim::New => tx.commit().await?,
+            KeyClaim::Answered(_) => return Ok(None),
+            KeyClaim::InProgress => return Err(Problem::in_progress()),
         }
         let (wanted, released) = oneshot::channel();
         let task = rt::spawn(holding.until(released));
@@ -50,8 +53,8 @@ impl KeyLease {
 }
 
 struct Holding {
-    state: web::Data<State>,
-    scope: Scope,
+    state: web::Data<IngestState>,
+    scope: IdempotencyScope,
     holder_id: Uuid,
 }
 

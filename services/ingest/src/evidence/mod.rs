@@ -15,15 +15,15 @@ use firemode_domain::session::SessionStatus;
 use firemode_storage::Executor;
 use firemode_storage::evidence_store::Upload;
 use firemode_storage::sessions::{self, Hold};
-use firemode_web::shapes::EvidenceFields;
-use firemode_web::{Key, Problem, catalogue};
+use firemode_web::wire::EvidenceFields;
+use firemode_web::{IdempotencyKey, Problem, catalogue};
 use futures_util::StreamExt as _;
 use uuid::Uuid;
 
 use self::key_lease::KeyLease;
-use crate::caller::Caller;
 use crate::detached;
-use crate::state::State;
+use crate::principal::Principal;
+use crate::state::IngestState;
 
 /// Largest JSON body, in bytes: a file of 1 MB in base64, and what is said about it.
 pub(crate) const JSON_BYTES_MAX: usize = 3 << 19;
@@ -40,13 +40,13 @@ struct Received {
 
 /// Takes a piece of evidence.
 pub(crate) async fn upload(
-    caller: Caller,
-    key: Key,
+    principal: Principal,
+    key: IdempotencyKey,
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<IngestState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let scope = key.required_scope(caller.organisation_id, caller.user_id)?;
+    let scope = key.required_scope(principal.organisation_id, principal.user_id)?;
     let lease = match KeyLease::take(&state, scope.clone()).await {
         Ok(lease) => lease,
         Err(problem) => {
@@ -54,7 +54,7 @@ pub(crate) async fn upload(
             return Err(problem);
         }
     };
-    let received = match receive(&state, &caller, &request, payload).await {
+    let received = match receive(&state, &principal, &request, payload).await {
         Ok(received) => received,
         Err(problem) => {
             release(lease).await;
@@ -62,22 +62,22 @@ pub(crate) async fn upload(
         }
     };
     let kept = async move {
-        let kept = keep::keep(&state, &caller, Some(scope), received).await;
+        let kept = keep::keep(&state, &principal, Some(scope), received).await;
         release(lease).await;
         kept
     };
-    Ok(detached::to_the_end(kept).await?.respond())
+    Ok(detached::run_to_completion(kept).await?.respond())
 }
 
 async fn receive(
-    state: &State,
-    caller: &Caller,
+    state: &IngestState,
+    principal: &Principal,
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<Received, Problem> {
     match request.content_type().to_ascii_lowercase().as_str() {
-        "multipart/form-data" => form::receive(state, caller, request, payload).await,
-        "application/json" => body::receive(state, caller, request, payload).await,
+        "multipart/form-data" => form::receive(state, principal, request, payload).await,
+        "application/json" => body::receive(state, principal, request, payload).await,
         _ => {
             let detail = "Evidence is a form (Content-Type: multipart/form-data) or JSON (application/json).";
             Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))

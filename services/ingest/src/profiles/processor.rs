@@ -12,7 +12,7 @@ use firemode_web::{Params, Problem};
 use pprof::{ProfilerGuard, ProfilerGuardBuilder};
 
 use super::{download, format, take_turn};
-use crate::state::State;
+use crate::state::IngestState;
 
 /// Samples of each second of processor time; no divisor of the intervals in which a program does its own work.
 const SAMPLES_PER_SECOND: i32 = 99;
@@ -43,7 +43,7 @@ body! {
 /// 503 while another profile is taken, or where the sampler would bring the process near its memory ceiling.
 pub(crate) async fn processor(
     Params(wanted): Params<WantedProfile>,
-    state: web::Data<State>,
+    state: web::Data<IngestState>,
 ) -> Result<HttpResponse, Problem> {
     let seconds = wanted.seconds.map_or(SECONDS_DEFAULT, |seconds| seconds.get().unsigned_abs());
     let _turn = take_turn()?;

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use firemode_domain::document::{Conflict, Held, Prepared, SessionDocument, VectorClock};
-use firemode_web::shapes::{ResultsAnswer, told_clock};
+use firemode_web::wire::{ResultsAnswer, told_clock};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// The document after a request, as far as the answer tells it.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct AnsweredDocument {
     vector_clock: BTreeMap<String, u64>,
     heads: Vec<String>,
     held: Vec<Held>,
@@ -26,7 +26,7 @@ pub(super) struct View {
 
 /// What of a document matters to a request.
 #[derive(Debug)]
-pub(super) struct Interest {
+pub(super) struct AnswerFilter {
     actors: BTreeSet<String>,
     changes: BTreeSet<String>,
     touched: Vec<String>,
@@ -44,7 +44,7 @@ impl View {
     }
 }
 
-impl Interest {
+impl AnswerFilter {
     /// What a request named, wrote and touched.
     pub(super) fn of(prepared: &Prepared, seen: Option<&VectorClock>) -> Self {
         let named = seen.into_iter().flat_map(VectorClock::iter).map(|(actor, _)| actor.to_owned());
@@ -57,9 +57,9 @@ impl Interest {
     }
 
     /// Looks at the document for it.
-    pub(super) fn look(&self, document: &SessionDocument, view: &View) -> Seen {
+    pub(super) fn apply(&self, document: &SessionDocument, view: &View) -> AnsweredDocument {
         let held = view.held.iter().filter(|held| self.changes.contains(&held.hash));
-        Seen {
+        AnsweredDocument {
             vector_clock: told_clock(&view.vector_clock, |actor| self.actors.contains(actor)),
             heads: view.heads.clone(),
             held: held.cloned().collect(),
@@ -68,7 +68,7 @@ impl Interest {
     }
 }
 
-impl Seen {
+impl AnsweredDocument {
     /// The answer to results that went on record. Some of the changes and operations may have been stored as late before and
     /// stay apart; then changes may wait for them that were expected to merge.
     pub(super) fn answer(

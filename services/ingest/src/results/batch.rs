@@ -6,20 +6,20 @@ use std::sync::Arc;
 use firemode_domain::session::Intake;
 use firemode_storage::changes::{EQUIVOCATION, OPERATION_APPLIED, RELIED_ON, Reliance, SessionTail};
 use firemode_storage::documents::Lease;
-use firemode_storage::idempotency::Scope;
-use firemode_storage::results::{self, Findings, Yield};
+use firemode_storage::idempotency::IdempotencyScope;
+use firemode_storage::results::{self, BatchReads, BatchWrites};
 use firemode_storage::sessions::Hold;
 use firemode_storage::{StorageError, Transaction};
 use firemode_web::{Outcome, Problem, catalogue};
 use uuid::Uuid;
 
 use super::elsewhere;
-use super::merge::{Context, Merged, Share, Work};
+use super::entry_selection::EntrySelection;
+use super::merge::{Context, Merged, RequestToMerge, SessionBatch};
 use super::queue::{Answer, Request};
 use super::refusal::equivocation;
-use super::remainder::Remainder;
-use crate::caller;
-use crate::state::State;
+use crate::principal;
+use crate::state::IngestState;
 
 /// Once documents of so many bytes were read for one batch, sessions that would have to be read too are left to a batch behind it:
 /// what is under way is not bounded by what may be kept.
@@ -61,7 +61,7 @@ impl From<StorageError> for Failure {
 /// themselves: what they wait for has to be looked for first, or too much would have to be read at once. In any case its transactions have ended and hold no keys any more:
 /// whoever is to try again, the client or we, may do so at once.
 pub(super) async fn store(
-    state: &State,
+    state: &IngestState,
     requests: &[Arc<Request>],
     is_retry: bool,
 ) -> Result<Vec<Option<Answer>>, Failure> {
@@ -97,7 +97,7 @@ enum Step<'a> {
 
 /// Requests that are stored together.
 struct Batch<'a> {
-    state: &'a State,
+    state: &'a IngestState,
     requests: &'a [Arc<Request>],
     /// This was tried before, and the documents were not as what is stored.
     is_retry: bool,
@@ -108,7 +108,7 @@ struct Batch<'a> {
 impl<'a> Batch<'a> {
     async fn begin(&self) -> Result<Transaction, Failure> {
         let organisations: BTreeSet<Uuid> =
-            self.requests.iter().map(|request| request.caller.organisation_id).collect();
+            self.requests.iter().map(|request| request.principal.organisation_id).collect();
         Ok(self.state.database.tenants(organisations).transaction().await?)
     }
 
@@ -120,7 +120,7 @@ impl<'a> Batch<'a> {
         if hold == Hold::AgainstChange && found.held.is_any_pending() {
             return Ok(Step::HoldAlone);
         }
-        for (place, problem) in elsewhere::refusals(tx, &self.open()).await? {
+        for (place, problem) in elsewhere::refusals(tx, &self.unanswered_requests()).await? {
             self.answers.insert(place, Some(Err(problem)));
         }
         let (leases, shares) = self.load(tx, found, leases).await?;
@@ -132,15 +132,15 @@ impl<'a> Batch<'a> {
 
     /// Claims the keys, looks at the access tokens once more, and waits for other processes that write for the same devices.
     async fn claim(&mut self, tx: &Transaction) -> Result<(), Failure> {
-        let scopes: Vec<&Scope> = self.requests.iter().map(|request| &request.scope).collect();
-        let tokens = self.requests.iter().map(|request| request.caller.token()).collect();
+        let scopes: Vec<&IdempotencyScope> = self.requests.iter().map(|request| &request.scope).collect();
+        let tokens = self.requests.iter().map(|request| request.principal.token()).collect();
         let turns = self.requests.iter().flat_map(|request| request.turns()).collect();
         let (claims, valid_tokens) = results::claim(tx, &scopes, tokens, &turns).await?;
         for ((place, request), claim) in self.requests.iter().enumerate().zip(claims) {
-            let answer = if valid_tokens.contains(&request.caller.token()) {
+            let answer = if valid_tokens.contains(&request.principal.token()) {
                 Outcome::of_claim(claim, &request.fingerprint).transpose()
             } else {
-                Some(Err(caller::revoked()))
+                Some(Err(principal::revoked()))
             };
             if answer.is_some() {
                 self.answers.insert(place, answer);
@@ -152,7 +152,8 @@ impl<'a> Batch<'a> {
     /// Takes the right to the documents of the sessions of the requests that are left, in one order, and before the sessions are held:
     /// so does everybody in this process who needs both.
     async fn lease(&self) -> Result<Vec<Lease<'a>>, Failure> {
-        let sessions: BTreeSet<_> = self.open().into_iter().map(|(_, request)| request.session()).collect();
+        let sessions: BTreeSet<_> =
+            self.unanswered_requests().into_iter().map(|(_, request)| request.session()).collect();
         let mut leases = Vec::with_capacity(sessions.len());
         for (organisation_id, session_id) in sessions {
             let lease = self.state.documents.lease(organisation_id, session_id).await;
@@ -168,14 +169,14 @@ impl<'a> Batch<'a> {
         tx: &Transaction,
         leases: &[Lease<'a>],
         hold: Hold,
-    ) -> Result<Option<Findings>, Failure> {
+    ) -> Result<Option<BatchReads>, Failure> {
         let sessions: Vec<(Uuid, Uuid)> = leases.iter().map(Lease::session).collect();
         let tails: Vec<SessionTail> = leases.iter().filter_map(tail).collect();
         if sessions.is_empty() {
             return Ok(None);
         }
         let found = results::hold(tx, &sessions, hold, &tails, self.state.instance_id).await?;
-        for (place, request) in self.open() {
+        for (place, request) in self.unanswered_requests() {
             let session = found.as_ref().and_then(|found| found.held.sessions.get(&request.session()));
             let problem = match session.map(|session| session.status.intake()) {
                 Some(Intake::Accept | Intake::Late) => continue,
@@ -193,9 +194,9 @@ impl<'a> Batch<'a> {
     async fn load(
         &mut self,
         tx: &Transaction,
-        mut found: Findings,
+        mut found: BatchReads,
         leases: Vec<Lease<'a>>,
-    ) -> Result<(Vec<Lease<'a>>, Vec<Share>), Failure> {
+    ) -> Result<(Vec<Lease<'a>>, Vec<SessionBatch>), Failure> {
         let mut work = self.work(tx).await?;
         let (mut taken, mut shares) = (Vec::new(), Vec::new());
         let mut read_bytes = 0;
@@ -214,7 +215,7 @@ impl<'a> Batch<'a> {
                 self.answers.extend(work.iter().map(|work| (work.place, None)));
                 continue;
             }
-            let mut share = Share {
+            let mut share = SessionBatch {
                 session: *session,
                 received_at: found.held.at,
                 unseen: found.unseen.remove(&session.id).unwrap_or_default(),
@@ -238,23 +239,23 @@ impl<'a> Batch<'a> {
 
     /// What is to be merged, by session. An operation that was applied before and that the document does not know belongs to
     /// late work; that is so rare that it is looked into only after the database has refused the request.
-    async fn work(&self, tx: &Transaction) -> Result<HashMap<(Uuid, Uuid), Vec<Work>>, Failure> {
-        let mut by_session: HashMap<_, Vec<Work>> = HashMap::new();
-        for (place, request) in self.open() {
+    async fn work(&self, tx: &Transaction) -> Result<HashMap<(Uuid, Uuid), Vec<RequestToMerge>>, Failure> {
+        let mut by_session: HashMap<_, Vec<RequestToMerge>> = HashMap::new();
+        for (place, request) in self.unanswered_requests() {
             let (organisation_id, session_id) = request.session();
-            let (submission, remainder) = if self.is_retry {
-                Remainder::without_late(tx, organisation_id, session_id, &request.submission).await?
+            let (submission, selection) = if self.is_retry {
+                EntrySelection::without_late(tx, organisation_id, session_id, &request.submission).await?
             } else {
-                Remainder::all(&request.submission)
+                EntrySelection::all(&request.submission)
             };
-            let work = Work { place, request: Arc::clone(request), submission, remainder };
+            let work = RequestToMerge { place, request: Arc::clone(request), submission, selection };
             by_session.entry(request.session()).or_default().push(work);
         }
         Ok(by_session)
     }
 
     /// Merges all of it on a thread for such work.
-    async fn merge(&self, shares: Vec<Share>) -> Result<Vec<Merged>, Failure> {
+    async fn merge(&self, shares: Vec<SessionBatch>) -> Result<Vec<Merged>, Failure> {
         let context = Context {
             limits: self.state.limits.clone(),
             instance_id: self.state.instance_id,
@@ -288,7 +289,7 @@ impl<'a> Batch<'a> {
         let answer_days = self.state.settings.idempotency.days;
         let relied_on: Vec<Reliance> = merged.iter().map(Merged::reliance).collect();
         let visits = self.state.visits.unnoted(visits);
-        let left = Yield {
+        let left = BatchWrites {
             activated: &activated,
             arrivals,
             relied_on: &relied_on,
@@ -319,7 +320,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The requests that are left.
-    fn open(&self) -> Vec<(usize, &'a Arc<Request>)> {
+    fn unanswered_requests(&self) -> Vec<(usize, &'a Arc<Request>)> {
         let is_open = |(place, _): &(usize, _)| !self.answers.contains_key(place);
         self.requests.iter().enumerate().filter(is_open).collect()
     }

@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use firemode_domain::document::{Entry, Limits, Refusal, split_changes};
 use firemode_domain::input::{AsSent, At, Faults, Input as _};
 use firemode_storage::documents::Submission;
-use firemode_web::shapes::ResultsBody;
+use firemode_web::wire::ResultsBody;
 use firemode_web::{Problem, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;

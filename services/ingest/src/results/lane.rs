@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 
 use super::batch::{self, Failure};
 use super::queue::{Lanes, Queued, Request};
-use crate::state::State;
+use crate::state::IngestState;
 
 /// After a batch of this many requests more of them are under way: waiting a little for those makes the next batch larger, and a
 /// batch costs the database nearly as much with few requests as with many.
@@ -24,7 +24,7 @@ const POSTPONED_REQUESTS_MAX: usize = 8;
 
 impl Lanes {
     /// Works until the queue is gone.
-    pub(crate) fn run(self, state: &web::Data<State>) {
+    pub(crate) fn run(self, state: &web::Data<IngestState>) {
         for end in self.0 {
             actix_web::rt::spawn(run(end, state.clone()));
         }
@@ -32,7 +32,7 @@ impl Lanes {
 }
 
 /// Stores batches until the queue is gone.
-async fn run(mut waiting: mpsc::Receiver<Queued>, state: web::Data<State>) {
+async fn run(mut waiting: mpsc::Receiver<Queued>, state: web::Data<IngestState>) {
     let mut last_batch = 0;
     while let Some(first) = waiting.recv().await {
         if last_batch >= BUSY_BATCH_REQUESTS_MIN {
@@ -83,7 +83,7 @@ struct Part {
 }
 
 /// Answers every request. Where one of them makes the batch fail, the batch is halved until that one stands alone.
-async fn settle(batch: Vec<Queued>, state: web::Data<State>) {
+async fn settle(batch: Vec<Queued>, state: web::Data<IngestState>) {
     let mut parts = vec![Part { queued: batch, is_retry: false }];
     while let Some(mut part) = parts.pop() {
         let requests: Vec<Arc<Request>> =

@@ -13,22 +13,22 @@ use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, Reliance, 
 use firemode_storage::documents::{Extent, Lineage, ServerActors, Submission, WarmSession};
 use firemode_storage::sessions::HeldSession;
 use firemode_storage::{StorageError, Transaction};
-use firemode_web::shapes::ResultsAnswer;
+use firemode_web::wire::ResultsAnswer;
 use firemode_web::{Outcome, Problem};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::answer::{Interest, View};
+use super::answer::{AnswerFilter, View};
 use super::batch::Failure;
+use super::entry_selection::EntrySelection;
 use super::queue::Request;
 use super::refusal::problem_of;
-use super::remainder::Remainder;
 
 /// Hashes that the audit log names for one request; it always tells how many there are.
 const AUDITED_HASHES_MAX: usize = 100;
 
 /// What a batch has for one session.
-pub(super) struct Share {
+pub(super) struct SessionBatch {
     pub(super) session: HeldSession,
     /// When what it brings counts as received.
     pub(super) received_at: OffsetDateTime,
@@ -41,19 +41,19 @@ pub(super) struct Share {
     pub(super) read_up_to: ReadUpTo,
     /// Hashes of late changes that are stored and stay off the record.
     pub(super) apart: Vec<Vec<u8>>,
-    pub(super) work: Vec<Work>,
+    pub(super) work: Vec<RequestToMerge>,
     /// Changes that the answers take for stored, and those that the batch brings itself.
     pub(super) relied_on: BTreeSet<ChangeHash>,
     pub(super) brought: HashSet<ChangeHash>,
 }
 
 /// One request, or what is left of it.
-pub(super) struct Work {
+pub(super) struct RequestToMerge {
     /// Its place in the batch.
     pub(super) place: usize,
     pub(super) request: Arc<Request>,
     pub(super) submission: Submission,
-    pub(super) remainder: Remainder,
+    pub(super) selection: EntrySelection,
 }
 
 /// What is the same for all of a batch.
@@ -72,17 +72,17 @@ pub(super) struct Merged {
     /// The session waited for its first result, and this is it.
     pub(super) is_activated: bool,
     /// By place in the batch. Nothing for a request that has to be looked into and stored later.
-    pub(super) taken: Vec<(usize, Option<Result<Taken, Problem>>)>,
+    pub(super) taken: Vec<(usize, Option<Result<RequestWrites, Problem>>)>,
 }
 
 /// What one request comes to.
-pub(super) struct Taken {
+pub(super) struct RequestWrites {
     pub(super) arrivals: Vec<Arrival>,
     pub(super) event: Option<AuditEvent>,
     pub(super) outcome: Outcome,
 }
 
-impl Share {
+impl SessionBatch {
     fn is_late(&self) -> bool {
         self.session.status.intake() == Intake::Late
     }
@@ -125,9 +125,9 @@ impl Share {
         let mut taken = Vec::with_capacity(prepared.len());
         for (place, prepared) in prepared {
             let of_request = match prepared {
-                Verdict::Postponed => None,
-                Verdict::Refused(problem) => Some(Err(problem)),
-                Verdict::Accepted(accepted) => {
+                RequestVerdict::Postponed => None,
+                RequestVerdict::Refused(problem) => Some(Err(problem)),
+                RequestVerdict::Accepted(accepted) => {
                     let is_first = !is_activated && self.session.status == SessionStatus::Pending;
                     let activates = is_first && !accepted.request.submission.entries.is_empty();
                     is_activated |= activates;
@@ -141,34 +141,43 @@ impl Share {
         Ok(Merged { session, documents, relied_on, is_activated, taken })
     }
 
-    fn prepare(&mut self, work: Work, is_late: bool, context: &Context) -> Result<Verdict, Failure> {
-        let Work { request, submission, remainder, .. } = work;
+    fn prepare(
+        &mut self,
+        work: RequestToMerge,
+        is_late: bool,
+        context: &Context,
+    ) -> Result<RequestVerdict, Failure> {
+        let RequestToMerge { request, submission, selection, .. } = work;
         let document = if is_late { &mut self.documents.with_late } else { &mut self.documents.record };
         let prepared = match document.prepare(submission, &context.limits, &self.actors) {
             Ok(prepared) => prepared,
             Err(refusal) => {
-                let problem = problem_of(&refusal, |index| remainder.position_of(index));
+                let problem = problem_of(&refusal, |index| selection.position_of(index));
                 let is_behind = matches!(refusal, Refusal::UnusableDeviceActor { .. });
-                return if is_behind { Err(Failure::Behind(problem)) } else { Ok(Verdict::Refused(problem)) };
+                return if is_behind {
+                    Err(Failure::Behind(problem))
+                } else {
+                    Ok(RequestVerdict::Refused(problem))
+                };
             }
         };
         if !prepared.strangers.is_empty() {
             let mut strangers = prepared.strangers.clone();
-            strangers.iter_mut().for_each(|stranger| stranger.index = remainder.position_of(stranger.index));
+            strangers.iter_mut().for_each(|stranger| stranger.index = selection.position_of(stranger.index));
             if request.strangers.set(strangers).is_ok() {
-                return Ok(Verdict::Postponed);
+                return Ok(RequestVerdict::Postponed);
             }
         }
         let rows = match rows(&prepared) {
             Ok(rows) => rows,
-            Err(problem) => return Ok(Verdict::Refused(problem)),
+            Err(problem) => return Ok(RequestVerdict::Refused(problem)),
         };
         let apart: &[Vec<u8>] = if is_late { &[] } else { &self.apart };
         document.adopt(&prepared, self.received_at, apart);
         self.relied_on.extend(&prepared.relied_on);
         self.brought.extend(prepared.changes.iter().map(|change| change.hash));
-        let late_operations = remainder.late;
-        Ok(Verdict::Accepted(Box::new(Accepted { request, prepared, rows, late_operations })))
+        let late_operations = selection.late;
+        Ok(RequestVerdict::Accepted(Box::new(Accepted { request, prepared, rows, late_operations })))
     }
 
     fn answer(
@@ -177,10 +186,10 @@ impl Share {
         view: &View,
         activates: bool,
         context: &Context,
-    ) -> Result<Taken, Problem> {
+    ) -> Result<RequestWrites, Problem> {
         let Accepted { request, prepared, rows, late_operations } = accepted;
-        let interest = Interest::of(&prepared, request.submission.seen.as_ref());
-        let seen = interest.look(self.documents.record.document(), view);
+        let filter = AnswerFilter::of(&prepared, request.submission.seen.as_ref());
+        let seen = filter.apply(self.documents.record.document(), view);
         let is_late = self.is_late();
         let mut answer = if is_late {
             seen.late_answer(self.session.id, &prepared)
@@ -193,11 +202,11 @@ impl Share {
             answer.receipt = Some(context.receipt(&request, &prepared, standings, &answer)?);
         }
         let (organisation_id, session_id) = self.session.key();
-        let user_id = request.caller.user_id;
+        let user_id = request.principal.user_id;
         let origin = Origin { organisation_id, session_id, user_id, instance_id: context.instance_id };
         let event = (!rows.is_empty()).then(|| event(&request, &prepared, &answer, activates));
         let arrivals = rows.into_iter().map(|change| Arrival { origin, change, is_late }).collect();
-        Ok(Taken { arrivals, event, outcome: Outcome::new(StatusCode::OK, &answer)? })
+        Ok(RequestWrites { arrivals, event, outcome: Outcome::new(StatusCode::OK, &answer)? })
     }
 }
 
@@ -249,7 +258,7 @@ fn standings(record: &SessionDocument, view: &View, prepared: &Prepared) -> Chan
 }
 
 /// What is to become of a request.
-enum Verdict {
+enum RequestVerdict {
     /// It is stored.
     Accepted(Box<Accepted>),
     Refused(Problem),
@@ -278,7 +287,7 @@ fn event(request: &Request, prepared: &Prepared, answer: &ResultsAnswer, is_acti
         "made_session_active": is_activated,
     });
     let resource = ("session", Some(request.session_id.to_string()));
-    request.caller.event("results.accept", resource, AuditStatus::Success, after)
+    request.principal.event("results.accept", resource, AuditStatus::Success, after)
 }
 
 /// The rows of prepared changes. Ids of operations stand with their device's last change; they are unique by user and device.

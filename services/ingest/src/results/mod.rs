@@ -4,53 +4,58 @@ mod answer;
 mod batch;
 mod decode;
 mod elsewhere;
+mod entry_selection;
 mod lane;
 mod merge;
 pub(crate) mod queue;
 mod refusal;
-mod remainder;
 
 use std::sync::OnceLock;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use firemode_web::{Key, Problem};
+use firemode_web::{IdempotencyKey, Problem};
 use uuid::Uuid;
 
 use self::decode::{Decoded, Form};
 use self::queue::Request;
-use crate::caller::Caller;
-use crate::state::State;
+use crate::principal::Principal;
+use crate::state::IngestState;
 
 /// A body of this size is read at once: handing it to another thread would take longer.
 const READ_AT_ONCE_BYTES_MAX: usize = 16 << 10;
 
 /// Takes results of a session.
 pub(crate) async fn submit(
-    caller: Caller,
-    key: Key,
+    principal: Principal,
+    key: IdempotencyKey,
     session_id: web::Path<Uuid>,
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<IngestState>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     use actix_web::HttpMessage as _;
     let form = Form::of(request.content_type())?;
     let byte_count = body.len();
-    let decoded = decode(form, body, caller.user_id, &state).await?;
+    let decoded = decode(form, body, principal.user_id, &state).await?;
     let key = key.or_from_body(decoded.idempotency_key.as_deref())?;
     let answer = state.queue.push(Request {
-        scope: key.required_scope(caller.organisation_id, caller.user_id)?,
+        scope: key.required_scope(principal.organisation_id, principal.user_id)?,
         session_id: *session_id,
         fingerprint: decoded.fingerprint,
         submission: decoded.submission,
         strangers: OnceLock::new(),
         byte_count,
-        caller,
+        principal,
     })?;
     Ok(answer.await.map_err(Problem::internal)??.respond())
 }
 
-async fn decode(form: Form, body: web::Bytes, user_id: Uuid, state: &State) -> Result<Decoded, Problem> {
+async fn decode(
+    form: Form,
+    body: web::Bytes,
+    user_id: Uuid,
+    state: &IngestState,
+) -> Result<Decoded, Problem> {
     if body.len() <= READ_AT_ONCE_BYTES_MAX {
         return decode::decode(form, &body, user_id, &state.limits);
     }

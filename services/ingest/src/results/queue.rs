@@ -8,14 +8,14 @@ use firemode_domain::document::{Entry, Stranger};
 use firemode_runtime::settings::ResultsSettings;
 use firemode_storage::changes::Turn;
 use firemode_storage::documents::Submission;
-use firemode_storage::idempotency::Scope;
+use firemode_storage::idempotency::IdempotencyScope;
 use firemode_storage::recent_sessions::Visit;
 use firemode_web::{Outcome, Problem};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::Span;
 use uuid::Uuid;
 
-use crate::caller::Caller;
+use crate::principal::Principal;
 
 /// What a request comes to.
 pub(super) type Answer = Result<Outcome, Problem>;
@@ -23,9 +23,9 @@ pub(super) type Answer = Result<Outcome, Problem>;
 /// A decoded request that asks to be stored.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) caller: Caller,
+    pub(super) principal: Principal,
     pub(super) session_id: Uuid,
-    pub(super) scope: Scope,
+    pub(super) scope: IdempotencyScope,
     pub(super) fingerprint: [u8; 32],
     pub(super) submission: Submission,
     /// What its changes wait for that its session does not have, by their places in the request. Set when that is first noticed: before
@@ -54,7 +54,7 @@ pub(crate) struct Queue {
     requests: Arc<Semaphore>,
     requests_max: usize,
     bytes: Arc<Semaphore>,
-    keys_in_use: Arc<Mutex<HashSet<Scope>>>,
+    keys_in_use: Arc<Mutex<HashSet<IdempotencyScope>>>,
 }
 
 /// The lanes' ends of the queue, to be run.
@@ -70,20 +70,20 @@ struct Room {
 /// A key that a request of this process works under.
 #[derive(Debug)]
 struct KeyInUse {
-    all: Arc<Mutex<HashSet<Scope>>>,
-    scope: Scope,
+    all: Arc<Mutex<HashSet<IdempotencyScope>>>,
+    scope: IdempotencyScope,
 }
 
 impl Request {
     /// Whose it is, and for which session.
     pub(super) fn visit(&self) -> Visit {
         let (organisation_id, session_id) = self.session();
-        Visit { organisation_id, user_id: self.caller.user_id, session_id }
+        Visit { organisation_id, user_id: self.principal.user_id, session_id }
     }
 
     /// Organisation and session.
     pub(super) fn session(&self) -> (Uuid, Uuid) {
-        (self.caller.organisation_id, self.session_id)
+        (self.principal.organisation_id, self.session_id)
     }
 }
 
@@ -93,7 +93,7 @@ impl Request {
         let entries = self.submission.entries.iter();
         entries.filter_map(|entry| match entry {
             Entry::Operation(operation) => {
-                Some(Turn::of(self.session_id, self.caller.user_id, &operation.actor_id))
+                Some(Turn::of(self.session_id, self.principal.user_id, &operation.actor_id))
             }
             Entry::Change(_) => None,
         })
@@ -163,7 +163,7 @@ impl Queued {
 }
 
 impl KeyInUse {
-    fn claim(all: &Arc<Mutex<HashSet<Scope>>>, scope: &Scope) -> Option<Self> {
+    fn claim(all: &Arc<Mutex<HashSet<IdempotencyScope>>>, scope: &IdempotencyScope) -> Option<Self> {
         let is_new = lock(all).insert(scope.clone());
         is_new.then(|| Self { all: Arc::clone(all), scope: scope.clone() })
     }
@@ -175,7 +175,7 @@ impl Drop for KeyInUse {
     }
 }
 
-fn lock(all: &Mutex<HashSet<Scope>>) -> MutexGuard<'_, HashSet<Scope>> {
+fn lock(all: &Mutex<HashSet<IdempotencyScope>>) -> MutexGuard<'_, HashSet<IdempotencyScope>> {
     all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

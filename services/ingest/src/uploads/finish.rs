@@ -4,15 +4,15 @@ use firemode_storage::evidence_store::StoredBytes;
 use firemode_storage::evidence_uploads::{self, ResumableUpload};
 use firemode_storage::{StorageError, Transaction};
 use firemode_web::Problem;
-use firemode_web::shapes::EvidenceFields;
+use firemode_web::wire::EvidenceFields;
 use futures_util::TryStreamExt as _;
 
 use super::{conflict, fields_of, no_such_upload};
-use crate::caller::Caller;
 use crate::evidence::incoming::{begin, discard, remove};
 use crate::evidence::keep::{Keeping, check};
 use crate::evidence::sniff;
-use crate::state::State;
+use crate::principal::Principal;
+use crate::state::IngestState;
 
 /// The whole file, in one place.
 struct Assembled {
@@ -23,27 +23,27 @@ struct Assembled {
 /// Makes an upload a piece of evidence: with the last of its bytes, which become part of it in the same transaction. So an
 /// upload whose offset is its length has become evidence, whatever is killed.
 pub(super) async fn upload(
-    state: &State,
-    caller: &Caller,
+    state: &IngestState,
+    principal: &Principal,
     mut upload: ResumableUpload,
     last: Vec<StoredBytes>,
     head: Vec<u8>,
 ) -> Result<ResumableUpload, Problem> {
     let fields = fields_of(upload.fields.clone())?;
     let last_keys: Vec<String> = last.iter().map(|part| part.key.clone()).collect();
-    let assembled = assemble(state, caller, &upload, last, head).await;
+    let assembled = assemble(state, principal, &upload, last, head).await;
     let result = match assembled {
-        Ok(assembled) => keep(state, caller, &upload, &fields, assembled, &last_keys).await,
+        Ok(assembled) => keep(state, principal, &upload, &fields, assembled, &last_keys).await,
         Err(problem) => Err(problem),
     };
     match result {
         Ok((answer, unused)) => {
-            remove(state, caller.organisation_id, &unused).await;
+            remove(state, principal.organisation_id, &unused).await;
             upload.offset_bytes = upload.length_bytes;
             upload.answer = Some(answer);
             Ok(upload)
         }
-        Err(problem) => Err(refused(state, caller, &upload, problem).await?),
+        Err(problem) => Err(refused(state, principal, &upload, problem).await?),
     }
 }
 
@@ -52,26 +52,26 @@ pub(super) async fn upload(
 /// After a wrong hash, or where its evidence id stands for something else by now, nothing of the upload is of use: it is removed, and
 /// the client begins anew.
 async fn refused(
-    state: &State,
-    caller: &Caller,
+    state: &IngestState,
+    principal: &Principal,
     upload: &ResumableUpload,
     problem: Problem,
 ) -> Result<Problem, Problem> {
-    let tx = state.database.tenant(caller.organisation_id).transaction().await?;
+    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
     // Held, so that nobody goes on with what is about to be removed.
-    check_offset(&tx, caller, upload).await?;
+    check_offset(&tx, principal, upload).await?;
     if ["FIRE-422-HASH-MISMATCH", "FIRE-409-EXISTS"].contains(&problem.error_code().as_str()) {
-        let parts = evidence_uploads::remove(&tx, caller.organisation_id, upload.id).await?;
+        let parts = evidence_uploads::remove(&tx, principal.organisation_id, upload.id).await?;
         tx.commit().await?;
-        remove(state, caller.organisation_id, &parts).await;
+        remove(state, principal.organisation_id, &parts).await;
     }
     Ok(problem)
 }
 
 /// Copies the parts to one place, hashing them on the way. A file that came in one part is there already.
 async fn assemble(
-    state: &State,
-    caller: &Caller,
+    state: &IngestState,
+    principal: &Principal,
     upload: &ResumableUpload,
     mut last: Vec<StoredBytes>,
     head: Vec<u8>,
@@ -82,11 +82,11 @@ async fn assemble(
     {
         return Ok(Assembled { bytes, content_type: sniff::media_type(&head) });
     }
-    let tx = state.database.tenant(caller.organisation_id).read().await?;
-    let mut keys = evidence_uploads::parts(&tx, caller.organisation_id, upload.id).await?;
+    let tx = state.database.tenant(principal.organisation_id).read().await?;
+    let mut keys = evidence_uploads::parts(&tx, principal.organisation_id, upload.id).await?;
     drop(tx);
     keys.extend(last.into_iter().map(|part| part.key));
-    let mut whole = begin(state, caller.organisation_id).await?;
+    let mut whole = begin(state, principal.organisation_id).await?;
     let mut head = Vec::with_capacity(sniff::HEAD_BYTES);
     let copied = async {
         for key in &keys {
@@ -100,7 +100,7 @@ async fn assemble(
         Ok::<_, StorageError>(())
     };
     if let Err(error) = copied.await {
-        discard(state, caller.organisation_id, whole).await;
+        discard(state, principal.organisation_id, whole).await;
         return Err(error.into());
     }
     let bytes = whole.complete().await?;
@@ -109,23 +109,23 @@ async fn assemble(
 
 /// Keeps the file. Gives the answer, and what is not needed any more.
 async fn keep(
-    state: &State,
-    caller: &Caller,
+    state: &IngestState,
+    principal: &Principal,
     upload: &ResumableUpload,
     fields: &EvidenceFields,
     Assembled { bytes, content_type }: Assembled,
     last_keys: &[String],
 ) -> Result<(serde_json::Value, Vec<String>), Problem> {
-    let organisation_id = caller.organisation_id;
-    if let Err(problem) = check(state, caller, fields, &bytes.sha256, bytes.size_bytes).await {
+    let organisation_id = principal.organisation_id;
+    if let Err(problem) = check(state, principal, fields, &bytes.sha256, bytes.size_bytes).await {
         remove(state, organisation_id, &[last_keys, std::slice::from_ref(&bytes.key)].concat()).await;
         return Err(problem);
     }
     let mut unused: Vec<String> = last_keys.iter().filter(|key| **key != bytes.key).cloned().collect();
-    let keeping = Keeping { state, caller, fields, bytes: &bytes, content_type };
+    let keeping = Keeping { state, principal, fields, bytes: &bytes, content_type };
     let outcome = keeping
         .commit(None, &[], async |tx, answer| {
-            check_offset(tx, caller, upload).await?;
+            check_offset(tx, principal, upload).await?;
             let answer = serde_json::to_value(answer).map_err(Problem::internal)?;
             unused.extend(evidence_uploads::finish(tx, organisation_id, upload.id, &answer).await?);
             Ok(())
@@ -135,8 +135,12 @@ async fn keep(
 }
 
 /// Another request for the same upload may have been faster.
-async fn check_offset(tx: &Transaction, caller: &Caller, upload: &ResumableUpload) -> Result<(), Problem> {
-    let owner = (caller.organisation_id, caller.user_id);
+async fn check_offset(
+    tx: &Transaction,
+    principal: &Principal,
+    upload: &ResumableUpload,
+) -> Result<(), Problem> {
+    let owner = (principal.organisation_id, principal.user_id);
     let now = evidence_uploads::find_to_change(tx, owner, upload.id).await?.ok_or_else(no_such_upload)?;
     if now.offset_bytes == upload.offset_bytes { Ok(()) } else { Err(conflict(now.offset_bytes)) }
 }

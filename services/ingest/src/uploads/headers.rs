@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firemode_domain::input::{At, Faults, Input, Line, Members, Metadata};
 use firemode_web::Problem;
-use firemode_web::shapes::EvidenceFields;
 use firemode_web::tus::{
     CONTENT_TYPE_OF_CHUNKS, TUS_RESUMABLE, UPLOAD_CHECKSUM, UPLOAD_LENGTH, UPLOAD_METADATA, UPLOAD_OFFSET,
     VERSION,
 };
+use firemode_web::wire::EvidenceFields;
 
 use crate::evidence::fields;
 

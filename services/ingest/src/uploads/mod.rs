@@ -13,28 +13,28 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use firemode_domain::audit::AuditStatus;
 use firemode_storage::audit;
 use firemode_storage::evidence_uploads::{self, ResumableUpload};
-use firemode_web::shapes::UploadAnswer;
 use firemode_web::tus::{
     EVIDENCE_ID, EVIDENCE_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET, VERSION,
 };
-use firemode_web::{Key, Outcome, Problem, catalogue, run_once};
+use firemode_web::wire::UploadAnswer;
+use firemode_web::{IdempotencyKey, Outcome, Problem, catalogue, run_once};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::caller::Caller;
 use crate::detached;
 use crate::evidence::form::too_large;
 use crate::evidence::{again, incoming};
-use crate::state::State;
+use crate::principal::Principal;
+use crate::state::IngestState;
 
 /// Opens an upload.
 pub(crate) async fn create(
-    caller: Caller,
-    key: Key,
+    principal: Principal,
+    key: IdempotencyKey,
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<IngestState>,
 ) -> Result<HttpResponse, Problem> {
     headers::check_version(&request)?;
     let length = headers::length(&request)?;
@@ -47,11 +47,11 @@ pub(crate) async fn create(
     let fields = headers::fields(&request)?;
     let fields_json = serde_json::to_value(&fields).map_err(Problem::internal)?;
     let fingerprint: [u8; 32] = Sha256::digest(format!("{length} {fields_json}")).into();
-    let (owner, settings) = ((caller.organisation_id, caller.user_id), &state.settings);
-    let scope = key.scope(caller.organisation_id, caller.user_id);
-    let outcome = run_once(state.database.tenant(caller.organisation_id), scope, &fingerprint, settings.idempotency.days, async |tx| {
-        again::check(tx, caller.organisation_id, &fields).await?;
-        caller.check_token(tx).await?;
+    let (owner, settings) = ((principal.organisation_id, principal.user_id), &state.settings);
+    let scope = key.scope(principal.organisation_id, principal.user_id);
+    let outcome = run_once(state.database.tenant(principal.organisation_id), scope, &fingerprint, settings.idempotency.days, async |tx| {
+        again::check(tx, principal.organisation_id, &fields).await?;
+        principal.check_token(tx).await?;
         let (hours, open_max) = (settings.evidence.upload_hours_max, settings.evidence.uploads_open_max);
         let upload = evidence_uploads::insert(tx, owner, &fields_json, length, hours, open_max).await?;
         let upload = upload.ok_or_else(|| {
@@ -62,7 +62,7 @@ pub(crate) async fn create(
         })?;
         let after = json!({"session_id": fields.session_id, "length_bytes": length});
         let resource = ("evidence_upload", Some(upload.id.to_string()));
-        let event = caller.event("evidence.upload_begin", resource, AuditStatus::Success, after);
+        let event = principal.event("evidence.upload_begin", resource, AuditStatus::Success, after);
         audit::record(tx, &[event]).await?;
         Outcome::new(StatusCode::CREATED, &answer(upload))
     })
@@ -80,11 +80,11 @@ pub(crate) async fn create(
 
 /// Tells how far an upload is.
 pub(crate) async fn show(
-    caller: Caller,
+    principal: Principal,
     id: web::Path<Uuid>,
-    state: web::Data<State>,
+    state: web::Data<IngestState>,
 ) -> Result<HttpResponse, Problem> {
-    let upload = find(&state, &caller, *id).await?;
+    let upload = find(&state, &principal, *id).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     describe(&mut response, &upload);
@@ -93,19 +93,19 @@ pub(crate) async fn show(
 
 /// Takes a chunk.
 pub(crate) async fn append(
-    caller: Caller,
+    principal: Principal,
     id: web::Path<Uuid>,
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<IngestState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     headers::check_version(&request)?;
     headers::check_chunk_type(&request)?;
     let offset = headers::offset(&request)?;
     let checksum = headers::checksum(&request)?;
-    let upload = find(&state, &caller, *id).await?;
-    let work = async move { receive::chunk(&state, &caller, upload, offset, checksum, payload).await };
-    let upload = detached::to_the_end(work).await?;
+    let upload = find(&state, &principal, *id).await?;
+    let work = async move { receive::chunk(&state, &principal, upload, offset, checksum, payload).await };
+    let upload = detached::run_to_completion(work).await?;
     let mut response = HttpResponse::NoContent();
     describe(&mut response, &upload);
     Ok(response.finish())
@@ -113,21 +113,21 @@ pub(crate) async fn append(
 
 /// Ends an upload and removes what there is of it. What it has become, if it was complete, stays.
 pub(crate) async fn terminate(
-    caller: Caller,
+    principal: Principal,
     id: web::Path<Uuid>,
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<IngestState>,
 ) -> Result<HttpResponse, Problem> {
     headers::check_version(&request)?;
-    let work = async move { remove(&state, &caller, *id).await };
-    detached::to_the_end(work).await?;
+    let work = async move { remove(&state, &principal, *id).await };
+    detached::run_to_completion(work).await?;
     Ok(HttpResponse::NoContent().insert_header((TUS_RESUMABLE, VERSION)).finish())
 }
 
-async fn remove(state: &State, caller: &Caller, id: Uuid) -> Result<(), Problem> {
-    let organisation_id = caller.organisation_id;
+async fn remove(state: &IngestState, principal: &Principal, id: Uuid) -> Result<(), Problem> {
+    let organisation_id = principal.organisation_id;
     let tx = state.database.tenant(organisation_id).transaction().await?;
-    let upload = evidence_uploads::find_to_change(&tx, (organisation_id, caller.user_id), id).await?;
+    let upload = evidence_uploads::find_to_change(&tx, (organisation_id, principal.user_id), id).await?;
     upload.ok_or_else(no_such_upload)?;
     let parts = evidence_uploads::remove(&tx, organisation_id, id).await?;
     tx.commit().await?;
@@ -135,9 +135,9 @@ async fn remove(state: &State, caller: &Caller, id: Uuid) -> Result<(), Problem>
     Ok(())
 }
 
-async fn find(state: &State, caller: &Caller, id: Uuid) -> Result<ResumableUpload, Problem> {
-    let tx = state.database.tenant(caller.organisation_id).read().await?;
-    let upload = evidence_uploads::find(&tx, (caller.organisation_id, caller.user_id), id).await?;
+async fn find(state: &IngestState, principal: &Principal, id: Uuid) -> Result<ResumableUpload, Problem> {
+    let tx = state.database.tenant(principal.organisation_id).read().await?;
+    let upload = evidence_uploads::find(&tx, (principal.organisation_id, principal.user_id), id).await?;
     upload.ok_or_else(no_such_upload)
 }
 
@@ -177,6 +177,6 @@ fn http_date(time: OffsetDateTime) -> String {
 }
 
 /// The fields of an upload, as they were sent.
-fn fields_of(fields: Value) -> Result<firemode_web::shapes::EvidenceFields, Problem> {
+fn fields_of(fields: Value) -> Result<firemode_web::wire::EvidenceFields, Problem> {
     serde_json::from_value(fields).map_err(Problem::internal)
 }

@@ -11,10 +11,10 @@ use futures_util::StreamExt as _;
 
 use super::headers::Checksum;
 use super::{conflict, finish, no_such_upload};
-use crate::caller::Caller;
 use crate::evidence::incoming::{begin, claim, discard, remove};
 use crate::evidence::sniff;
-use crate::state::State;
+use crate::principal::Principal;
+use crate::state::IngestState;
 
 /// A chunk without a checksum becomes durable in parts of about this size, so that a break costs no more.
 const PART_BYTES: u64 = 8 << 20;
@@ -24,8 +24,8 @@ const PARTS_MAX: i32 = 10_000;
 
 /// Takes a chunk: all of it, or what arrives before the connection breaks. Gives the upload as it is then.
 pub(super) async fn chunk(
-    state: &State,
-    caller: &Caller,
+    state: &IngestState,
+    principal: &Principal,
     upload: ResumableUpload,
     offset: u64,
     checksum: Option<Checksum>,
@@ -42,7 +42,7 @@ pub(super) async fn chunk(
         return Err(Problem::of(catalogue::PARTS, detail));
     }
     let mut chunk =
-        Chunk { state, caller, upload, checksum, current: None, whole: Vec::new(), head: Vec::new() };
+        Chunk { state, principal, upload, checksum, current: None, whole: Vec::new(), head: Vec::new() };
     match chunk.read(payload).await {
         Ok(()) => chunk.settle().await,
         Err(problem) => {
@@ -54,8 +54,8 @@ pub(super) async fn chunk(
 
 /// A chunk on its way.
 struct Chunk<'a> {
-    state: &'a State,
-    caller: &'a Caller,
+    state: &'a IngestState,
+    principal: &'a Principal,
     /// As the database has it.
     upload: ResumableUpload,
     checksum: Option<Checksum>,
@@ -99,7 +99,7 @@ impl Chunk<'_> {
         }
         let mut current = match self.current.take() {
             Some(current) => current,
-            None => begin(self.state, self.caller.organisation_id).await?,
+            None => begin(self.state, self.principal.organisation_id).await?,
         };
         let written = current.write(bytes).await;
         let is_part = current.size_bytes() >= PART_BYTES;
@@ -139,7 +139,7 @@ impl Chunk<'_> {
         self.complete_current().await?;
         if is_last {
             let (whole, head) = (std::mem::take(&mut self.whole), std::mem::take(&mut self.head));
-            return finish::upload(self.state, self.caller, self.upload, whole, head).await;
+            return finish::upload(self.state, self.principal, self.upload, whole, head).await;
         }
         if !self.whole.is_empty()
             && let Err(problem) = self.append().await
@@ -152,7 +152,7 @@ impl Chunk<'_> {
 
     /// Makes what is in the store part of the upload, in one transaction.
     async fn append(&mut self) -> Result<(), Problem> {
-        let tx = self.state.database.tenant(self.caller.organisation_id).transaction().await?;
+        let tx = self.state.database.tenant(self.principal.organisation_id).transaction().await?;
         let after = self.append_in(&tx).await?;
         // Whether this commits or not: if it does not, nobody refers to the bytes, and the sweeper knows them.
         self.whole.clear();
@@ -162,9 +162,9 @@ impl Chunk<'_> {
     }
 
     async fn append_in(&self, tx: &Transaction) -> Result<ResumableUpload, Problem> {
-        let (organisation_id, id) = (self.caller.organisation_id, self.upload.id);
-        let owner = (organisation_id, self.caller.user_id);
-        self.caller.check_token(tx).await?;
+        let (organisation_id, id) = (self.principal.organisation_id, self.upload.id);
+        let owner = (organisation_id, self.principal.user_id);
+        self.principal.check_token(tx).await?;
         let mut upload = evidence_uploads::find_to_change(tx, owner, id).await?.ok_or_else(no_such_upload)?;
         if upload.offset_bytes != self.upload.offset_bytes {
             return Err(conflict(upload.offset_bytes));
@@ -180,9 +180,9 @@ impl Chunk<'_> {
 
     async fn give_up(&mut self) {
         if let Some(current) = self.current.take() {
-            discard(self.state, self.caller.organisation_id, current).await;
+            discard(self.state, self.principal.organisation_id, current).await;
         }
         let keys: Vec<String> = self.whole.drain(..).map(|part| part.key).collect();
-        remove(self.state, self.caller.organisation_id, &keys).await;
+        remove(self.state, self.principal.organisation_id, &keys).await;
     }
 }

@@ -4,7 +4,7 @@ use data_encoding::HEXLOWER;
 use firemode_domain::audit::{AuditEvent, Commitments, OnRecord, Record, leaf_hash};
 use firemode_runtime::settings::Settings;
 use firemode_storage::audit::{self, AuditEntry, AuditRow};
-use firemode_storage::audit_leaves::{self, Leaves, Walk};
+use firemode_storage::audit_leaves::{self, LeafWalk, Leaves};
 use firemode_storage::{StorageError, Transaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ pub async fn each_leaf_with_texts(
     let mut count = 0;
     for organisation_id in organisations(&database, None).await? {
         let tx = database.tenant(organisation_id).read().await?;
-        let mut walk = Walk::new(organisation_id, Leaves::WithTexts);
+        let mut walk = LeafWalk::new(organisation_id, Leaves::WithTexts);
         loop {
             let rows = walk.next(&tx, ROWS_AT_ONCE).await?;
             if rows.is_empty() {
@@ -68,7 +68,7 @@ pub async fn replace_texts(settings: &Settings) -> Result<Replacements, AuditErr
     let mut done = Replacements::default();
     let transaction_id = Uuid::now_v7();
     for organisation_id in organisations(&database, None).await? {
-        let mut walk = Walk::new(organisation_id, Leaves::WithTexts);
+        let mut walk = LeafWalk::new(organisation_id, Leaves::WithTexts);
         loop {
             let tx = database.tenant(organisation_id).transaction().await?;
             let rows = walk.next(&tx, REPLACED_AT_ONCE).await?;

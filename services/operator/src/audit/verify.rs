@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use firemode_domain::audit::AuditEvent;
 use firemode_runtime::settings::Settings;
 use firemode_storage::audit::{AuditEntry, AuditRow};
-use firemode_storage::audit_leaves::{self, BUILDING_ACTS, Leaves, Walk};
+use firemode_storage::audit_leaves::{self, BUILDING_ACTS, LeafWalk, Leaves};
 use firemode_storage::{Database, StorageError};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -63,7 +63,7 @@ async fn verify_one(
     let replaceable_before = audit_leaves::replaceable_before(&tx).await?;
     let (replaced, told) = (Hashes::new(), Hashes::new());
     let mut log = Log { organisation_id, replaceable_before, replaced, told, found };
-    let mut walk = Walk::new(organisation_id, Leaves::All);
+    let mut walk = LeafWalk::new(organisation_id, Leaves::All);
     loop {
         let rows = walk.next(&tx, ROWS_AT_ONCE).await?;
         if rows.is_empty() {

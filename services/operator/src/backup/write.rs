@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use firemode_runtime::data_dir::{self, EmbeddedDatabase};
 use firemode_runtime::settings::Settings;
 use firemode_storage::StorageError;
-use firemode_storage::dump::{Blob, Snapshot};
+use firemode_storage::dump::{Blob, DatabaseDump};
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_supervisor::{SupervisorError, TemporaryPostgres};
 use futures_util::TryStreamExt as _;
@@ -69,7 +69,7 @@ fn draft(file: &Path) -> PathBuf {
 
 async fn write_draft(settings: &Settings, draft: &Path) -> Result<Contents, BackupError> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft).map_err(at(draft))?;
-    let snapshot = Snapshot::open(settings).await?;
+    let snapshot = DatabaseDump::open(settings).await?;
     let now = OffsetDateTime::now_utc();
     let manifest = Manifest {
         format: FORMAT,

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Settings;
 use super::secret::{SecretKeys, secrets};
-use super::validate::Problems;
+use super::validate::SettingProblems;
 
 /// Words that mark a secret as an example that somebody copied.
 const PLACEHOLDERS: &[&str] =
@@ -27,9 +27,9 @@ const INTERNAL_ACCEPTED: &str = "auth.internal_jwt_accepted_keys";
 const PII: &str = "auth.pii_encryption_key";
 const RECEIPTS: &str = "receipts.signing_key";
 
-pub(super) fn problems(settings: &Settings) -> Problems {
+pub(super) fn problems(settings: &Settings) -> SettingProblems {
     let (auth, production) = (&settings.auth, settings.is_production());
-    let mut problems = Problems::new();
+    let mut problems = SettingProblems::new();
     for (name, key) in [(JWT, &auth.jwt_secret_key), (INTERNAL, &auth.internal_jwt_secret_key)] {
         if !key.expose_secret().is_empty() {
             problems.extend(signing_key(name, key, production));

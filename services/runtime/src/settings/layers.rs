@@ -8,7 +8,7 @@ use config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
 
 use super::renamed::{Renamed, rename};
 use super::secret::{HIDDEN, secrets};
-use super::{Environ, Problem, Settings, SettingsError, secret_file};
+use super::{Environ, SettingProblem, Settings, SettingsError, secret_file};
 
 const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 const DEVELOPMENT: &str = include_str!("../../../../config/development.toml");
@@ -54,7 +54,7 @@ pub(super) struct Layers {
     /// Setting → the variable, or the setting's former name, that gave it.
     variables: BTreeMap<&'static str, String>,
     /// Files with secrets that could not be used.
-    problems: Vec<Problem>,
+    problems: Vec<SettingProblem>,
     renamed: Vec<Renamed>,
 }
 
@@ -96,7 +96,7 @@ impl Layers {
             // While no key is being replaced there is none to accept besides, and the file may be there all the same.
             let may_be_empty = key.ends_with("accepted_keys");
             match secret_file::read(&path, may_be_empty) {
-                _ if !is_alone => problems.push(Problem {
+                _ if !is_alone => problems.push(SettingProblem {
                     setting: format!("{key} ({variable})"),
                     message: "is set beside the variable without _FILE; set one of the two".to_owned(),
                 }),
@@ -104,7 +104,9 @@ impl Layers {
                     builder = override_with(builder, key, &value)?;
                     variables.insert(key, variable);
                 }
-                Err(message) => problems.push(Problem { setting: format!("{key} ({variable})"), message }),
+                Err(message) => {
+                    problems.push(SettingProblem { setting: format!("{key} ({variable})"), message })
+                }
             }
         }
         let mut given = builder.build().map_err(one_problem)?;
@@ -125,10 +127,11 @@ impl Layers {
                     format!("'{}' is not {wanted}", self.shown(key, &value.to_string()))
                 }
             };
-            Some(Problem { setting: self.label(key), message })
+            Some(SettingProblem { setting: self.label(key), message })
         });
         let twice = self.renamed.iter().filter_map(Renamed::fault);
-        let problems: Vec<Problem> = self.problems.iter().cloned().chain(twice).chain(mistaken).collect();
+        let problems: Vec<SettingProblem> =
+            self.problems.iter().cloned().chain(twice).chain(mistaken).collect();
         if !problems.is_empty() {
             return Err(SettingsError { problems });
         }
@@ -140,7 +143,7 @@ impl Layers {
     }
 
     /// Settings that are given under a former name.
-    pub(super) fn renamed(&self) -> impl Iterator<Item = Problem> {
+    pub(super) fn renamed(&self) -> impl Iterator<Item = SettingProblem> {
         self.renamed.iter().map(Renamed::warning)
     }
 
@@ -198,10 +201,10 @@ fn secret_files(env: &Environ) -> impl Iterator<Item = SecretFile> {
 }
 
 /// Files with secrets that others than their owner can read or change.
-pub(super) fn open_secret_files(env: &Environ) -> Vec<Problem> {
+pub(super) fn open_secret_files(env: &Environ) -> Vec<SettingProblem> {
     let warn = |file: SecretFile| {
         let message = secret_file::openness(&file.path)?;
-        Some(Problem { setting: format!("{} ({})", file.key, file.variable), message })
+        Some(SettingProblem { setting: format!("{} ({})", file.key, file.variable), message })
     };
     secret_files(env).filter_map(warn).collect()
 }
@@ -268,5 +271,5 @@ fn one_problem(error: config::ConfigError) -> SettingsError {
         }
         error => error.to_string(),
     };
-    SettingsError { problems: vec![Problem { setting: "configuration".to_owned(), message }] }
+    SettingsError { problems: vec![SettingProblem { setting: "configuration".to_owned(), message }] }
 }

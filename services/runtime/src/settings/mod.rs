@@ -29,7 +29,7 @@ pub type Environ = HashMap<String, String>;
 
 /// One thing that is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct SettingProblem {
     /// The setting's name, with the environment variable that gave it where one did: `server.port (PORT)`.
     pub setting: String,
     /// What is wrong and what to do.
@@ -40,7 +40,7 @@ pub struct Problem {
 #[derive(Debug, thiserror::Error)]
 pub struct SettingsError {
     /// All problems, in the order of the settings' names.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<SettingProblem>,
 }
 
 impl fmt::Display for SettingsError {
@@ -80,7 +80,7 @@ impl Settings {
         } else {
             let problems = problems
                 .into_iter()
-                .map(|(key, message)| Problem { setting: layers.label(key), message })
+                .map(|(key, message)| SettingProblem { setting: layers.label(key), message })
                 .collect();
             Err(SettingsError { problems })
         }
@@ -90,7 +90,7 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::load`], without the checks of values.
-    pub fn warnings(env: &Environ) -> Result<Vec<Problem>, SettingsError> {
+    pub fn warnings(env: &Environ) -> Result<Vec<SettingProblem>, SettingsError> {
         let layers = Layers::merge(env)?;
         Ok(layers.renamed().chain(layers::open_secret_files(env)).collect())
     }

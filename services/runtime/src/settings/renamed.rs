@@ -2,7 +2,7 @@
 
 use config::{Config, Map, Value, ValueKind};
 
-use super::Problem;
+use super::SettingProblem;
 
 /// Former names and today's.
 const RENAMED: &[(&str, &str)] = &[("auth.session_days_max", "auth.sign_in_days_max")];
@@ -18,16 +18,16 @@ pub(super) struct Renamed {
 
 impl Renamed {
     /// What stops a start: nobody can say which of two values is meant.
-    pub(super) fn fault(&self) -> Option<Problem> {
-        self.is_given_twice.then(|| Problem {
+    pub(super) fn fault(&self) -> Option<SettingProblem> {
+        self.is_given_twice.then(|| SettingProblem {
             setting: self.former.to_owned(),
             message: format!("is the former name of {}, which is set too; remove this one", self.name),
         })
     }
 
     /// What works for now.
-    pub(super) fn warning(&self) -> Problem {
-        Problem {
+    pub(super) fn warning(&self) -> SettingProblem {
+        SettingProblem {
             setting: self.former.to_owned(),
             message: format!("is called {} now; the former name is still read", self.name),
         }

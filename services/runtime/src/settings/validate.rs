@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use super::keys::{self, is_placeholder};
 use super::{Environ, EvidencePlace, Settings};
 
-pub(super) type Problems = Vec<(&'static str, String)>;
+pub(super) type SettingProblems = Vec<(&'static str, String)>;
 
 /// Room for a few documents of short sessions.
 const WARM_BYTES_MIN: u64 = 64 << 10;
@@ -16,7 +16,7 @@ const WARM_BYTES_MIN: u64 = 64 << 10;
 /// A metrics token opens nothing but figures, but to the whole world.
 const METRICS_TOKEN_BYTES_MIN: usize = 16;
 
-pub(super) fn problems(settings: &Settings, env: &Environ) -> Problems {
+pub(super) fn problems(settings: &Settings, env: &Environ) -> SettingProblems {
     let mut problems = ranges(settings);
     problems.extend(sign_in(settings));
     problems.extend(keys::problems(settings));
@@ -26,7 +26,7 @@ pub(super) fn problems(settings: &Settings, env: &Environ) -> Problems {
     problems
 }
 
-fn sign_in(s: &Settings) -> Problems {
+fn sign_in(s: &Settings) -> SettingProblems {
     let whole = |name, value: i64, min: i64, max: i64| {
         (!(min..=max).contains(&value)).then(|| (name, format!("{value} is outside {min} to {max}")))
     };
@@ -46,7 +46,7 @@ fn sign_in(s: &Settings) -> Problems {
     .collect()
 }
 
-fn ranges(s: &Settings) -> Problems {
+fn ranges(s: &Settings) -> SettingProblems {
     let whole = |name, value: u64, min: u64, max: u64| {
         (!(min..=max).contains(&value)).then(|| (name, format!("{value} is outside {min} to {max}")))
     };
@@ -161,8 +161,8 @@ fn warm_bound(name: &'static str, bytes: u64, process_bytes: u64) -> Option<(&'s
     (!usable).then(|| (name, wrong()))
 }
 
-fn places(s: &Settings, env: &Environ) -> Problems {
-    let mut problems = Problems::new();
+fn places(s: &Settings, env: &Environ) -> SettingProblems {
+    let mut problems = SettingProblems::new();
     let lasting = s.disk_is_durable || !s.is_production();
     if s.uses_embedded_database() && !lasting {
         let message = "is not set, and production does not trust this machine's disk with the embedded database; \
@@ -202,7 +202,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A browser sends an origin as scheme and host alone, and what differs by a slash never matches.
-fn origins(s: &Settings) -> Problems {
+fn origins(s: &Settings) -> SettingProblems {
     let is_origin = |origin: &str| {
         let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
         host.is_some_and(|host| {
@@ -218,8 +218,8 @@ fn origins(s: &Settings) -> Problems {
     wrong.map(told).into_iter().collect()
 }
 
-fn telemetry(s: &Settings) -> Problems {
-    let mut problems = Problems::new();
+fn telemetry(s: &Settings) -> SettingProblems {
+    let mut problems = SettingProblems::new();
     if let Err(error) = EnvFilter::try_new(&s.log.filter) {
         problems.push(("log.filter", error.to_string()));
     }

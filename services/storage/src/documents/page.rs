@@ -103,12 +103,12 @@ impl WarmDocument {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::Snapshot;
+    use crate::pg_snapshot::PgSnapshot;
 
     #[test]
     fn groups_keep_the_order_and_the_bound() {
         let of_megabytes = |megabytes: &[i64], since: Option<&str>| {
-            let since = since.map(|text| ReadUpTo(Snapshot::parse(text).expect("it is PostgreSQL's text")));
+            let since = since.map(|text| ReadUpTo(PgSnapshot::parse(text).expect("it is PostgreSQL's text")));
             let tail = |_| SessionTail {
                 organisation_id: Uuid::nil(),
                 session_id: Uuid::new_v4(),

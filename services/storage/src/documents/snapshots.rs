@@ -1,12 +1,12 @@
 //! Snapshots of long documents: read by whoever meets a session for the first time, and made behind those who read it.
 
-use firemode_domain::document::{RecordedChange, SessionDocument, SnapshotDraft};
+use firemode_domain::document::{DocumentSnapshotDraft, RecordedChange, SessionDocument};
 use uuid::Uuid;
 
 use super::warm::{Extent, WarmDocument, recorded};
 use super::{SessionKey, WarmDocuments};
 use crate::changes::{ReadUpTo, StoredChange};
-use crate::session_snapshots::{self, NewSnapshot, StoredSnapshot};
+use crate::session_snapshots::{self, NewDocumentSnapshot, StoredDocumentSnapshot};
 use crate::{Database, StorageError};
 
 /// Sessions that are noted as due at most. A further one is noted when it is read again.
@@ -28,7 +28,7 @@ impl WarmDocument {
         &mut self,
         rows: Vec<StoredChange>,
         up_to: ReadUpTo,
-        snapshot: &StoredSnapshot,
+        snapshot: &StoredDocumentSnapshot,
     ) -> Result<bool, StorageError> {
         let records = rows.into_iter().map(recorded).collect::<Result<Vec<RecordedChange>, _>>()?;
         let restored = snapshot.bytes.as_ref().and_then(|bytes| SessionDocument::restored(bytes, records));
@@ -74,7 +74,7 @@ impl WarmDocuments {
             || StorageError::Damaged(format!("the snapshot of session {session_id} does not read back"));
         let bytes = verified.map_err(|_| unsound())?.ok_or_else(unsound)?;
         let tx = database.tenant(organisation_id).transaction().await?;
-        let new = NewSnapshot { change_count, bytes: &bytes, vector_clock: &vector_clock };
+        let new = NewDocumentSnapshot { change_count, bytes: &bytes, vector_clock: &vector_clock };
         session_snapshots::store(&tx, organisation_id, session_id, &new).await?;
         tx.commit().await?;
         Ok(true)
@@ -85,7 +85,7 @@ impl WarmDocuments {
         &self,
         database: &Database,
         (organisation_id, session_id): SessionKey,
-    ) -> Result<Option<SnapshotDraft>, StorageError> {
+    ) -> Result<Option<DocumentSnapshotDraft>, StorageError> {
         let tx = database.tenant(organisation_id).read().await?;
         let covered = session_snapshots::covered(&tx, organisation_id, session_id).await?;
         let mut lease = self.lease(organisation_id, session_id).await?;

@@ -66,11 +66,11 @@ pub struct Blob {
 
 /// The database as it was at one moment, whatever is written meanwhile.
 #[derive(Debug)]
-pub struct Snapshot {
+pub struct DatabaseDump {
     client: Client,
 }
 
-impl Snapshot {
+impl DatabaseDump {
     /// Opens one on a connection of its own.
     ///
     /// # Errors

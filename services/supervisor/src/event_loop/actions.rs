@@ -27,11 +27,11 @@ impl EventLoop {
             }
             Action::Emit(transition) => {
                 report::transition(&transition);
-                self.board.step(&transition);
+                self.status_board.step(&transition);
             }
             Action::Handover(handover) => {
                 report::handover(&handover);
-                self.board.handover(&handover);
+                self.status_board.handover(&handover);
             }
             Action::StandIn { child, retry_in } => self.stand_in(child, retry_in),
             Action::StandDown { child } => drop(self.stand_ins.remove(&child)),

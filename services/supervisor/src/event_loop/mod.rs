@@ -16,7 +16,6 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::board::Board;
 use crate::effects::control::{ControlSocket, ReplyTo};
 use crate::effects::executable::Executable;
 use crate::effects::oom::OomCounter;
@@ -30,6 +29,7 @@ use crate::logs::{Mask, Output, Recent};
 use crate::machine::{Event, Machine, Run};
 use crate::policy::Policy;
 use crate::spec::{ChildSpec, Kind};
+use crate::status_board::StatusBoard;
 
 /// Messages that wait for the event loop; whoever sends more waits.
 const QUEUE_MAX: usize = 256;
@@ -75,7 +75,7 @@ struct EventLoop {
     processes: HashMap<Run, Process>,
     sender: SyncSender<Message>,
     output: Output,
-    board: Board,
+    status_board: StatusBoard,
     welcome: Vec<String>,
     started: Instant,
     measured: Instant,
@@ -124,7 +124,7 @@ pub fn supervise(
     let control = presentation.control.map(|folder| ControlSocket::bind(&folder)?.serve(recent, deliver));
     let _control = control.transpose().map_err(system("open the control socket"))?;
     let mut this = EventLoop {
-        board: Board::new(&table, presentation.listening),
+        status_board: StatusBoard::new(&table, presentation.listening),
         table,
         policy,
         machine,
@@ -184,7 +184,7 @@ impl EventLoop {
             signal => {
                 tracing::info!(signal = signal.as_str(), "asked to stop");
                 self.systemd.say("STOPPING=1");
-                self.board.stopping();
+                self.status_board.stopping();
                 self.feed(Event::StopRequested { signal });
             }
         }
@@ -204,7 +204,7 @@ impl EventLoop {
             self.processes.remove(&run);
             let killed = matches!(exit, Exit::Signal { signal: Signal::SIGKILL, .. });
             let exit = if killed && self.oom.has_grown() { Exit::OutOfMemory } else { exit };
-            self.board.exited(run.child, exit.to_string());
+            self.status_board.exited(run.child, exit.to_string());
             self.feed(Event::Exited { run, exit });
         }
     }
@@ -221,7 +221,7 @@ impl EventLoop {
 
     fn probed(&mut self, run: Run, took: Duration, failure: Option<String>) {
         if self.machine.present(run.child) == run {
-            self.board.probed(run.child, took, failure.as_deref());
+            self.status_board.probed(run.child, took, failure.as_deref());
         }
         self.feed(match failure {
             None => Event::ProbeOk { run },
@@ -232,13 +232,13 @@ impl EventLoop {
     /// Looks at what the children take, and lets the machine judge it.
     fn measure(&mut self) {
         self.measured = Instant::now();
-        for (run, bytes) in self.look_at_usage() {
+        for (run, bytes) in self.measure_usage() {
             self.feed(Event::Measured { run, bytes });
         }
     }
 
     /// Notes what the children take; gives the memory of each.
-    fn look_at_usage(&mut self) -> Vec<(Run, u64)> {
+    fn measure_usage(&mut self) -> Vec<(Run, u64)> {
         let mut memory = Vec::new();
         let runs: Vec<_> = self.processes.iter().map(|(run, process)| (*run, process.pid)).collect();
         for (run, pid) in runs {
@@ -247,7 +247,7 @@ impl EventLoop {
                 Kind::Service | Kind::OneShot => measure::process(pid),
             };
             let Some(usage) = usage.filter(|_| self.machine.present(run.child) == run) else { continue };
-            self.board.measured(run.child, usage);
+            self.status_board.measured(run.child, usage);
             memory.push((run, usage.memory_bytes));
         }
         memory

@@ -3,25 +3,25 @@
 use firemode_runtime::control::Request;
 
 use super::EventLoop;
-use crate::board::Pids;
 use crate::effects::control::ReplyTo;
 use crate::effects::executable::Executable;
 use crate::machine::{Command, Event};
+use crate::status_board::Pids;
 
 impl EventLoop {
     pub(super) fn requested(&mut self, request: Request, reply: ReplyTo) {
         let command = match request {
             Request::Status => {
-                self.look_at_usage();
-                let status = serde_json::to_string(&self.board.status(&self.pids()));
+                self.measure_usage();
+                let status = serde_json::to_string(&self.status_board.status(&self.pids()));
                 let _ = reply.try_send(
                     status.map(|status| (String::new(), status)).map_err(|error| error.to_string()),
                 );
                 return;
             }
             Request::Metrics => {
-                self.look_at_usage();
-                let metrics = self.board.metrics(&self.pids());
+                self.measure_usage();
+                let metrics = self.status_board.metrics(&self.pids());
                 let _ = reply.try_send(Ok((String::new(), metrics)));
                 return;
             }

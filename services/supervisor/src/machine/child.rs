@@ -6,7 +6,7 @@ use std::time::Duration;
 use firemode_runtime::backoff::Backoff;
 use nix::sys::signal::Signal;
 
-use super::handover::Other;
+use super::handover::SecondProcess;
 use super::types::{Edition, Phase, Run, TableError};
 use crate::spec::{ChildSpec, Kind, MemoryLimits, Program};
 
@@ -23,9 +23,9 @@ pub(super) struct Child {
     pub(super) stands_in: bool,
     pub(super) memory: Option<MemoryLimits>,
     /// Where its present generation stands.
-    pub(super) state: State,
+    pub(super) state: ChildState,
     /// A second process of it: one that is to take over, or one that was taken over from.
-    pub(super) other: Option<Other>,
+    pub(super) second_process: Option<SecondProcess>,
     /// What the next start is made from.
     pub(super) edition: Edition,
     /// The phase that was last told.
@@ -48,7 +48,7 @@ pub(super) struct Child {
 
 /// Where a child stands, with what that state needs.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum ChildState {
     /// Starts as soon as everything it depends on is ready.
     Waiting,
     /// Something outside is in the way of its start.
@@ -104,8 +104,8 @@ impl Child {
             hands_over: spec.hands_over,
             stands_in: spec.stands_in,
             memory: spec.memory,
-            state: State::Waiting,
-            other: None,
+            state: ChildState::Waiting,
+            second_process: None,
             edition: Edition::Adopted,
             told: Phase::Waiting,
             cause: String::new(),
@@ -131,32 +131,32 @@ impl Child {
 
     /// Does any process of it exist?
     pub(super) fn has_process(&self) -> bool {
-        self.is_alive() || self.other.is_some()
+        self.is_alive() || self.second_process.is_some()
     }
 
     /// Does a process of its present generation exist?
     pub(super) fn is_alive(&self) -> bool {
-        use State::*;
+        use ChildState::*;
         matches!(self.state, Starting { .. } | Ready { .. } | Leaving { .. } | Ending { .. })
     }
 
     /// May what depends on it start?
     pub(super) fn is_satisfied(&self) -> bool {
         match self.kind {
-            Kind::OneShot => matches!(self.state, State::Done),
-            Kind::Service | Kind::Postgres => matches!(self.state, State::Ready { .. }),
+            Kind::OneShot => matches!(self.state, ChildState::Done),
+            Kind::Service | Kind::Postgres => matches!(self.state, ChildState::Ready { .. }),
         }
     }
 
     pub(super) fn phase(&self) -> Phase {
         match self.state {
-            State::Waiting | State::Blocked { .. } => Phase::Waiting,
-            State::Backoff { .. } => Phase::Backoff,
-            State::Starting { .. } => Phase::Starting,
-            State::Ready { .. } => Phase::Ready,
-            State::Leaving { .. } | State::Ending { .. } => Phase::Stopping,
-            State::Done => Phase::Done,
-            State::Stopped => Phase::Stopped,
+            ChildState::Waiting | ChildState::Blocked { .. } => Phase::Waiting,
+            ChildState::Backoff { .. } => Phase::Backoff,
+            ChildState::Starting { .. } => Phase::Starting,
+            ChildState::Ready { .. } => Phase::Ready,
+            ChildState::Leaving { .. } | ChildState::Ending { .. } => Phase::Stopping,
+            ChildState::Done => Phase::Done,
+            ChildState::Stopped => Phase::Stopped,
         }
     }
 
@@ -164,11 +164,13 @@ impl Child {
     /// failures forgotten.
     pub(super) fn own_deadline(&self, forget: Duration) -> Option<Duration> {
         match &self.state {
-            State::Blocked { retry_at } => Some(*retry_at),
-            State::Backoff { until } | State::Starting { until } | State::Leaving { until } => Some(*until),
-            State::Ready { since, .. } => (self.backoff.failures() > 0).then(|| *since + forget),
-            State::Ending { schedule, .. } => schedule.front().map(|(at, _)| *at),
-            State::Waiting | State::Done | State::Stopped => None,
+            ChildState::Blocked { retry_at } => Some(*retry_at),
+            ChildState::Backoff { until }
+            | ChildState::Starting { until }
+            | ChildState::Leaving { until } => Some(*until),
+            ChildState::Ready { since, .. } => (self.backoff.failures() > 0).then(|| *since + forget),
+            ChildState::Ending { schedule, .. } => schedule.front().map(|(at, _)| *at),
+            ChildState::Waiting | ChildState::Done | ChildState::Stopped => None,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Machine;
-use super::child::{State, Then};
-use super::handover::{Other, Purpose};
+use super::child::{ChildState, Then};
+use super::handover::{Purpose, SecondProcess};
 use super::types::{Action, Command, Phase};
 
 /// Requests that may wait at the same time; whoever asks beside them is told to look at the status.
@@ -87,30 +87,30 @@ impl Machine {
     fn start_on_command(&mut self, index: usize, actions: &mut Vec<Action>) {
         let child = &mut self.children[index];
         match &mut child.state {
-            State::Stopped | State::Backoff { .. } | State::Blocked { .. } => {
-                child.state = State::Waiting;
+            ChildState::Stopped | ChildState::Backoff { .. } | ChildState::Blocked { .. } => {
+                child.state = ChildState::Waiting;
                 self.tell(index, "asked to start".to_owned(), super::Told::default(), actions);
             }
-            State::Ending { then, .. } => *then = Then::Start,
+            ChildState::Ending { then, .. } => *then = Then::Start,
             _ => {}
         }
     }
 
     fn stop_on_command(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
         let budget = self.policy.shutdown_max;
-        self.end_other(index, now, budget, "is not wanted any more: it was asked to stop", actions);
+        self.end_second_process(index, now, budget, "is not wanted any more: it was asked to stop", actions);
         let child = &mut self.children[index];
         match &mut child.state {
-            State::Ready { .. } | State::Starting { .. } | State::Leaving { .. } => {
+            ChildState::Ready { .. } | ChildState::Starting { .. } | ChildState::Leaving { .. } => {
                 let cause = "stopped by an operator".to_owned();
                 self.end(index, now, budget, cause, Then::Rest, actions);
             }
-            State::Ending { then, .. } => *then = Then::Rest,
-            State::Backoff { .. } | State::Waiting | State::Blocked { .. } => {
-                child.state = State::Stopped;
+            ChildState::Ending { then, .. } => *then = Then::Rest,
+            ChildState::Backoff { .. } | ChildState::Waiting | ChildState::Blocked { .. } => {
+                child.state = ChildState::Stopped;
                 self.tell(index, "stopped by an operator".to_owned(), super::Told::default(), actions);
             }
-            State::Stopped | State::Done => {}
+            ChildState::Stopped | ChildState::Done => {}
         }
     }
 
@@ -125,10 +125,12 @@ impl Machine {
         let child = &mut self.children[index];
         let cause = "restarted by an operator".to_owned();
         match &mut child.state {
-            State::Ready { .. } if child.hands_over => {
-                let obstacle = match &child.other {
-                    Some(Other::Heir(_)) => Some("another handover is under way"),
-                    Some(Other::Leaving { .. }) => Some("the generation before still finishes its requests"),
+            ChildState::Ready { .. } if child.hands_over => {
+                let obstacle = match &child.second_process {
+                    Some(SecondProcess::Successor(_)) => Some("another handover is under way"),
+                    Some(SecondProcess::Leaving { .. }) => {
+                        Some("the generation before still finishes its requests")
+                    }
                     None => (!has_needs).then_some("what it needs is not ready"),
                 };
                 if let Some(what) = obstacle {
@@ -138,11 +140,11 @@ impl Machine {
                 let edition = child.edition;
                 return self.begin_handover(index, now, edition, Purpose::Command(id), cause, actions);
             }
-            State::Ready { .. } | State::Starting { .. } | State::Leaving { .. } => {
+            ChildState::Ready { .. } | ChildState::Starting { .. } | ChildState::Leaving { .. } => {
                 self.end(index, now, self.policy.shutdown_max, cause, Then::Start, actions);
             }
-            State::Done => {
-                child.state = State::Waiting;
+            ChildState::Done => {
+                child.state = ChildState::Waiting;
                 self.tell(index, cause, super::Told::default(), actions);
             }
             _ => self.start_on_command(index, actions),

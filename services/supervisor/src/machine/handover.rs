@@ -5,23 +5,23 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::Machine;
-use super::child::{Schedule, State, schedule};
+use super::child::{ChildState, Schedule, schedule};
 use super::types::{Action, Edition, Event, Handover, HandoverStep, Pace, Run};
 use crate::exit::Exit;
 use crate::spec::{Kind, RETIRE};
 
 /// A second process of a child. There are never more than two.
 #[derive(Debug)]
-pub(super) enum Other {
+pub(super) enum SecondProcess {
     /// Takes over as soon as it is ready. A one-shot's has only to succeed.
-    Heir(Heir),
+    Successor(Successor),
     /// Not needed any more, and on its way out.
     Leaving { number: u64, schedule: Schedule },
 }
 
 /// A generation that is to take over.
 #[derive(Debug)]
-pub(super) struct Heir {
+pub(super) struct Successor {
     number: u64,
     pid: Option<i32>,
     until: Duration,
@@ -41,17 +41,17 @@ pub(super) enum Purpose {
     Recycle,
 }
 
-impl Other {
+impl SecondProcess {
     pub(super) fn number(&self) -> u64 {
         match self {
-            Self::Heir(heir) => heir.number,
+            Self::Successor(successor) => successor.number,
             Self::Leaving { number, .. } => *number,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self {
-            Self::Heir(heir) => Some(heir.until),
+            Self::Successor(successor) => Some(successor.until),
             Self::Leaving { schedule, .. } => schedule.front().map(|(at, _)| *at),
         }
     }
@@ -71,15 +71,16 @@ impl Machine {
         self.stand_down(index, actions);
         let until = now + self.policy.start_max;
         let child = &mut self.children[index];
-        debug_assert!(child.other.is_none(), "{} has a second process", child.name);
+        debug_assert!(child.second_process.is_none(), "{} has a second process", child.name);
         let number = child.next_number();
-        child.other = Some(Other::Heir(Heir { number, pid: None, until, edition, purpose, cause }));
+        child.second_process =
+            Some(SecondProcess::Successor(Successor { number, pid: None, until, edition, purpose, cause }));
         let succeeds = child.is_alive();
         actions.push(Action::Spawn { run: Run { child: index, number }, edition, succeeds });
     }
 
     /// An event of a child's second process.
-    pub(super) fn apply_to_other(
+    pub(super) fn apply_to_second_process(
         &mut self,
         index: usize,
         now: Duration,
@@ -87,31 +88,38 @@ impl Machine {
         actions: &mut Vec<Action>,
     ) {
         match event {
-            Event::Started { pid, .. } => self.heir_started(index, pid, actions),
+            Event::Started { pid, .. } => self.successor_started(index, pid, actions),
             Event::SpawnFailed { reason, .. } | Event::Blocked { reason, .. } => {
                 let reason = format!("cannot be started: {reason}");
-                self.heir_failed(index, now, reason, false, actions);
+                self.successor_failed(index, now, reason, false, actions);
             }
             Event::NotifiedReady { .. } => self.take_over(index, now, actions),
-            Event::Exited { exit, .. } => self.other_exited(index, now, exit, actions),
+            Event::Exited { exit, .. } => self.second_process_exited(index, now, exit, actions),
             _ => {}
         }
     }
 
     /// What a child's second process brings about by time alone.
-    pub(super) fn pass_time_of_other(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
-        match &self.children[index].other {
-            Some(Other::Heir(heir)) if heir.until <= now => {
+    pub(super) fn pass_time_of_second_process(
+        &mut self,
+        index: usize,
+        now: Duration,
+        actions: &mut Vec<Action>,
+    ) {
+        match &self.children[index].second_process {
+            Some(SecondProcess::Successor(successor)) if successor.until <= now => {
                 let reason = format!("was not ready within {:?}", self.policy.start_max);
-                self.heir_failed(index, now, reason, true, actions);
+                self.successor_failed(index, now, reason, true, actions);
             }
-            Some(Other::Leaving { .. }) => self.send_due_signals_to_other(index, now, actions),
+            Some(SecondProcess::Leaving { .. }) => {
+                self.send_due_signals_to_second_process(index, now, actions)
+            }
             _ => {}
         }
     }
 
     /// Ends a child's second process within `budget`, whatever it was for.
-    pub(super) fn end_other(
+    pub(super) fn end_second_process(
         &mut self,
         index: usize,
         now: Duration,
@@ -119,23 +127,23 @@ impl Machine {
         reason: &str,
         actions: &mut Vec<Action>,
     ) {
-        if let Some(Other::Heir(_)) = &self.children[index].other {
-            self.heir_failed(index, now, reason.to_owned(), true, actions);
+        if let Some(SecondProcess::Successor(_)) = &self.children[index].second_process {
+            self.successor_failed(index, now, reason.to_owned(), true, actions);
         }
         let child = &mut self.children[index];
         let kind = child.kind;
-        if let Some(Other::Leaving { schedule: left, .. }) = &mut child.other
+        if let Some(SecondProcess::Leaving { schedule: left, .. }) = &mut child.second_process
             && let Some((kill_at, _)) = left.back()
         {
             *left = schedule(kind, now, budget.min(kill_at.saturating_sub(now)));
         }
-        self.send_due_signals_to_other(index, now, actions);
+        self.send_due_signals_to_second_process(index, now, actions);
     }
 
-    fn heir_started(&mut self, index: usize, pid: i32, actions: &mut Vec<Action>) {
-        if let Some(Other::Heir(heir)) = &mut self.children[index].other {
-            heir.pid = Some(pid);
-            let cause = heir.cause.clone();
+    fn successor_started(&mut self, index: usize, pid: i32, actions: &mut Vec<Action>) {
+        if let Some(SecondProcess::Successor(successor)) = &mut self.children[index].second_process {
+            successor.pid = Some(pid);
+            let cause = successor.cause.clone();
             self.note(index, HandoverStep::Begun, cause, Some(pid), actions);
         }
     }
@@ -145,8 +153,9 @@ impl Machine {
         if self.children[index].kind != Kind::Service {
             return;
         }
-        let Some(Other::Heir(heir)) =
-            self.children[index].other.take_if(|other| matches!(other, Other::Heir(_)))
+        let Some(SecondProcess::Successor(successor)) = self.children[index]
+            .second_process
+            .take_if(|second| matches!(second, SecondProcess::Successor(_)))
         else {
             return;
         };
@@ -155,43 +164,45 @@ impl Machine {
         let (handover_max, shutdown_max) = (self.policy.handover_max, self.policy.shutdown_max);
         let child = &mut self.children[index];
         let earlier = child.generation;
-        let ready = State::Ready { since: now, failed_probes: 0, over_soft: 0 };
+        let ready = ChildState::Ready { since: now, failed_probes: 0, over_soft: 0 };
         let schedule = match std::mem::replace(&mut child.state, ready) {
-            State::Ending { schedule, .. } => schedule,
-            State::Ready { .. } => [(now, RETIRE), (now + handover_max, Signal::SIGKILL)].into(),
+            ChildState::Ending { schedule, .. } => schedule,
+            ChildState::Ready { .. } => [(now, RETIRE), (now + handover_max, Signal::SIGKILL)].into(),
             _ => schedule(child.kind, now, shutdown_max),
         };
-        child.generation = heir.number;
-        child.edition = heir.edition;
+        child.generation = successor.number;
+        child.edition = successor.edition;
         child.was_ready = true;
-        child.other = was_alive.then_some(Other::Leaving { number: earlier, schedule });
+        child.second_process = was_alive.then_some(SecondProcess::Leaving { number: earlier, schedule });
         if child.has_probe {
             actions.push(Action::StartProbing { run: child.run(index), pace: Pace::Liveness });
         }
-        self.note(index, HandoverStep::Done, heir.cause, heir.pid, actions);
+        self.note(index, HandoverStep::Done, successor.cause, successor.pid, actions);
         self.tell(
             index,
             "took over".to_owned(),
-            super::Told { pid: heir.pid, ..Default::default() },
+            super::Told { pid: successor.pid, ..Default::default() },
             actions,
         );
-        self.send_due_signals_to_other(index, now, actions);
-        self.handover_ended(index, heir.purpose, Ok(()), actions);
+        self.send_due_signals_to_second_process(index, now, actions);
+        self.handover_ended(index, successor.purpose, Ok(()), actions);
     }
 
-    fn other_exited(&mut self, index: usize, now: Duration, exit: Exit, actions: &mut Vec<Action>) {
+    fn second_process_exited(&mut self, index: usize, now: Duration, exit: Exit, actions: &mut Vec<Action>) {
         let child = &mut self.children[index];
-        match &child.other {
-            Some(Other::Heir(heir)) if child.kind == Kind::OneShot && exit.is_success() => {
-                let purpose = heir.purpose;
-                child.other = None;
+        match &child.second_process {
+            Some(SecondProcess::Successor(successor)) if child.kind == Kind::OneShot && exit.is_success() => {
+                let purpose = successor.purpose;
+                child.second_process = None;
                 self.note(index, HandoverStep::Done, exit.to_string(), None, actions);
                 self.done_by_heir(index, actions);
                 self.handover_ended(index, purpose, Ok(()), actions);
             }
-            Some(Other::Heir(_)) => self.heir_failed(index, now, exit.to_string(), false, actions),
-            Some(Other::Leaving { .. }) => {
-                child.other = None;
+            Some(SecondProcess::Successor(_)) => {
+                self.successor_failed(index, now, exit.to_string(), false, actions)
+            }
+            Some(SecondProcess::Leaving { .. }) => {
+                child.second_process = None;
                 self.note(index, HandoverStep::Ended, exit.to_string(), None, actions);
             }
             None => {}
@@ -201,14 +212,14 @@ impl Machine {
     /// What the earlier run of a one-shot has failed to do, the later one has done.
     fn done_by_heir(&mut self, index: usize, actions: &mut Vec<Action>) {
         let child = &mut self.children[index];
-        if matches!(child.state, State::Backoff { .. }) {
-            child.state = State::Done;
+        if matches!(child.state, ChildState::Backoff { .. }) {
+            child.state = ChildState::Done;
             child.backoff.forget();
             self.tell(index, "done by a later run".to_owned(), super::Told::default(), actions);
         }
     }
 
-    fn heir_failed(
+    fn successor_failed(
         &mut self,
         index: usize,
         now: Duration,
@@ -219,15 +230,15 @@ impl Machine {
         let budget = self.policy.shutdown_max;
         let forget = self.policy.backoff_forget;
         let child = &mut self.children[index];
-        let Some(Other::Heir(heir)) = child.other.take() else { return };
+        let Some(SecondProcess::Successor(successor)) = child.second_process.take() else { return };
         if lives {
             let schedule = schedule(child.kind, now, budget);
-            child.other = Some(Other::Leaving { number: heir.number, schedule });
+            child.second_process = Some(SecondProcess::Leaving { number: successor.number, schedule });
         }
         child.recycle_from = now + forget;
-        self.note(index, HandoverStep::Failed, reason.clone(), heir.pid, actions);
-        self.send_due_signals_to_other(index, now, actions);
-        self.handover_ended(index, heir.purpose, Err(reason), actions);
+        self.note(index, HandoverStep::Failed, reason.clone(), successor.pid, actions);
+        self.send_due_signals_to_second_process(index, now, actions);
+        self.handover_ended(index, successor.purpose, Err(reason), actions);
     }
 
     fn handover_ended(
@@ -250,8 +261,8 @@ impl Machine {
         }
     }
 
-    fn send_due_signals_to_other(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
-        if let Some(Other::Leaving { number, schedule }) = &mut self.children[index].other {
+    fn send_due_signals_to_second_process(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
+        if let Some(SecondProcess::Leaving { number, schedule }) = &mut self.children[index].second_process {
             let run = Run { child: index, number: *number };
             while let Some((_, signal)) = schedule.pop_front_if(|(at, _)| *at <= now) {
                 actions.push(Action::Signal { run, signal });

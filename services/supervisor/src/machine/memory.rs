@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Machine;
-use super::child::{State, Then};
+use super::child::{ChildState, Then};
 use super::handover::Purpose;
 use super::types::Action;
 
@@ -16,7 +16,8 @@ impl Machine {
         let forget = self.policy.backoff_forget;
         let has_needs = self.has_what_it_needs(index);
         let child = &mut self.children[index];
-        let (Some(limits), State::Ready { since, over_soft, .. }) = (child.memory, &mut child.state) else {
+        let (Some(limits), ChildState::Ready { since, over_soft, .. }) = (child.memory, &mut child.state)
+        else {
             return;
         };
         if self.stop.is_some() {
@@ -28,7 +29,7 @@ impl Machine {
         }
         *over_soft = if bytes > limits.soft_bytes { *over_soft + 1 } else { 0 };
         // What starts with so much memory would hand over for ever.
-        let may = now >= (*since + forget).max(child.recycle_from) && child.other.is_none();
+        let may = now >= (*since + forget).max(child.recycle_from) && child.second_process.is_none();
         if *over_soft >= OVER_SOFT_MAX && may && has_needs && child.hands_over {
             *over_soft = 0;
             let (edition, soft) = (child.edition, limits.soft_bytes);

@@ -19,10 +19,10 @@ use crate::exit::{CONFIGURATION, Exit, ExitCode};
 use crate::policy::Policy;
 use crate::spec::{ChildSpec, Kind};
 
-use child::{Child, State, Then, schedule};
+use child::{Child, ChildState, Then, schedule};
 use clock::ActiveClock;
 use commands::Wait;
-use handover::Other;
+use handover::SecondProcess;
 use reload::Reload;
 use stop::Stop;
 pub use types::*;
@@ -116,8 +116,10 @@ impl Machine {
     fn apply_to_run(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>) {
         let Some(run) = event.run() else { return };
         match self.children.get(run.child) {
-            Some(child) if child.other.as_ref().is_some_and(|other| other.number() == run.number) => {
-                self.apply_to_other(run.child, now, event, actions);
+            Some(child)
+                if child.second_process.as_ref().is_some_and(|second| second.number() == run.number) =>
+            {
+                self.apply_to_second_process(run.child, now, event, actions);
             }
             Some(child) if child.generation == run.number && child.is_alive() => {
                 self.apply_to_present(run.child, now, event, actions);
@@ -147,46 +149,47 @@ impl Machine {
     /// in which order.
     fn deadline(&self, index: usize) -> Option<Duration> {
         let child = &self.children[index];
-        let counts = self.stop.is_none() || matches!(child.state, State::Ending { .. });
+        let counts = self.stop.is_none() || matches!(child.state, ChildState::Ending { .. });
         let own = child.own_deadline(self.policy.backoff_forget).filter(|_| counts);
-        own.into_iter().chain(child.other.as_ref().and_then(Other::deadline)).min()
+        own.into_iter().chain(child.second_process.as_ref().and_then(SecondProcess::deadline)).min()
     }
 
     /// What a child's state brings about by time alone.
     fn pass_time(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
-        self.pass_time_of_other(index, now, actions);
+        self.pass_time_of_second_process(index, now, actions);
         let child = &mut self.children[index];
-        let counts = self.stop.is_none() || matches!(child.state, State::Ending { .. });
+        let counts = self.stop.is_none() || matches!(child.state, ChildState::Ending { .. });
         if !counts || child.own_deadline(self.policy.backoff_forget).is_none_or(|deadline| deadline > now) {
             return;
         }
         match &mut child.state {
-            State::Blocked { .. } | State::Backoff { .. } => child.state = State::Waiting,
-            State::Ready { .. } => child.backoff.forget(),
-            State::Starting { .. } => {
+            ChildState::Blocked { .. } | ChildState::Backoff { .. } => child.state = ChildState::Waiting,
+            ChildState::Ready { .. } => child.backoff.forget(),
+            ChildState::Starting { .. } => {
                 let cause = format!("was not ready within {:?}", self.policy.start_max);
                 self.end(index, now, self.policy.shutdown_max, cause, Then::Fail, actions);
             }
-            State::Leaving { .. } => {
+            ChildState::Leaving { .. } => {
                 let cause =
                     format!("said it was stopping, and had not within {:?}", self.policy.shutdown_max);
                 self.end(index, now, self.policy.shutdown_max, cause, Then::Fail, actions);
             }
-            State::Ending { .. } => self.send_due_signals(index, now, actions),
-            State::Waiting | State::Done | State::Stopped => {}
+            ChildState::Ending { .. } => self.send_due_signals(index, now, actions),
+            ChildState::Waiting | ChildState::Done | ChildState::Stopped => {}
         }
     }
 
     fn start_what_can(&mut self, now: Duration, actions: &mut Vec<Action>) {
         for index in 0..self.children.len() {
             let child = &self.children[index];
-            let may_be_two = child.hands_over || child.other.is_none();
-            if matches!(child.state, State::Waiting) && may_be_two && self.has_what_it_needs(index) {
+            let may_be_two = child.hands_over || child.second_process.is_none();
+            if matches!(child.state, ChildState::Waiting) && may_be_two && self.has_what_it_needs(index) {
                 self.stand_down(index, actions);
                 let child = &mut self.children[index];
                 child.generation = child.next_number();
-                child.state = State::Starting { until: now + self.policy.start_max };
-                let (run, edition, succeeds) = (child.run(index), child.edition, child.other.is_some());
+                child.state = ChildState::Starting { until: now + self.policy.start_max };
+                let (run, edition, succeeds) =
+                    (child.run(index), child.edition, child.second_process.is_some());
                 actions.push(Action::Spawn { run, edition, succeeds });
             }
         }
@@ -223,7 +226,7 @@ impl Machine {
             child.blocked_since = None;
             return self.failed(index, now, reason, actions);
         }
-        child.state = State::Blocked { retry_at: now + BLOCKED_RETRY };
+        child.state = ChildState::Blocked { retry_at: now + BLOCKED_RETRY };
         if news {
             self.tell(index, reason, Told { retry_in: Some(BLOCKED_RETRY), ..Told::default() }, actions);
         }
@@ -231,10 +234,10 @@ impl Machine {
 
     fn now_ready(&mut self, index: usize, now: Duration, cause: &str, actions: &mut Vec<Action>) {
         let child = &mut self.children[index];
-        if child.kind == Kind::OneShot || !matches!(child.state, State::Starting { .. }) {
+        if child.kind == Kind::OneShot || !matches!(child.state, ChildState::Starting { .. }) {
             return;
         }
-        child.state = State::Ready { since: now, failed_probes: 0, over_soft: 0 };
+        child.state = ChildState::Ready { since: now, failed_probes: 0, over_soft: 0 };
         child.was_ready = true;
         if child.has_probe {
             actions.push(Action::StartProbing { run: child.run(index), pace: Pace::Liveness });
@@ -243,16 +246,16 @@ impl Machine {
     }
 
     fn leaving(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
-        if matches!(self.children[index].state, State::Starting { .. } | State::Ready { .. }) {
+        if matches!(self.children[index].state, ChildState::Starting { .. } | ChildState::Ready { .. }) {
             self.stop_probing(index, actions);
-            self.children[index].state = State::Leaving { until: now + self.policy.shutdown_max };
+            self.children[index].state = ChildState::Leaving { until: now + self.policy.shutdown_max };
             self.tell(index, "stops by itself".to_owned(), Told::default(), actions);
         }
     }
 
     fn probe_ok(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
         let child = &mut self.children[index];
-        if let State::Ready { failed_probes, .. } = &mut child.state {
+        if let ChildState::Ready { failed_probes, .. } = &mut child.state {
             *failed_probes = 0;
         } else if child.kind == Kind::Postgres {
             self.now_ready(index, now, "accepts connections", actions);
@@ -260,7 +263,7 @@ impl Machine {
     }
 
     fn probe_failed(&mut self, index: usize, now: Duration, reason: &str, actions: &mut Vec<Action>) {
-        if let State::Ready { failed_probes, .. } = &mut self.children[index].state {
+        if let ChildState::Ready { failed_probes, .. } = &mut self.children[index].state {
             *failed_probes = failed_probes.saturating_add(1);
             if *failed_probes >= self.policy.probe_failures_max && self.stop.is_none() {
                 let cause = format!("hangs: {failed_probes} probes in a row failed, the last with: {reason}");
@@ -272,24 +275,24 @@ impl Machine {
     fn exited(&mut self, index: usize, now: Duration, exit: Exit, actions: &mut Vec<Action>) {
         let child = &mut self.children[index];
         let (cause, then) = match &child.state {
-            State::Ending { cause, then, .. } => (format!("{cause}; {exit}"), *then),
+            ChildState::Ending { cause, then, .. } => (format!("{cause}; {exit}"), *then),
             _ => (exit.to_string(), Then::Fail),
         };
         let finished = child.kind == Kind::OneShot && exit.is_success() && child.phase() == Phase::Starting;
         let misconfigured = exit == Exit::Code(CONFIGURATION) && !child.was_ready;
         self.stop_probing(index, actions);
         if finished {
-            self.children[index].state = State::Done;
+            self.children[index].state = ChildState::Done;
             self.children[index].backoff.forget();
             self.tell(index, cause, Told::default(), actions);
         } else if self.stop.is_some() || then == Then::Rest {
-            self.children[index].state = State::Stopped;
+            self.children[index].state = ChildState::Stopped;
             self.tell(index, cause, Told::default(), actions);
         } else if then == Then::Start {
-            self.children[index].state = State::Waiting;
+            self.children[index].state = ChildState::Waiting;
             self.tell(index, cause, Told::default(), actions);
         } else if misconfigured {
-            self.children[index].state = State::Stopped;
+            self.children[index].state = ChildState::Stopped;
             self.tell(index, cause, Told::default(), actions);
             self.begin_stop(now, ExitCode::Configuration, actions);
         } else {
@@ -303,11 +306,11 @@ impl Machine {
         let random = (self.jitter)();
         let child = &mut self.children[index];
         if self.stop.is_some() {
-            child.state = State::Stopped;
+            child.state = ChildState::Stopped;
             return self.tell(index, cause, Told::default(), actions);
         }
         let delay = child.backoff.failed(self.policy.backoff_max, random);
-        child.state = State::Backoff { until: now + delay };
+        child.state = ChildState::Backoff { until: now + delay };
         self.tell(index, cause, Told { retry_in: Some(delay), ..Told::default() }, actions);
     }
 
@@ -324,7 +327,7 @@ impl Machine {
         self.stop_probing(index, actions);
         let child = &mut self.children[index];
         let schedule = schedule(child.kind, now, budget);
-        child.state = State::Ending { schedule, cause: cause.clone(), then };
+        child.state = ChildState::Ending { schedule, cause: cause.clone(), then };
         self.tell(index, cause, Told::default(), actions);
         self.send_due_signals(index, now, actions);
     }
@@ -332,7 +335,7 @@ impl Machine {
     fn send_due_signals(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
         let child = &mut self.children[index];
         let run = child.run(index);
-        if let State::Ending { schedule, .. } = &mut child.state {
+        if let ChildState::Ending { schedule, .. } = &mut child.state {
             while let Some((_, signal)) = schedule.pop_front_if(|(at, _)| *at <= now) {
                 actions.push(Action::Signal { run, signal });
             }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Machine;
-use super::child::State;
+use super::child::ChildState;
 use super::handover::Purpose;
 use super::types::{Action, Edition};
 use crate::spec::Kind;
@@ -39,17 +39,17 @@ impl Machine {
             let Some(&index) = reload.left.front() else { return self.finish_reload(actions) };
             let child = &self.children[index];
             match child.state {
-                State::Stopped => {
+                ChildState::Stopped => {
                     self.reload.iter_mut().for_each(|reload| reload.left.retain(|&left| left != index));
                     continue;
                 }
                 // Two of a one-shot at once would do the same work twice.
-                State::Starting { .. } if child.kind == Kind::OneShot => return,
-                State::Leaving { .. } | State::Ending { .. } => return,
-                _ if child.other.is_some() => return,
+                ChildState::Starting { .. } if child.kind == Kind::OneShot => return,
+                ChildState::Leaving { .. } | ChildState::Ending { .. } => return,
+                _ if child.second_process.is_some() => return,
                 _ => {}
             }
-            let may_start = !matches!(child.state, State::Waiting | State::Blocked { .. })
+            let may_start = !matches!(child.state, ChildState::Waiting | ChildState::Blocked { .. })
                 && self.has_what_it_needs(index);
             if !may_start {
                 // On the way back there is nothing to give up for.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Machine;
-use super::child::{Child, State};
+use super::child::{Child, ChildState};
 use super::types::Action;
 
 impl Machine {
@@ -14,7 +14,7 @@ impl Machine {
             if child.stands_in && !child.stood_in_for && is_down_for(child, now, after) {
                 child.stood_in_for = true;
                 let retry_in = match child.state {
-                    State::Backoff { until } => Some(until.saturating_sub(now)),
+                    ChildState::Backoff { until } => Some(until.saturating_sub(now)),
                     _ => None,
                 };
                 actions.push(Action::StandIn { child: index, retry_in });
@@ -32,8 +32,8 @@ impl Machine {
 
 fn is_down_for(child: &Child, now: Duration, long: Duration) -> bool {
     let down = match child.state {
-        State::Backoff { until } => until.saturating_sub(now) > long,
-        State::Stopped => true,
+        ChildState::Backoff { until } => until.saturating_sub(now) > long,
+        ChildState::Stopped => true,
         _ => false,
     };
     down && !child.has_process()

@@ -5,8 +5,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::Machine;
-use super::child::{State, Then};
-use super::handover::Other;
+use super::child::{ChildState, Then};
+use super::handover::SecondProcess;
 use super::types::{Action, Run};
 use crate::exit::ExitCode;
 use crate::spec::Kind;
@@ -73,12 +73,12 @@ impl Machine {
         self.abandon_waits(actions);
         for index in 0..self.children.len() {
             self.stand_down(index, actions);
-            if let Some(Other::Heir(_)) = &self.children[index].other {
-                self.end_other(index, now, total - margin, "is not needed any more", actions);
+            if let Some(SecondProcess::Successor(_)) = &self.children[index].second_process {
+                self.end_second_process(index, now, total - margin, "is not needed any more", actions);
             }
             let child = &mut self.children[index];
-            if !child.is_alive() && !matches!(child.state, State::Done | State::Stopped) {
-                child.state = State::Stopped;
+            if !child.is_alive() && !matches!(child.state, ChildState::Done | ChildState::Stopped) {
+                child.state = ChildState::Stopped;
                 self.tell(index, "not needed any more".to_owned(), super::Told::default(), actions);
             }
         }
@@ -121,11 +121,11 @@ impl Machine {
     }
 
     fn ask(&mut self, index: usize, now: Duration, budget: Duration, actions: &mut Vec<Action>) {
-        self.end_other(index, now, budget, "is not needed any more", actions);
+        self.end_second_process(index, now, budget, "is not needed any more", actions);
         if !self.children[index].is_alive() {
             return;
         }
-        if let State::Ending { schedule, .. } = &mut self.children[index].state {
+        if let ChildState::Ending { schedule, .. } = &mut self.children[index].state {
             // It is on its ladder already (it hung): only its time gets shorter.
             schedule.iter_mut().for_each(|(at, _)| *at = (*at).min(now + budget));
             self.send_due_signals(index, now, actions);
@@ -141,8 +141,9 @@ impl Machine {
         stop.killed = true;
         for (index, child) in self.children.iter().enumerate() {
             let present = child.is_alive().then(|| child.run(index));
-            let other = child.other.as_ref().map(|other| Run { child: index, number: other.number() });
-            let both = present.into_iter().chain(other);
+            let second =
+                child.second_process.as_ref().map(|second| Run { child: index, number: second.number() });
+            let both = present.into_iter().chain(second);
             actions.extend(both.map(|run| Action::Signal { run, signal: Signal::SIGKILL }));
         }
     }
@@ -158,7 +159,7 @@ impl Machine {
         stop.give_up_at = stop.give_up_at.min(now + 2 * stop.margin);
         let kill_at = stop.kill_at;
         for index in 0..self.children.len() {
-            self.end_other(index, now, Duration::ZERO, "is not needed any more", actions);
+            self.end_second_process(index, now, Duration::ZERO, "is not needed any more", actions);
             if !self.children[index].is_alive() {
                 continue;
             }
@@ -169,7 +170,7 @@ impl Machine {
                 Kind::Postgres => [(now, Signal::SIGQUIT), (kill_at, Signal::SIGKILL)].into(),
                 Kind::Service | Kind::OneShot => [(now, Signal::SIGKILL)].into(),
             };
-            child.state = State::Ending { schedule, cause: cause.clone(), then: Then::Rest };
+            child.state = ChildState::Ending { schedule, cause: cause.clone(), then: Then::Rest };
             self.tell(index, cause, super::Told::default(), actions);
             self.send_due_signals(index, now, actions);
         }

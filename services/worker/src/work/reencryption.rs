@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::engine::{Failure, Outcome, Task};
-use crate::state::State;
+use crate::state::WorkerState;
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,13 +42,13 @@ pub(crate) fn describe() {
 }
 
 /// Has this process more than one key? Others leave the work to those that have.
-pub(crate) fn is_possible(state: &State) -> bool {
+pub(crate) fn is_possible(state: &WorkerState) -> bool {
     state.vault.key_ids().count() > 1
 }
 
 /// Works until there is nothing left under another key, and looks again now and then: an instance that has not been
 /// restarted yet may still write with the key of before.
-pub(crate) async fn run(state: Rc<State>, task: Rc<Task>) -> Result<Outcome, Failure> {
+pub(crate) async fn run(state: Rc<WorkerState>, task: Rc<Task>) -> Result<Outcome, Failure> {
     let auth = &state.settings.auth;
     while let Step::More(share) = step(&state).await? {
         share.into_iter().for_each(|share| task.progress(share));
@@ -58,7 +58,7 @@ pub(crate) async fn run(state: Rc<State>, task: Rc<Task>) -> Result<Outcome, Fai
     Ok(Outcome::Again(Duration::from_secs(auth.reencryption_interval_seconds.min(10))))
 }
 
-async fn step(state: &State) -> Result<Step, StorageError> {
+async fn step(state: &WorkerState) -> Result<Step, StorageError> {
     let tx = state.database.across_tenants(Purpose::PersonalData).transaction().await?;
     if !personal_data::try_lock(&tx).await? {
         return Ok(Step::More(None));

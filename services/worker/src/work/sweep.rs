@@ -11,7 +11,7 @@ use firemode_storage::{
 };
 
 use crate::engine::{Failure, Outcome};
-use crate::state::State;
+use crate::state::WorkerState;
 
 /// Between two sweeps.
 const PAUSE: Duration = Duration::from_secs(600);
@@ -23,14 +23,14 @@ const ROWS_MAX: i64 = 1_000;
 const LEASES_MAX: i64 = 100;
 
 /// Sweeps everything, and again after a pause.
-pub(crate) async fn run(state: Rc<State>) -> Result<Outcome, Failure> {
+pub(crate) async fn run(state: Rc<WorkerState>) -> Result<Outcome, Failure> {
     sweep_rows(&state).await?;
     while expire_upload(&state).await? {}
     sweep_bytes(&state).await?;
     Ok(Outcome::Again(PAUSE))
 }
 
-async fn sweep_rows(state: &State) -> Result<(), StorageError> {
+async fn sweep_rows(state: &WorkerState) -> Result<(), StorageError> {
     while full(in_transaction(state, Purpose::Sweep, idempotency::sweep).await?) {}
     while full(in_transaction(state, Purpose::Sweep, idempotency_leases::sweep).await?) {}
     while full(in_transaction(state, Purpose::Sweep, revocations::sweep).await?) {}
@@ -47,7 +47,7 @@ async fn sweep_rows(state: &State) -> Result<(), StorageError> {
 
 /// One statement's worth, in a transaction of its own.
 async fn in_transaction(
-    state: &State,
+    state: &WorkerState,
     purpose: Purpose,
     sweep: impl AsyncFn(&Transaction, i64) -> Result<u64, StorageError>,
 ) -> Result<u64, StorageError> {
@@ -63,7 +63,7 @@ fn full(removed: u64) -> bool {
 }
 
 /// Gives up the parts of one resumable upload that has expired. False where there is none.
-async fn expire_upload(state: &State) -> Result<bool, StorageError> {
+async fn expire_upload(state: &WorkerState) -> Result<bool, StorageError> {
     let tx = state.database.across_tenants(Purpose::Sweep).transaction().await?;
     let Some((organisation_id, id)) = evidence_uploads::find_expired(&tx).await? else { return Ok(false) };
     evidence_uploads::remove(&tx, organisation_id, id).await?;
@@ -72,7 +72,7 @@ async fn expire_upload(state: &State) -> Result<bool, StorageError> {
 }
 
 /// Removes bytes whose leases have expired.
-async fn sweep_bytes(state: &State) -> Result<(), StorageError> {
+async fn sweep_bytes(state: &WorkerState) -> Result<(), StorageError> {
     loop {
         let tx = state.database.across_tenants(Purpose::Sweep).transaction().await?;
         let condemned = evidence_leases::condemn(&tx, LEASES_MAX).await?;

@@ -7,7 +7,7 @@ use firemode_domain::input::{self, At, Becomes as _, Day, Faults, FieldError, In
 use firemode_storage::assets::Asset;
 use firemode_storage::buildings::Building;
 use firemode_storage::{Hold, Transaction, table};
-use firemode_web::{Body, Key, Outcome, Problem};
+use firemode_web::{Body, IdempotencyKey, Outcome, Problem};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -121,13 +121,13 @@ impl CreateAsset {
 ///
 /// One object answers 201 with it, a list 207 with a result for each row.
 #[utoipa::path(post, path = "/v1/buildings/{building_id}/assets", tag = "assets", request_body = CreateAssetsSchema,
-    params(("building_id" = Uuid, Path), Key),
+    params(("building_id" = Uuid, Path), IdempotencyKey),
     responses((status = 201, description = "Made.", body = Asset),
               (status = 207, description = "A result for each row.", body = AssetResults)))]
 pub(crate) async fn create(
     building_id: web::Path<Uuid>,
     body: Body<CreateAssets>,
-    key: Key,
+    key: IdempotencyKey,
     call: Call,
 ) -> Result<HttpResponse, Problem> {
     let Body { value: assets, fingerprint } = body;

@@ -69,8 +69,8 @@ pub(crate) async fn list(
     building_id: web::Path<Uuid>,
     list: Listing<AssetFilter>,
 ) -> Result<HttpResponse, Problem> {
-    list.answer_within::<Building, _>(*building_id, async |tx, Listing { call, filter, .. }, walk| {
-        Ok(assets::list(tx, call.organisation_id(), *building_id, filter, walk).await?)
+    list.answer_within::<Building, _>(*building_id, async |tx, Listing { call, filter, .. }, keyset| {
+        Ok(assets::list(tx, call.organisation_id(), *building_id, filter, keyset).await?)
     })
     .await
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::acts::act;
 use crate::auth::proof::{self, Credentials};
 use crate::auth::tokens::{SignedIn, end_all, hash, sign_in};
-use crate::state::State;
+use crate::state::ApiState;
 
 body! {
     /// A new organisation and its first user.
@@ -77,7 +77,7 @@ pub(crate) async fn register(
     body: Body<Register>,
     request: HttpRequest,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     if !state.settings.auth.registration_open {
         return Err(Problem::of(
@@ -123,7 +123,7 @@ pub(crate) async fn login(
     body: Body<Login>,
     request: HttpRequest,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let Login { email, password, totp } = body.value;
     let credentials = Credentials { email: &email, password: &password, code: totp.as_deref() };
@@ -143,7 +143,7 @@ pub(crate) async fn accept_invitation(
     body: Body<AcceptInvitation>,
     request: HttpRequest,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let AcceptInvitation { token, password, full_name } = body.value;
     let refused =
@@ -193,7 +193,7 @@ pub(crate) async fn reset_password(
     body: Body<ResetPassword>,
     request: HttpRequest,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let ResetPassword { token, password } = body.value;
     let refused = || Problem::unauthorized("The token does not work any more. Ask an admin for a new one.");
@@ -222,7 +222,7 @@ pub(crate) async fn reset_password(
 }
 
 /// Whose one-time token this is.
-async fn find_owner(state: &State, kind: TokenKind, token: &str) -> Result<Option<User>, Problem> {
+async fn find_owner(state: &ApiState, kind: TokenKind, token: &str) -> Result<Option<User>, Problem> {
     let owner = {
         let tx = state.database.across_tenants(Purpose::Redeem).read().await?;
         account_tokens::owner_of(&tx, kind, &hash(token)).await?

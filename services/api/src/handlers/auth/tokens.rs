@@ -12,7 +12,7 @@ use crate::acts::act;
 use crate::auth::tokens::{Tokens, end_all, end_of_session, hash, issue, longest_life};
 use crate::principal::Principal;
 use crate::profile::no_such_user;
-use crate::state::State;
+use crate::state::ApiState;
 
 /// Entries of one organisation that name a token by its `jti` alone, at a time.
 const REVOCATIONS_MAX: u32 = 10_000;
@@ -65,7 +65,7 @@ body! {
 pub(crate) async fn refresh(
     body: Body<Refresh>,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let refused = || Problem::unauthorized("The refresh token does not work any more. Sign in again.");
     let hash = hash(&body.value.refresh_token);
@@ -100,7 +100,7 @@ pub(crate) async fn logout(
     body: Body<Logout>,
     principal: Principal,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let tx = state.database.tenant(principal.organisation_id).transaction().await?;
     let mut entries = Vec::new();
@@ -132,7 +132,7 @@ pub(crate) async fn revoke(
     body: Body<Revoke>,
     principal: Principal,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let jti = body.value.jti;
     let Principal { organisation_id, user_id, .. } = principal;
@@ -163,7 +163,7 @@ pub(crate) async fn revoke_all(
     body: Body<RevokeAll>,
     principal: Principal,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let user_id = body.value.user_id.unwrap_or(principal.user_id);
     let tx = state.database.tenant(principal.organisation_id).transaction().await?;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::etag;
 use crate::handlers::evidence::find;
 use crate::principal::Principal;
-use crate::state::State;
+use crate::state::ApiState;
 
 /// Reads the bytes of a piece of evidence
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}/content", tag = "evidence",
@@ -29,7 +29,7 @@ pub(crate) async fn content(
     id: web::Path<Uuid>,
     request: HttpRequest,
     principal: Principal,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let evidence = find(&state, &principal, *id).await?;
     let size = u64::try_from(evidence.size_bytes).unwrap_or_default();

@@ -13,7 +13,7 @@ use firemode_domain::input::Text;
 use firemode_storage::audit;
 use firemode_storage::evidence::{self, Evidence, EvidenceFilter};
 use firemode_storage::sessions::Session;
-use firemode_web::{Body, Key, Outcome, Problem};
+use firemode_web::{Body, IdempotencyKey, Outcome, Problem};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -25,7 +25,7 @@ use crate::list::{Filters, List, Listing};
 use crate::object::on_record;
 use crate::principal::Principal;
 use crate::schema::free_object;
-use crate::state::State;
+use crate::state::ApiState;
 
 /// A piece of evidence.
 #[derive(Debug, Serialize, ToSchema)]
@@ -116,7 +116,7 @@ impl From<Evidence> for EvidenceView {
 pub(crate) async fn get(
     id: web::Path<Uuid>,
     principal: Principal,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let evidence = find(&state, &principal, *id).await?;
     Ok(HttpResponse::Ok().json(EvidenceView::from(evidence)))
@@ -139,8 +139,8 @@ pub(crate) async fn list(
     session_id: web::Path<Uuid>,
     list: Listing<EvidenceFilter>,
 ) -> Result<HttpResponse, Problem> {
-    list.answer_within::<Session, _>(*session_id, async |tx, Listing { call, filter, .. }, walk| {
-        let page = evidence::list(tx, call.organisation_id(), *session_id, filter, walk).await?;
+    list.answer_within::<Session, _>(*session_id, async |tx, Listing { call, filter, .. }, keyset| {
+        let page = evidence::list(tx, call.organisation_id(), *session_id, filter, keyset).await?;
         Ok(page.map(EvidenceView::from))
     })
     .await
@@ -151,12 +151,12 @@ pub(crate) async fn list(
 /// A flag that is there stays as it is.
 #[utoipa::path(post, path = "/v1/evidence/{evidence_id}/flag", tag = "evidence", request_body = FlagEvidence,
     params(("evidence_id" = Uuid, Path),
-           Key),
+           IdempotencyKey),
     responses((status = 200, description = "Flagged.", body = EvidenceView)))]
 pub(crate) async fn flag(
     id: web::Path<Uuid>,
     body: Body<FlagEvidence>,
-    key: Key,
+    key: IdempotencyKey,
     call: Call,
 ) -> Result<HttpResponse, Problem> {
     review(*id, &body, EvidenceStatus::Flagged, &key, &call).await
@@ -167,12 +167,12 @@ pub(crate) async fn flag(
 /// Who flagged it stays in the audit log, with a hash of why.
 #[utoipa::path(post, path = "/v1/evidence/{evidence_id}/unflag", tag = "evidence", request_body = FlagEvidence,
     params(("evidence_id" = Uuid, Path),
-           Key),
+           IdempotencyKey),
     responses((status = 200, description = "Not flagged any more.", body = EvidenceView)))]
 pub(crate) async fn unflag(
     id: web::Path<Uuid>,
     body: Body<FlagEvidence>,
-    key: Key,
+    key: IdempotencyKey,
     call: Call,
 ) -> Result<HttpResponse, Problem> {
     review(*id, &body, EvidenceStatus::Verified, &key, &call).await
@@ -182,7 +182,7 @@ async fn review(
     id: Uuid,
     body: &Body<FlagEvidence>,
     status: EvidenceStatus,
-    key: &Key,
+    key: &IdempotencyKey,
     call: &Call,
 ) -> Result<HttpResponse, Problem> {
     let organisation_id = call.organisation_id();
@@ -231,7 +231,7 @@ impl OnRecord for Review<'_> {
 pub(crate) async fn verify(
     id: web::Path<Uuid>,
     principal: Principal,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let evidence = find(&state, &principal, *id).await?;
     let actual = match state.evidence.hash(&evidence.storage_key).await {
@@ -250,7 +250,7 @@ pub(crate) async fn verify(
     }))
 }
 
-pub(crate) async fn find(state: &State, principal: &Principal, id: Uuid) -> Result<Evidence, Problem> {
+pub(crate) async fn find(state: &ApiState, principal: &Principal, id: Uuid) -> Result<Evidence, Problem> {
     let tx = state.database.tenant(principal.organisation_id).read().await?;
     let evidence = evidence::find(&tx, principal.organisation_id, id).await?;
     evidence.ok_or_else(no_such_evidence)

@@ -1,15 +1,15 @@
 //! Resumable uploads (tus 1.0.0): documented here, served by the ingest process.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use firemode_web::shapes::UploadAnswer;
 use firemode_web::tus::{
     CHECKSUM_ALGORITHMS, EXTENSIONS, TUS_CHECKSUM_ALGORITHM, TUS_EXTENSION, TUS_MAX_SIZE, TUS_RESUMABLE,
     TUS_VERSION, VERSION,
 };
-use firemode_web::{Key, Problem};
+use firemode_web::wire::UploadAnswer;
+use firemode_web::{IdempotencyKey, Problem};
 
 use crate::handlers::proxied::proxied;
-use crate::state::State;
+use crate::state::ApiState;
 
 /// Tells what resumable uploads can do here
 ///
@@ -17,7 +17,7 @@ use crate::state::State;
 /// give it this address, an `Authorization` header, and the fields of `POST /v1/evidence` as metadata.
 #[utoipa::path(options, path = "/v1/evidence/uploads", tag = "evidence",
     responses((status = 204, description = "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size`, `Tus-Checksum-Algorithm`.")))]
-pub(crate) async fn options(state: web::Data<State>) -> HttpResponse {
+pub(crate) async fn options(state: web::Data<ApiState>) -> HttpResponse {
     HttpResponse::NoContent()
         .insert_header((TUS_RESUMABLE, VERSION))
         .insert_header((TUS_VERSION, VERSION))
@@ -35,7 +35,7 @@ proxied! {
                ("Upload-Metadata" = String, Header,
                 description = "The fields of `POST /v1/evidence` but the file, as `name base64,name base64`, and `filename`.",
                 example = "sha256_hash ZTNiMGM0NDI...,session_id MDFhMWZjNDg...,evidence_type cGhvdG8="),
-               Key),
+               IdempotencyKey),
         responses((status = 201, description = "Opened; `Location` is its address.", body = UploadAnswer),
                   (status = 400, description = "A header is missing or cannot be read."),
                   (status = 404, description = "There is no such test session."),

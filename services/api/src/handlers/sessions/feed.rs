@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 use firemode_domain::body;
 use firemode_domain::input::AsSent;
-use firemode_storage::feed::{self, Changed};
-use firemode_web::{PageLimit, Params, Problem, WalkScope, rows_max};
+use firemode_storage::feed::{self, FeedPage};
+use firemode_web::{CursorScope, PageLimit, Params, Problem, rows_max};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -57,15 +57,15 @@ pub(crate) async fn changes(Params(wanted): Params<Since>, call: Call) -> Result
     let token = wanted.since.or(wanted.cursor).map(|AsSent(token)| token);
     let limit = rows_max(wanted.limit);
     let organisation_id = call.organisation_id();
-    let scope = WalkScope { organisation_id, list: "/v1/tests/sessions/changes", filters: "" };
+    let scope = CursorScope { organisation_id, list: "/v1/tests/sessions/changes", filters: "" };
     let tx = call.read().await?;
     let is_now = token.as_deref() == Some(NOW);
-    let follow = state.cursor_key.follow(&tx, token.as_deref().filter(|_| !is_now), scope).await?;
+    let feed_range = state.cursor_key.feed_range(&tx, token.as_deref().filter(|_| !is_now), scope).await?;
     let changed = match is_now {
-        true => Changed { sessions: Vec::new(), has_more: false },
-        false => feed::changed(&tx, organisation_id, &follow.place, &follow.until, limit).await?,
+        true => FeedPage { sessions: Vec::new(), has_more: false },
+        false => feed::changed(&tx, organisation_id, &feed_range.place, &feed_range.until, limit).await?,
     };
-    let since = state.cursor_key.follow_on(&follow, &changed, scope)?;
+    let since = state.cursor_key.feed_token(&feed_range, &changed, scope)?;
     let next_cursor = changed.has_more.then(|| since.clone());
     let ids: Vec<Uuid> = changed.sessions.iter().map(|session| session.id).collect();
     let summaries = state.documents.read_many(&tx, organisation_id, &ids, Summary::of).await?;

@@ -70,9 +70,9 @@ pub(crate) struct HistoryView {
     params(("session_id" = Uuid, Path), Listing<Everything>),
     responses((status = 200, description = "One page.", body = List<HistoryView>)))]
 pub(crate) async fn history(id: web::Path<Uuid>, list: Listing<Everything>) -> Result<HttpResponse, Problem> {
-    list.answer_within::<Session, _>(*id, async |tx, Listing { call, .. }, walk| {
+    list.answer_within::<Session, _>(*id, async |tx, Listing { call, .. }, keyset| {
         let organisation_id = call.organisation_id();
-        let Page { rows, next } = stored::list(tx, organisation_id, *id, walk).await?;
+        let Page { rows, next } = stored::list(tx, organisation_id, *id, keyset).await?;
         let look = |document: &SessionDocument| {
             rows.into_iter().map(|entry| tell(document, entry)).collect::<Result<Vec<_>, _>>()
         };
@@ -84,7 +84,7 @@ pub(crate) async fn history(id: web::Path<Uuid>, list: Listing<Everything>) -> R
 
 fn tell(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, Problem> {
     let HistoryEntry { change, actor, seq, late_state, .. } = entry;
-    let account = document.account_of(&change_hash(&change.hash)?, &change.bytes);
+    let account = document.summary_of(&change_hash(&change.hash)?, &change.bytes);
     Ok(HistoryView {
         hash: HEXLOWER.encode(&change.hash),
         actor: HEXLOWER.encode(&actor),

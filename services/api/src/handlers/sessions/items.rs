@@ -13,8 +13,8 @@ use firemode_storage::changes::{self, Arrival, Origin, RELIED_ON, Reliance, Turn
 use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, WarmSession};
 use firemode_storage::sessions::Session;
 use firemode_storage::{Hold, Transaction, audit, recent_sessions};
-use firemode_web::shapes::told_clock;
-use firemode_web::{Body, Key, Outcome, Problem, catalogue};
+use firemode_web::wire::told_clock;
+use firemode_web::{Body, IdempotencyKey, Outcome, Problem, catalogue};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -55,13 +55,13 @@ struct AddedItem {
 /// All of them, or none. For a completed session they are kept as late work until a manager decides.
 #[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/items", tag = "sessions", request_body = AddItemsSchema,
     params(("session_id" = Uuid, Path),
-           Key),
+           IdempotencyKey),
     responses((status = 201, description = "Added.", body = ItemsAdded),
               (status = 409, description = "There is an item with such an id already, or the session is cancelled.")))]
 pub(crate) async fn add_items(
     session_id: web::Path<Uuid>,
     body: Body<Items>,
-    key: Key,
+    key: IdempotencyKey,
     call: Call,
 ) -> Result<HttpResponse, Problem> {
     let items = &body.value;

@@ -21,7 +21,7 @@ use firemode_storage::changes::{self, Origin};
 use firemode_storage::page::Page;
 use firemode_storage::sessions::{self, NewSession, Session, SessionFilter};
 use firemode_storage::{Hold, Transaction, assets, audit, buildings, recent_sessions, users};
-use firemode_web::{Body, Key, Outcome, Params, Problem, refuse};
+use firemode_web::{Body, IdempotencyKey, Outcome, Params, Problem, refuse};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -81,9 +81,13 @@ impl Filters for SessionFilter {
 /// Opens a test session
 ///
 /// Every asset becomes an item of its document.
-#[utoipa::path(post, path = "/v1/tests/sessions", tag = "sessions", request_body = CreateSession, params(Key),
+#[utoipa::path(post, path = "/v1/tests/sessions", tag = "sessions", request_body = CreateSession, params(IdempotencyKey),
     responses((status = 201, description = "Opened.", body = SessionView)))]
-pub(crate) async fn create(body: Body<CreateSession>, key: Key, call: Call) -> Result<HttpResponse, Problem> {
+pub(crate) async fn create(
+    body: Body<CreateSession>,
+    key: IdempotencyKey,
+    call: Call,
+) -> Result<HttpResponse, Problem> {
     let outcome = call
         .run_once(&key, &body.fingerprint, async |tx| {
             let view = open(tx, &body.value, &call).await?;
@@ -143,9 +147,9 @@ async fn open(tx: &Transaction, new: &CreateSession, call: &Call) -> Result<Sess
 #[utoipa::path(get, path = "/v1/tests/sessions", tag = "sessions", params(Listing<SessionFilter>),
     responses((status = 200, description = "One page.", body = List<SessionView>)))]
 pub(crate) async fn list(list: Listing<SessionFilter>) -> Result<HttpResponse, Problem> {
-    list.answer(async |tx, Listing { call, filter, .. }, walk| {
+    list.answer(async |tx, Listing { call, filter, .. }, keyset| {
         let organisation_id = call.organisation_id();
-        let page = sessions::list(tx, organisation_id, filter, walk).await?;
+        let page = sessions::list(tx, organisation_id, filter, keyset).await?;
         let ids: Vec<Uuid> = page.rows.iter().map(|session| session.id).collect();
         let summaries = call.state.documents.read_many(tx, organisation_id, &ids, Summary::of).await?;
         let mut summaries = summaries.into_iter();

@@ -13,7 +13,7 @@ use firemode_identity::keys::note_encryption;
 use firemode_storage::account_tokens::{self, NewAccountToken, TokenKind};
 use firemode_storage::users::{self, NewUser, User};
 use firemode_storage::{Transaction, audit};
-use firemode_web::{Body, Key, Outcome, Problem, RequestContext, catalogue};
+use firemode_web::{Body, IdempotencyKey, Outcome, Problem, RequestContext, catalogue};
 use serde::Serialize;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -28,7 +28,7 @@ use crate::handlers::auth::email_taken;
 use crate::handlers::users::UserView;
 use crate::principal::Principal;
 use crate::profile::no_such_user;
-use crate::state::State;
+use crate::state::ApiState;
 
 /// The fingerprint of a request without a body.
 const NO_BODY: [u8; 32] = [0; 32];
@@ -70,7 +70,11 @@ pub(crate) struct Invited {
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe; a repeated answer has no token.")),
     responses((status = 201, description = "Invited.", body = Invited),
               (status = 409, description = "The organisation has a user with this address.")))]
-pub(crate) async fn invite(body: Body<Invite>, key: Key, call: Call) -> Result<HttpResponse, Problem> {
+pub(crate) async fn invite(
+    body: Body<Invite>,
+    key: IdempotencyKey,
+    call: Call,
+) -> Result<HttpResponse, Problem> {
     let Invite { email, role, full_name } = body.value;
     let Call { state, principal, context, .. } = &call;
     // Nobody knows this password: until there is a chosen one, signing in fails as it does with a wrong one.
@@ -111,10 +115,10 @@ pub(crate) async fn invite(body: Body<Invite>, key: Key, call: Call) -> Result<H
               (status = 409, description = "The user has joined already, or is disabled.")))]
 pub(crate) async fn invite_again(
     id: web::Path<Uuid>,
-    key: Key,
+    key: IdempotencyKey,
     principal: Principal,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     hand_out(&state, key, &principal, context, *id, TokenKind::Invitation).await
 }
@@ -129,7 +133,7 @@ pub(crate) async fn withdraw(
     id: web::Path<Uuid>,
     principal: Principal,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let organisation_id = principal.organisation_id;
     let tx = state.database.tenant(organisation_id).transaction().await?;
@@ -162,17 +166,17 @@ pub(crate) async fn withdraw(
               (status = 409, description = "The user has yet to accept an invitation, or is disabled.")))]
 pub(crate) async fn reset_password(
     id: web::Path<Uuid>,
-    key: Key,
+    key: IdempotencyKey,
     principal: Principal,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     hand_out(&state, key, &principal, context, *id, TokenKind::PasswordReset).await
 }
 
 async fn hand_out(
-    state: &State,
-    key: Key,
+    state: &ApiState,
+    key: IdempotencyKey,
     principal: &Principal,
     context: RequestContext,
     user_id: Uuid,
@@ -208,7 +212,7 @@ async fn hand_out(
 /// Stores a token's hash; the answer that may be stored too does not have the token.
 async fn issue(
     tx: &Transaction,
-    state: &State,
+    state: &ApiState,
     principal: &Principal,
     user: &User,
     kind: TokenKind,

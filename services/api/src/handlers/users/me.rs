@@ -11,7 +11,7 @@ use firemode_identity::keys::note_encryption;
 use firemode_storage::audit::AuditFilter;
 use firemode_storage::users::{self, ProfilePatch, User};
 use firemode_storage::{account_tokens, audit};
-use firemode_web::{Body, Key, Outcome, Problem, RequestContext};
+use firemode_web::{Body, IdempotencyKey, Outcome, Problem, RequestContext};
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -29,7 +29,7 @@ use crate::handlers::auth::check_password;
 use crate::list::{Filters, List, Listing};
 use crate::principal::Principal;
 use crate::profile::{Profile, no_such_user};
-use crate::state::State;
+use crate::state::ApiState;
 
 /// A user, to the user.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,7 +82,7 @@ pub(crate) struct NewTokens {
 }
 
 impl OwnProfile {
-    fn of(state: &State, user: User) -> Result<Self, Problem> {
+    fn of(state: &ApiState, user: User) -> Result<Self, Problem> {
         let full_name = state.vault.decrypt(&user.full_name_encrypted)?;
         let phone = user.phone_encrypted.as_deref().map(|phone| state.vault.decrypt(phone)).transpose()?;
         Ok(Self {
@@ -102,7 +102,7 @@ impl OwnProfile {
 /// Who am I?
 #[utoipa::path(get, path = "/v1/users/me", tag = "users",
     responses((status = 200, description = "The signed-in user; `ETag` names the state.", body = OwnProfile)))]
-pub(crate) async fn me(principal: Principal, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn me(principal: Principal, state: web::Data<ApiState>) -> Result<HttpResponse, Problem> {
     let tx = state.database.tenant(principal.organisation_id).read().await?;
     let user = users::find(&tx, principal.organisation_id, principal.user_id).await?;
     Ok(OwnProfile::of(&state, user.ok_or_else(no_such_user)?)?.respond())
@@ -179,16 +179,16 @@ pub(crate) async fn audits(list: Listing<OwnActs>) -> Result<HttpResponse, Probl
 ///
 /// Ends every session, this one included, and gives new tokens.
 #[utoipa::path(post, path = "/v1/users/me/password", tag = "users", request_body = ChangePassword,
-    params(Key),
+    params(IdempotencyKey),
     responses((status = 200, description = "Changed.", body = NewTokens),
               (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.")))]
 pub(crate) async fn change_password(
     body: Body<ChangePassword>,
-    key: Key,
+    key: IdempotencyKey,
     request: HttpRequest,
     principal: Principal,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let ChangePassword { current_password, new_password } = body.value;
     let proven =

@@ -88,8 +88,8 @@ impl Filters for UserFilter {
 #[utoipa::path(get, path = "/v1/users", tag = "users", params(Listing<UserFilter>),
     responses((status = 200, description = "One page.", body = List<UserView>)))]
 pub(crate) async fn list(list: Listing<UserFilter>) -> Result<HttpResponse, Problem> {
-    list.answer(async |tx, Listing { call, filter, .. }, walk| {
-        Ok(users::list(tx, call.organisation_id(), filter, walk).await?.map(UserView::from))
+    list.answer(async |tx, Listing { call, filter, .. }, keyset| {
+        Ok(users::list(tx, call.organisation_id(), filter, keyset).await?.map(UserView::from))
     })
     .await
 }

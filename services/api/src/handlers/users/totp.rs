@@ -9,7 +9,7 @@ use firemode_domain::password;
 use firemode_identity::keys::note_encryption;
 use firemode_identity::second_factor::{new_recovery_codes, new_secret, take_code};
 use firemode_storage::{audit, second_factors, users};
-use firemode_web::{Body, Key, Outcome, Problem, RequestContext, catalogue};
+use firemode_web::{Body, IdempotencyKey, Outcome, Problem, RequestContext, catalogue};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::acts::act;
 use crate::auth::proof::confirm_password;
 use crate::principal::Principal;
 use crate::profile::no_such_user;
-use crate::state::State;
+use crate::state::ApiState;
 
 body! {
     /// The caller's password, so that a stolen access token is not enough.
@@ -57,17 +57,17 @@ pub(crate) struct RecoveryCodes {
 ///
 /// Nothing is asked for at sign-ins until a first code has confirmed that the app has the secret.
 #[utoipa::path(post, path = "/v1/users/me/totp", tag = "users", request_body = Password,
-    params(Key),
+    params(IdempotencyKey),
     responses((status = 201, description = "The secret for the app.", body = NewTotp),
               (status = 409, description = "There is one already. Remove it first."),
               (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.")))]
 pub(crate) async fn begin(
     body: Body<Password>,
-    key: Key,
+    key: IdempotencyKey,
     request: HttpRequest,
     principal: Principal,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let password = &body.value.password;
     let user = confirm_password(&state, &request, context, &principal, password, "password").await?;
@@ -95,17 +95,17 @@ pub(crate) async fn begin(
 ///
 /// From here on every sign-in asks for a code. The recovery codes are shown this once: keep them.
 #[utoipa::path(post, path = "/v1/users/me/totp/confirm", tag = "users", request_body = Code,
-    params(Key),
+    params(IdempotencyKey),
     responses((status = 200, description = "Confirmed.", body = RecoveryCodes),
               (status = 409, description = "There is nothing to confirm."),
               (status = 429, description = "Too many wrong codes. Wait as long as Retry-After says.")))]
 pub(crate) async fn confirm(
     body: Body<Code>,
-    key: Key,
+    key: IdempotencyKey,
     request: HttpRequest,
     principal: Principal,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let organisation_id = principal.organisation_id;
     let tx = state.database.tenant(principal.organisation_id).read().await?;
@@ -151,7 +151,7 @@ pub(crate) async fn remove_own(
     request: HttpRequest,
     principal: Principal,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     let password = &body.value.password;
     confirm_password(&state, &request, context, &principal, password, "password").await?;
@@ -167,13 +167,13 @@ pub(crate) async fn remove_of_user(
     id: web::Path<Uuid>,
     principal: Principal,
     context: RequestContext,
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     remove(&state, &principal, context, *id).await
 }
 
 async fn remove(
-    state: &State,
+    state: &ApiState,
     principal: &Principal,
     context: RequestContext,
     user_id: Uuid,

@@ -4,7 +4,7 @@ use super::{ActorNumber, Clock, Effect, OpRef};
 
 /// An operation at a place.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct IndexEntry {
     pub(super) actor: ActorNumber,
     pub(super) counter: u32,
     /// The sequence number of its change.
@@ -44,7 +44,7 @@ impl Positions {
     }
 }
 
-impl Entry {
+impl IndexEntry {
     pub(super) fn id(&self) -> OpRef {
         OpRef { actor: self.actor, counter: self.counter }
     }
@@ -76,7 +76,7 @@ impl Entry {
 }
 
 /// For each operation of a place: does its value stand there at a clock, or at present?
-pub(super) fn standing(entries: &[Entry], clock: Option<&Clock>) -> Vec<bool> {
+pub(super) fn standing(entries: &[IndexEntry], clock: Option<&Clock>) -> Vec<bool> {
     let mut stands: Vec<bool> =
         entries.iter().map(|entry| entry.effect.has_value() && entry.is_covered(clock)).collect();
     for entry in entries.iter().filter(|entry| entry.is_covered(clock)) {
@@ -88,14 +88,14 @@ pub(super) fn standing(entries: &[Entry], clock: Option<&Clock>) -> Vec<bool> {
 }
 
 /// Changes an entry and tells whether it became, or ceased to be, disputed.
-pub(super) fn change_entry(entry: &mut Entry, disputed: &mut u32, change: impl FnOnce(&mut Entry)) {
+pub(super) fn change_entry(entry: &mut IndexEntry, disputed: &mut u32, change: impl FnOnce(&mut IndexEntry)) {
     *disputed -= u32::from(entry.is_disputed());
     change(entry);
     *disputed += u32::from(entry.is_disputed());
 }
 
 /// Notes that an operation acts on its predecessors.
-pub(super) fn act_on_predecessors(entries: &mut [Entry], disputed: &mut u32, entry: &Entry) {
+pub(super) fn act_on_predecessors(entries: &mut [IndexEntry], disputed: &mut u32, entry: &IndexEntry) {
     for position in entry.predecessors.as_slice() {
         let predecessor = &mut entries[*position as usize];
         let ends = entry.ends(predecessor);
@@ -106,7 +106,7 @@ pub(super) fn act_on_predecessors(entries: &mut [Entry], disputed: &mut u32, ent
 }
 
 /// Takes that back.
-pub(super) fn leave_predecessors(entries: &mut [Entry], disputed: &mut u32, entry: &Entry) {
+pub(super) fn leave_predecessors(entries: &mut [IndexEntry], disputed: &mut u32, entry: &IndexEntry) {
     for position in entry.predecessors.as_slice() {
         let predecessor = &mut entries[*position as usize];
         let ends = entry.ends(predecessor);
@@ -117,7 +117,7 @@ pub(super) fn leave_predecessors(entries: &mut [Entry], disputed: &mut u32, entr
 }
 
 /// Most places have one operation for good: no room is kept for more until there is a second.
-pub(super) fn push_exactly(entries: &mut Vec<Entry>, entry: Entry) -> u32 {
+pub(super) fn push_exactly(entries: &mut Vec<IndexEntry>, entry: IndexEntry) -> u32 {
     if entries.is_empty() {
         entries.reserve_exact(1);
     }

@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 
 use super::entry::{
-    Entry, Positions, act_on_predecessors, change_entry, leave_predecessors, push_exactly, standing,
+    IndexEntry, Positions, act_on_predecessors, change_entry, leave_predecessors, push_exactly, standing,
 };
 use super::{Clock, Effect, History, NodeId, OpRef, OpSketch, Predecessor, SketchKey};
 
@@ -33,7 +33,7 @@ pub(super) struct Places {
 /// A key of a map.
 #[derive(Debug, Default)]
 pub(super) struct KeyPlace {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<IndexEntry>,
     /// Positions of the operations whose values stand there now.
     present: Vec<u32>,
     disputed: u32,
@@ -42,7 +42,7 @@ pub(super) struct KeyPlace {
 /// A list as a whole.
 #[derive(Debug, Default)]
 struct ListPlace {
-    entries: Vec<Entry>,
+    entries: Vec<IndexEntry>,
     disputed: u32,
 }
 
@@ -50,11 +50,11 @@ impl Places {
     pub(super) fn memory_bytes(&self) -> usize {
         (self.maps.len() + self.lists.len()) * 96
             + self.keys * (size_of::<KeyPlace>() + 32)
-            + self.entries * (size_of::<Entry>() + 4)
+            + self.entries * (size_of::<IndexEntry>() + 4)
     }
 
     /// The operations on the elements of a list.
-    pub(super) fn list(&self, list: OpRef) -> &[Entry] {
+    pub(super) fn list(&self, list: OpRef) -> &[IndexEntry] {
         self.lists.get(&list).map_or(&[], |place| &place.entries)
     }
 
@@ -114,7 +114,7 @@ impl Places {
     }
 
     /// All operations at the place of one.
-    pub(super) fn beside(&self, sketch: &OpSketch) -> &[Entry] {
+    pub(super) fn beside(&self, sketch: &OpSketch) -> &[IndexEntry] {
         match sketch.key {
             SketchKey::Map(key) => {
                 let place = self.maps.get(&sketch.object).and_then(|keys| keys.get(&key));
@@ -125,7 +125,7 @@ impl Places {
     }
 
     /// Adds an operation behind all others of its place, and tells its position there.
-    fn add(&mut self, sketch: &OpSketch, entry: Entry) -> u32 {
+    fn add(&mut self, sketch: &OpSketch, entry: IndexEntry) -> u32 {
         self.entries += 1;
         match sketch.key {
             SketchKey::Map(key) => {
@@ -170,7 +170,7 @@ impl Places {
 }
 
 impl KeyPlace {
-    fn add(&mut self, entry: Entry) -> u32 {
+    fn add(&mut self, entry: IndexEntry) -> u32 {
         act_on_predecessors(&mut self.entries, &mut self.disputed, &entry);
         let entries = &self.entries;
         self.present.retain(|position| entries[*position as usize].replaced_by == 0);
@@ -224,7 +224,7 @@ impl History {
             let sketch = self.node(id).operations[index];
             if self.has_place(&sketch) {
                 let node = self.node(id);
-                let entry = Entry {
+                let entry = IndexEntry {
                     actor: node.actor,
                     counter: node.start_op + index as u32,
                     seq: node.seq,

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::entry::Entry;
+use super::entry::IndexEntry;
 use super::{ActorNumber, Clock, Effect, Element, History, NodeId, OpRef, SketchKey};
 
 /// Places that are one to a reader: mostly one key of one map. Several where maps were made apart, or where keys spell one id.
@@ -152,7 +152,7 @@ impl History {
         if !self.places.is_disputed_list(list) {
             return HashSet::new();
         }
-        let disputed = self.places.list(list).iter().filter(|entry| entry.is_disputed()).map(Entry::id);
+        let disputed = self.places.list(list).iter().filter(|entry| entry.is_disputed()).map(IndexEntry::id);
         disputed.filter_map(|id| self.operation(id).and_then(|(sketch, _)| sketch.element(id))).collect()
     }
 
@@ -161,7 +161,7 @@ impl History {
         let entries = self.entries(Part::Key(OpRef::ROOT, key)).into_iter();
         let maps =
             entries.filter(|entry| matches!(entry.effect, Effect::Map { .. }) && entry.is_covered(clock));
-        let mut maps: Vec<_> = maps.map(Entry::id).collect();
+        let mut maps: Vec<_> = maps.map(IndexEntry::id).collect();
         self.sort_preferred_first(&mut maps);
         maps
     }
@@ -171,7 +171,7 @@ impl History {
         let Some((sketch, _)) = self.operation(counter) else { return Vec::new() };
         let entries = self.places.beside(sketch).iter();
         let increments = entries.filter(|entry| entry.adds_to(sketch.position) && entry.is_covered(clock));
-        increments.map(Entry::id).collect()
+        increments.map(IndexEntry::id).collect()
     }
 
     /// The changes that wrote into a text, at a clock or at present, the one that made it first.
@@ -217,7 +217,7 @@ impl History {
     }
 
     /// The operations at a place.
-    fn entries(&self, part: Part) -> Vec<&Entry> {
+    fn entries(&self, part: Part) -> Vec<&IndexEntry> {
         match part {
             Part::Key(map, key) => {
                 self.places.key(map, key).map(|place| place.entries.iter().collect()).unwrap_or_default()
@@ -232,7 +232,7 @@ impl History {
     fn edited_at(&self, part: Part, clock: Option<&Clock>) -> Vec<OpRef> {
         let entries = self.entries(part).into_iter();
         let edited = entries.filter(|entry| entry.is_edited() && entry.is_covered(clock));
-        edited.map(Entry::id).collect()
+        edited.map(IndexEntry::id).collect()
     }
 
     /// What the writers of the other parts of a spot had seen, with and without those of another key.
@@ -303,7 +303,7 @@ impl History {
         let last = entries.filter(|entry| {
             entry.effect == Effect::Nothing && entry.is_covered(clock) && !entry.is_covered(Some(&seen))
         });
-        last.map(Entry::id).collect()
+        last.map(IndexEntry::id).collect()
     }
 
     /// True when something inside an object, a text or a counter was not seen: a value, an edit of the text, an increment.
@@ -356,7 +356,7 @@ impl History {
 
     fn is_edited(&self, id: OpRef) -> bool {
         let Some((sketch, _)) = self.operation(id) else { return false };
-        self.places.beside(sketch).get(sketch.position as usize).is_some_and(Entry::is_edited)
+        self.places.beside(sketch).get(sketch.position as usize).is_some_and(IndexEntry::is_edited)
     }
 
     fn is_covered(&self, node: NodeId, clock: Option<&Clock>) -> bool {

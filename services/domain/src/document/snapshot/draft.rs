@@ -7,7 +7,7 @@ use crate::document::view::DocumentView;
 
 /// A snapshot that nobody has read back yet.
 #[derive(Debug)]
-pub struct SnapshotDraft {
+pub struct DocumentSnapshotDraft {
     pub(super) bytes: Vec<u8>,
     /// The changes that it was made from.
     pub(super) records: Vec<RecordedChange>,
@@ -36,7 +36,7 @@ impl Facts {
     }
 }
 
-impl SnapshotDraft {
+impl DocumentSnapshotDraft {
     /// How many changes it was made from.
     #[must_use]
     pub fn change_count(&self) -> usize {

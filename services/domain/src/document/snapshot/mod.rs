@@ -18,8 +18,8 @@ use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use self::draft::DocumentSnapshotDraft;
 use self::draft::Facts;
-pub use self::draft::SnapshotDraft;
 use self::parts::{Reader, Writer};
 use super::change::{Provenance, RecordedChange};
 use super::history::{History, NewNode, NodeId, OpRef};
@@ -37,7 +37,7 @@ impl SessionDocument {
     /// What was worked out from the merged changes, still to be verified; none where the Automerge document does not have all
     /// of them. Takes as long as saving the document.
     #[must_use]
-    pub fn snapshot(&self) -> Option<SnapshotDraft> {
+    pub fn snapshot(&self) -> Option<DocumentSnapshotDraft> {
         let heads = self.history.hashes(&self.history.heads());
         let document = self.read(|document| (document.get_heads() == heads).then(|| document.save()))?;
         let mut writer = Writer::default();
@@ -47,12 +47,16 @@ impl SessionDocument {
             write_change(&mut writer, &self.history, id, |_| {});
         }
         writer.bytes(&document);
-        Some(SnapshotDraft { bytes: writer.finish(), records: self.merged_records(), facts: Facts::of(self) })
+        Some(DocumentSnapshotDraft {
+            bytes: writer.finish(),
+            records: self.merged_records(),
+            facts: Facts::of(self),
+        })
     }
 
     /// The document of these changes, of which a snapshot knows some. None where the snapshot does not fit them.
     ///
-    /// The bytes are to be the ones that [`SnapshotDraft::verified`] gave, in the present format; that is for the caller to make sure.
+    /// The bytes are to be the ones that [`DocumentSnapshotDraft::verified`] gave, in the present format; that is for the caller to make sure.
     #[must_use]
     pub fn restored(snapshot: &[u8], records: Vec<RecordedChange>) -> Option<Self> {
         let mut record = Record::of(records);

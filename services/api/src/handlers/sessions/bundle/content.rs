@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{BundleData, Content, PriorFault, RuleView};
 use crate::handlers::assets::Section;
 use crate::object::Object as _;
-use crate::state::State;
+use crate::state::ApiState;
 
 /// Earlier sessions of the building that are searched for faults.
 const EARLIER_SESSIONS_MAX: i64 = 5;
@@ -65,7 +65,7 @@ impl Wanted {
 
 pub(super) async fn content(
     tx: &ReadTransaction,
-    state: &State,
+    state: &ApiState,
     organisation_id: Uuid,
     session: &Session,
     filter: &BundleFilter,
@@ -110,7 +110,7 @@ fn rules_for(rules: Vec<Rule>, assets: &[Asset]) -> Result<Vec<RuleView>, Proble
 
 async fn prior_faults(
     tx: &ReadTransaction,
-    state: &State,
+    state: &ApiState,
     organisation_id: Uuid,
     session: &Session,
     wanted: &Wanted,

@@ -36,7 +36,7 @@ pub enum Purpose {
 
 /// What a transaction of it may see. Nothing is asked of the database until one begins.
 #[derive(Debug)]
-pub struct Access<'a> {
+pub struct TenantScope<'a> {
     database: &'a Database,
     scope: Scope,
 }
@@ -74,27 +74,27 @@ impl Purpose {
 
 impl Database {
     /// The rows of one organisation.
-    pub fn tenant(&self, organisation_id: Uuid) -> Access<'_> {
+    pub fn tenant(&self, organisation_id: Uuid) -> TenantScope<'_> {
         self.tenants([organisation_id])
     }
 
     /// The rows of several organisations, for work that is done for all of them at once.
-    pub fn tenants(&self, organisation_ids: impl IntoIterator<Item = Uuid>) -> Access<'_> {
-        Access { database: self, scope: Scope::Tenants(organisation_ids.into_iter().collect()) }
+    pub fn tenants(&self, organisation_ids: impl IntoIterator<Item = Uuid>) -> TenantScope<'_> {
+        TenantScope { database: self, scope: Scope::Tenants(organisation_ids.into_iter().collect()) }
     }
 
     /// The rows that a purpose needs, of every organisation. For the few places where nobody is known yet, or everybody is meant.
-    pub fn across_tenants(&self, purpose: Purpose) -> Access<'_> {
-        Access { database: self, scope: Scope::Across(purpose) }
+    pub fn across_tenants(&self, purpose: Purpose) -> TenantScope<'_> {
+        TenantScope { database: self, scope: Scope::Across(purpose) }
     }
 
     /// No tenant's rows: what the database itself knows, and locks.
-    pub fn without_tenant(&self) -> Access<'_> {
-        Access { database: self, scope: Scope::NoTenant }
+    pub fn without_tenant(&self) -> TenantScope<'_> {
+        TenantScope { database: self, scope: Scope::NoTenant }
     }
 }
 
-impl Access<'_> {
+impl TenantScope<'_> {
     /// Begins a transaction that only reads. Statements see what is committed when each of them starts.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// Someone who may bring results, evidence and faults: known by an internal token.
 #[derive(Debug, Clone)]
-pub(crate) struct Caller {
+pub(crate) struct Principal {
     pub(crate) user_id: Uuid,
     pub(crate) organisation_id: Uuid,
     /// `jti` of the access token.
@@ -20,7 +20,7 @@ pub(crate) struct Caller {
     pub(crate) transaction_id: Uuid,
 }
 
-impl Caller {
+impl Principal {
     /// The access token that this caller came with.
     pub(crate) fn token(&self) -> TokenInUse {
         TokenInUse {

@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
 use firemode_storage::Executor;
-use firemode_storage::feed::{Changed, Place};
-use firemode_storage::page::{self, Horizon};
-use firemode_storage::snapshot::Snapshot;
+use firemode_storage::feed::{FeedPage, FeedPosition};
+use firemode_storage::page::{self, VisibleUpTo};
+use firemode_storage::pg_snapshot::PgSnapshot;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::cursor::compact;
-use crate::{CursorKey, Problem, WalkScope, catalogue};
+use crate::{CursorKey, CursorScope, Problem, catalogue};
 
 /// What to read next: from a place up to a moment.
 #[derive(Debug, Clone)]
-pub struct Follow {
+pub struct FeedRange {
     /// Where the reader is.
-    pub place: Place,
+    pub place: FeedPosition,
     /// Where the round ends.
-    pub until: Horizon,
+    pub until: VisibleUpTo,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,15 +37,15 @@ impl CursorKey {
     ///
     /// # Errors
     /// 400 for a token that is not of this feed, 410 for one from before a restore.
-    pub async fn follow(
+    pub async fn feed_range(
         &self,
         on: &impl Executor,
         token: Option<&str>,
-        scope: WalkScope<'_>,
-    ) -> Result<Follow, Problem> {
-        let present = page::horizon(on).await?;
+        scope: CursorScope<'_>,
+    ) -> Result<FeedRange, Problem> {
+        let present = page::visible_up_to(on).await?;
         let Some(token) = token else {
-            return Ok(Follow { place: Place { seen: None, after: None }, until: present });
+            return Ok(FeedRange { place: FeedPosition { seen: None, after: None }, until: present });
         };
         let content: Option<Content> = self.unseal(token);
         let content =
@@ -56,28 +56,28 @@ impl CursorKey {
         };
         let until = match &content.until {
             Some((incarnation, snapshot)) => {
-                Horizon { snapshot: known(&present, *incarnation, snapshot)?, ..present }
+                VisibleUpTo { snapshot: known(&present, *incarnation, snapshot)?, ..present }
             }
             None => present,
         };
-        Ok(Follow { place: Place { seen, after: content.last_evaluated_id }, until })
+        Ok(FeedRange { place: FeedPosition { seen, after: content.last_evaluated_id }, until })
     }
 
     /// The token that goes on behind a page: within the round where it has more, else with what changes after it.
     ///
     /// # Errors
     /// None that can happen: PostgreSQL's snapshots can be read, and such a small value can be serialised.
-    pub fn follow_on(
+    pub fn feed_token(
         &self,
-        follow: &Follow,
-        page: &Changed,
-        scope: WalkScope<'_>,
+        feed_range: &FeedRange,
+        page: &FeedPage,
+        scope: CursorScope<'_>,
     ) -> Result<String, Problem> {
-        let (incarnation, until) = (follow.until.incarnation, compact(&follow.until.snapshot)?);
+        let (incarnation, until) = (feed_range.until.incarnation, compact(&feed_range.until.snapshot)?);
         let scope = self.scope_text(scope);
         let content = match page.sessions.last() {
             Some(last) if page.has_more => {
-                let seen = follow.place.seen.as_deref().map(compact).transpose()?;
+                let seen = feed_range.place.seen.as_deref().map(compact).transpose()?;
                 Content {
                     last_evaluated_id: Some(last.id),
                     vector_clock: seen.map(|seen| (incarnation, seen)).into_iter().collect(),
@@ -97,10 +97,10 @@ impl CursorKey {
 }
 
 /// A token's snapshot in PostgreSQL's own form, if it is of this database's present incarnation.
-fn known(present: &Horizon, incarnation: Uuid, snapshot: &str) -> Result<String, Problem> {
-    let snapshot = Snapshot::parse_compact(snapshot).ok_or_else(foreign)?;
+fn known(present: &VisibleUpTo, incarnation: Uuid, snapshot: &str) -> Result<String, Problem> {
+    let snapshot = PgSnapshot::parse_compact(snapshot).ok_or_else(foreign)?;
     // A database that was taken back to an earlier moment has not reached what the token has seen.
-    let is_ahead = Snapshot::parse(&present.snapshot).is_none_or(|now| snapshot.is_ahead_of(&now));
+    let is_ahead = PgSnapshot::parse(&present.snapshot).is_none_or(|now| snapshot.is_ahead_of(&now));
     if incarnation != present.incarnation || is_ahead {
         let detail = "The token is from before the database was restored. Start again without one.";
         return Err(Problem::new(StatusCode::GONE, detail));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::web;
 
-use crate::state::{Ready, State};
+use crate::state::{ApiState, Ready};
 
 /// Between two snapshots there is at least so long a pause.
 const PAUSE_MILLISECONDS_MIN: u64 = 100;
@@ -13,7 +13,7 @@ const PAUSE_MILLISECONDS_MIN: u64 = 100;
 /// half of one processor. Several instances may do so at once; what one has stored, the others leave.
 ///
 /// What is due is noted by whoever reads a document, and not kept: after a restart it is noted again when it is read again.
-pub(crate) async fn keep_current(state: web::Data<State>) {
+pub(crate) async fn keep_current(state: web::Data<ApiState>) {
     loop {
         let (organisation_id, session_id) = state.documents.next_due().await;
         let began = Instant::now();

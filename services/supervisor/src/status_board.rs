@@ -14,15 +14,15 @@ const LOAD_TIME_MIN: Duration = Duration::from_secs(2);
 
 /// The figures of all children.
 #[derive(Debug)]
-pub(crate) struct Board {
+pub(crate) struct StatusBoard {
     listening: Option<String>,
     started: Instant,
     stopping: bool,
-    entries: Vec<Entry>,
+    entries: Vec<ChildFigures>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct ChildFigures {
     name: &'static str,
     kind: Kind,
     phase: Phase,
@@ -50,10 +50,10 @@ pub(crate) struct Pids {
     pub(crate) other: Option<i32>,
 }
 
-impl Board {
+impl StatusBoard {
     pub(crate) fn new(table: &[ChildSpec], listening: Option<String>) -> Self {
         let started = Instant::now();
-        let entry = |spec: &ChildSpec| Entry {
+        let entry = |spec: &ChildSpec| ChildFigures {
             name: spec.name,
             kind: spec.kind,
             phase: Phase::Waiting,
@@ -198,7 +198,7 @@ impl Board {
     }
 }
 
-impl Entry {
+impl ChildFigures {
     fn forget_process(&mut self) {
         self.usage = None;
         self.cpu_since = None;

@@ -9,7 +9,7 @@ const NEAR_IDS: u64 = 64;
 
 /// Which transactions had ended at a moment: the text `xmin:xmax:xip_list` of `pg_snapshot`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct PgSnapshot {
     /// The oldest transaction that was open.
     oldest_open: u64,
     /// The first that had not begun.
@@ -27,7 +27,7 @@ pub(crate) struct Ids {
     pub(crate) until: Option<u64>,
 }
 
-impl Snapshot {
+impl PgSnapshot {
     /// Reads PostgreSQL's text.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
@@ -96,7 +96,7 @@ impl Snapshot {
     }
 }
 
-impl fmt::Display for Snapshot {
+impl fmt::Display for PgSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open: Vec<String> = self.open.iter().map(u64::to_string).collect();
         write!(f, "{}:{}:{}", self.oldest_open, self.next, open.join(","))
@@ -114,19 +114,19 @@ mod tests {
     #[test]
     fn the_compact_form_says_the_same() {
         for text in ["3:3:", "100:120:100,104,119", "9000000000:9000000001:9000000000"] {
-            let snapshot = Snapshot::parse(text).expect("it is PostgreSQL's text");
+            let snapshot = PgSnapshot::parse(text).expect("it is PostgreSQL's text");
             assert_eq!(snapshot.to_string(), text);
-            assert_eq!(Snapshot::parse_compact(&snapshot.compact()), Some(snapshot));
+            assert_eq!(PgSnapshot::parse_compact(&snapshot.compact()), Some(snapshot));
         }
         let writers: Vec<String> = (0..400).map(|n| (7_000_000_000u64 + 3 * n).to_string()).collect();
-        let busy = Snapshot::parse(&format!("7000000000:7000001200:{}", writers.join(",")));
+        let busy = PgSnapshot::parse(&format!("7000000000:7000001200:{}", writers.join(",")));
         assert!(busy.expect("it is PostgreSQL's text").compact().len() < 900);
     }
 
     #[test]
     fn who_leaves_a_transaction_open_costs_a_look_of_its_own() {
         let unseen = |text: &str| {
-            let snapshot = Snapshot::parse(text).expect("it is PostgreSQL's text");
+            let snapshot = PgSnapshot::parse(text).expect("it is PostgreSQL's text");
             let ids = snapshot.unseen();
             ids.iter().map(|ids| (ids.from, ids.until)).collect::<Vec<_>>()
         };
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_reader_does_not_take_for_seen_what_its_own_transaction_adds() {
         let with = |text: &str, id| {
-            Snapshot::parse(text).expect("it is PostgreSQL's text").with_open(id).to_string()
+            PgSnapshot::parse(text).expect("it is PostgreSQL's text").with_open(id).to_string()
         };
         assert_eq!(with("100:100:", 99), "99:100:99");
         assert_eq!(with("90:100:90,97", 95), "90:100:90,95,97");
@@ -151,10 +151,10 @@ mod tests {
     #[test]
     fn what_is_no_snapshot_is_refused() {
         for text in ["", "1", "1:2", "5:4:", "1:9:4,2", "1:9:9", "1:2:3:4", "a:b:c", "1:2:x"] {
-            assert_eq!(Snapshot::parse(text), None, "{text}");
+            assert_eq!(PgSnapshot::parse(text), None, "{text}");
         }
         for text in ["1:18446744073709551615:", "1:1:18446744073709551615", "1:2", "1:2::"] {
-            assert_eq!(Snapshot::parse_compact(text), None, "{text}");
+            assert_eq!(PgSnapshot::parse_compact(text), None, "{text}");
         }
     }
 }

@@ -23,7 +23,7 @@ const VALUE_SIZE_MAX: usize = 512;
 
 /// What a change did.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ChangeAccount {
+pub struct ChangeSummary {
     /// What became of it.
     pub standing: Standing,
     /// When its author says it was made.
@@ -92,10 +92,10 @@ impl SessionDocument {
 
     /// Tells what a stored change did. Changes that are not merged are told as far as the document knows their places.
     #[must_use]
-    pub fn account_of(&self, hash: &ChangeHash, bytes: &[u8]) -> ChangeAccount {
+    pub fn summary_of(&self, hash: &ChangeHash, bytes: &[u8]) -> ChangeSummary {
         let standing = self.standing_of(hash);
         let stated_at = StatedTime::of_change(0);
-        let nothing = ChangeAccount { standing, stated_at, touched: Vec::new(), is_cut: false };
+        let nothing = ChangeSummary { standing, stated_at, touched: Vec::new(), is_cut: false };
         let Ok(parsed) = ParsedChange::parse(bytes, &Limits::of_stored_changes()) else { return nothing };
         let stated_at = StatedTime::of_change(parsed.expanded.time);
         // The document's own look-ups have panics for what nobody foresaw, and this is only for reading.
@@ -103,7 +103,7 @@ impl SessionDocument {
             self.read(|document| Teller::new(document, &parsed.expanded).tell())
         }));
         let (touched, is_cut) = told.unwrap_or_default();
-        ChangeAccount { stated_at, touched, is_cut, ..nothing }
+        ChangeSummary { stated_at, touched, is_cut, ..nothing }
     }
 }
 

@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 /// Which entries of a request are to be merged.
 #[derive(Debug)]
-pub(super) struct Remainder {
+pub(super) struct EntrySelection {
     /// Where each of them stands in the request.
     positions: Vec<usize>,
     /// Operations that are stored as late work: a manager decides on them, sent again or not.
     pub(super) late: usize,
 }
 
-impl Remainder {
+impl EntrySelection {
     /// The whole request.
     pub(super) fn all(submission: &Submission) -> (Submission, Self) {
         let positions = (0..submission.entries.len()).collect();
