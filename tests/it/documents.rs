@@ -46,3 +46,34 @@ fn every_link_between_the_documents_leads_somewhere() {
     }
     assert!(looked_at > 60, "{looked_at}");
 }
+
+/// All text of the sources and migrations below a folder.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text.push_str(&sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "sql") {
+            text.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+    text
+}
+
+#[test]
+fn every_name_in_the_glossary_is_in_the_sources() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text: String = ["services", "src", "migrations"].map(|folder| sources(&root.join(folder))).concat();
+    let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    let words: BTreeSet<&str> = text.split(|c| !is_of_word(c)).collect();
+    let glossary = fs::read_to_string(root.join("docs/glossary.md")).unwrap();
+    let quoted = glossary.split('`').skip(1).step_by(2);
+    let names: Vec<&str> = quoted
+        .filter(|code| code.chars().all(|c| is_of_word(c) || c == ':'))
+        .flat_map(|code| code.split("::"))
+        .collect();
+    assert!(names.len() > 80, "{}", names.len());
+    let missing: Vec<&&str> = names.iter().filter(|name| !words.contains(**name)).collect();
+    assert!(missing.is_empty(), "the glossary names what is not there: {missing:?}");
+}
