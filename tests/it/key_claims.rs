@@ -1,7 +1,7 @@
 //! Keys that a transaction has claimed are free by the time anybody hears that it failed: whoever is told so may try again at once. This
 //! is between the appliance and the database, where it takes a moment that requests over HTTP hit only now and then.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use firemode_domain::document::ChangeHash;
 use firemode_runtime::settings::{Environ, Settings};
@@ -33,7 +33,7 @@ fn scopes(organisation: &Organisation) -> Vec<IdempotencyScope> {
 /// Claims keys, each of which must be free.
 async fn claim(tx: &Transaction, scopes: &[IdempotencyScope], what: &str) {
     let scopes: Vec<&IdempotencyScope> = scopes.iter().collect();
-    let (claims, _) = results::claim(tx, &scopes, HashSet::new(), &BTreeSet::new()).await.unwrap();
+    let (claims, _) = results::claim(tx, &scopes, HashSet::new()).await.unwrap();
     let taken = claims.iter().filter(|claim| !matches!(claim, KeyClaim::New)).count();
     assert_eq!(taken, 0, "keys that are in use still after {what}");
 }

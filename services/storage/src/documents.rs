@@ -110,8 +110,8 @@ impl WarmDocuments {
         ServerActors::of(lineage).not_before(*self.loss_noticed_at())
     }
 
-    /// The database has lost changes. Which ones nobody knows, so that from now on this process goes on with no actor of before:
-    /// a number of one might be given out for the second time.
+    /// The database has lost changes, or has some that the record does not show. Which ones nobody knows, so that from now on this
+    /// process goes on with no actor of before: a number of one might be given out for the second time.
     pub fn note_loss(&self) {
         *self.loss_noticed_at() = Uuid::now_v7();
     }

@@ -44,8 +44,7 @@ pub struct BatchWrites<'a> {
     pub answer_days: u32,
 }
 
-/// Claims keys until the transaction ends, each of them once, asks which of these access tokens still count, and waits for the turns to
-/// write for devices.
+/// Claims keys until the transaction ends, each of them once, and asks which of these access tokens still count.
 ///
 /// # Errors
 /// The database does not answer.
@@ -53,37 +52,33 @@ pub async fn claim(
     tx: &Transaction,
     scopes: &[&IdempotencyScope],
     tokens: HashSet<TokenInUse>,
-    turns: &BTreeSet<Turn>,
 ) -> Result<(Vec<KeyClaim>, HashSet<TokenInUse>), StorageError> {
     let tokens: Vec<TokenInUse> = tokens.into_iter().collect();
-    let statements = [
-        idempotency::lock(scopes),
-        idempotency::find(scopes),
-        revocations::find_valid(&tokens),
-        changes::take_turns(turns),
-    ];
-    let [locked, found, valid, _] = tx.pipeline(statements).await?;
+    let statements = [idempotency::lock(scopes), idempotency::find(scopes), revocations::find_valid(&tokens)];
+    let [locked, found, valid] = tx.pipeline(statements).await?;
     Ok((idempotency::claims(scopes.len(), &locked, &found), revocations::valid(&tokens, &valid)))
 }
 
-/// Holds these sessions, each with its organisation, until the transaction ends; then, so that nothing is missed, reads what belongs to
-/// them and has not been read, by these tails or by the instance that wrote it. Nothing where none of the sessions exists.
+/// Waits for the turns to write for devices and holds these sessions, each with its organisation, until the transaction ends; then, so
+/// that nothing is missed, reads what belongs to them and has not been read, by these tails or by the instance that wrote it. Nothing
+/// where none of the sessions exists.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn hold(
     tx: &Transaction,
-    sessions: &[(Uuid, Uuid)],
-    hold: Hold,
+    (sessions, hold): (&[(Uuid, Uuid)], Hold),
+    turns: &BTreeSet<Turn>,
     tails: &[SessionTail],
     instance_id: InstanceId,
 ) -> Result<Option<BatchReads>, StorageError> {
     let statements = [
+        changes::take_turns(turns),
         sessions::hold_all(sessions, hold),
         changes::find_tails(tails, Some(instance_id.as_uuid())),
         changes::find_apart(sessions),
     ];
-    let [held, unseen, apart] = tx.pipeline(statements).await?;
+    let [_, held, unseen, apart] = tx.pipeline(statements).await?;
     let findings = |held| BatchReads {
         held,
         unseen: changes::tails_by_session(&unseen),

@@ -6,6 +6,8 @@
 //! is stored, and no two can be stored under one number; so the only danger is a record that has lost changes. Whoever keeps the
 //! record tells by [`WriterContext::may_go_on_with`] which actors come from before such a loss.
 
+use std::collections::BTreeSet;
+
 use automerge::ActorId;
 use uuid::Uuid;
 
@@ -49,5 +51,10 @@ impl SessionDocument {
     /// The actor with which the server writes for a device of this user.
     pub fn actor_of(&self, writer: &mut WriterContext<'_>, device: &str, limits: &Limits) -> ActorId {
         writer.actor_of(device, &self.history, &self.unmerged, limits)
+    }
+
+    /// All actors that stand for devices of this user.
+    pub fn actors_of_user(&self, user_id: Uuid) -> BTreeSet<ActorId> {
+        self.history.actors_of_user(user_id).cloned().collect()
     }
 }

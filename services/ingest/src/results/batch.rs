@@ -130,12 +130,11 @@ impl<'a> Batch<'a> {
         Ok(Step::Save(leases, self.merge(shares).await?))
     }
 
-    /// Claims the keys, looks at the access tokens once more, and waits for other processes that write for the same devices.
+    /// Claims the keys, and looks at the access tokens once more.
     async fn claim(&mut self, tx: &Transaction) -> Result<(), Failure> {
         let scopes: Vec<&IdempotencyScope> = self.requests.iter().map(|request| &request.scope).collect();
         let tokens = self.requests.iter().map(|request| request.principal.token()).collect();
-        let turns = self.requests.iter().flat_map(|request| request.turns()).collect();
-        let (claims, valid_tokens) = results::claim(tx, &scopes, tokens, &turns).await?;
+        let (claims, valid_tokens) = results::claim(tx, &scopes, tokens).await?;
         for ((place, request), claim) in self.requests.iter().enumerate().zip(claims) {
             let answer = if valid_tokens.contains(&request.principal.token()) {
                 Outcome::of_claim(claim, &request.fingerprint).transpose()
@@ -162,8 +161,8 @@ impl<'a> Batch<'a> {
         Ok(leases)
     }
 
-    /// Holds these sessions against a change of their status, and finds what their documents do not have yet. Nothing where there is
-    /// nothing to hold.
+    /// Waits for other processes that write for the same devices, holds these sessions against a change of their status, and finds what
+    /// their documents do not have yet. Nothing where there is nothing to hold.
     async fn hold(
         &mut self,
         tx: &Transaction,
@@ -175,7 +174,8 @@ impl<'a> Batch<'a> {
         if sessions.is_empty() {
             return Ok(None);
         }
-        let found = results::hold(tx, &sessions, hold, &tails, self.state.instance_id).await?;
+        let turns = self.unanswered_requests().into_iter().flat_map(|(_, request)| request.turns()).collect();
+        let found = results::hold(tx, (&sessions, hold), &turns, &tails, self.state.instance_id).await?;
         for (place, request) in self.unanswered_requests() {
             let session = found.as_ref().and_then(|found| found.held.sessions.get(&request.session()));
             let problem = match session.map(|session| session.status.intake()) {
@@ -223,7 +223,7 @@ impl<'a> Batch<'a> {
                 apart: found.apart.remove(&session.id).unwrap_or_default(),
                 work,
                 documents,
-                actors,
+                actors: actors.clone(),
                 relied_on: BTreeSet::new(),
                 brought: HashSet::new(),
             };

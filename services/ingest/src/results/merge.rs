@@ -148,8 +148,8 @@ impl SessionBatch {
         context: &Context,
     ) -> Result<RequestVerdict, Failure> {
         let RequestToMerge { request, submission, selection, .. } = work;
-        let document = if is_late { &mut self.documents.with_late } else { &mut self.documents.record };
-        let prepared = match document.prepare(submission, &context.limits, &self.actors) {
+        let (document, actors) = self.documents.for_work(is_late, submission.user_id, &self.actors);
+        let prepared = match document.prepare(submission, &context.limits, &actors) {
             Ok(prepared) => prepared,
             Err(refusal) => {
                 let problem = problem_of(&refusal, |index| selection.position_of(index));

@@ -1,5 +1,7 @@
 //! The actors that the server writes with: which of those on record a device goes on with, and what new ones look like.
 
+use std::collections::BTreeSet;
+
 use firemode_domain::document::{ActorId, WriterContext};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -30,18 +32,20 @@ impl Lineage {
 }
 
 /// The actors to write with in a session, for as long as nothing tells that the record has lost something.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ServerActors {
     lineage: Lineage,
     /// Those that were made before are not gone on with.
     not_before: Uuid,
+    /// Neither are these.
+    elsewhere: BTreeSet<ActorId>,
 }
 
 impl ServerActors {
     /// Those of a lineage.
     #[must_use]
     pub fn of(lineage: Lineage) -> Self {
-        Self { lineage, not_before: Uuid::nil() }
+        Self { lineage, ..Self::default() }
     }
 
     /// None that there is already: each device is to begin with a new one. For when the record is not what it was taken for.
@@ -54,6 +58,12 @@ impl ServerActors {
     #[must_use]
     pub(super) fn not_before(self, moment: Uuid) -> Self {
         Self { not_before: self.not_before.max(moment), ..self }
+    }
+
+    /// The same, but for those that another document goes on with.
+    #[must_use]
+    pub(super) fn but(&self, elsewhere: BTreeSet<ActorId>) -> Self {
+        Self { elsewhere, ..self.clone() }
     }
 
     pub(super) fn as_writer<T>(&self, user_id: Uuid, write: impl FnOnce(&mut WriterContext<'_>) -> T) -> T {
@@ -70,7 +80,8 @@ impl ServerActors {
 
     fn has(&self, actor: &ActorId) -> bool {
         let made_at = actor.to_bytes().strip_suffix(&self.lineage.0);
-        made_at.is_some_and(|made_at| *made_at >= self.not_before.as_bytes()[..ACTOR_BYTES - LINEAGE_BYTES])
+        let not_before = &self.not_before.as_bytes()[..ACTOR_BYTES - LINEAGE_BYTES];
+        made_at.is_some_and(|made_at| made_at >= not_before) && !self.elsewhere.contains(actor)
     }
 }
 
@@ -88,7 +99,8 @@ mod tests {
             !actors.has(&firemode_domain::document::time_ordered_actor(Uuid::now_v7())),
             "of an earlier release"
         );
-        let anew = actors.anew();
+        assert!(!actors.but([actor.clone()].into()).has(&actor));
+        let anew = actors.clone().anew();
         assert!(!anew.has(&actor) && anew.has(&anew.new_actor()) && actors.has(&anew.new_actor()));
     }
 }

@@ -45,6 +45,20 @@ impl WarmSession {
         }
     }
 
+    /// The document that a user's work goes to, and the actors to write with there. Late work has its own: on record nobody knows its
+    /// numbers until it is accepted, and they would be given out again.
+    pub fn for_work(
+        &mut self,
+        is_late: bool,
+        user_id: Uuid,
+        actors: &ServerActors,
+    ) -> (&mut WarmDocument, ServerActors) {
+        match is_late {
+            true => (&mut self.with_late, actors.but(self.record.document.actors_of_user(user_id))),
+            false => (&mut self.record, actors.clone()),
+        }
+    }
+
     pub(super) fn is_loaded(&self) -> bool {
         self.record.is_loaded()
     }

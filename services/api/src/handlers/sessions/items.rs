@@ -9,10 +9,10 @@ use firemode_domain::document::{
     ChangeHash, ItemSeed, ItemsRefusal, NewChange, SERVER_DEVICE, SessionDocument,
 };
 use firemode_domain::session::Intake;
-use firemode_storage::changes::{self, Arrival, Origin, RELIED_ON, Reliance, Turn};
+use firemode_storage::changes::{self, Arrival, EQUIVOCATION, Origin, RELIED_ON, Reliance, Turn};
 use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, WarmSession};
 use firemode_storage::sessions::Session;
-use firemode_storage::{Hold, Transaction, audit, recent_sessions};
+use firemode_storage::{Hold, StorageError, Transaction, audit, recent_sessions};
 use firemode_web::wire::told_clock;
 use firemode_web::{Body, IdempotencyKey, Outcome, Problem, catalogue};
 use serde::Serialize;
@@ -138,7 +138,7 @@ impl Addition<'_> {
         if is_late {
             documents.with_late.refresh(tx, organisation_id, session_id, Extent::WithLate).await?;
         }
-        let document = if is_late { &mut documents.with_late } else { &mut documents.record };
+        let (document, actors) = documents.for_work(is_late, user_id, &actors);
         let received_at = changes::received_at(tx).await?;
         let limits = self.call.state.limits.clone();
         let additions = Additions { items: seeds, user_id, received_at, limits, actors };
@@ -154,9 +154,20 @@ impl Addition<'_> {
             self.call.state.documents.note_loss();
         }
         required?;
-        changes::insert_all(tx, written.iter().map(arrival).collect()).await?;
+        let inserted = changes::insert_all(tx, written.iter().map(arrival).collect()).await;
+        inserted.map_err(|error| self.number_taken(error))?;
         recent_sessions::note(tx, &[origin.visit()]).await?;
         Ok(written)
+    }
+
+    /// Where the database refuses a number because it is taken, by late work of which part was accepted, the next try begins with
+    /// another actor.
+    fn number_taken(&self, error: StorageError) -> Problem {
+        if error.constraint() != Some(EQUIVOCATION) {
+            return error.into();
+        }
+        self.call.state.documents.note_loss();
+        Problem::unavailable("Somebody else wrote at the same moment. Try again.").caused_by(error)
     }
 
     async fn answer(

@@ -112,6 +112,12 @@ impl History {
         actors.into_iter().flatten().map(|number| &self.actor(*number).id)
     }
 
+    /// The actors that stand for any device of a user.
+    pub(super) fn actors_of_user(&self, user_id: Uuid) -> impl Iterator<Item = &ActorId> {
+        let of_user = self.device_actors.iter().filter(move |((user, _), _)| *user == user_id);
+        of_user.flat_map(|(_, actors)| actors).map(|number| &self.actor(*number).id)
+    }
+
     pub(super) fn heads(&self) -> Vec<NodeId> {
         self.heads.iter().copied().collect()
     }
