@@ -180,3 +180,30 @@ fn evidence_from_before_receipts_were_kept_is_given_one_that_verifies() {
     let differs: &Value = &again["metadata_differs"];
     assert!(differs.is_null(), "{differs}");
 }
+
+#[test]
+fn an_item_is_one_however_its_id_is_spelled() {
+    let site = Site::new();
+    let (file, id, item) = (bytes(200), new_id(), site.items[0].clone());
+    let spellings =
+        [item.to_uppercase(), item.replace('-', ""), format!("{{{item}}}"), format!("urn:uuid:{item}")];
+    let first = form(&site, &id, &file).replace("item_id", &spellings[0]).upload(&site.admin).expect(201);
+    let item_of = |id: &str| site.admin.get(&format!("/v1/evidence/{id}")).expect(200).text("/item_id");
+    assert_eq!(item_of(&id), item);
+    for spelling in &spellings {
+        let again = form(&site, &id, &file).replace("item_id", spelling).upload(&site.admin).expect(200);
+        assert_eq!(again["receipt"], first["receipt"], "{spelling}");
+        let list = format!("{}?item_id={spelling}", site.session("/evidence"));
+        let found = site.admin.get(&list.replace('{', "%7B").replace('}', "%7D")).expect(200);
+        assert_eq!(found["data"][0]["item_id"], item, "{spelling}");
+    }
+    let other = bytes(201);
+    let path = open_with(&site.admin, other.len(), &metadata(&site, &other, &[("item_id", &spellings[1])]));
+    let path = path.expect(201).header("location").to_owned();
+    let done = send(&site.admin, &path, 0, &other).expect(204);
+    assert_eq!(item_of(done.header("evidence-id")), item);
+    let new = new_id();
+    let added = site.admin.post(&site.session("/items"), &json!({"id": new.to_uppercase()})).expect(201);
+    assert_eq!(added["items"][0]["id"], new);
+    site.admin.post(&site.session("/items"), &json!({ "id": new })).problem(409, "FIRE-409-EXISTS");
+}

@@ -12,6 +12,7 @@ pub mod input;
 pub mod password;
 pub mod role;
 pub mod session;
+mod spelling;
 pub mod totp;
 
 /// What the macros of this crate write into others.

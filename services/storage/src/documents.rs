@@ -31,7 +31,7 @@ use crate::{Executor, StorageError};
 /// A request waits this long for those before it on the same session.
 const LEASE_SECONDS_MAX: u64 = 20;
 
-/// The documents that are worth their memory, see [`Slots`].
+/// The documents that are worth their memory, see `slots`.
 #[derive(Debug)]
 pub struct WarmDocuments {
     slots: Mutex<Slots>,

@@ -2,7 +2,7 @@
 
 use firemode_domain::body;
 use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
-use firemode_domain::input::ClientKey;
+use firemode_domain::input::{ClientKey, ItemId};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -222,10 +222,16 @@ pub async fn list(
 ) -> Result<Page<Evidence>, StorageError> {
     Listing::of("evidence", organisation_id, keyset)
         .only("session_id = {}", session_id)
-        .only_if("item_id = {}", filter.item_id.as_deref())
+        .only_if("item_id = any({})", filter.item_id.as_ref().map(spellings))
         .only_if("status = {}", filter.status.map(EvidenceStatus::as_str))
         .page_from(on, Evidence::read, select_from)
         .await
+}
+
+/// How an item may be spelled in a row: as we write it, or as it was sent to an earlier release.
+fn spellings(sent: &ClientKey<128>) -> Vec<String> {
+    let sent = sent.to_string();
+    vec![ItemId::<128>::from(sent.clone()).into(), sent]
 }
 
 /// Flags a piece of evidence for review, or takes the flag off it.

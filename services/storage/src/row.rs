@@ -60,7 +60,7 @@ macro_rules! row {
 }
 pub(crate) use row;
 
-/// A row of a table or of a statement. Implemented by [`row!`].
+/// A row of a table or of a statement. Implemented by `row!`.
 pub trait Row: Sized {
     /// The names of its columns.
     #[doc(hidden)]

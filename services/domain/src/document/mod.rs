@@ -45,7 +45,6 @@ mod refusal;
 mod room;
 mod session;
 mod snapshot;
-mod spelling;
 mod stated;
 mod unmerged;
 mod value;

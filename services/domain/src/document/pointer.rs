@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::spelling;
+use crate::spelling;
 
 /// Segments of a path; the document itself has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]

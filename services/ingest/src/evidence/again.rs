@@ -1,7 +1,7 @@
 //! Evidence that may be there already, under an id that the device made.
 
 use data_encoding::HEXLOWER;
-use firemode_domain::input::FieldError;
+use firemode_domain::input::{FieldError, ItemId};
 use firemode_storage::Executor;
 use firemode_storage::evidence::{self, Evidence};
 use firemode_storage::sessions::Hold;
@@ -46,7 +46,8 @@ fn the_same(known: Evidence, fields: &EvidenceFields) -> Result<Evidence, Proble
     let stored = [
         ("sha256_hash", hash.as_str(), fields.sha256_hash.is(&hash)),
         ("session_id", session.as_str(), known.session_id == fields.session_id),
-        ("item_id", item, known.item_id.as_deref() == fields.item_id.as_deref()),
+        // An earlier release stored it as it was spelled.
+        ("item_id", item, known.item_id.clone().map(ItemId::from) == fields.item_id),
         ("evidence_type", known.evidence_type.as_str(), known.evidence_type == fields.evidence_type),
     ];
     if stored.iter().all(|(_, _, is_same)| *is_same) {

@@ -55,6 +55,8 @@ pub(super) fn fingerprint(texts: &BTreeMap<String, String>, file_sha256: &[u8; 3
 
 #[cfg(test)]
 mod tests {
+    use firemode_domain::input::ItemId;
+
     use super::*;
 
     const HASH: &str = "E3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -71,7 +73,7 @@ mod tests {
         let more = [("item_id", "door-7"), ("evidence_id", SESSION), ("metadata", r#"{"device": "tablet"}"#)];
         let fields = from_form(texts(&more), true).expect("the form is valid");
         assert_eq!(fields.session_id.to_string(), SESSION);
-        assert_eq!(fields.item_id.as_deref(), Some("door-7"));
+        assert_eq!(fields.item_id.as_ref().map(ItemId::as_str), Some("door-7"));
         assert_eq!(fields.metadata.expect("there is metadata").0["device"], "tablet");
     }
 

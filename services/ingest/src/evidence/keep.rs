@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use data_encoding::HEXLOWER;
 use firemode_domain::audit::AuditStatus;
+use firemode_domain::input::ItemId;
 use firemode_identity::ReceiptSubject;
 use firemode_storage::evidence::{self, Evidence, NewEvidence};
 use firemode_storage::evidence_store::StoredBytes;
@@ -180,7 +181,7 @@ impl Keeping<'_> {
             evidence_id,
             sha256: HEXLOWER.encode(&self.bytes.sha256),
             size_bytes: self.bytes.size_bytes,
-            item_id: self.fields.item_id.as_deref().map(str::to_owned),
+            item_id: self.fields.item_id.clone().map(String::from),
             evidence_type: Some(self.fields.evidence_type.as_str().to_owned()),
         };
         let of = (self.principal.organisation_id, self.fields.session_id);
@@ -196,7 +197,7 @@ impl Keeping<'_> {
         let evidence = NewEvidence {
             id: answer.evidence_id,
             session_id: self.fields.session_id,
-            item_id: self.fields.item_id.as_deref(),
+            item_id: self.fields.item_id.as_ref().map(ItemId::as_str),
             evidence_type: self.fields.evidence_type,
             sha256: &self.bytes.sha256,
             content_type: self.content_type,

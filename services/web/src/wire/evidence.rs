@@ -2,7 +2,7 @@
 
 use firemode_domain::body;
 use firemode_domain::evidence::EvidenceType;
-use firemode_domain::input::{self, At, ClientKey, Faults, Input, Metadata};
+use firemode_domain::input::{self, At, Faults, Input, ItemId, Metadata};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ body! {
         /// The session that it belongs to.
         pub session_id: Uuid,
         /// The item that it shows.
-        pub item_id: Option<ClientKey<128>>,
+        pub item_id: Option<ItemId<128>>,
         /// An id made on the device, so that an offline document can name it.
         pub evidence_id: Option<Uuid>,
         /// What it is.

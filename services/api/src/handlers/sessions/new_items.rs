@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use firemode_domain::body;
 use firemode_domain::document::ItemSeed;
-use firemode_domain::input::{At, ClientKey, Faults, Given, Input, Json, Line, List};
+use firemode_domain::input::{At, Faults, Given, Input, ItemId, Json, Line, List};
 use firemode_storage::Transaction;
 use firemode_storage::assets::{self, Asset};
 use firemode_storage::sessions::Session;
@@ -21,7 +21,7 @@ body! {
         "label": "Fire door 9", "location": "Level 3, stair 2", "data": {"rating": "-/120/30"}
     } {
         /// The asset's id, or a new one, where left out.
-        id: Option<ClientKey<256>>,
+        id: Option<ItemId<256>>,
         /// An active asset of the session's building.
         asset_id: Option<Uuid>,
         item_code: Option<Line<64>>,
@@ -114,7 +114,7 @@ pub(super) async fn seeds(
 
 fn seed(item: &NewItem, asset: Option<&Asset>) -> ItemSeed {
     let asset_id = item.asset_id.map(|id| id.to_string());
-    let own_id = item.id.clone().map(ClientKey::into_string).or_else(|| asset_id.clone());
+    let own_id = item.id.clone().map(String::from).or_else(|| asset_id.clone());
     ItemSeed {
         item_id: own_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
         asset_id,

@@ -27,7 +27,7 @@ pub(super) use self::operation::{Effect, OpRef, OpSketch, Predecessor, SketchKey
 use self::places::Places;
 pub(super) use self::savepoint::{Extent, Savepoint};
 pub(super) use self::standing::{Part, Spot, Standing};
-use super::spelling;
+use crate::spelling;
 
 pub(super) type NodeId = u32;
 pub(super) type ActorNumber = u32;

@@ -1,7 +1,7 @@
 //! Trying changes on top of the history, and taking them off again.
 
 use super::{History, NodeId};
-use crate::document::spelling;
+use crate::spelling;
 
 impl History {
     /// Begins changes that are undone when the savepoint goes away.

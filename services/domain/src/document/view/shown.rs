@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::document::history::{Clock, Effect, History, OpRef, Part, Spot, Standing};
 use crate::document::pointer::{ITEMS, Pointer};
-use crate::document::spelling;
+use crate::spelling;
 
 /// The key of an item that settles what is in dispute about the item.
 const OUTCOME: &str = "outcome";
