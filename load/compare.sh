@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What batching is worth, side by side on one machine, load generators included: pgbench with the inserts of one results
-# request as a transaction each, and the product on the same PostgreSQL with the same number of connections, through the public
-# port and against the ingest process alone, in turns; then what two of the parts take alone; then 1,000 writers on one session, and
-# one session with a short history and a long one. Needs pgbench, psql, wrk, jq, curl and openssl. SECONDS_EACH, ROUNDS,
+# What batching is worth, side by side on one machine, load generators included. In turns run pgbench, with the
+# inserts of one results request as a transaction each, and the product on the same PostgreSQL with the same number of connections,
+# through the public port and against the ingest process alone. Then follow two of the parts alone, 1,000 writers on one session,
+# and one session with a short history and a long one. Needs pgbench, psql, wrk, jq, curl and openssl. SECONDS_EACH, ROUNDS,
 # CONNECTIONS and HISTORY may be set.
 # Exit code: 0 if every limit was held.
 set -euo pipefail
@@ -134,7 +134,7 @@ sum() {
     awk -v column="$2" '{ sum += $column } END { print sum }' "$1"
 }
 
-# In turns, so that what the machine does besides meets all of them alike; each figure is the median of the rounds.
+# In turns, so that what the machine does besides affects all of them equally; each figure is the median of the rounds.
 side_by_side() {
     local tps public direct before after round
     before=$(stored "$work_dir/sessions")

@@ -24,7 +24,7 @@ start_stack
 make_session
 port=${FIREMODE_BASE_URL##*:}
 file=$data_dir/file
-told=$data_dir/told
+shown=$data_dir/shown
 head --bytes "$bytes" /dev/urandom >"$file"
 
 # Of the public port alone: the way to ingest is inside the machine.
@@ -33,13 +33,13 @@ nft add chain inet lossy out '{ type filter hook output priority 0; }'
 nft add rule inet lossy out tcp dport "$port" numgen random mod 100 '<' 20 counter drop
 nft add rule inet lossy out tcp sport "$port" numgen random mod 100 '<' 20 counter drop
 started=$(date +%s%N)
-node tests/walkthrough/upload.mjs "$file" "$SESSION" 262144 >"$told"
+node tests/walkthrough/upload.mjs "$file" "$SESSION" 262144 >"$shown"
 took=$((($(date +%s%N) - started) / 1000000))
 dropped=$(nft list table inet lossy | awk '/counter/ { for (i = 1; i < NF; i++) if ($i == "packets") sum += $(i + 1) } END { print sum }')
 nft delete table inet lossy
 
-evidence=$(tail -n 1 "$told" | jq -r .evidence_id)
+evidence=$(tail -n 1 "$shown" | jq -r .evidence_id)
 json "/v1/evidence/$evidence/content" | cmp - "$file"
-tail -n 1 "$told" >"$data_dir/receipt"
+tail -n 1 "$shown" >"$data_dir/receipt"
 "$FIREMODE_BINARY" receipt verify "$data_dir/receipt" --content "$file" >/dev/null
-say "$bytes bytes in $(grep --count '^chunk' "$told") chunks arrived whole in $took ms, with $dropped packets lost"
+say "$bytes bytes in $(grep --count '^chunk' "$shown") chunks arrived whole in $took ms, with $dropped packets lost"

@@ -63,7 +63,7 @@ child_of_stack() {
     pgrep --parent "$stack_pid" --full " $1\$"
 }
 
-# json PATH [CURL OPTION...]: asks the stack as whoever make_session has registered.
+# json PATH [CURL OPTION...]: asks the stack as the user that make_session has registered.
 json() {
     local path=$1
     shift

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Which of two builds takes more results? Both run side by side, each with a database of its own, and are driven in turns, so that
-# what the machine does besides meets both alike. `load/versus.sh EXECUTABLE EXECUTABLE [ROUNDS]`; prints the medians of rate and p99
+# what the machine does besides affects both equally. `load/versus.sh EXECUTABLE EXECUTABLE [ROUNDS]`; prints the medians of rate and p99
 # of each, and their ratios.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

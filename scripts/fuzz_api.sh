@@ -14,7 +14,7 @@ FUZZ_API_CHECKS+=,response_schema_conformance,missing_required_header,unsupporte
 FUZZ_API_CHECKS+=,ensure_resource_availability,ignored_auth
 
 # fuzz_api [OPTION OF SCHEMATHESIS...]: sends the FireMode at FIREMODE_BASE_URL what its OpenAPI document allows and what it
-# does not, as the demo organisation's admin, and checks the answers. It writes whatever it makes up: only for one that may
+# does not, as the demo organisation's admin, and checks the answers. It writes what it makes up: only for one that may
 # be thrown away. Twice: with ids that are made up, and with those of objects that are there.
 fuzz_api() {
     local base_url=${FIREMODE_BASE_URL:-http://127.0.0.1:8080}

@@ -2,5 +2,5 @@
 
 import schemathesis
 
-# The media type of a chunk of a resumable upload: bytes, whatever they are.
+# The media type of a chunk of a resumable upload: any bytes.
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Installing packages without questions: the system's package manager, npm and PyPI. Sourced by run.sh.
 
-# system_packages APT DNF APK BREW: installs what the package manager that is here calls the thing; each argument is a
+# system_packages APT DNF APK BREW: installs what the package manager that is here calls the package; each argument is a
 # list of names. Fails where there is no package manager, or no right to use it.
 system_packages() {
     local apt=$1 dnf=$2 apk=$3 brew=$4

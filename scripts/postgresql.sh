@@ -14,7 +14,7 @@ require_postgresql() {
     use_installed_postgresql
 }
 
-# Finds the programs and tells the binary, unless they are where it looks by itself.
+# Finds the programs and passes their folder to the binary, unless they are where it looks by itself.
 use_installed_postgresql() {
     local folder
     if [[ -n ${FIREMODE__POSTGRES__BIN_DIR:-} ]]; then
@@ -88,7 +88,7 @@ is_postgresql() {
 }
 
 # Each way that does not lead to working programs gives way to the next. What is fetched must be readable for the
-# unprivileged user that PostgreSQL runs as, whatever the umask here is.
+# unprivileged user that PostgreSQL runs as, under any umask here.
 install_postgresql() (
     local way
     umask 022

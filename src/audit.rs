@@ -32,14 +32,14 @@ fn show_verification(found: &Verification) -> anyhow::Result<ExitCode> {
 
 fn list_texts(settings: &Settings) -> anyhow::Result<ExitCode> {
     let (mut out, mut written) = (io::stdout(), Ok(()));
-    let tell = |event: AuditEvent| {
+    let print = |event: AuditEvent| {
         let AuditEvent { organisation_id, id, action, at, resource_id, .. } = &event;
         let building = resource_id.as_deref().unwrap_or("-");
         if written.is_ok() {
             written = writeln!(out, "{organisation_id}  {id}  {action:19}  {building}  {at}");
         }
     };
-    let count = block_on(audit::each_leaf_with_texts(settings, tell))??;
+    let count = block_on(audit::each_leaf_with_texts(settings, print))??;
     written?;
     writeln!(io::stdout(), "{count} leaves hold the free fields of buildings.")?;
     Ok(ExitCode::SUCCESS)

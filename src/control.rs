@@ -1,4 +1,4 @@
-//! Commands to a FireMode that runs already: asked over its control socket, told to people or to programs.
+//! Commands to a FireMode that runs already: asked over its control socket, shown to people or to programs.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -58,7 +58,7 @@ pub(crate) enum Ask {
 pub(crate) fn run(ask: Ask, env: &Environ) -> Result<ExitCode, Failure> {
     let data_dir = Settings::data_dir(env).map_err(configuration)?;
     let open = |timeout| Connection::open(&data_dir, timeout);
-    let told = match ask {
+    let outcome = match ask {
         Ask::Status { json } => {
             open(Some(ANSWER_TIME_MAX)).and_then(|connection| show_status(connection, json))
         }
@@ -70,10 +70,10 @@ pub(crate) fn run(ask: Ask, env: &Environ) -> Result<ExitCode, Failure> {
         Ask::Start { name } => open(None).and_then(|connection| act(connection, &Request::Start { name })),
         Ask::Reload => open(None).and_then(|connection| act(connection, &Request::Reload)),
     };
-    match told {
+    match outcome {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error @ ControlError::NotRunning { .. }) => Err(Failure::new(EXIT_NOT_RUNNING, error)),
-        // Whoever reads our output has had enough: `firemode logs | head`.
+        // The reader of our output has had enough: `firemode logs | head`.
         Err(ControlError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error.into()),
     }

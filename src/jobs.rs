@@ -14,7 +14,7 @@ use crate::cli::JobsCommand;
 use crate::operate::run as block_on;
 use crate::table::aligned;
 
-/// Asks or tells the database, and prints. Leaves with 1 where there is no such job, or it stands where nothing can be done about it.
+/// Asks or changes the jobs, and prints. Ends with 1 where there is no such job, or its state allows no such change.
 pub(crate) fn run(settings: &Settings, command: &JobsCommand) -> anyhow::Result<ExitCode> {
     match command {
         JobsCommand::List { state, kind, limit } => {
@@ -22,10 +22,10 @@ pub(crate) fn run(settings: &Settings, command: &JobsCommand) -> anyhow::Result<
             io::stdout().write_all(aligned(&table(&found)).as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
-        JobsCommand::Retry { id } => told(*id, block_on(retry(settings, *id))??, |state| {
+        JobsCommand::Retry { id } => report(*id, block_on(retry(settings, *id))??, |state| {
             matches!(state, JobState::Waiting | JobState::Running)
         }),
-        JobsCommand::Cancel { id } => told(*id, block_on(cancel(settings, *id))??, |state| {
+        JobsCommand::Cancel { id } => report(*id, block_on(cancel(settings, *id))??, |state| {
             matches!(state, JobState::Cancelled | JobState::Running)
         }),
     }
@@ -56,7 +56,7 @@ async fn cancel(settings: &Settings, id: Uuid) -> Result<Option<JobState>, Stora
 }
 
 /// Says where the job stands now.
-fn told(
+fn report(
     id: Uuid,
     state: Option<JobState>,
     is_as_wanted: impl Fn(JobState) -> bool,

@@ -1,4 +1,4 @@
-//! `firemode keys`: makes keys, and tells which are in use.
+//! `firemode keys`: makes keys, and shows which are in use.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speaks Google's XML API, for one ignored test of evidence: moto's S3 (pip install 'moto[server]') behind another name.
 
-The XML API is S3's but for the names of headers, and moto looks at one of those only: who asks, in Amazon's form, whatever the
+The XML API is S3's but for the names of headers, and moto looks at one of those only: who asks, in Amazon's form, also where the
 signature. Usage: tests/google_cloud_storage.py PORT; a PUT to /BUCKET makes a bucket.
 """
 

@@ -287,7 +287,7 @@ fn damage(bytes: &mut Vec<u8>, cuts: &[(u16, u8)]) {
     }
 }
 
-/// Writes the checksum that the bytes of a plain change ought to have.
+/// Writes the checksum that the bytes of a plain change should have.
 fn seal(bytes: &mut [u8]) {
     if bytes.len() > 9 {
         let hash = Sha256::digest(&bytes[8..]);

@@ -1,6 +1,6 @@
 //! What the fuzz targets play, and what must hold after each play.
 //!
-//! A play sends requests to a session's document as the ingest process does, whatever they say. Then, for every input:
+//! A play sends requests to a session's document as the ingest process does, good and bad ones. Then, for every input:
 //! nothing panicked; a refused request changed nothing; what was accepted saves and loads; the same rows in another order give
 //! the same document; and an honest device can still work.
 //!

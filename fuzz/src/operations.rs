@@ -70,7 +70,7 @@ enum Kind {
     Strange(String),
 }
 
-/// A value, made small and often alike, so that operations meet in one place.
+/// A value, made small and often equal, so that operations meet in one place.
 #[derive(Debug)]
 struct Json(Value);
 

@@ -100,7 +100,7 @@ impl Session {
         Ok(prepared)
     }
 
-    /// Asserts what must hold, whatever was sent. Rows come again in the order that `order` gives them.
+    /// Asserts what must hold after any input. Rows come again in the order that `order` gives them.
     pub(crate) fn check(mut self, order: &[u8]) {
         self.check_honest_work();
         let saved = self.document.save();

@@ -36,7 +36,7 @@ impl Api {
     }
 }
 
-/// A client that goes straight to its target, whatever proxy the environment names.
+/// A client that goes straight to its target and ignores proxies that the environment names.
 pub(crate) fn client() -> Result<Client> {
     let timeout = Duration::from_secs(REQUEST_SECONDS_MAX);
     Client::builder().no_proxy().timeout(timeout).build().context("making an HTTP client")

@@ -1,4 +1,4 @@
-//! A technician's device: its own copy of the session's document, and what the server last told it.
+//! A technician's device: its own copy of the session's document, and what the server last answered.
 
 use std::sync::Arc;
 

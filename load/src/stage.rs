@@ -41,7 +41,7 @@ struct Account {
 }
 
 impl Stage {
-    /// Makes everything anew, so that no run depends on what an earlier one left.
+    /// Makes everything from nothing, so that no run depends on what an earlier one left.
     pub(crate) async fn set(api: &Api, form: &Form, limits: &Limits) -> Result<Self> {
         let sessions = form.users.div_ceil(DEVICES_PER_SESSION);
         let organisations = sessions.div_ceil(SESSIONS_PER_ORGANISATION);

@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
         organisation.sessions.iter().map(|session| count(&session.id)).collect()
     }
 
-    /// What every appliance has to show alike of each session.
+    /// What every appliance has to show equally of each session.
     fn sessions(&mut self) -> Vec<[Value; 5]> {
         let organisation = self.organisation;
         let mut read = |id: &str| {

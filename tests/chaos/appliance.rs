@@ -93,7 +93,7 @@ impl Appliance {
         children.into_iter().find(|child| child["name"] == name).unwrap_or_default()
     }
 
-    /// Kills a child's process, as the kernel would for want of memory; gives the moment after which it is dead.
+    /// Kills a child's process, as the kernel does when memory runs out; returns the moment after which it is dead.
     pub(crate) fn kill_child(&self, name: &str) -> Instant {
         let pid = self.child(name)["pid"].as_i64().expect("the child runs");
         kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();

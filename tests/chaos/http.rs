@@ -1,4 +1,4 @@
-//! A client of HTTP/1.1 that tells exactly what became of a request.
+//! A client of HTTP/1.1 that reports exactly how a request ended.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};

@@ -1,4 +1,4 @@
-//! Constant load: results under idempotency keys, each sent again under its key until it is acknowledged, by whichever appliance.
+//! Constant load: results under idempotency keys, each sent again under its key until any appliance acknowledges it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -5,10 +5,10 @@
 //! With several appliances, all on one database, kills and reloads go round them, and a request that failed at one is sent again
 //! to the next, under its key.
 //!
-//! Leaves with 1 where a connection was refused, an acknowledged result or piece of evidence is not there afterwards (for
-//! evidence: the row, and bytes with the hash of what was sent), one is there twice, a receipt does not verify, a request failed
-//! in another way than a cut connection or a 503 with `Retry-After`, any failed during a reload, two appliances show a session
-//! differently, or one of them gives another answer to a key than the first one.
+//! Ends with 1 where a connection was refused, or a request failed in another way than a cut connection or a 503 with
+//! `Retry-After`, or at all during a reload. The same where an acknowledged result or piece of evidence is not there afterwards
+//! (for evidence: the row, and bytes with the hash of what was sent), or is there twice, or its receipt does not verify. The
+//! same where two appliances show a session differently, or answer a key differently.
 #![expect(clippy::unwrap_used, reason = "in a test, what is not there ends the test")]
 #![expect(clippy::print_stdout, reason = "its report is its purpose")]
 
@@ -33,7 +33,7 @@ use tally::{Tally, get};
 /// Sessions that share the load, so that no document grows without bound.
 const SESSIONS: usize = 60;
 
-/// Everything is ready for so long before the next kill: long enough for the backoff to start anew.
+/// Everything is ready for so long before the next kill: long enough for the backoff to start again.
 const SETTLED: Duration = Duration::from_millis(3_000);
 
 /// Longest time in which a killed child has to serve again.

@@ -1,9 +1,9 @@
 // What must be shown, from the changes alone.
 //
-// The library shows nothing of what was replaced or deleted, also where whoever did that had not seen it; FireMode shows that too. So
-// the library cannot say what is right, and this can: each value that a change wrote is in the document or in its conflicts, unless a
-// change that had seen it (itself, or through its dependencies) wrote at its place or at a place that holds it; of an item that is in
-// dispute, writing its outcome in another object of the item counts as well. Keys that spell one id are one place.
+// The library shows nothing of what was replaced or deleted, also where the writer who did that had not seen it; FireMode shows that too.
+// So the library cannot say what is right, and this can. Each value that a change wrote is in the document or in its conflicts, unless a
+// change that had seen it (itself, or through its dependencies) wrote at its place or at a place that holds it. Of an item in dispute,
+// writing its outcome in another object of the item counts as well. Keys that spell one id are one place.
 //
 // A value is a marked string, a marked piece that was typed into a text, a counter with all its increments, or an outcome.
 import { hasIdsAsKeys, usual } from "./plain.mjs";

@@ -6,7 +6,7 @@ import { check } from "./plain.mjs";
 export function translated(document, otherFirst) {
   const [first, ...changes] = Automerge.getAllChanges(document).map(Automerge.decodeChange);
   const other = Automerge.decodeChange(otherFirst);
-  check(first.deps.length === 0 && first.ops.length === other.ops.length, "two sessions of one building begin alike");
+  check(first.deps.length === 0 && first.ops.length === other.ops.length, "two sessions of one building begin the same");
   const hashes = new Map([[first.hash, other.hash]]);
   const id = (text) => text?.replace(`@${first.actor}`, `@${other.actor}`);
   const moved = (op) => ({

@@ -131,7 +131,7 @@ function nameless(conflicts) {
   return conflicts.map((conflict) => ({ ...conflict, values: conflict.values.map(what) }));
 }
 
-/** True where a fault that is told lies in an operation's path. */
+/** True where a fault that is reported lies in an operation's path. */
 function isOfOperation(body, field) {
   const index = Number(/^changes\[(\d+)\]\.path$/.exec(field)?.[1]);
   return typeof body.changes?.[index] === "object";

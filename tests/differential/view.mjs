@@ -78,7 +78,7 @@ class Comparison {
   /** Where there is nothing to review, what is shown of several simple values is what the library prefers. */
   #preferred(value, shown, conflicts, path) {
     const isSimple = value === null || typeof plain(value) !== "object";
-    // A collection is shown beside whatever else was put there.
+    // A collection is shown beside what else was put there.
     if (!isSimple || value === undefined || isUnion(shown, path)) return;
     if (conflicts.some((conflict) => conflict.needs_review)) return;
     this.#same(value, shown, path);
@@ -101,7 +101,7 @@ class Comparison {
     const here = pointer(path);
     const told = JSON.stringify([at(this.document, here), this.#told(here, false)]);
     for (const leaf of sides.flatMap((side) => leaves(plain(side)))) {
-      check(told.includes(JSON.stringify(leaf)), `${here}: ${JSON.stringify(leaf)} of a conflict in the library is not told`);
+      check(told.includes(JSON.stringify(leaf)), `${here}: ${JSON.stringify(leaf)} of a conflict in the library is not listed`);
     }
   }
 

@@ -243,7 +243,7 @@ fn what_the_record_commits_to_can_be_shown_by_whoever_has_the_text_and_its_salt(
     assert_eq!(acts.data()[0]["before"], was, "what did not change has the hash that it had");
     assert_eq!(acts.data()[0]["after"], is);
     assert_eq!(acts.data()[1]["after"], was);
-    // The same words about another thing have another hash, or one could be guessed from the other.
+    // The same words about another object have another hash, or one could be guessed from the other.
     let other = site.admin.post("/v1/buildings", &{
         let mut other = building;
         other["site_address"] = "5 Quay Street".into();

@@ -181,7 +181,7 @@ fn leaves_of_before_are_listed_and_replaced_once() {
 /// What makes a replacement one that is not to be taken.
 type Change = fn(&mut AuditEvent);
 
-/// A replacement that says of the building what stood there, and the row that tells of it.
+/// A replacement that says of the building what stood there, and the row that records it.
 fn replacement(of: &AuditEvent) -> (AuditEvent, AuditEvent) {
     let hash = format!("sha256:{}", "ab".repeat(32));
     let side = |side: &Option<Value>| {
@@ -268,7 +268,7 @@ fn verification_names_what_is_not_genuine_and_the_log_does_not_show_it() {
     let past = Past::new();
     let (stack, sql) = (&past.stack, past.stack.sql());
     says(stack, &["replace-texts"], 0);
-    // As whoever owns the tables could: with what guards them switched off.
+    // As the owner of the tables could: with what guards them switched off.
     sql.batch("alter table audit_log disable trigger user");
     let organisation_id = past.organisation.id.to_string();
     let id_of = |action: &str| {
@@ -300,8 +300,8 @@ fn verification_names_what_is_not_genuine_and_the_log_does_not_show_it() {
         (&registered, "its columns say something else than its leaf"),
         (&moved, "its columns say something else than its leaf"),
         (&used, "its leaf cannot be read"),
-        (&made, "its leaf replaces another, and no row tells of it"),
-        (&changed, "a row tells that its leaf was replaced, and it was not"),
+        (&made, "its leaf replaces another, and no row records it"),
+        (&changed, "a row says that its leaf was replaced, and it was not"),
     ] {
         let line = format!("{organisation_id}  {id}  {reason}");
         assert!(found.lines().any(|found| found.starts_with(&line)), "{line} is not in {found}");

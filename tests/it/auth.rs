@@ -215,7 +215,7 @@ fn one_organisation_cannot_end_the_tokens_of_another() {
     let body = json!({"jti": claims(ours.admin.token())["jti"]});
     theirs.admin.post("/v1/auth/revoke", &body).expect(204);
     assert_eq!(is_let_in(&ours.admin), [true, true]);
-    // Nor does that entry stand in the way of one's own.
+    // That entry does not stand in the way of one's own either.
     ours.admin.post("/v1/auth/revoke", &body).expect(204);
     assert_eq!(is_let_in(&ours.admin), [false, false]);
     assert_eq!(is_let_in(&theirs.admin), [true, true]);

@@ -115,7 +115,7 @@ fn a_change_that_comes_again_is_a_duplicate() {
     let again = site.send(&body).expect(200);
     assert_eq!((&again["accepted"], &again["duplicates"]), (&json!(0), &json!(1)));
     let colleague = site.organisation.member(Stack::shared(), "technician").client;
-    assert_eq!(site.send_as(&colleague, &body).expect(200)["duplicates"], 1, "whoever brings it");
+    assert_eq!(site.send_as(&colleague, &body).expect(200)["duplicates"], 1, "from any user");
     assert_eq!(site.stored_changes(Stack::shared()), 2);
 }
 

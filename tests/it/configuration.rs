@@ -225,7 +225,7 @@ fn of_database(role: &str, env: &[(&str, &str)], url: &str) -> Option<String> {
     let output = run(role, &[env, &[("DATABASE_URL", url)]].concat());
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(if output.status.success() { 0 } else { 78 }), "{url}: {text}");
-    assert!(!text.contains("hunter2"), "the password is told: {text}");
+    assert!(!text.contains("hunter2"), "the password is shown: {text}");
     (!output.status.success()).then_some(text)
 }
 

@@ -260,7 +260,7 @@ fn nothing_that_a_client_sends_passes_for_the_word_of_the_api() {
     };
     let bearer = format!("Bearer {internal}");
     classify(&stack.client().with_token(&internal), &[]).problem(401, "FIRE-401");
-    // Two of them, in either order: whatever stands before the API may have looked at the other.
+    // Two of them, in either order: a proxy before the API may have looked at the other.
     classify(&organisation.admin, &[("authorization", &bearer)]).problem(401, "FIRE-401");
     classify(
         &stack.client().with_token(&internal),

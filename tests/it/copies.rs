@@ -1,4 +1,4 @@
-//! Copies of documents that leave memory: whoever writes to the session next goes on from one, and the record stays what counts.
+//! Copies of documents that leave memory: the next write to the session goes on from one, and the record stays what counts.
 
 use serde_json::{Value, json};
 

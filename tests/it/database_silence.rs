@@ -60,7 +60,7 @@ impl Far {
         read["document"]["items"][&self.site.items[0]]["remarks"].clone()
     }
 
-    fn told(&self, message: &str, child: &str) -> usize {
+    fn logged(&self, message: &str, child: &str) -> usize {
         self.stack.logs().count(|event| event["message"] == message && event["child"] == child)
     }
 }
@@ -90,8 +90,8 @@ fn a_frozen_network_is_refused_at_once_and_forgotten_when_it_thaws() {
     far.send_until_taken(&key, 1);
     assert_eq!(far.remarks(), json!([0, 1]), "each of them once");
     for child in ["api", "ingest"] {
-        eventually("the end is told", || (far.told(END, child) > 0).then_some(()));
-        assert_eq!((far.told(BEGIN, child), far.told(END, child)), (1, 1), "{child}");
+        eventually("the end is logged", || (far.logged(END, child) > 0).then_some(()));
+        assert_eq!((far.logged(BEGIN, child), far.logged(END, child)), (1, 1), "{child}");
     }
     far.stack.wait_until_ready();
 }
@@ -135,5 +135,5 @@ fn who_waits_for_a_statement_that_takes_long_is_not_given_up() {
         sql.batch("commit");
         assert_eq!(waiting.join().unwrap(), 200);
     });
-    assert_eq!(far.told(BEGIN, "ingest"), 0);
+    assert_eq!(far.logged(BEGIN, "ingest"), 0);
 }

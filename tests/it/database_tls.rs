@@ -35,7 +35,7 @@ impl Server {
         let postgres = child_named(stack.pid(), "postgres").expect("the stack has a PostgreSQL");
         let program = fs::read_link(format!("/proc/{postgres}/exe")).unwrap();
         assert_eq!(stack.end_with(Signal::SIGTERM).code(), Some(0));
-        // It ends whatever works in its folder.
+        // It ends the processes that work in its folder.
         drop(stack);
 
         let data = EmbeddedDatabase::of(folder.path()).unwrap().data;

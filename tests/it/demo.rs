@@ -37,7 +37,7 @@ pub(crate) fn sign_in(stack: &Stack) -> Client {
     stack.client().with_token(answer.text("/access_token"))
 }
 
-/// Every session of the demo organisation in full, without what each reader gets anew.
+/// Every session of the demo organisation in full, without what differs for each reader.
 pub(crate) fn sessions(admin: &Client) -> Vec<Value> {
     let list = admin.get("/v1/tests/sessions?limit=100").expect(200);
     let read = |row: &Value| {

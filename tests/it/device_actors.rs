@@ -1,4 +1,4 @@
-//! A device has one actor in a session, whatever process writes for it, and however often that begins anew.
+//! A device has one actor in a session, whichever process writes for it and however often that process restarts.
 
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ fn kills_and_restarts_leave_a_clock_as_it_was() {
         stack.wait_until_ready();
     }
     assert_eq!(clocks.len(), 1, "{clocks:?}");
-    // Whoever opened the session and added items, and the devices.
+    // The user who opened the session and added items, and the devices.
     assert!(clocks.iter().all(|actors| (DEVICES + 1..=DEVICES + 2).contains(&actors.len())), "{clocks:?}");
     let remarks = site.item(&site.items[0])["remarks"].as_array().map(Vec::len);
     assert_eq!(remarks, Some(ROUNDS * DEVICES));

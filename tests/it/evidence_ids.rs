@@ -61,7 +61,7 @@ fn the_same_evidence_again_is_given_its_first_receipt() {
     );
     site.set_status("cancelled").expect(200);
     let again = form(&site, &id, &file).upload(&site.admin).expect(200);
-    assert_eq!(again.json, first.json, "it is stored, whatever became of its session");
+    assert_eq!(again.json, first.json, "it is stored, though its session has changed");
     assert_eq!((rows(&site, "evidence"), rows(&site, "evidence_leases")), (1, 0));
 }
 

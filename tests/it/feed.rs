@@ -14,7 +14,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// One that wants to hear of what comes.
+    /// One that wants what comes.
     fn of(client: &Client) -> Self {
         let begun = client.get(&format!("{FEED}?since=now")).expect(200);
         assert_eq!((&begun["data"], &begun["next_cursor"]), (&json!([]), &Value::Null));
@@ -22,7 +22,7 @@ impl Follower {
     }
 
     /// Ids of the sessions that changed since it last asked, with pages of this size.
-    fn heard(&mut self, limit: u32) -> Vec<String> {
+    fn changed(&mut self, limit: u32) -> Vec<String> {
         let mut ids = Vec::new();
         loop {
             let page = self.client.get(&format!("{FEED}?limit={limit}&since={}", self.since)).expect(200);
@@ -52,25 +52,25 @@ fn whatever_happens_to_a_session_is_heard_once() {
     let site = Site::new();
     let id = [site.session_id.clone()];
     let mut follower = Follower::of(&site.admin);
-    assert_eq!(follower.heard(20), [""; 0]);
+    assert_eq!(follower.changed(20), [""; 0]);
     let other = open_session(&site.admin, &site.building_id);
-    assert_eq!(follower.heard(20), [other]);
+    assert_eq!(follower.changed(20), [other]);
     site.admin.patch(&site.session(""), &json!({"name": "second visit"})).expect(200);
-    assert_eq!(follower.heard(20), id);
+    assert_eq!(follower.changed(20), id);
     site.send(&outcome(&site, "pass")).expect(200);
-    assert_eq!(follower.heard(20), id);
+    assert_eq!(follower.changed(20), id);
     site.set_status("completed").expect(200);
-    assert_eq!(follower.heard(20), id);
+    assert_eq!(follower.changed(20), id);
     site.send(&outcome(&site, "fail")).expect(200);
-    assert_eq!(follower.heard(20), id, "late work");
+    assert_eq!(follower.changed(20), id, "late work");
     site.admin.request("POST", &site.session("/late/accept")).send().expect(200);
     let page = site.admin.get(&format!("{FEED}?since={}", follower.since)).expect(200);
     assert_eq!(page["data"][0]["heads"], site.read()["heads"], "the session as it is now");
-    assert_eq!(follower.heard(20), id, "what was decided on it");
-    assert_eq!(follower.heard(20), [""; 0]);
+    assert_eq!(follower.changed(20), id, "what was decided on it");
+    assert_eq!(follower.changed(20), [""; 0]);
     new_building(&site.admin);
     Site::of(Organisation::register(Stack::shared()));
-    assert_eq!(follower.heard(20), [""; 0], "what is no session's, or another tenant's");
+    assert_eq!(follower.changed(20), [""; 0], "what is no session's, or another tenant's");
 }
 
 #[test]
@@ -81,18 +81,18 @@ fn it_begins_with_everything_and_pages_give_each_session_once() {
     made.sort();
     for limit in [1, 2, 7, 100] {
         let first = site.admin.get(&format!("{FEED}?limit={limit}")).expect(200);
-        let mut heard: Vec<String> =
+        let mut changed: Vec<String> =
             first.data().iter().map(|row| row["id"].as_str().unwrap().into()).collect();
         let mut follower = Follower { client: site.admin.clone(), since: first.text("/since") };
-        heard.extend(follower.heard(limit));
-        assert_eq!(heard, made, "limit {limit}");
-        assert_eq!(follower.heard(limit), [""; 0]);
+        changed.extend(follower.changed(limit));
+        assert_eq!(changed, made, "limit {limit}");
+        assert_eq!(follower.changed(limit), [""; 0]);
     }
     let mut follower = Follower::of(&site.admin);
     for id in &made {
         site.admin.patch(&format!("/v1/tests/sessions/{id}"), &json!({"name": "again"})).expect(200);
     }
-    assert_eq!(follower.heard(3), made);
+    assert_eq!(follower.changed(3), made);
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn a_change_that_commits_behind_a_later_one_is_heard() {
     let rename = "update test_sessions set name = 'slow' where id = $1::text::uuid";
     slow.rows(rename, &[&site.session_id]);
     let later = open_session(&site.admin, &site.building_id);
-    assert_eq!(follower.heard(1), [later]);
+    assert_eq!(follower.changed(1), [later]);
     slow.rows("commit", &[]);
-    assert_eq!(follower.heard(1), [site.session_id]);
-    assert_eq!(follower.heard(1), [""; 0]);
+    assert_eq!(follower.changed(1), [site.session_id]);
+    assert_eq!(follower.changed(1), [""; 0]);
 }
 
 #[test]
@@ -127,11 +127,11 @@ fn rows_of_another_cluster_are_read_and_are_no_news() {
                    from test_sessions where id = $2::text::uuid";
     stack.sql().rows(session, &[&id, &restored]);
     stack.sql().rows(copy, &[&id, &site.session_id]);
-    assert_eq!(follower.heard(20), [restored, id.clone()]);
+    assert_eq!(follower.changed(20), [restored, id.clone()]);
     let path = format!("/v1/tests/sessions/{id}");
     for _ in 0..2 {
         assert_eq!(site.admin.get(&path).expect(200)["document"], site.read()["document"]);
-        assert_eq!(follower.heard(20), [""; 0]);
+        assert_eq!(follower.changed(20), [""; 0]);
     }
 }
 

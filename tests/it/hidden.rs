@@ -1,4 +1,4 @@
-//! Nothing that was acknowledged is hidden, whatever another device does to what holds it.
+//! Nothing that was acknowledged is hidden by what another device does to the object that holds it.
 
 use serde_json::{Value, json};
 

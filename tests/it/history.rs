@@ -10,13 +10,13 @@ fn history(site: &Site, query: &str) -> Vec<Value> {
 }
 
 /// The whole history, page by page.
-fn walk(site: &Site, limit: usize) -> Vec<Value> {
-    let mut walked = Vec::new();
+fn all_pages(site: &Site, limit: usize) -> Vec<Value> {
+    let mut rows = Vec::new();
     let mut next = site.session(&format!("/history?limit={limit}"));
     loop {
         let page = site.admin.get(&next).expect(200);
-        walked.extend(page.data().to_vec());
-        let Some(cursor) = page["next_cursor"].as_str() else { return walked };
+        rows.extend(page.data().to_vec());
+        let Some(cursor) = page["next_cursor"].as_str() else { return rows };
         next = site.session(&format!("/history?limit={limit}&cursor={cursor}"));
     }
 }
@@ -87,7 +87,7 @@ fn the_history_is_paged_and_has_what_is_not_merged() {
     let place = format!("/items/{}/notes", site.items[0]);
     assert_eq!(whole[0]["touched"], json!([{"path": place, "action": "delete"}]));
     assert!(whole[1..].iter().all(|entry| entry["standing"] == "merged"), "{whole:?}");
-    assert_eq!(walk(&site, 1), whole);
+    assert_eq!(all_pages(&site, 1), whole);
     let other = Site::of(site.organisation.clone());
     let cursor = site.admin.get(&site.session("/history?limit=1")).expect(200).text("/next_cursor");
     site.admin.get(&other.session(&format!("/history?cursor={cursor}"))).problem(400, "FIRE-400-CURSOR");
@@ -104,7 +104,7 @@ fn changes_of_one_moment_each_have_their_place() {
     assert!(whole[..20].iter().all(|entry| entry["received_at"] == whole[0]["received_at"]));
     assert!(whole[..20].is_sorted_by(|one, next| one["hash"].as_str() > next["hash"].as_str()));
     for limit in [1, 7] {
-        assert_eq!(walk(&site, limit), whole);
+        assert_eq!(all_pages(&site, limit), whole);
     }
 }
 

@@ -1,5 +1,5 @@
-//! Keys that a transaction has claimed are free by the time anybody hears that it failed: whoever is told so may try again at once. This
-//! is between the appliance and the database, where it takes a moment that requests over HTTP hit only now and then.
+//! Keys that a transaction has claimed are free before a client learns that it failed, so that it may try again at once. This
+//! is between the appliance and the database, where it takes a moment that requests over HTTP hit only sometimes.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Walks over lists.
+//! Lists from their first page to their last.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::support::site::{new_building, open_session};
 use crate::support::{Answer, Client, Organisation, Stack};
 
 /// Ids of all rows, page by page.
-fn walk(client: &Client, path: &str) -> Vec<String> {
+fn all_pages(client: &Client, path: &str) -> Vec<String> {
     let mut ids = Vec::new();
     let mut next = path.to_owned();
     for _ in 0..100 {
@@ -26,7 +26,7 @@ fn walk(client: &Client, path: &str) -> Vec<String> {
             }
         }
     }
-    panic!("the walk over {path} does not end")
+    panic!("the list at {path} does not end")
 }
 
 fn cursor(answer: &Answer) -> String {
@@ -40,7 +40,7 @@ fn a_walk_sees_every_row_once_whatever_the_size_of_a_page() {
     made.reverse();
     for limit in 1..=3 {
         assert_eq!(
-            walk(&admin, &format!("/v1/buildings?limit={limit}")),
+            all_pages(&admin, &format!("/v1/buildings?limit={limit}")),
             made,
             "newest first, limit {limit}"
         );
@@ -51,12 +51,13 @@ fn a_walk_sees_every_row_once_whatever_the_size_of_a_page() {
     admin.post(&assets, &Value::from(vec![row; 7])).expect(207);
     let sessions: Vec<String> = (0..4).map(|_| open_session(&admin, &made[0])).collect();
     for limit in 1..=3 {
-        let found: HashSet<String> = walk(&admin, &format!("{assets}?limit={limit}")).into_iter().collect();
+        let found: HashSet<String> =
+            all_pages(&admin, &format!("{assets}?limit={limit}")).into_iter().collect();
         assert_eq!(found.len(), 7, "limit {limit}");
-        let mut found = walk(&admin, &format!("/v1/tests/sessions?limit={limit}"));
+        let mut found = all_pages(&admin, &format!("/v1/tests/sessions?limit={limit}"));
         found.reverse();
         assert_eq!(found, sessions);
-        let acts = walk(&admin, &format!("/v1/audit?limit={limit}"));
+        let acts = all_pages(&admin, &format!("/v1/audit?limit={limit}"));
         assert_eq!(acts.len(), acts.iter().collect::<HashSet<_>>().len());
         assert_eq!(acts.len(), 1 + 2 + 7 + 7 + 4, "one for each that was made, and for two keys");
     }
@@ -69,11 +70,11 @@ fn a_walk_sees_what_was_there_when_it_began() {
     made.reverse();
     let first = admin.get("/v1/buildings?limit=2").expect(200);
     let later = new_building(&admin);
-    // A change in the middle of a walk moves no row.
+    // A change between two pages moves no row.
     admin.patch(&format!("/v1/buildings/{}", made[3]), &json!({"site_name": "changed"})).expect(200);
-    let rest = walk(&admin, &format!("/v1/buildings?limit=1&cursor={}", cursor(&first)));
+    let rest = all_pages(&admin, &format!("/v1/buildings?limit=1&cursor={}", cursor(&first)));
     assert_eq!(rest, made[2..]);
-    assert_eq!(walk(&admin, "/v1/buildings")[0], later);
+    assert_eq!(all_pages(&admin, "/v1/buildings")[0], later);
 }
 
 #[test]
@@ -92,9 +93,9 @@ fn a_walk_misses_no_row_that_commits_out_of_order() {
     let first = quick.get("/v1/buildings?limit=1").expect(200);
     assert_eq!(first.data()[0]["id"], later);
     slow.rows("commit", &[]);
-    let rest = walk(quick, &format!("/v1/buildings?limit=1&cursor={}", cursor(&first)));
-    assert_eq!(rest.len(), 1, "the row was not committed when the walk began");
-    assert_eq!(walk(quick, "/v1/buildings?limit=1").len(), 3);
+    let rest = all_pages(quick, &format!("/v1/buildings?limit=1&cursor={}", cursor(&first)));
+    assert_eq!(rest.len(), 1, "the row was not committed when the first page was read");
+    assert_eq!(all_pages(quick, "/v1/buildings?limit=1").len(), 3);
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn a_database_that_does_not_answer_is_a_failure() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// Whoever lines up behind a migration that waits for a table would wait with it.
+/// Statements that line up behind a migration that waits for a table would wait with it.
 #[test]
 fn a_migration_that_waits_for_a_table_lets_others_pass_and_tries_again() {
     let url = empty_schema("in_use");

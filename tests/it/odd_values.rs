@@ -1,4 +1,4 @@
-//! Odd values in every parameter and field that the OpenAPI document names: none is ever a defect of ours, and a value that is
+//! Odd values in every parameter and field that the OpenAPI document names. None is ever a defect of ours. A value that is
 //! refused is refused by its name, in words of the field and not of the implementation.
 
 use serde_json::{Map, Value, json};
@@ -105,7 +105,7 @@ impl World {
         paths.iter().flat_map(of_path).collect()
     }
 
-    /// An address of things that are there.
+    /// An address of objects that are there.
     fn address(&self, path: &str) -> String {
         // Not the caller itself, who would be disabled.
         let somebody = self.site.organisation.user_id.to_string();
@@ -126,7 +126,7 @@ impl World {
         }
     }
 
-    /// Whoever calls may have signed out by an odd value that is none: then somebody new calls.
+    /// The caller may have been signed out by a value that was valid after all: then a new one calls.
     fn send(&mut self, method: &str, path: &str, body: Option<&str>) -> Answer {
         for _ in 0..2 {
             let request = self.caller.request(method, path).key(&new_key());
@@ -159,7 +159,7 @@ fn assert_sound(answer: &Answer, odd: &str) {
         let text = text.as_str().unwrap();
         assert!(
             !IMPLEMENTATION.iter().any(|word| text.contains(word)),
-            "{what} tells how it is made: {text}"
+            "{what} reveals how it is made: {text}"
         );
     }
 }

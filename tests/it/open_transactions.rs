@@ -13,7 +13,7 @@ fn set(site: &Site, value: usize) -> Value {
     json!({"changes": [operation("tablet", "set", &path, json!(value.to_string()))]})
 }
 
-/// Transactions of whoever, to put distance between ids.
+/// Transactions that put distance between ids.
 fn pass(sql: &Sql, transactions: usize) {
     (0..transactions).for_each(|_| sql.batch("select pg_current_xact_id()"));
 }
@@ -38,7 +38,7 @@ fn a_strangers_open_transaction_costs_no_reader_what_came_since() {
     sql.end_connections();
     let read = sql.rows_read(&["session_changes"])["session_changes"] - before;
     assert!(read < 12 * REQUESTS as i64, "{read} rows were read for {REQUESTS} requests");
-    let age = eventually("its age is told", || {
+    let age = eventually("its age is reported", || {
         let metrics = String::from_utf8(site.admin.get("/metrics").expect(200).body).unwrap();
         let line =
             metrics.lines().find(|line| line.starts_with("firemode_database_oldest_transaction_seconds"))?;

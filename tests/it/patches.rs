@@ -26,7 +26,7 @@ impl Changed<'_> {
         (answer.json, tag)
     }
 
-    /// The same values again, and none at all, change nothing and are not told of.
+    /// The same values again, and none at all, change nothing and are not recorded.
     fn stays_under(&self, same: &Value) {
         let acts = self.acts();
         let (before, tag) = self.change(&json!({}));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::organisation::{PASSWORD, new_email};
 use crate::support::{Answer, Organisation, Site, Stack, eventually, new_key};
 
-/// What is told of one person; each is unlike anything else that the tests write.
+/// What is known of one person; each is unlike anything else that the tests write.
 struct Person {
     name: String,
     phone: String,

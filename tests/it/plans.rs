@@ -1,5 +1,5 @@
-//! What the database has to read for a request is what the request is about, whatever PostgreSQL knows of its tables just then: nothing,
-//! what they were when they were small, or what they are; and whether it plans a statement for each call or once for all.
+//! For a request the database reads only what the request is about. That holds with any statistics that PostgreSQL has of its tables:
+//! none, those of small tables, or right ones. It holds for plans of each call and for plans that are made once.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::organisation::uuid;
 use crate::support::site::operation;
 use crate::support::{Organisation, Site, Sql, Stack, new_key};
 
-/// Whatever a request for results looks into, but for the list of revoked tokens: that is read all the time.
+/// All that a request for results looks into, but for the list of revoked tokens: that is read all the time.
 const TABLES: [&str; 8] = [
     "idempotency_keys",
     "late_changes",

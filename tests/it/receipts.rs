@@ -41,7 +41,7 @@ fn verify(data_dir: &Path, args: &[&str]) -> Output {
     command(data_dir).args(["receipt", "verify"]).args(args).output().unwrap()
 }
 
-fn told(output: &Output) -> Value {
+fn printed(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -54,7 +54,7 @@ fn an_upload_is_receipted_and_a_replay_gives_the_same_receipt() {
     let answer = form.upload_under(&site.admin, &key).expect(201);
     assert_eq!(form.upload_under(&site.admin, &key).expect(201)["receipt"], answer["receipt"]);
     let kept = Kept::new(&answer.json, &bytes);
-    let receipt = told(&kept.verify(&["--keys", &kept.path("keys"), "--content", &kept.path("content")]));
+    let receipt = printed(&kept.verify(&["--keys", &kept.path("keys"), "--content", &kept.path("content")]));
     let wanted = json!({
         "version": 1, "kind": "evidence", "organisation_id": site.organisation.id,
         "session_id": site.session_id, "received_at": receipt["received_at"],
@@ -79,7 +79,7 @@ fn results_are_receipted_with_the_hash_of_what_was_sent() {
     let kept = Kept::new(&answer.json, body.to_string().as_bytes());
     // The keys of the stack's own folder, as an operator would check.
     let own = Stack::shared().folder().path();
-    let receipt = told(&verify(own, &[&kept.path("answer"), "--content", &kept.path("content")]));
+    let receipt = printed(&verify(own, &[&kept.path("answer"), "--content", &kept.path("content")]));
     assert_eq!(receipt["kind"], "results");
     assert_eq!(receipt["session_id"], site.session_id);
     assert_eq!(receipt["change_count"], 1);
@@ -93,7 +93,7 @@ fn results_are_receipted_with_the_hash_of_what_was_sent() {
 /// What the receipt of an answer says.
 pub(crate) fn receipt_of(answer: &Answer) -> Value {
     let kept = Kept::new(&answer.json, b"");
-    told(&kept.verify(&["--keys", &kept.path("keys")]))
+    printed(&kept.verify(&["--keys", &kept.path("keys")]))
 }
 
 #[test]
@@ -153,8 +153,8 @@ fn what_is_not_genuine_has_an_exit_code_of_its_own() {
     let output = kept.verify(&["--keys", &keys]);
     assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
     fs::write(kept.path("answer"), &receipt).unwrap();
-    told(&kept.verify(&["--keys", &keys]));
+    printed(&kept.verify(&["--keys", &keys]));
     let url = format!("{}/v1/receipts/keys", Stack::shared().base_url());
-    told(&kept.verify(&["--keys", &url]));
+    printed(&kept.verify(&["--keys", &url]));
     assert_eq!(verify(kept.folder.path(), &["/nowhere", "--keys", &keys]).status.code(), Some(1));
 }

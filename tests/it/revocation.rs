@@ -1,4 +1,4 @@
-//! Revoked tokens: refused at once where they were revoked, within a second elsewhere, and never let in for want of a list.
+//! Revoked tokens: refused at once where they were revoked, within a second elsewhere, and never let in because a list is missing.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::support::wait::within;
 use crate::support::{Organisation, Sql, Stack, eventually, new_key};
 use crate::sweeps::sweep;
 
-/// The promise; a machine that is busy with other things gets a few attempts at it.
+/// The promise; a machine that is busy with other work gets a few attempts at it.
 const ELSEWHERE_MAX: Duration = Duration::from_secs(1);
 const ATTEMPTS: usize = 5;
 

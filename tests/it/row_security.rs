@@ -1,4 +1,4 @@
-//! The second wall between tenants: whatever a statement says, the database shows and takes no row of an organisation that its
+//! The second wall between tenants: for every statement, the database shows and takes no row of an organisation that its
 //! transaction did not name. The tables come from the catalogue, so a new one without its policies fails here.
 
 use std::process::Output;
@@ -26,7 +26,7 @@ const NO_TENANTS: [&str; 6] = [
 /// What the database says to a row that a policy refuses.
 const REFUSED_BY_POLICY: &str = "42501";
 
-/// What it says to a statement that would rewrite the record, whoever's it is.
+/// What it says to every statement that would rewrite the record.
 const THE_RECORD: &str = "23001";
 
 /// A row for the audit log of an organisation.
@@ -258,7 +258,7 @@ fn a_purpose_sees_the_tables_that_it_is_about() {
                 assert_eq!(touched, may_write, "{purpose} and writing to {name}");
             }
         }
-        // Re-encryption tells each organisation what it did, and sees nothing else of what is told there.
+        // Re-encryption records for each organisation what it did, and sees nothing else of the log.
         let refusal = sql.try_rows(ADD_TO_THE_LOG, &[&organisation]).err();
         let code = refusal.map(|error| error.code().unwrap().code().to_owned());
         let refused = (purpose != "personal_data").then(|| REFUSED_BY_POLICY.to_owned());

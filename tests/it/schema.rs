@@ -46,8 +46,8 @@ fn every_index_that_is_described_exists_and_every_one_with_a_name_of_ours_is_des
         let missing: Vec<&String> = described.indexes.difference(&found).collect();
         assert!(missing.is_empty(), "{table} has no {missing:?}");
         let ours = found.iter().filter(|name| name.starts_with("idx_"));
-        let untold: Vec<&String> = ours.filter(|name| !described.indexes.contains(*name)).collect();
-        assert!(untold.is_empty(), "the page does not tell of {untold:?}");
+        let unnamed: Vec<&String> = ours.filter(|name| !described.indexes.contains(*name)).collect();
+        assert!(unnamed.is_empty(), "the page does not name {unnamed:?}");
     }
 }
 
@@ -90,8 +90,8 @@ fn purposes() -> BTreeMap<String, BTreeSet<String>> {
         let tables = cells[2].split(", ").map(|name| name.trim_matches('`').to_owned());
         (cells[1].trim_matches('`').to_owned(), tables.collect())
     };
-    let told = rows.take_while(|line| line.starts_with('|')).map(purpose);
-    told.filter(|(purpose, _)| purpose != "operator").collect()
+    let named = rows.take_while(|line| line.starts_with('|')).map(purpose);
+    named.filter(|(purpose, _)| purpose != "operator").collect()
 }
 
 /// Reads the page: a heading for each table, a row for each column, a bullet for each index.

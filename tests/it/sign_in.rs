@@ -26,7 +26,7 @@ fn behind_a_proxy() -> Stack {
     Stack::start(&[("FIREMODE__SERVER__TRUSTED_PROXY_HOPS", "1")])
 }
 
-/// Whoever has failed so far has failed so often that the next failure makes it wait for as long as a test takes.
+/// Failures so many that the next one makes it wait for as long as a test takes.
 fn make_failures_many(stack: &Stack) {
     stack.sql().rows("update sign_in_throttle set failures = 1000 where failures > 0", &[]);
 }
@@ -100,7 +100,7 @@ fn the_wait_has_a_cap_and_ends() {
     attempt("not the right one").problem(401, "FIRE-401");
     let seconds: u32 = attempt(PASSWORD).problem(429, "FIRE-429").header("retry-after").parse().unwrap();
     assert!((890..=900).contains(&seconds), "{seconds}");
-    // Whoever goes on meanwhile does not make it longer.
+    // More tries meanwhile do not make it longer.
     let opens = "select extract(epoch from max(open_at))::bigint from sign_in_throttle";
     let before = sql.count(opens, &[]);
     for _ in 0..3 {
@@ -163,7 +163,7 @@ fn a_second_factor_is_asked_for_and_each_code_works_once() {
     };
     login(None).expect(200);
     let (secret, codes) = enrol(admin);
-    assert_ne!(secret, begun, "beginning anew gives a new secret");
+    assert_ne!(secret, begun, "starting over gives a new secret");
     assert_eq!(codes.len(), 10);
     admin.post("/v1/users/me/totp", &json!({"password": PASSWORD})).problem(409, "FIRE-409-EXISTS");
     assert_eq!(admin.get("/v1/users/me").expect(200)["has_second_factor"], true);

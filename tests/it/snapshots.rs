@@ -15,7 +15,7 @@ fn stored(stack: &Stack, site: &Site) -> Option<(i32, bool)> {
     stack.sql().rows(sql, &[&site.session_id]).first().map(|row| (row.get(0), row.get(1)))
 }
 
-/// Does something to the database while no process works on snapshots, and lets another one meet the session anew.
+/// Does something to the database while no process works on snapshots, and lets another process read the session for the first time.
 fn while_api_is_stopped(stack: &Stack, act: impl FnOnce()) {
     let operate = |what| command(stack.folder().path()).args([what, "api"]).output().unwrap();
     eventually("the API stops", || operate("stop").status.success().then_some(()));
@@ -27,7 +27,7 @@ fn while_api_is_stopped(stack: &Stack, act: impl FnOnce()) {
     });
 }
 
-/// Lets another process meet the session anew.
+/// Lets another process read the session for the first time.
 fn restart_api(stack: &Stack, client: &Client) {
     // Refused while a process of an earlier restart still finishes its requests.
     eventually("another process takes over", || {
@@ -80,7 +80,7 @@ fn a_session_reads_the_same_from_a_snapshot_and_what_came_after_it() {
     let sql = "select vector_clock = $2::text::jsonb, changed_xid = created_xid from test_sessions
                where id = $1::text::uuid";
     let row = &stack.sql().rows(sql, &[&site.session_id, &clock.to_string()])[0];
-    assert!(row.get::<_, bool>(0), "the session's row tells what the snapshot has seen");
+    assert!(row.get::<_, bool>(0), "the session's row says what the snapshot has seen");
 
     // Behind the snapshot: what is missing, work that is late, and a decision on it.
     site.send(&here.body(&[&missing])).expect(200);
@@ -111,7 +111,7 @@ fn a_snapshot_keeps_no_writer_waiting_and_waits_for_none() {
     writer.batch("rollback");
     send_results(&site, "tablet", 5);
     site.read();
-    eventually("the next one tells the clock", || {
+    eventually("the next one shows the clock", || {
         (stack.sql().count(clock, &[&site.session_id]) == 1).then_some(())
     });
 }
@@ -138,7 +138,7 @@ fn a_damaged_snapshot_is_ignored_and_made_anew() {
         assert_eq!(stored(&stack, &site), Some((7, false)));
     });
     assert_eq!(everything(&site.admin, &site), before);
-    eventually("the damage is told", || stack.logs().find(is_ignored));
+    eventually("the damage is logged", || stack.logs().find(is_ignored));
     eventually("another is stored", || stored(&stack, &site).filter(|(_, is_whole)| *is_whole));
 
     // One that another release has written is left to it.

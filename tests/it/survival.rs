@@ -1,4 +1,4 @@
-//! Nothing that was acknowledged is lost, whatever is killed.
+//! Nothing that was acknowledged is lost, whichever process is killed.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;

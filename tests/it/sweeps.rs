@@ -17,7 +17,7 @@ const ROWS_MAX: i64 = 1_000;
 /// How long failed sign-ins are remembered, as config/default.toml has it.
 const FORGET_SECONDS: i32 = 86_400;
 
-/// One sweep, as the API does it now and then.
+/// One sweep, as the worker does it at intervals.
 pub(crate) fn sweep(
     stack: &Stack,
     what: impl AsyncFnOnce(&Transaction, i64) -> Result<u64, StorageError>,

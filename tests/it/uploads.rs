@@ -312,7 +312,7 @@ fn the_official_client_gets_through_kills_of_ingest() {
     }
     assert!(client.wait().unwrap().success());
     assert!(chunks >= 12, "{chunks}");
-    let id = told["evidence_id"].as_str().expect("the client is told of the evidence");
+    let id = told["evidence_id"].as_str().expect("the answer names the evidence");
     assert!(told["receipt"].is_string());
     stack.wait_until_ready();
     assert_eq!(site.admin.get(&format!("/v1/evidence/{id}/content")).expect(200).body, file);

@@ -82,11 +82,11 @@ fn a_repeated_invitation_is_the_same_one_and_holds_no_secret() {
 
     organisation.admin.post("/v1/users", &body).problem(409, "FIRE-409-EXISTS");
     let again = format!("{}/invitation", user_path(&first));
-    let anew = organisation.admin.request("POST", &again).send().expect(201).text("/token");
+    let second = organisation.admin.request("POST", &again).send().expect(201).text("/token");
     let body = json!({"token": token, "password": PASSWORD, "full_name": "Mo Manager"});
     let join = |body: &Value| Stack::shared().client().post("/v1/auth/accept-invitation", body);
     join(&body).problem(401, "FIRE-401");
-    join(&json!({"token": anew, "password": PASSWORD, "full_name": "Mo Manager"})).expect(200);
+    join(&json!({"token": second, "password": PASSWORD, "full_name": "Mo Manager"})).expect(200);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn an_invited_user_that_the_record_names_stays() {
     organisation.admin.post("/v1/tests/sessions", &session).expect(201);
     organisation.admin.delete(&path(&named)).problem(409, "FIRE-409-IN-USE");
 
-    // Whatever refers to a user keeps it; the audit log does, of what a release before put on record.
+    // A row that refers to a user keeps it; rows of the audit log that an earlier release wrote do.
     let tried = invite(&organisation, "technician");
     let reference = "insert into idempotency_keys (organisation_id, user_id, method, path, key, fingerprint, status, answer,
                                                    expires_at)
@@ -150,7 +150,7 @@ fn inviting_does_not_tell_whether_an_address_has_an_account_elsewhere() {
         let again = ours.admin.request("POST", &format!("{}/invitation", user_path(user))).send().expect(201);
         assert!(again["token"].is_string());
     }
-    // An address is one account's: the second cannot join, and hears no more than of any token that does not work.
+    // An address is one account's: the second cannot join, and learns no more than from any token that does not work.
     let token = ours.admin.request("POST", &format!("{}/invitation", user_path(&taken))).send().expect(201);
     let refused = accept(&token.text("/token"), NEW_PASSWORD).problem(401, "FIRE-401");
     assert_eq!(refused["detail"], accept("nonsense", NEW_PASSWORD).problem(401, "FIRE-401")["detail"]);

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::support::processes::{child_named, kill_hard};
 use crate::support::{Organisation, Sql, Stack, eventually};
 
-/// Whoever lost a job is noticed soon, and nobody is ended for standing still.
+/// A lost job is noticed soon, and no process is ended for standing still.
 const SETTINGS: [(&str, &str); 4] = [
     ("FIREMODE__DATABASE__STATEMENT_SECONDS_MAX", "300"),
     ("FIREMODE__WORKER__HOLD_SECONDS", "6"),

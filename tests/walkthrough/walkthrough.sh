@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Walks through the API of a running FireMode: a building is registered, two devices test it offline and hand over what
-# they found, evidence is uploaded and signed for, faults are classified, bad input is refused, and the record is read back.
+# Goes through the API of a running FireMode. A building is registered, two devices test it offline and hand over what they
+# found, and evidence is uploaded and signed for. Faults are classified, bad input is refused, and the record is read back.
 # Stops at the first surprise.
 # Needs bash, curl and Node; `npm ci` in this folder first (`./run.sh walkthrough` does it).
 set -euo pipefail

@@ -38,7 +38,7 @@ pub(super) fn changes(device: &mut Device) -> Result<(RequestBuilder, Value), Au
     ))
 }
 
-/// The device has now seen what the answer tells.
+/// The device has now seen what the answer shows.
 pub(super) fn note_clock(device: &mut Device, answer: &Value) {
     device.seen = answer["vector_clock"].clone();
 }

@@ -74,7 +74,7 @@ async fn authorize(state: &ApiState, request: &ServiceRequest, roles: &[Role]) -
     Err(Problem::forbidden(detail))
 }
 
-/// Compares hashes, so that the time it takes tells nothing about the token.
+/// Compares hashes, so that the time it takes reveals nothing about the token.
 fn has_metrics_token(state: &ApiState, request: &ServiceRequest) -> bool {
     let wanted = state.settings.metrics.token.expose_secret();
     !wanted.is_empty() && bearer(request).is_some_and(|given| Sha256::digest(given) == Sha256::digest(wanted))
@@ -82,7 +82,7 @@ fn has_metrics_token(state: &ApiState, request: &ServiceRequest) -> bool {
 
 fn bearer(request: &ServiceRequest) -> Option<&str> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
-    // Of two, whatever stands before us may have looked at the other.
+    // Where there are two, a proxy before us may have looked at the other.
     let (header, None) = (headers.next()?.to_str().ok()?, headers.next()) else { return None };
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

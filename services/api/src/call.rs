@@ -1,4 +1,4 @@
-//! One call of the API: who makes it, what names it in the log, and what the process has for it, as one thing.
+//! One call of the API: who makes it, what names it in the log, and what the process has for it, in one value.
 
 use std::future::{Ready, ready};
 

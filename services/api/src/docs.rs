@@ -135,7 +135,7 @@ fn add_common(operation: &mut Operation, method: &Method, access: RouteRule, pat
         ));
     }
     if path.contains('{') {
-        errors.push(("404", "There is no such thing, or it is another tenant's."));
+        errors.push(("404", "There is no such object, or it is another tenant's."));
     }
     if operation.parameters.as_ref().is_some_and(|list| !list.is_empty()) || operation.request_body.is_some()
     {

@@ -12,7 +12,7 @@ const PAUSE_MILLISECONDS_MIN: u64 = 100;
 /// Makes the snapshots that are due, one at a time, and rests after each for as long as it took: so this never takes more than
 /// half of one processor. Several instances may do so at once; what one has stored, the others leave.
 ///
-/// What is due is noted by whoever reads a document, and not kept: after a restart it is noted again when it is read again.
+/// What is due is noted by the request that reads a document, and not kept: after a restart it is noted again when it is read again.
 pub(crate) async fn keep_current(state: web::Data<ApiState>) {
     loop {
         let (organisation_id, session_id) = state.documents.next_due().await;

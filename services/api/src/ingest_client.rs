@@ -38,11 +38,11 @@ pub(crate) enum Outgoing {
     Stream(Streamed),
 }
 
-/// What a client sends, of a size that it told or not.
+/// What a client sends, of a size that it stated or not.
 pub(crate) struct Streamed {
     payload: web::Payload,
     size: Option<u64>,
-    /// How it broke off, to be told once what came before is on its way.
+    /// How it broke off, to be reported once what came before is on its way.
     broken: Option<PayloadError>,
 }
 
@@ -133,7 +133,7 @@ impl IngestClient {
         stream.set_nodelay(true).map_err(SendError::Connect)?;
         let (connection, work) = http1::handshake(TokioIo::new(stream)).await?;
         actix_web::rt::spawn(async move {
-            // Whoever waits for an answer on it is told.
+            // Those who wait for an answer on it get an error.
             if let Err(error) = work.await {
                 tracing::debug!(%error, "a connection to the ingest process broke");
             }
@@ -149,7 +149,7 @@ impl Streamed {
         }
         let next = ready!(Pin::new(&mut self.payload).poll_next(context));
         let Some(Err(error)) = next else { return Poll::Ready(next) };
-        // The connection is given up as soon as it hears of the error: what arrived of an upload counts, so it is written first.
+        // The connection is given up as soon as the error reaches it: what arrived of an upload counts, so it is written first.
         self.broken = Some(error);
         context.waker().wake_by_ref();
         Poll::Pending

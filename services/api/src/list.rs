@@ -31,7 +31,7 @@ pub(crate) struct List<T> {
 /// What a list can be narrowed to: the parameters of its query besides `limit` and `cursor`.
 pub(crate) trait Filters: Fields + fmt::Debug + 'static {
     /// The name of the list, and the filters in a fixed form: a cursor is good for these alone. They stay as they are from one release
-    /// to the next, so that walks go on.
+    /// to the next, so that pages go on.
     fn scope(&self, path: &str, _parent: Option<Uuid>) -> (String, String) {
         (path.to_owned(), format!("{self:?}"))
     }

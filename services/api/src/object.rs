@@ -175,7 +175,10 @@ pub(crate) fn shown<T: Object + Serialize>(object: &T) -> HttpResponse {
     HttpResponse::Ok().insert_header((ETAG, etag::of_time(object.updated_at()))).json(object)
 }
 
-/// What the audit log says of a thing before or after an act.
-pub(crate) fn on_record(commitments: &Commitments, thing: &impl OnRecord) -> Result<Option<Value>, Problem> {
-    Record::of(commitments, thing).map(Some).map_err(Problem::internal)
+/// What the audit log says of an object before or after an act.
+pub(crate) fn on_record(
+    commitments: &Commitments,
+    resource: &impl OnRecord,
+) -> Result<Option<Value>, Problem> {
+    Record::of(commitments, resource).map(Some).map_err(Problem::internal)
 }

@@ -1,4 +1,4 @@
-//! Watches for transactions that are left open: they hold up PostgreSQL's own upkeep, in whichever database of the cluster they are.
+//! Watches for transactions that are left open: they hold up PostgreSQL's own upkeep, in any database of the cluster.
 
 use std::time::Duration;
 
@@ -18,24 +18,24 @@ const FIGURE: &str = "firemode_database_oldest_transaction_seconds";
 /// Looks again and again.
 pub(crate) async fn watch(state: web::Data<ApiState>) {
     let mut open = OpenTransactions::default();
-    let mut told = None;
+    let mut reported = None;
     loop {
         tokio::time::sleep(PAUSE).await;
         if state.readiness.get() == Ready::Starting {
             continue;
         }
-        // A database that does not answer is told of elsewhere.
-        let Ok(oldest) = open.look(&state.database).await else { continue };
+        // A database that does not answer is reported elsewhere.
+        let Ok(oldest) = open.oldest(&state.database).await else { continue };
         gauge!(FIGURE).set(oldest.map_or(0.0, |oldest| oldest.age.as_secs_f64()));
-        told = tell(oldest, told);
+        reported = report(oldest, reported);
     }
 }
 
-/// Says when a transaction grows old, and when it is gone. Takes and gives the one that was told of.
-fn tell(oldest: Option<OldestTransaction>, told: Option<u64>) -> Option<u64> {
+/// Logs when a transaction grows old, and when it is gone. Takes and returns the one that was reported.
+fn report(oldest: Option<OldestTransaction>, reported: Option<u64>) -> Option<u64> {
     let old = oldest.filter(|oldest| oldest.age > AGE_MAX);
-    match (old, told) {
-        (Some(old), told) if told != Some(old.id) => {
+    match (old, reported) {
+        (Some(old), reported) if reported != Some(old.id) => {
             let seconds = old.age.as_secs();
             tracing::warn!(
                 transaction = old.id,

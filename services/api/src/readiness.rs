@@ -132,12 +132,12 @@ pub(crate) async fn open_when_migrated(state: web::Data<ApiState>) {
 
 /// Waits until the keys of personal data fit the database. Under a supervisor they do: `firemode migrate` has looked.
 async fn wait_for_keys(state: &ApiState) {
-    let mut told = false;
+    let mut was_logged = false;
     while let Err(error) = keys::check(&state.database, &state.vault, false).await {
-        if !told {
+        if !was_logged {
             tracing::error!(%error, "no route is opened before the keys of personal data fit the database");
         }
-        told = true;
+        was_logged = true;
         tokio::time::sleep(Duration::from_secs(KEYS_PAUSE_SECONDS)).await;
     }
 }

@@ -50,7 +50,7 @@ macro_rules! routes {
             $($((routes!(@method $method), $path, $access),)+)+
         ];
 
-        /// Tells the server what serves what, row by row.
+        /// Adds each row to the server's routing.
         pub(crate) fn register(server: &mut ServiceConfig) {
             let mut routes = Routes::new(server);
             $($(routes.add(routes!(@method $method), $path, |service| service.to($($handler)::+));)+)+

@@ -1,7 +1,7 @@
 //! Answers that are compressed before the first byte is sent, because what they take on the wire decides whether they are sent.
 //!
-//! What is serialised goes through the compressor piece by piece into a spool: the first part of it in memory, the rest in a
-//! file without a name, which the system removes with its last descriptor, whatever becomes of the process.
+//! What is serialised goes through the compressor piece by piece into a spool. The first part of it stays in memory, and the
+//! rest goes to a file without a name. The system removes that file with its last descriptor, also when the process dies.
 
 use std::io::{self, BufWriter, Read as _, Seek as _, Write};
 use std::path::Path;
@@ -32,7 +32,7 @@ const ZSTD_LEVEL: i32 = 3;
 #[derive(Debug)]
 pub(crate) struct Spool {
     content: SpooledTempFile,
-    /// What was written, be it kept or not.
+    /// What was written, kept or not.
     bytes: u64,
     bytes_max: u64,
 }

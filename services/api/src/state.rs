@@ -21,7 +21,7 @@ use crate::limits::rate::RateLimits;
 /// Documents as they were that are built at the same time, each up to the largest size of a document.
 const PAST_DOCUMENTS_MAX: usize = 2;
 
-/// Whoever fetches a session waits no longer than this until that is noted.
+/// A request that fetches a session waits no longer than this until that is noted.
 const NOTING_MAX: Duration = Duration::from_millis(200);
 
 /// Offline bundles that are made at the same time.

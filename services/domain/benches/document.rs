@@ -1,6 +1,6 @@
 //! What accepting changes costs as the history of a session grows. Prints a table; run it with
 //! `cargo bench -p firemode-domain`.
-#![expect(clippy::print_stdout, reason = "what was measured is told on the terminal")]
+#![expect(clippy::print_stdout, reason = "figures are printed on the terminal")]
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -59,7 +59,7 @@ struct Measured {
     with_clock: Duration,
     /// The same with the clock after the items were made: each request is concurrent with all others.
     stale: Duration,
-    /// A set of one field that is in conflict anew each time.
+    /// A set of one field that is that is in conflict each time.
     conflicting: Duration,
     /// A device's own Automerge change.
     change: Duration,

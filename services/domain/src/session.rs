@@ -56,7 +56,7 @@ pub enum TransitionError {
 }
 
 impl SessionStatus {
-    /// What becomes of results that arrive now.
+    /// How results that arrive now are taken.
     pub const fn intake(self) -> Intake {
         match self {
             Self::Pending | Self::Active => Intake::Accept,

@@ -135,7 +135,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// A validation of signatures alone. Times are compared with our clock by whoever asks, and so are other claims that it does not
+/// A validation of signatures alone. Times are compared with our clock by the caller, and so are other claims that it does not
 /// name.
 pub fn signed_with(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);

@@ -13,7 +13,7 @@ use crate::vault::Vault;
 /// Rows that one look takes.
 const ROWS_MAX: i64 = 1_000;
 
-/// The keys do not fit the database, or nobody can tell.
+/// The keys do not fit the database, or it cannot be found out.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// There is personal data under a key that is not here.
@@ -72,7 +72,7 @@ pub async fn check(database: &Database, vault: &Vault, is_start: bool) -> Result
         }
         personal_data::retire(&tx, &missing).await?;
     }
-    // A database from before keys were noted: what is in it tells.
+    // A database from before keys were noted: its encrypted values show which key it has.
     if known.is_empty() && !reads_a_sample(&tx, vault).await? {
         return Err(KeysError::Missing { needed: "unknown".to_owned(), given: given() });
     }

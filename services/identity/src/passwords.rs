@@ -30,8 +30,8 @@ impl std::fmt::Debug for Passwords {
     }
 }
 
-/// Memory that Argon2 works in. It is megabytes for each hash, and is used again: allocated anew for each, it stays with the
-/// allocator of whatever thread it was on, and a few dozen sign-ups take a gigabyte.
+/// Memory that Argon2 works in. It is megabytes for each hash, and is used again: allocated for each, it stays with the
+/// allocator of the thread that it was on, and a few dozen sign-ups take a gigabyte.
 #[derive(Clone, Default)]
 struct Workspaces(Arc<Mutex<Vec<Vec<Block>>>>);
 

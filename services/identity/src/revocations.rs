@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::tokens::{AccessClaims, at};
 
-/// Users that a process remembers; beyond that it asks of all of them anew.
+/// Users that a process remembers; beyond that it asks about all of them again.
 const CONFIRMED_MAX: usize = 100_000;
 
 /// The revocation list as this process knows it.
@@ -67,7 +67,7 @@ impl Revocations {
         Ok(allowed)
     }
 
-    /// May this token be used? `None` where this process does not know its user: whoever shares our secret can make a token for
+    /// May this token be used? `None` where this process does not know its user: a holder of our secret can make a token for
     /// anybody, and for a user who was disabled before.
     pub fn verdict(&self, claims: &AccessClaims) -> Option<bool> {
         self.with(|known| match known.allows(claims) {

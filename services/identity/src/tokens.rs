@@ -46,7 +46,7 @@ pub struct AccessClaims {
     pub role: Role,
     /// Names this token on the revocation list.
     pub jti: Uuid,
-    /// When it was made, in seconds since 1970, with a fraction: two tokens of one second can be told apart.
+    /// When it was made, in seconds since 1970, with a fraction: two tokens of one second differ.
     pub iat: f64,
     #[serde(default = "always", serialize_with = "whole")]
     nbf: f64,

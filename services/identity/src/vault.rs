@@ -99,7 +99,7 @@ impl Vault {
         }
     }
 
-    /// A token by which the first key can be told later.
+    /// A token by which the first key can be recognised later.
     pub(crate) fn check_token(&self) -> Vec<u8> {
         self.encrypt(CHECK_TEXT)
     }

@@ -44,7 +44,7 @@ fn close_evidence(settings: &Settings) {
     }
 }
 
-/// Tells the server what serves what.
+/// Adds each route to the server's routing.
 fn routes(server: &mut ServiceConfig, state: web::Data<IngestState>) {
     let results_bytes_max = state.settings.ingest.results_bytes_max;
     let has_profiles = state.settings.ingest.profiles;

@@ -1,4 +1,4 @@
-//! An organisation with its first admin, made by whoever runs the appliance: production keeps registration closed.
+//! An organisation with its first admin, made by the operator: production keeps registration closed.
 
 use data_encoding::BASE32_NOPAD;
 use firemode_domain::audit::AuditEvent;
@@ -111,7 +111,7 @@ pub async fn create(settings: &Settings, admin: FirstAdmin) -> Result<Created, A
         .map_err(|error| if users::is_email_taken(&error) { AdminError::EmailTaken } else { error.into() })?;
     let transaction_id = Uuid::now_v7();
     let resource = ("user", user_id.to_string());
-    // By the system: whoever runs the appliance has no account.
+    // By the system: an operator has no account.
     let made = AuditEvent::of_system(organisation_id, transaction_id, "admin.create", resource);
     audit::record(&tx, &[made]).await?;
     let (kind, key_id) = (KeyKind::PersonalData, vault.encrypting_key_id());

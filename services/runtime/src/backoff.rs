@@ -8,7 +8,7 @@ pub type Jitter = Box<dyn FnMut() -> f64 + Send>;
 /// Jitter adds up to this share of the delay, so that what fell together does not rise together.
 const JITTER_SHARE: f64 = 0.25;
 
-/// Counts the failures of one thing in a row.
+/// Counts failures in a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backoff {
     failures: u32,

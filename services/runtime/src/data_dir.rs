@@ -1,4 +1,4 @@
-//! Where things lie below the data folder.
+//! Where files lie below the data folder.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -76,8 +76,8 @@ impl EmbeddedDatabase {
     /// Finds the place for the embedded database of a data folder.
     ///
     /// It is `<data_dir>/postgres`, unless PostgreSQL's unprivileged user could not reach that (root's home is closed to
-    /// others) or the socket's path would be too long: then it is `/var/lib/firemode/<hash of the folder>` for root and a
-    /// folder below the system's temporary one for the socket of anybody else.
+    /// others) or the socket's path would be too long. Then it is `/var/lib/firemode/<hash of the folder>` for root, and
+    /// for the socket of anybody else a folder below the system's temporary one.
     ///
     /// # Errors
     /// The data folder cannot be resolved to an absolute path.

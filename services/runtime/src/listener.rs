@@ -12,7 +12,7 @@ pub const SUCCESSOR: &str = "FIREMODE_SUCCESSOR";
 
 /// Does an earlier process still serve on the inherited socket?
 ///
-/// Then this one must not accept a connection before it can serve whatever comes: the other still can.
+/// Then this one must not accept a connection before it can serve requests: the other still can.
 pub fn is_successor() -> bool {
     std::env::var_os(SUCCESSOR).is_some()
 }

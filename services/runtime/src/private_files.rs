@@ -21,13 +21,13 @@ const OTHERS_BUT_PASSAGE: u32 = 0o066;
 const LOST_AND_FOUND: &str = "lost+found";
 
 /// From here on every file of this process, and of those that it starts, is closed to other users. Libraries make files too
-/// (evidence on its way, spools), so the system is told once and not each of them. For the beginning of a process.
+/// (evidence on its way, spools), so the umask is set once and not the mode of each of them. For the beginning of a process.
 pub fn keep_new_files_private() {
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
 }
 
 /// Closes what is open in the data folder and the folder itself: of an earlier release, or by somebody's hand. The database's own
-/// folder is closed by whoever starts it, and the files of evidence by [`close_evidence`].
+/// folder is closed by the process that starts it, and the files of evidence by [`close_evidence`].
 pub fn close_data_folder(settings: &Settings) {
     let folder = &settings.data_dir;
     let is_passed = data_dir::postgres_passes(folder, settings.uses_embedded_database());
@@ -41,7 +41,7 @@ pub fn close_data_folder(settings: &Settings) {
             closing.tree(&entry);
         }
     }
-    closing.tell();
+    closing.report();
 }
 
 /// Closes a folder with evidence and what is in it. From its first step on nobody else gets to the files; those of an earlier release
@@ -54,7 +54,7 @@ pub fn close_evidence(folder: &Path) {
     for tenant in closing.top(folder, OTHERS, is_tenant) {
         closing.tree(&tenant);
     }
-    closing.tell();
+    closing.report();
 }
 
 fn is_named(entry: &Path, name: &str) -> bool {
@@ -123,7 +123,7 @@ impl Closing {
         self.first_failure.get_or_insert_with(|| (path.to_owned(), error));
     }
 
-    fn tell(self) {
+    fn report(self) {
         if self.closed > 0 {
             tracing::info!(
                 closed = self.closed,

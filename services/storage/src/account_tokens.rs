@@ -66,7 +66,7 @@ pub async fn put(tx: &Transaction, token: &NewAccountToken<'_>) -> Result<(), St
     Ok(())
 }
 
-/// The organisation and the user of a token that has not expired. Whoever brings one is not known before.
+/// The organisation and the user of a token that has not expired. Its holder is not known before.
 ///
 /// # Errors
 /// The database does not answer.

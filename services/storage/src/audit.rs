@@ -74,7 +74,7 @@ impl AuditRow {
         (self.columns.at, self.columns.id)
     }
 
-    /// What the columns say, be it so or not.
+    /// What the columns say, true or not.
     pub fn columns(self) -> AuditEvent {
         self.columns
     }
@@ -89,8 +89,8 @@ impl AuditRow {
         }
         let event = AuditEvent::from_leaf(&self.leaf).map_err(|error| RowFault::Leaf(error.to_string()))?;
         // JSON that the database has kept may be written in another way, and has the same canonical form.
-        let told = AuditEvent { replaces: event.replaces.clone(), ..self.columns };
-        match told.leaf() {
+        let shown = AuditEvent { replaces: event.replaces.clone(), ..self.columns };
+        match shown.leaf() {
             Ok(leaf) if leaf == self.leaf => Ok(AuditEntry { event, leaf_hash: self.leaf_hash }),
             _ => Err(RowFault::Columns),
         }
@@ -110,9 +110,9 @@ body! {
         pub user_id: Option<Uuid>,
         /// One action.
         pub action: Option<Line<64>> = "session.create",
-        /// One kind of thing.
+        /// Objects of one kind.
         pub resource_type: Option<Line<64>> = "session",
-        /// One thing.
+        /// One object.
         pub resource_id: Option<ClientKey<256>>,
         /// How it ended.
         pub status: Option<AuditStatus>,
@@ -129,7 +129,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// The kind of thing that it is in the log.
+    /// The kind of object that it is in the log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccessTokens => "access_token_key",
@@ -138,7 +138,7 @@ impl KeyKind {
     }
 }
 
-/// What commits to the texts about a thing. Its salt is made when something is first said of it.
+/// What commits to the texts about an object. Its salt is made when the log first says something of it.
 ///
 /// # Errors
 /// The database does not answer.
@@ -164,7 +164,7 @@ pub async fn record(tx: &Transaction, events: &[AuditEvent]) -> Result<(), Stora
 }
 
 /// Writes an event whose id follows from what it says ([`AuditEvent::id_of`]), unless it stands there. Where another
-/// transaction is about to write it, this waits for what becomes of that.
+/// transaction is about to write it, this waits until that has ended.
 ///
 /// # Errors
 /// As for [`record`].
@@ -174,7 +174,7 @@ pub async fn record_once(tx: &Transaction, event: &AuditEvent) -> Result<(), Sto
 }
 
 /// Puts on record that a key was used for an organisation; from the second time on there is nothing to add. A key belongs to
-/// no organisation, so none is told before it concerns it.
+/// no organisation, so none gets one before it concerns it.
 ///
 /// # Errors
 /// As for [`record`].
@@ -227,7 +227,7 @@ fn column<'a, T>(events: &'a [AuditEvent], of: impl Fn(&'a AuditEvent) -> T) -> 
 }
 
 /// One page of an organisation's log, newest first. What is shown of a row is what its leaf says; one whose columns say something
-/// else is not shown, and told in the process's log.
+/// else is not shown, and reported in the process's log.
 ///
 /// # Errors
 /// The database does not answer.

@@ -1,4 +1,4 @@
-//! The leaves of the log, walked by whoever verifies it, and the one way to replace one.
+//! The leaves of the log for those who verify it, and the one way to replace one.
 
 use data_encoding::HEXLOWER;
 use firemode_domain::audit::{AuditEvent, leaf_hash};
@@ -13,7 +13,7 @@ use crate::{Executor, StorageError, Transaction, sql};
 /// Acts whose leaves held a building's free fields before leaves began to be without.
 pub const BUILDING_ACTS: [&str; 3] = ["building.create", "building.deactivate", "building.update"];
 
-/// Which rows a walk gives.
+/// Which rows a reader gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leaves {
     /// All.
@@ -39,16 +39,16 @@ pub async fn replaceable_before(on: &impl Executor) -> Result<OffsetDateTime, St
     Ok(sql::one(on, "select recorded_before from audit_replaceable", &[]).await?.get(0))
 }
 
-/// A walk over an organisation's log, oldest rows first.
+/// Reads an organisation's log, oldest rows first.
 #[derive(Debug)]
-pub struct LeafWalk {
+pub struct LeafReader {
     organisation_id: Uuid,
     leaves: Leaves,
     /// Where the last row stands that was given.
     place: Option<(OffsetDateTime, Uuid)>,
 }
 
-impl LeafWalk {
+impl LeafReader {
     /// From the first row on.
     pub fn new(organisation_id: Uuid, leaves: Leaves) -> Self {
         Self { organisation_id, leaves, place: None }
@@ -78,7 +78,7 @@ impl LeafWalk {
     }
 }
 
-/// Puts an event's leaf in the place of the one that has its id, together with a row that tells of it. The database refuses what is
+/// Puts an event's leaf in the place of the one that has its id, together with a row that records it. The database refuses what is
 /// more than that.
 ///
 /// # Errors

@@ -111,12 +111,12 @@ impl Origin {
 pub struct ReadUpTo(pub(crate) PgSnapshot);
 
 impl ReadUpTo {
-    /// What a statement asks for that tells it.
+    /// The columns that a statement selects for it.
     pub(crate) const COLUMNS: &str = "pg_current_snapshot()::text, pg_current_xact_id_if_assigned()::text";
 
     /// Reads [`Self::COLUMNS`], which begin at a place of the row.
     pub(crate) fn of(row: &Row, at: usize) -> Result<Self, StorageError> {
-        let damaged = || StorageError::Damaged("the database told no snapshot".to_owned());
+        let damaged = || StorageError::Damaged("the database gave no snapshot".to_owned());
         let snapshot = PgSnapshot::parse(row.get(at)).ok_or_else(damaged)?;
         let own: Option<u64> = row.get::<_, Option<&str>>(at + 1).and_then(|id| id.parse().ok());
         Ok(Self(match own {
@@ -198,7 +198,7 @@ pub async fn read(
     session_id: Uuid,
     since: Option<&ReadUpTo>,
 ) -> Result<(Vec<StoredChange>, ReadUpTo), StorageError> {
-    // Taken before the rows: whatever commits in between is read again next time, and nothing falls through.
+    // Taken before the rows: what commits in between is read again next time, and nothing is missed.
     let up_to = read_up_to(on).await?;
     let tail = SessionTail { organisation_id, session_id, since: since.cloned() };
     let mut rows = read_tails(on, &[tail]).await?;

@@ -110,7 +110,7 @@ impl Transaction {
     }
 
     /// Undoes what was done, and waits until it is: what it held, keys above all, is free then. Without it, that happens some time
-    /// after, though a statement has failed: PostgreSQL tells of the failure first and lets go of the locks then. A connection that
+    /// after, though a statement has failed: PostgreSQL reports the failure first and lets go of the locks then. A connection that
     /// broke undoes it too. No harm after a commit.
     pub async fn abandon(mut self) {
         match self.0.batch("rollback").await {
@@ -121,7 +121,7 @@ impl Transaction {
 }
 
 impl Connection {
-    /// The statements begin a transaction and say what it may see. Their answer is not waited for: where they fail, whatever comes
+    /// The statements begin a transaction and say what it may see. Their answer is not waited for: where they fail, what comes
     /// after them in the transaction fails too.
     fn begin(
         client: Client,
@@ -163,7 +163,7 @@ impl Connection {
     }
 
     /// Sends statements and waits for what they give. Where the database does not know them any more, or has another plan for them than
-    /// they were prepared with, they are prepared anew and sent again, unless something would be lost with the transaction.
+    /// they were prepared with, they are prepared and sent again, unless something would be lost with the transaction.
     async fn exchange<T, F>(&self, send: impl Fn() -> F) -> Result<T, StorageError>
     where
         F: Future<Output = Result<T, tokio_postgres::Error>>,
@@ -215,7 +215,7 @@ impl Drop for Connection {
             // Out of the pool, which makes another one in its place.
             self.client.take().map(Object::take);
         } else if self.is_open {
-            // Nobody needs its answer: it is on its way before whatever the connection's next user sends.
+            // Nobody needs its answer: it is on its way before what the connection's next user sends.
             let _ = self.send("rollback");
         }
     }

@@ -119,7 +119,7 @@ impl Database {
         self.0.types.as_ref()
     }
 
-    /// Has all statements prepared anew, on every connection.
+    /// Has all statements prepared again, on every connection.
     pub(crate) fn forget_statements(&self) {
         self.0.pool.manager().statement_caches.clear();
         if let Some(types) = &self.0.types {
@@ -156,12 +156,12 @@ impl Database {
 }
 
 /// Has a connection that was not used since its last half minute ended forget its plans. PostgreSQL keeps them until it has looked at a
-/// table again, whatever that was when they were made; those of references' checks, which nobody can word, above all.
+/// table again, whatever size it had when they were made; those of references' checks, which nobody can word, above all.
 fn plan_anew_now_and_then(client: &ClientWrapper, metrics: &Metrics) {
     let last_used = metrics.recycled.unwrap_or(metrics.created);
     let half_minutes = |until: Instant| until.duration_since(metrics.created).as_secs() / PLAN_SECONDS_MAX;
     if half_minutes(Instant::now()) > half_minutes(last_used) {
-        // It is on its way before whatever is sent next, and nobody needs its answer.
+        // It is on its way before the next statement, and nobody needs its answer.
         let _ = client.batch_execute("discard plans").now_or_never();
     }
 }
@@ -190,7 +190,7 @@ fn address(settings: &Settings) -> Result<Address, StorageError> {
     let mut address = Address::of(settings)
         .map_err(|(setting, message)| StorageError::Unavailable(format!("{setting} {message}")))?;
     let config = &mut address.config;
-    // One name for each pool: by it, the connections of one process can be told from others'.
+    // One name for each pool: by it, the connections of one process are known from others'.
     config.application_name(format!("firemode-{}", Uuid::new_v4().simple()));
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX));

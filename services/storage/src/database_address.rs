@@ -1,4 +1,4 @@
-//! Where the database is and how it is spoken to, as `database.url` says it. Whoever connects and whoever checks a configuration asks
+//! Where the database is and how it is spoken to, as `database.url` says it. Connections and the check of a configuration ask
 //! here, so that what one refuses the other does too.
 
 mod tls;
@@ -30,7 +30,7 @@ pub(crate) struct Address {
     pub(crate) tls: Option<MakeRustlsConnect>,
 }
 
-/// What a connection says and hears is carried by this, for as long as it is polled.
+/// What carries a connection's messages, for as long as it is polled.
 type Carrier = BoxFuture<'static, Result<(), Error>>;
 
 impl Address {

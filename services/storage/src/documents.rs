@@ -36,7 +36,7 @@ const LEASE_SECONDS_MAX: u64 = 20;
 pub struct WarmDocuments {
     slots: Mutex<Slots>,
     /// Actors from before this moment are not gone on with: the database had lost changes then.
-    loss_noticed_at: Mutex<Uuid>,
+    actors_renewed_at: Mutex<Uuid>,
     /// From how many new changes on a snapshot is due; none: this process makes no snapshots.
     snapshot_changes_min: Option<usize>,
     is_any_due: Notify,
@@ -85,7 +85,7 @@ impl WarmDocuments {
     pub fn new(memory_bytes_max: usize) -> Self {
         Self {
             slots: Mutex::new(Slots::new(memory_bytes_max)),
-            loss_noticed_at: Mutex::default(),
+            actors_renewed_at: Mutex::default(),
             snapshot_changes_min: None,
             is_any_due: Notify::new(),
             keeps_copies: false,
@@ -107,17 +107,17 @@ impl WarmDocuments {
 
     /// The actors that this process may write with.
     pub fn actors(&self, lineage: Lineage) -> ServerActors {
-        ServerActors::of(lineage).not_before(*self.loss_noticed_at())
+        ServerActors::of(lineage).not_before(*self.actors_renewed_at())
     }
 
-    /// The database has lost changes, or has some that the record does not show. Which ones nobody knows, so that from now on this
-    /// process goes on with no actor of before: a number of one might be given out for the second time.
-    pub fn note_loss(&self) {
-        *self.loss_noticed_at() = Uuid::now_v7();
+    /// From now on this process writes with new actors, in every session. There are two causes: the database has lost changes, so that
+    /// a number of an earlier actor might be given out twice; or late work that is not on record has taken a number.
+    pub fn renew_actors(&self) {
+        *self.actors_renewed_at() = Uuid::now_v7();
     }
 
-    fn loss_noticed_at(&self) -> MutexGuard<'_, Uuid> {
-        self.loss_noticed_at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn actors_renewed_at(&self) -> MutexGuard<'_, Uuid> {
+        self.actors_renewed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the requests before this one on the same session.
@@ -142,12 +142,12 @@ impl WarmDocuments {
         on: &impl Executor,
         organisation_id: Uuid,
         session_id: Uuid,
-        look: impl FnOnce(&SessionDocument) -> T + Send + 'static,
+        inspect: impl FnOnce(&SessionDocument) -> T + Send + 'static,
     ) -> Result<T, StorageError> {
         let mut lease = self.lease(organisation_id, session_id).await?;
         let mut session = lease.take();
         let seen = match session.record.refresh(on, organisation_id, session_id, Extent::Record).await {
-            Ok(()) => session.record.look(look).await,
+            Ok(()) => session.record.inspect(inspect).await,
             Err(error) => Err(error),
         };
         lease.put_back(session);

@@ -14,7 +14,7 @@ pub enum StorageError {
     /// Two transactions could not both be; the second may try again.
     #[error("transaction conflict: {0}")]
     Conflict(tokio_postgres::Error),
-    /// The database does not know a statement any more, or plans it in another way than it was prepared for. Prepared anew it works.
+    /// The database does not know a statement any more, or plans it in another way than it was prepared for. Prepared again it works.
     #[error("statement of another form: {0}")]
     Stale(tokio_postgres::Error),
     /// The evidence store does not answer, or takes no more: its disk is full, its folder cannot be written. Worth a retry, later.
@@ -96,7 +96,7 @@ impl From<deadpool_postgres::PoolError> for StorageError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
             deadpool_postgres::PoolError::Backend(error) => match Self::from(error) {
-                // A connection that cannot be made is an outage whatever the reason.
+                // A connection that cannot be made is an outage for any reason.
                 Self::Database(error) => Self::Unavailable(error.to_string()),
                 other => other,
             },

@@ -91,8 +91,8 @@ pub struct Repetition {
     pub metadata_differs: Vec<String>,
 }
 
-/// Notes stored bytes, unless the tenant has the same ones already; returns the key under which they are kept, which is then
-/// another one than `storage_key`, and when the transaction began, which is when what it makes is made.
+/// Notes stored bytes, unless the tenant has the same ones already. Returns the key under which they are kept, which is not
+/// `storage_key` then, and when the transaction began: that is the time of all that it makes.
 ///
 /// # Errors
 /// The database does not answer.
@@ -115,7 +115,7 @@ pub async fn insert_blob(
     Ok((row.get(0), row.get(1)))
 }
 
-/// Makes a piece of evidence. False where its id is in use by now: then whoever has it has committed.
+/// Makes a piece of evidence. False where its id is in use: then the transaction that has it has committed.
 ///
 /// # Errors
 /// The database does not answer.

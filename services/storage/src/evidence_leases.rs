@@ -1,6 +1,6 @@
 //! Leases of stored bytes that no other row refers to (yet): without them nobody would know what a crash left behind.
 //!
-//! A lease is there before the bytes are. Whoever makes something of the bytes [`claim`]s them in the transaction that refers
+//! A lease is there before the bytes are. The request that makes something of the bytes [`claim`]s them in the transaction that refers
 //! to them; the sweeper [`condemn`]s what has expired before it removes it. Both change the lease's row, so one of them
 //! finds that the other was first.
 

@@ -21,7 +21,7 @@ pub struct ResumableUpload {
     pub offset_bytes: u64,
     /// In how many parts.
     pub part_count: i32,
-    /// What the client is told of the evidence, once the upload is complete.
+    /// What answers say of the evidence, once the upload is complete.
     pub answer: Option<Value>,
     /// When it is removed.
     pub expires_at: OffsetDateTime,

@@ -92,7 +92,7 @@ fn looks(seen: &str, until: &str) -> Result<(Vec<String>, Vec<String>), StorageE
 }
 
 /// Sessions with rows that were committed after the snapshot `$2` and before the snapshot `$3`. The outer bounds are what an index can
-/// answer; there they are plain `xid8`, as row-level security demands of whatever an index is to compare with.
+/// answer; there they are plain `xid8`, as row-level security demands of a value that an index is to compare with.
 fn touched(table: &str, id: &str, xid: &str) -> String {
     format!(
         "select c.id from look cross join lateral (

@@ -76,7 +76,7 @@ pub(crate) fn claims(count: usize, locked: &[Row], found: &[Row]) -> Vec<KeyClai
     for row in locked.iter().filter(|row| row.get(1)) {
         claims[sql::place(row.get(0))] = KeyClaim::New;
     }
-    // An answer that is there counts whoever has the lock: another repetition may.
+    // An answer that is there counts, also while another repetition has the lock.
     for row in found {
         claims[sql::place(row.get(0))] = KeyClaim::Answered(stored(row));
     }
@@ -95,7 +95,7 @@ pub(crate) async fn find_one(
 pub(crate) fn find<'a>(scopes: &[&'a IdempotencyScope]) -> Statement<'a> {
     let Columns { organisations, users, methods, paths, keys } = Columns::of(scopes.iter().copied());
     // `limit 1` keeps each key a look by itself, and whether it has expired is asked outside: so the only index that can answer is that
-    // of the key, whatever the planner thinks of the table.
+    // of the key, however the planner judges the table.
     Statement::new(
         "select w.position, i.fingerprint, i.status, i.answer
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) with ordinality

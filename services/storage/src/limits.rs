@@ -3,7 +3,7 @@
 use firemode_domain::document::Limits;
 use firemode_runtime::settings::IngestSettings;
 
-/// The bounds of documents, the same for whoever writes to them.
+/// The bounds of documents, the same for all who write to them.
 pub fn of_documents(settings: &IngestSettings) -> Limits {
     Limits {
         request_entries_max: settings.request_entries_max,

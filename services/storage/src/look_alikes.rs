@@ -71,7 +71,7 @@ async fn fill_users(client: &mut Client, after: Uuid) -> Result<Option<Uuid>, St
         &[&ids, &keys],
     )
     .await?;
-    // Whoever held the key alone until now.
+    // The row that held the key alone until now.
     tx.execute(
         "update users u set is_email_key_shared = true
          from unnest($1::uuid[], $2::text[]) s (id, key) join users r on r.id = s.id and r.joined_at is not null

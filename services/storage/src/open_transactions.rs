@@ -1,4 +1,4 @@
-//! Transactions of the cluster that stay open for long, whoever has begun them.
+//! Transactions of the cluster that stay open for long, of any process.
 //!
 //! What an unprivileged role may know of others' transactions is which ids are open: so their age is how long this process has seen
 //! them be.
@@ -27,7 +27,7 @@ impl OpenTransactions {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn look(&mut self, database: &Database) -> Result<Option<OldestTransaction>, StorageError> {
+    pub async fn oldest(&mut self, database: &Database) -> Result<Option<OldestTransaction>, StorageError> {
         let tx = database.without_tenant().read().await?;
         let ReadUpTo(snapshot) = changes::read_up_to(&tx).await?;
         Ok(self.note(snapshot.open(), Instant::now()))

@@ -1,4 +1,4 @@
-//! Walks over lists: newest first, by a key that never changes, over the rows that were committed when the walk began.
+//! Lists: newest first, by a key that never changes, over the rows that were committed when the first page was read.
 
 use time::OffsetDateTime;
 use tokio_postgres::types::ToSql;
@@ -8,7 +8,7 @@ use crate::row::Row;
 use crate::sql::{self, Param};
 use crate::{Executor, StorageError};
 
-/// The condition that a row is one of those that a walk may see, which were committed when it began.
+/// The condition that a row was committed when the pass over its list began.
 ///
 /// A row that is older than the incarnation came with a restore: its transaction id belongs to another cluster and says
 /// nothing here.
@@ -16,10 +16,10 @@ pub(crate) fn is_in_sight(xid: &str, at: &str, snapshot: &str, began_at: &str) -
     format!("(pg_visible_in_snapshot({xid}, {snapshot}::text::pg_snapshot) or {at} < {began_at})")
 }
 
-/// What a walk may see, fixed when it begins.
+/// What a pass over a list may see, fixed when it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VisibleUpTo {
-    /// Which incarnation of the database the walk belongs to.
+    /// Which incarnation of the database the pass belongs to.
     pub incarnation: Uuid,
     /// When that began.
     pub began_at: OffsetDateTime,
@@ -27,10 +27,10 @@ pub struct VisibleUpTo {
     pub snapshot: String,
 }
 
-/// A place in a walk.
+/// A place in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyset {
-    /// What the walk may see.
+    /// What the pass may see.
     pub visible_up_to: VisibleUpTo,
     /// Key of the last row seen: creation time and id.
     pub after: Option<(OffsetDateTime, Uuid)>,
@@ -38,7 +38,7 @@ pub struct Keyset {
     pub limit: i64,
 }
 
-/// One page of a walk.
+/// One page of a list.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
     /// The rows.
@@ -57,7 +57,7 @@ pub(crate) struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    /// The rows of a table with `organisation_id`, `id`, `created_at` and `created_xid` that the walk has yet to see.
+    /// The rows of a table with `organisation_id`, `id`, `created_at` and `created_xid` that the pass has not shown yet.
     pub(crate) fn of(table: &'a str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
         let mut listing = Self { keyset, table, conditions: Vec::new(), params: Vec::new() };
         listing = listing.only("organisation_id = {}", organisation_id);
@@ -86,7 +86,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// The page at which the walk is.
+    /// The page that was asked for.
     ///
     /// # Errors
     /// The database does not answer, or a row is damaged.
@@ -140,7 +140,7 @@ impl<T> Page<T> {
     }
 }
 
-/// What a walk that begins now may see.
+/// What a pass that begins now may see.
 ///
 /// # Errors
 /// The database does not answer.

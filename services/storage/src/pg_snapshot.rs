@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// A reader looks for what transactions have added that were open when it last looked: for those with ids so near to the newest as
-/// for everything from the oldest of them on, and for each of the others by itself. Whoever leaves a transaction open for long, in
-/// whichever database of the cluster, thus costs a reader one look, and not all that was added since, again and again.
+/// A reader looks for what transactions have added that were open when it last looked. Those with ids so near to the newest are
+/// one range, from the oldest of them on; each of the others is looked for by itself. A transaction that stays open for long, in
+/// any database of the cluster, costs a reader one look then, and not a look at all that was added since, again and again.
 const NEAR_IDS: u64 = 64;
 
 /// Which transactions had ended at a moment: the text `xmin:xmax:xip_list` of `pg_snapshot`.
@@ -37,7 +37,7 @@ impl PgSnapshot {
         (is_sound && parts.next().is_none()).then_some(Self { oldest_open, next, open })
     }
 
-    /// With one more that was open: whoever looks from within a transaction sees what that has added, which may not come to be.
+    /// With one more that was open: a look from within a transaction sees what that has added, which may be rolled back.
     #[must_use]
     pub(crate) fn with_open(mut self, id: u64) -> Self {
         if id < self.next

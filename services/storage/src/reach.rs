@@ -1,6 +1,6 @@
 //! Whether the database can be reached, and whether those who wait for it wait for something.
 //!
-//! A network can take packets and drop them: then nothing ever comes back, and nobody says so. A statement may run for long, so whoever
+//! A network can take packets and drop them: then nothing ever comes back. A statement may run for long, so a caller who
 //! waits for one asks after a moment of silence by another connection: does the database answer, and is it at work for this process?
 
 use std::pin::pin;
@@ -24,14 +24,14 @@ const ASKING_MAX: Duration = Duration::from_millis(1_200);
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(400);
 
-/// So many answers in a row that the database does nothing for this process, and whoever has waited since before the first of them
+/// So many answers in a row that the database does nothing for this process, and every caller who has waited since before the first of them
 /// waits for nothing. One alone might have crossed an answer on its way.
 const IDLE_ANSWERS: u32 = 2;
 
 /// Beyond the time that a statement may run, its answer may take so long.
 const ANSWER_MARGIN: Duration = Duration::from_secs(2);
 
-/// Is the database at work for this process? Whoever waits for a client does not count.
+/// Is the database at work for this process? A connection that waits for a client does not count.
 const IS_AT_WORK: &str = "
     select exists (
         select from pg_stat_activity
@@ -39,7 +39,7 @@ const IS_AT_WORK: &str = "
           and state not in ('idle', 'idle in transaction', 'idle in transaction (aborted)')
           and wait_event_type is distinct from 'Client')";
 
-/// Ends transactions that this process has begun and cannot end: they hold keys, and the database does not hear that nobody is there.
+/// Ends transactions that this process has begun and cannot end: they hold keys, and the database does not notice that nobody is there.
 const END_ABANDONED: &str = "
     select count(pg_terminate_backend(pid)) from pg_stat_activity
     where application_name = current_setting('application_name') and pid <> pg_backend_pid()

@@ -1,4 +1,4 @@
-//! Which sessions a user has written to or fetched lately, to tell a change that was sent to the wrong one.
+//! Which sessions a user has written to or fetched lately, to recognise a change that was sent to the wrong one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,7 +30,7 @@ pub struct Visit {
     pub session_id: Uuid,
 }
 
-/// The visits that a process has noted lately, so that it notes each of them now and then and not each time.
+/// The visits that a process has noted lately, so that it notes each of them at intervals and not every time.
 #[derive(Debug)]
 pub struct NotedVisits(Mutex<Noted>);
 
@@ -82,7 +82,7 @@ pub async fn note(tx: &Transaction, visits: &[Visit]) -> Result<(), StorageError
     Ok(())
 }
 
-/// The statement of [`note`]. Whoever notes several takes the rows in one order.
+/// The statement of [`note`]. Rows are taken in one order.
 pub(crate) fn notes(visits: &[Visit]) -> Statement<'static> {
     let (organisations, users, sessions) = columns(visits.iter().copied());
     Statement::new(

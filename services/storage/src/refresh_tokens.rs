@@ -77,7 +77,7 @@ pub async fn insert(tx: &Transaction, token: &NewRefreshToken<'_>) -> Result<Off
     Ok(row.get(0))
 }
 
-/// Whose a token is, by its hash. This and the look-up of an address are the ones without an organisation: whoever renews a
+/// Whose a token is, by its hash. This and the look-up of an address are the ones without an organisation: who renews a
 /// login is not known before.
 ///
 /// # Errors

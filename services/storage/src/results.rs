@@ -59,8 +59,8 @@ pub async fn claim(
     Ok((idempotency::claims(scopes.len(), &locked, &found), revocations::valid(&tokens, &valid)))
 }
 
-/// Waits for the turns to write for devices and holds these sessions, each with its organisation, until the transaction ends; then, so
-/// that nothing is missed, reads what belongs to them and has not been read, by these tails or by the instance that wrote it. Nothing
+/// Waits for the turns to write for devices, and holds these sessions, each with its organisation, until the transaction ends. Then it
+/// reads what belongs to them and has not been read by these tails or the process that wrote it, so that nothing is missed. Nothing
 /// where none of the sessions exists.
 ///
 /// # Errors

@@ -232,8 +232,9 @@ pub async fn valid_of(
     Ok(valid(&tokens, &find_valid(&tokens).rows(on).await?))
 }
 
-/// Finds those of these tokens that may still be used. `limit 1` makes a look into an index of each, and the organisation of a
-/// user is compared as no index can, so that it is the one of the id: whatever the planner thinks of the tables.
+/// Finds those of these tokens that may still be used. `limit 1` makes each of them a look into an index. The organisation of
+/// a user is compared in a form that no index serves, so that the index of the id is used, however the planner judges the
+/// tables.
 pub(crate) fn find_valid(tokens: &[TokenInUse]) -> Statement<'static> {
     let ids = |of: fn(&TokenInUse) -> Uuid| tokens.iter().map(of).collect::<Vec<_>>();
     let issued_at: Vec<OffsetDateTime> = tokens.iter().map(|token| token.issued_at).collect();

@@ -16,7 +16,7 @@ use crate::StorageError;
 ///
 /// ```ignore
 /// row! {
-///     /// A thing.
+///     /// A site.
 ///     #[derive(Debug, Clone)]
 ///     pub struct Thing {
 ///         /// Its id.

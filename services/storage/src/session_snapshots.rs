@@ -51,7 +51,7 @@ pub async fn find(
     }))
 }
 
-/// How many changes the snapshot was made from that need not be made anew: one that is whole, and of this release or a later one.
+/// How many changes the snapshot was made from that need not be made again: one that is whole, and of this release or a later one.
 ///
 /// # Errors
 /// The database does not answer.
@@ -70,7 +70,7 @@ pub async fn covered(
     Ok(row.map_or(0, |row| count(row.get(0))))
 }
 
-/// Keeps a snapshot in place of the one before, and tells the session's row what its document has seen by now.
+/// Keeps a snapshot in place of the one before, and notes at the session's row what its document has seen by now.
 ///
 /// Writers of results hold that row, and are not kept waiting for this: where they do just now, the clock stays behind until
 /// the next snapshot. It is only ever as of some moment.

@@ -140,7 +140,7 @@ fn typed<'a>(params: Params<'a>, types: &[Type]) -> Vec<(&'a (dyn ToSql + Sync),
 type Sending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 /// Runs statements in their order and in one round trip, each in a snapshot of its own, and gives the rows of each. One that cannot
-/// be sent keeps those behind it from being sent; of several that the database refuses, the first is told.
+/// be sent keeps those behind it from being sent; of several that the database refuses, the first is reported.
 pub(crate) async fn pipeline(
     client: &ClientWrapper,
     types: Option<&ParameterTypes>,

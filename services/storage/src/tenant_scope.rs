@@ -15,7 +15,7 @@ use crate::{ReadTransaction, StorageError, Transaction};
 /// Work that is rightly across tenants. Each has policies of its own, for the tables that it is about and no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Finding the account of an address: whoever signs in is not known yet. Reads organisations and users.
+    /// Finding the account of an address: who signs in is not known yet. Reads organisations and users.
     SignIn,
     /// Finding whose a refresh token is. Reads refresh tokens.
     Renewal,

@@ -31,7 +31,7 @@ pub struct Known {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn look<const N: usize>(
+pub async fn read<const N: usize>(
     on: &impl Executor,
     keys: [&ThrottleKey; N],
 ) -> Result<[Known; N], StorageError> {

@@ -146,9 +146,9 @@ fn select_from(users: &str) -> String {
     )
 }
 
-/// Finds a user who has joined by an address as it was sent: as it was stored from the beginning, in lower case; else the one account
-/// whose address looks like it, if there is one alone. This is the one look-up without an organisation: signing in is how one becomes
-/// known. It does not know of second factors.
+/// Finds a user who has joined, by an address as it was sent. The address counts as it was stored from the beginning, in lower case;
+/// else the one account whose address looks like it, if there is exactly one. This is the one look-up without an organisation:
+/// signing in is how one becomes known. It does not know of second factors.
 ///
 /// # Errors
 /// The database does not answer.

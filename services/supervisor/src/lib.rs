@@ -34,8 +34,8 @@ pub use postgres::{PostgresError, TemporaryPostgres};
 /// Runs the appliance until it is asked to stop. Call it on the main thread, with logging started and before any other
 /// thread is.
 ///
-/// Whatever the embedded database needs is looked for and all ports are bound before anything starts, so that what is
-/// wrong with them is told at once.
+/// What the embedded database needs is looked for and all ports are bound before anything starts, so that what is
+/// wrong with them is reported at once.
 ///
 /// # Errors
 /// [`SupervisorError`]; its [`SupervisorError::exit_code`] is what the process should leave with.

@@ -1,4 +1,4 @@
-//! Tells what happens: one structured event for each transition, in words for people.
+//! Reports what happens: one structured event for each transition, in words for people.
 
 use firemode_runtime::demo;
 

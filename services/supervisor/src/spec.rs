@@ -129,7 +129,7 @@ impl Kind {
 /// What is executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
-    /// The very executable that the supervisor runs, whatever lies at its path by now. It inherits the environment.
+    /// The very executable that the supervisor runs, also where another one lies at its path now. It inherits the environment.
     OwnExecutable,
     /// Another program. Of the environment it gets `PATH` only: secrets and `PG*` variables are none of its business.
     At(PathBuf),

@@ -1,4 +1,4 @@
-//! What is known of each child, for operators: gathered from what the event loop sees, told as status and as metrics.
+//! What is known of each child, for operators: gathered from what the event loop sees, shown as status and as metrics.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

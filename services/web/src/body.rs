@@ -17,7 +17,7 @@ use crate::Problem;
 pub struct Body<T> {
     /// The value.
     pub value: T,
-    /// SHA-256 of the bytes that were sent; it tells two requests under one idempotency key apart.
+    /// SHA-256 of the bytes that were sent; it distinguishes two requests under one idempotency key.
     pub fingerprint: [u8; 32],
 }
 

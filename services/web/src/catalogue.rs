@@ -76,7 +76,7 @@ catalogue! {
     DISABLED = 409 "DISABLED" "The user is disabled." "Enable the user first.";
     EQUIVOCATION = 409 "EQUIVOCATION"
         "A different change with the same actor and sequence number is on record."
-        "Do not send it again; make the edit anew under a fresh actor.";
+        "Do not send it again; make the edit under a fresh actor.";
     EXISTS = 409 "EXISTS" "There is one already with this name, address or id." "Use that one, or take another.";
     IN_PROGRESS = 409 "IN-PROGRESS" "The first request with this key is still running."
         "Send the same again after `Retry-After`.";
@@ -84,7 +84,7 @@ catalogue! {
     JOINED = 409 "JOINED" "The user has accepted the invitation already." "Disable the user, or reset the password.";
     LAST_ADMIN = 409 "LAST-ADMIN" "It is the last active admin." "Make another one first.";
     NOT_BEGUN = 409 "NOT-BEGUN" "There is nothing to confirm." "Begin a second factor first.";
-    NOT_JOINED = 409 "NOT-JOINED" "The user has yet to accept the invitation." "Issue the invitation anew.";
+    NOT_JOINED = 409 "NOT-JOINED" "The user has yet to accept the invitation." "Issue the invitation again.";
     OFFSET = 409 "OFFSET" "The upload stands at another byte." "Ask with HEAD where, and send from there.";
     PARTS = 409 "PARTS" "The upload has as many parts as it can have." "Begin a new one, and send larger chunks.";
     UPLOADS_OPEN = 409 "UPLOADS-OPEN" "The user has too many uploads open." "Finish or end one.";
@@ -96,7 +96,7 @@ catalogue! {
     REVOCATIONS = 429 "REVOCATIONS" "The organisation has as many revoked tokens as it can have."
         "Wait as long as `Retry-After` says, or end all tokens of a user.";
     DOWN = 503 "DOWN" "The service is down and will be back." "Try again after `Retry-After`.";
-    KEYS = 503 "KEYS" "The appliance has not the key for personal data." "Tell whoever runs it.";
+    KEYS = 503 "KEYS" "The appliance has not the key for personal data." "Tell its operator.";
     STARTING = 503 "STARTING" "The appliance is starting." "Try again after `Retry-After`.";
 }
 

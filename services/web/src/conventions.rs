@@ -52,7 +52,7 @@ impl FromRequest for RequestContext {
 }
 
 /// For the public server: gives the request a transaction id of its own, decides which route it is for, logs it once, and turns
-/// whatever error comes back into a problem body.
+/// every error that comes back into a problem body.
 ///
 /// # Errors
 /// Only with an answer inside.

@@ -63,21 +63,21 @@ impl std::fmt::Debug for CursorKey {
 struct Content {
     last_evaluated_id: Uuid,
     sort_key: i128,
-    /// What of each writer the walk may see: the database's incarnation and its snapshot, in which every instance's
+    /// What of each writer the pass may see: the database's incarnation and its snapshot, in which every instance's
     /// transactions are numbered.
     vector_clock: BTreeMap<Uuid, String>,
     scope: String,
 }
 
 impl CursorKey {
-    /// Keys of their own, derived from the secrets of access tokens, so that all instances share them, and a walk outlives
+    /// Keys of their own, derived from the secrets of access tokens, so that all instances share them, and a pass over a list outlives
     /// the replacement of the first.
     pub fn derive(secret: &SecretString, accepted: &[SecretString]) -> Self {
         let key = |secret: &SecretString| mac(secret.expose_secret().as_bytes(), b"firemode cursor v1");
         Self(std::iter::once(secret).chain(accepted).map(key).collect())
     }
 
-    /// The place in a list that a query asks for: the beginning of a new walk, or where a cursor left off.
+    /// The place in a list that a query asks for: the first page, or where a cursor left off.
     ///
     /// # Errors
     /// 422 for a limit outside 1 to 100, 400 for a cursor that is not of this list, 410 for one from before a restore.

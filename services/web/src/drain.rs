@@ -81,7 +81,7 @@ impl Drain {
 
     /// Waits for a signal that asks this process to stop, and then leaves; `begin` is called in between, to say so.
     ///
-    /// A second signal finds a process that is leaving already. It only shortens the time: whoever was taken over from has
+    /// A second signal finds a process that is leaving already. It only shortens the time: a process that was taken over from has
     /// long enough for anything, until everything stops.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl Drain {
         Ok(())
     }
 
-    /// Serves on for a moment, so that whoever asks for readiness can hear that it ends; then accepts nothing more, waits
+    /// Serves on for a moment, so that probes of readiness learn that it ends; then accepts nothing more, waits
     /// until every connection is closed or the time is over, and stops the server.
     async fn leave(&self, server: &ServerHandle, leave: Leave) {
         let deadline = Instant::now() + leave.time_max;
@@ -117,8 +117,8 @@ impl Drain {
     }
 }
 
-/// A client that acknowledges nothing, or reads nothing of its answer, for so long loses the connection: the kernel sees to
-/// it (tcp(7), TCP_USER_TIMEOUT), because the framework waits for ever for a client that does not read.
+/// A client that acknowledges nothing, or reads nothing of its answer, for so long loses the connection. The kernel cuts it
+/// (tcp(7), TCP_USER_TIMEOUT), because the framework waits for ever for a client that does not read.
 fn drop_when_stalled(stream: &TcpStream, after: Duration) {
     let milliseconds = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
     if let Err(error) = setsockopt(stream, TcpUserTimeout, &milliseconds) {

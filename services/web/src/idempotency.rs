@@ -236,7 +236,7 @@ where
             Ok(outcome)
         }
         done => {
-            // The key is free before the client hears of it: it may send the next request under it at once.
+            // The key is free before the client gets its answer: it may send the next request under it at once.
             tx.abandon().await;
             done
         }

@@ -42,7 +42,7 @@ impl Metrics {
         HttpResponse::Ok().content_type(CONTENT_TYPE).body(self.0.render() + others)
     }
 
-    /// Counts what has been measured, now and then, for ever.
+    /// Adds up what was measured, at intervals, for ever.
     pub async fn keep_up(self) {
         loop {
             tokio::time::sleep(Duration::from_secs(UPKEEP_SECONDS)).await;

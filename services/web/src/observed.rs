@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::metrics::Measured;
 
-/// The label of a request for what no route serves, whatever path it names.
+/// The label of a request for what no route serves, with any path.
 const NO_ROUTE: &str = "none";
 
 /// A request that is being worked on.

@@ -10,7 +10,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// The segments of a path, decoded. Slashes that are doubled or stand at the end separate nothing.
 ///
-/// `None` for what is no path of ours in whatever spelling: a segment that is not UTF-8, holds a slash or a control character
+/// `None` for what is no path of ours in any spelling: a segment that is not UTF-8, holds a slash or a control character
 /// once it is decoded, or climbs (`.` and `..`).
 pub(crate) fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
     path.strip_prefix('/')?.split('/').filter(|segment| !segment.is_empty()).map(decoded).collect()

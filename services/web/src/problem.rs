@@ -130,7 +130,7 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
 
-    /// 404: there is no such thing, or it is another tenant's.
+    /// 404: there is no such object, or it is another tenant's.
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("There is no such {what}."))
     }
@@ -151,7 +151,7 @@ impl Problem {
         Self::of(catalogue::IN_PROGRESS, detail).retry_after(1)
     }
 
-    /// 412: the thing has changed since it was read.
+    /// 412: the object has changed since it was read.
     pub fn precondition_failed() -> Self {
         let detail = "It has changed since you read it; read it again and repeat the change.";
         Self::new(StatusCode::PRECONDITION_FAILED, detail)

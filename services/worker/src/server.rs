@@ -15,7 +15,7 @@ use crate::lanes::LANES;
 use crate::state::WorkerState;
 use crate::work::reencryption;
 
-/// Threads that answer whoever asks for health and figures.
+/// Threads that answer requests for health and figures.
 const THREADS: usize = 1;
 
 /// Works until SIGTERM or SIGINT, then lets jobs end or gives them back. Jobs wait while the database is away.

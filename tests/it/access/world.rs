@@ -147,7 +147,7 @@ impl World {
         own.into_iter().chain(site.items.iter().cloned()).chain(users).collect()
     }
 
-    /// An upload, which is nobody's but the user's who opened it; for a caller who cannot open one here, the admin's.
+    /// An upload, which only the user who opened it may use; for a caller who cannot open one here, the admin's.
     fn upload_of(&self, client: &Client) -> String {
         let open = |client| open_with(client, 3, &metadata(&self.site, b"abc", &[]));
         let opened = open(client);
@@ -252,7 +252,7 @@ fn sign(claims: &Value, algorithm: Algorithm, secret: &str) -> String {
         .unwrap()
 }
 
-/// The same token as an admin of whatever organisation, under the old signature.
+/// The same token as an admin of another organisation, under the old signature.
 fn with_other_claims(token: &str) -> String {
     let parts: Vec<&str> = token.split('.').collect();
     let claims = URL_SAFE_NO_PAD.decode(parts[1]).unwrap();

@@ -93,7 +93,7 @@ impl Request<'_> {
         Self { body: Some(body.into()), ..self.header("content-type", content_type) }
     }
 
-    /// The answer, whatever it says.
+    /// The answer, of any status.
     pub(crate) fn send(self) -> Answer {
         let what = self.what.clone();
         self.try_send().unwrap_or_else(|error| panic!("{what} got no answer: {error}"))

@@ -59,7 +59,7 @@ impl Sql {
         self.rows(sql, params)[0].get(0)
     }
 
-    /// How many rows of these tables were read since the database was made, as far as connections have told. They do when they have
+    /// How many rows of these tables were read since the database was made, as far as connections have reported. They do when they have
     /// been idle for [`TOLD_AFTER`], and when they end.
     pub(crate) fn rows_read(&self, tables: &[&str]) -> BTreeMap<String, i64> {
         let read = "select relname::text, seq_tup_read + coalesce(idx_tup_fetch, 0) from pg_stat_user_tables where relname = any ($1)";

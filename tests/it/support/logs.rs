@@ -18,7 +18,7 @@ const LINES_SHOWN_MAX: usize = 40;
 pub(crate) struct Logs(Arc<Mutex<VecDeque<String>>>);
 
 impl Logs {
-    /// Reads a stream to its end, so that whoever writes to it never has to wait.
+    /// Reads a stream to its end, so that its writer never has to wait.
     pub(crate) fn follow(&self, stream: impl Read + Send + 'static) -> JoinHandle<()> {
         let logs = self.clone();
         thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Puts refusals for want of a role on record, once for each user, route and minute: a flood of them must not fill the log.
+//! Puts refusals for a missing role on record, once for each user, route and minute: a flood of them must not fill the log.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};

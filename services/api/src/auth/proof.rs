@@ -82,7 +82,7 @@ pub(crate) async fn sign_in<T>(
         None => state.database.without_tenant(),
     };
     let tx = access.transaction().await?;
-    // Whoever tries many at once learns of no more than the free ones: what is answered is decided now.
+    // Many tries at once learn no more than the free ones: the answer is decided now.
     state.throttle.check(&tx, &origin).await?;
     let proven = match &user {
         Some(user) if is_right => judge(&tx, state, user, credentials.code).await?,
@@ -101,7 +101,7 @@ pub(crate) async fn sign_in<T>(
     };
     tx.commit().await?;
     if answer.is_err() {
-        // Only an account that exists has a record to write to; how long that took is not to be told.
+        // Only an account that exists has a record to write to; how long that took must not show.
         sleep_until(earliest_refusal).await;
     }
     answer
@@ -139,7 +139,7 @@ pub(crate) async fn confirm_password(
     Err(Problem::invalid_field(field, "is not your password"))
 }
 
-/// Checks a password in the same time whether there is an account or not, and hashes it anew where the costs have risen.
+/// Checks a password in the same time whether there is an account or not, and hashes it again where the costs have risen.
 async fn has_password(state: &ApiState, user: Option<&User>, password: &str) -> Result<bool, Problem> {
     let hash = user.map(|user| user.password_hash.as_str());
     let is_right = state.passwords.check(password, hash).await?;

@@ -1,4 +1,4 @@
-//! Slows down whoever tries passwords, without locking anybody out.
+//! Slows down those who try passwords, without locking anybody out.
 //!
 //! Failures are counted for the network that they come from, and for the account; each further one doubles the wait, up to a
 //! cap. A network from which an account has signed in before is counted by itself, so that an attacker who keeps an account
@@ -68,7 +68,7 @@ impl Throttle {
     /// 429 where the network or the account has to wait.
     pub(crate) async fn check(&self, on: &impl Executor, origin: &Origin) -> Result<(), Problem> {
         let Origin { network, account, pair } = origin;
-        let [network, account, pair] = throttle::look(on, [network, account, pair]).await?;
+        let [network, account, pair] = throttle::read(on, [network, account, pair]).await?;
         let counted = if pair.is_known { pair } else { account };
         match network.wait_seconds.max(counted.wait_seconds) {
             0 => Ok(()),
@@ -82,7 +82,7 @@ impl Throttle {
 
     /// Counts a failure.
     pub(crate) async fn failed(&self, on: &impl Executor, origin: &Origin) -> Result<(), Problem> {
-        let [pair] = throttle::look(on, [&origin.pair]).await?;
+        let [pair] = throttle::read(on, [&origin.pair]).await?;
         let counted = if pair.is_known { &origin.pair } else { &origin.account };
         throttle::fail(on, &origin.network, self.by_network).await?;
         throttle::fail(on, counted, self.by_account).await?;
@@ -92,7 +92,7 @@ impl Throttle {
     /// Makes the network a known one of the account, whose own failures are forgotten. Those of the network stay: an account
     /// of one's own must not wipe out what was tried on others.
     pub(crate) async fn succeeded(&self, on: &impl Executor, origin: &Origin) -> Result<(), Problem> {
-        let [pair] = throttle::look(on, [&origin.pair]).await?;
+        let [pair] = throttle::read(on, [&origin.pair]).await?;
         if !pair.is_known {
             throttle::forget(on, &origin.account).await?;
         }

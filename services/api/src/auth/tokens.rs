@@ -131,7 +131,7 @@ pub(crate) async fn end_all(
     Ok(RevocationEntry { revocation: Revocation::UserBefore { user_id, not_before }, expires_at })
 }
 
-/// When the last access token that works now has expired, whoever made it and whatever the clocks of two machines say.
+/// When the last access token that works now has expired, with allowance for clocks that differ.
 pub(crate) fn longest_life() -> OffsetDateTime {
     OffsetDateTime::now_utc() + Duration::seconds(ACCESS_TOKEN_SECONDS_MAX + i64::from(CLOCKS_SECONDS))
 }

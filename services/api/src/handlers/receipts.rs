@@ -5,7 +5,7 @@ use firemode_identity::ReceiptKeySet;
 
 use crate::state::ApiState;
 
-/// Tells the public keys that receipts are checked with
+/// Lists the public keys that receipts are checked with
 ///
 /// A receipt is a JSON Web Signature (EdDSA). Keep these keys beside it, and it can be checked without FireMode: with
 /// `firemode receipt verify`, or with any JOSE library.

@@ -22,7 +22,7 @@ use rate::{Exhausted, RateLimits, Standing};
 /// What is signed in and out of, each time with a password's hash or a token of one's own.
 const AUTH: &str = "/v1/auth/";
 
-/// Headers that say one thing. Of two, whatever stands before us or behind us may look at the other.
+/// Headers that may come once. Where there are two, a proxy before us or a server behind us may look at the other.
 const SINGLE: [HeaderName; 8] = [
     CONTENT_TYPE,
     IDEMPOTENCY_KEY,
@@ -78,7 +78,7 @@ async fn serve<B: MessageBody>(
         None => (next.call(request).await?.map_into_left_body(), None),
     };
     if let Some(standing) = standing {
-        standing.tell(response.headers_mut());
+        standing.write_to(response.headers_mut());
     }
     Ok(response)
 }

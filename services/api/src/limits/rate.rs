@@ -100,7 +100,7 @@ impl Limit {
 
 impl Standing {
     /// Adds it to those of an answer: both headers are lists.
-    pub(super) fn tell(self, headers: &mut HeaderMap) {
+    pub(super) fn write_to(self, headers: &mut HeaderMap) {
         headers.append(POLICY, self.policy);
         headers.append(STANDING, self.value);
     }
@@ -119,9 +119,9 @@ fn header(text: &str) -> HeaderValue {
 mod tests {
     use super::*;
 
-    fn told(standing: Standing) -> [String; 2] {
+    fn headers_of(standing: Standing) -> [String; 2] {
         let mut headers = HeaderMap::new();
-        standing.tell(&mut headers);
+        standing.write_to(&mut headers);
         [POLICY, STANDING].map(|name| {
             headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         })
@@ -130,12 +130,12 @@ mod tests {
     #[test]
     fn a_burst_is_let_through_and_then_told_when_to_come_again() {
         let limit = Limit::new("user", 3, 1, 1024);
-        let left = [2, 1, 0].map(|_| limit.take("ada").map(told).ok());
+        let left = [2, 1, 0].map(|_| limit.take("ada").map(headers_of).ok());
         assert_eq!(left[0], Some(["\"user\";q=3;w=180".to_owned(), "\"user\";r=2;t=60".to_owned()]));
         assert_eq!(left[2].as_ref().map(|headers| headers[1].as_str()), Some("\"user\";r=0;t=180"));
         let exhausted = limit.take("ada").expect_err("three were allowed");
         assert!((1..=60).contains(&exhausted.retry_after_seconds), "{}", exhausted.retry_after_seconds);
-        assert_eq!(told(exhausted.standing)[1], "\"user\";r=0;t=180");
+        assert_eq!(headers_of(exhausted.standing)[1], "\"user\";r=0;t=180");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a change of a schema takes away, from whoever sends such values and from whoever receives them.
+//! What a change of a schema takes away, from those who send such values and from those who receive them.
 
 use std::collections::BTreeSet;
 

@@ -23,12 +23,12 @@ impl From<Commitment> for Value {
     }
 }
 
-/// Commits to texts and free fields about one thing.
+/// Commits to texts and free fields about one object.
 ///
-/// Leaves stay for ever and are shown to others than those who may read the thing itself, and a telephone number is found by trying
-/// all of them. So each thing has a random salt, which is kept beside the record and nowhere in it. Whoever has the text and the salt
+/// Leaves stay for ever and are shown to others than those who may read the object itself, and a telephone number is found by trying
+/// all of them. So each object has a random salt, which is kept beside the record and nowhere in it. A reader who has the text and the salt
 /// can show what the record committed to; once the salt is removed, nobody can guess it any more. One salt for all that is ever said of
-/// a thing lets a reader of the record see what changed and what did not.
+/// an object lets a reader of the record see what changed and what did not.
 #[derive(Clone)]
 pub struct Commitments {
     salt: Vec<u8>,
@@ -41,7 +41,7 @@ impl fmt::Debug for Commitments {
 }
 
 impl Commitments {
-    /// With the salt of the thing.
+    /// With the salt of the object.
     pub fn new(salt: Vec<u8>) -> Self {
         Self { salt }
     }

@@ -30,7 +30,7 @@ crate::words! {
 
 /// One act of one person, or of the system, on one object.
 ///
-/// No personal data belongs into `before` and `after`: no names, addresses, e-mail addresses, nor free text and free fields.
+/// `before` and `after` hold no personal data: no names, addresses, e-mail addresses, free text or free fields.
 /// Leaves are kept for ever and cannot be edited, while personal data must be erasable. Refer to people by their id, and
 /// commit to what people write ([`Commitments`](super::Commitments)).
 #[derive(Debug, Clone, PartialEq)]
@@ -126,7 +126,7 @@ impl AuditEvent {
         }
     }
 
-    /// The id of an event that is to stand in the log once, whichever process writes it first: the same parts give the same
+    /// The id of an event that is to stand in the log once, by the process that writes it first: the same parts give the same
     /// one.
     pub fn id_of(parts: &[&[u8]]) -> Uuid {
         let mut hash = Sha256::new();

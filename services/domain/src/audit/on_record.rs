@@ -1,4 +1,4 @@
-//! What the record says of a thing: member by member, and never the whole of a row. Codes, numbers, dates, ids and states stand there
+//! What the record says of an object: member by member, and never the whole of a row. Codes, numbers, dates, ids and states stand there
 //! as they are; names, addresses, texts and free fields are committed to.
 
 use serde::Serialize;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::canonical::CanonicalError;
 use super::commitment::Commitments;
 
-/// A thing that people describe, as the record keeps it.
+/// An object that people describe, as the record keeps it.
 pub trait OnRecord {
     /// Says what is to stand there, member by member.
     fn on_record(&self, record: &mut Record<'_>);
@@ -34,13 +34,13 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// What is to stand there of a thing with these commitments.
+    /// What is to stand there of an object with these commitments.
     ///
     /// # Errors
     /// Free fields have no canonical form.
-    pub fn of(commitments: &'a Commitments, thing: &impl OnRecord) -> Result<Value, CanonicalError> {
+    pub fn of(commitments: &'a Commitments, resource: &impl OnRecord) -> Result<Value, CanonicalError> {
         let mut record = Self { commitments, said: Map::new(), fault: None };
-        thing.on_record(&mut record);
+        resource.on_record(&mut record);
         record.fault.map_or(Ok(Value::Object(record.said)), Err)
     }
 

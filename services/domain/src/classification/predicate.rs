@@ -28,7 +28,7 @@ pub struct Predicate {
 
 /// One test of one field of the context.
 ///
-/// A field that the context does not have makes the test fail, whatever the operator. A field of another type than
+/// A field that the context does not have makes the test fail, with any operator. A field of another type than
 /// the operand is an error: `"true"` must not quietly count as "not true".
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Test {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// At most this many problems are kept: enough to repair a rule, small enough for an answer.
 const PROBLEMS_MAX: usize = 100;
 
-/// One thing that is wrong with a value, and where it stands.
+/// One fault of a value, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleProblem {
     /// Path of the field, such as `rule_schema.thresholds.flow_measured.limits[1].min`.
@@ -124,7 +124,7 @@ impl Members {
         found
     }
 
-    /// Takes whatever has not been asked for.
+    /// Takes what has not been asked for.
     pub(super) fn rest(self) -> Map<String, Value> {
         self.members
     }

@@ -79,7 +79,7 @@ pub enum TouchAction {
 }
 
 impl SessionDocument {
-    /// Tells what became of a stored change.
+    /// Whether a stored change is merged, held, quarantined or apart.
     #[must_use]
     pub fn standing_of(&self, hash: &ChangeHash) -> Standing {
         match () {
@@ -90,7 +90,7 @@ impl SessionDocument {
         }
     }
 
-    /// Tells what a stored change did. Changes that are not merged are told as far as the document knows their places.
+    /// What a stored change did. Changes that are not merged are shown as far as the document knows their places.
     #[must_use]
     pub fn summary_of(&self, hash: &ChangeHash, bytes: &[u8]) -> ChangeSummary {
         let standing = self.standing_of(hash);
@@ -99,16 +99,16 @@ impl SessionDocument {
         let Ok(parsed) = ParsedChange::parse(bytes, &Limits::of_stored_changes()) else { return nothing };
         let stated_at = StatedTime::of_change(parsed.expanded.time);
         // The document's own look-ups have panics for what nobody foresaw, and this is only for reading.
-        let told = catch_unwind(AssertUnwindSafe(|| {
-            self.read(|document| Teller::new(document, &parsed.expanded).tell())
+        let summary = catch_unwind(AssertUnwindSafe(|| {
+            self.read(|document| Summarizer::new(document, &parsed.expanded).summarize())
         }));
-        let (touched, is_cut) = told.unwrap_or_default();
+        let (touched, is_cut) = summary.unwrap_or_default();
         ChangeSummary { stated_at, touched, is_cut, ..nothing }
     }
 }
 
 /// Goes through the operations of one change.
-struct Teller<'a> {
+struct Summarizer<'a> {
     document: &'a Automerge,
     change: &'a ExpandedChange,
     /// Objects that this change makes: their kind, and the operations inside.
@@ -117,7 +117,7 @@ struct Teller<'a> {
     is_cut: bool,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> Summarizer<'a> {
     fn new(document: &'a Automerge, change: &'a ExpandedChange) -> Self {
         let mut made: HashMap<OpId, (ObjType, Vec<usize>)> = HashMap::new();
         for (index, operation) in change.operations.iter().enumerate() {
@@ -133,7 +133,7 @@ impl<'a> Teller<'a> {
         Self { document, change, made, touched: Vec::new(), is_cut: false }
     }
 
-    fn tell(mut self) -> (Vec<Touch>, bool) {
+    fn summarize(mut self) -> (Vec<Touch>, bool) {
         let mut known: HashMap<&ObjectId, Option<(Pointer, ObjType)>> = HashMap::new();
         for (index, operation) in self.change.operations.iter().enumerate() {
             let is_inside = matches!(&operation.obj, ObjectId::Id(object) if self.made.contains_key(object));
@@ -141,13 +141,13 @@ impl<'a> Teller<'a> {
                 let document = self.document;
                 let place =
                     known.entry(&operation.obj).or_insert_with(|| object_at(document, &operation.obj));
-                self.tell_operation(index, place.as_ref());
+                self.add_operation(index, place.as_ref());
             }
         }
         (self.touched, self.is_cut)
     }
 
-    fn tell_operation(&mut self, index: usize, object: Option<&(Pointer, ObjType)>) {
+    fn add_operation(&mut self, index: usize, object: Option<&(Pointer, ObjType)>) {
         let operation = &self.change.operations[index];
         let path = object.map(|(path, _)| match &operation.key {
             Key::Map(key) => path.child(key.as_str()),
@@ -168,15 +168,15 @@ impl<'a> Teller<'a> {
         };
         let mut room = VALUE_SIZE_MAX;
         let value = self.value(index, &mut room);
-        // `/items` itself says little: its items are told one by one, as is what a large object holds.
-        let is_told_in_parts = value.is_none() || operation.obj == ObjectId::Root;
-        if is_told_in_parts
+        // `/items` itself says little: its items are shown one by one, as is what a large object holds.
+        let is_shown_in_parts = value.is_none() || operation.obj == ObjectId::Root;
+        if is_shown_in_parts
             && let Some((ObjType::Map, inside)) = self.made.get(&id_of(self.change, index))
             && !inside.is_empty()
         {
             let place = path.map(|path| (path, ObjType::Map));
             for inner in inside.clone() {
-                self.tell_operation(inner, place.as_ref());
+                self.add_operation(inner, place.as_ref());
             }
             return;
         }

@@ -1,6 +1,6 @@
 //! Does a change fit into the history? Rules that depend on the change and its ancestors alone.
 //!
-//! Because they depend on nothing else, every instance comes to the same answer in whatever order changes
+//! Because they depend on nothing else, every instance comes to the same answer in any order in which changes
 //! arrive. They are stricter than the library: a change that breaks one of them either panics inside
 //! Automerge 0.12 or is accepted and makes a document that cannot be loaded again.
 

@@ -1,7 +1,7 @@
 //! Chunks of Automerge's binary format, read with bounds before the library sees them.
 //!
 //! A chunk is `magic(4) checksum(4) type(1) length(uleb128) data`. The library inflates compressed chunks
-//! without a bound and walks run-length columns to their stated end, so a kilobyte can become a million
+//! without a bound and reads run-length columns to their stated end, so a kilobyte can become a million
 //! operations, or a loop that does not end. What is found here decides whether it may try.
 //! Format: <https://automerge.org/automerge-binary-format-spec/>.
 
@@ -126,7 +126,7 @@ fn inflate(compressed: &[u8], bytes_max: usize) -> Result<Vec<u8>, ChangeFault> 
     Ok(inflated)
 }
 
-/// Walks a change's data up to its columns and bounds the number of operations and of their predecessors.
+/// Goes through a change's data up to its columns and bounds the number of operations and of their predecessors.
 fn check_counts(data: &[u8], limits: &Limits) -> Result<(), ChangeFault> {
     let operations_max = limits.change_operations_max;
     let columns = read_columns(data).map_err(|Malformed| ChangeFault::Corrupt("the change is malformed"))?;

@@ -1,10 +1,10 @@
 //! Writing JSON operations as an Automerge change.
 //!
 //! The operations are written by hand from what the index says of a point of the history; the Automerge
-//! document is not needed, and it does not matter how long the history is. The library's own transactions
-//! turn a value that is equal already into no change at all, where here a confirmation is a fact to keep; they
-//! use the highest counter of the whole document, which lets a stale write win; they change the document
-//! before anything is stored; and they get slower as it grows.
+//! document is not needed, and it does not matter how long the history is. The library's own transactions make
+//! no change of a value that is equal already, but here a confirmation is a fact to keep. They use the highest
+//! counter of the whole document, which lets a stale write win. They change the document before anything is
+//! stored, and get slower as it grows.
 
 use std::num::NonZeroU64;
 
@@ -32,7 +32,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Writes one operation, and tells the path that was written: that of the operation, or of what had to be made again to hold
+    /// Writes one operation, and returns the path that was written: that of the operation, or of what had to be made again to hold
     /// it. None when there is nothing to do. The error is about the path.
     pub(super) fn write(
         &mut self,

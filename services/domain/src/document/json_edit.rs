@@ -1,4 +1,4 @@
-//! Operations on plain JSON: for what is written anew as a whole.
+//! Operations on plain JSON: for what is written as a whole.
 
 use serde_json::{Map, Value};
 

@@ -25,9 +25,9 @@ pub struct Limits {
     pub document_actors_max: usize,
     /// Changes of a document that may wait for a dependency at the same time.
     pub held_changes_max: usize,
-    /// Before a client's changes are accepted they are applied on trial, and the result saved and loaded: to a
-    /// copy of the document where it has at most this many operations, else to a miniature that has as much
-    /// of it as the changes name.
+    /// Before a client's changes are accepted they are applied on trial, and the result is saved and loaded.
+    /// The trial uses a copy of a document that has at most this many operations, and otherwise a miniature
+    /// that has as much of it as the changes name.
     pub trial_save_operations_max: usize,
 }
 

@@ -27,7 +27,7 @@ impl SessionDocument {
 
     /// Goes back to a mark of this document, in as many steps as changes came since. True when that was
     /// possible: if held or quarantined changes came or went in between it is not, and the document must be
-    /// built again from the store. Where the Automerge document was read since the mark, it is made anew when
+    /// built again from the store. Where the Automerge document was read since the mark, it is made again when
     /// it is read next.
     #[must_use]
     pub fn roll_back(&mut self, mark: &Mark) -> bool {

@@ -43,7 +43,7 @@ impl MergedDocument {
         Self { saved: Some(saved), ..Self::default() }
     }
 
-    /// The document with the first changes of the index, as many as are told.
+    /// The document with the first changes of the index, as many as are given.
     pub(super) fn up_to(&mut self, history: &History, changes: usize) -> &Automerge {
         self.truncate(changes);
         self.load_saved();

@@ -1,7 +1,7 @@
 //! The session document: Automerge changes, checked, merged and shown as JSON.
 //!
 //! A session's record is an append-only *set* of Automerge changes, written by several instances at once.
-//! Everything here is a function of that set: whatever the order of arrival, and however often a change
+//! Everything here is a function of that set: in any order of arrival, and however often a change
 //! arrives, the same set gives the same document, clock, conflicts, held and quarantined changes.
 //!
 //! - [`SessionDocument::integrate`] takes stored rows and never fails. A change whose dependencies are

@@ -1,6 +1,6 @@
 //! Where an operation writes, at a point of the history.
 //!
-//! Operations write where readers see things, and readers see more than stands in the Automerge document (see `view`). Where what
+//! Operations write where readers see values, and readers see more than stands in the Automerge document (see `view`). Where what
 //! is shown is gone for Automerge, it is made again there, with what the operation changes.
 
 use automerge::legacy::{ElementId, Key, ObjectId, OpId};

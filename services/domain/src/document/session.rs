@@ -19,7 +19,7 @@ use super::unmerged::{Held, Unmerged, held_of};
 /// The document of one session.
 ///
 /// Taking in changes costs the same however long the history is; the Automerge document is brought up to date
-/// when something is read that the index of the changes cannot tell. It is never in a half-applied state, and
+/// when something is read that the index of the changes cannot answer. It is never in a half-applied state, and
 /// no input makes it panic.
 #[derive(Debug, Default)]
 pub struct SessionDocument {

@@ -167,7 +167,7 @@ impl Pending {
     }
 }
 
-/// How a change that waits is shown. `is_here` tells of a change that is not merged whether this session has it.
+/// How a change that waits is shown. `is_here` answers whether this session has a change that is not merged.
 pub(super) fn held_of(change: &Change, history: &History, is_here: impl Fn(&ChangeHash) -> bool) -> Held {
     let missing = || change.deps().iter().filter(|dep| history.find(dep).is_none());
     Held {

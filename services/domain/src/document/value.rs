@@ -58,7 +58,7 @@ pub(super) fn is_same(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// True for a number that JSON does not have: infinite, or none at all. It is told as a string and shown as null.
+/// True for a number that JSON does not have: infinite, or none at all. It is listed as a string and shown as null.
 pub(super) fn is_beyond_json(scalar: &ScalarValue) -> bool {
     matches!(scalar, ScalarValue::F64(number) if !number.is_finite())
 }

@@ -1,10 +1,10 @@
 //! The actors that the server writes with, on behalf of users' devices.
 //!
-//! A device keeps one actor in a session, whatever process writes for it: the one that the record has. Automerge asks of an actor that
+//! A device keeps one actor in a session, whichever process writes for it: the one that the record has. Automerge asks of an actor that
 //! its changes are numbered without gaps, that each has seen the one before, and that its operations count on from there. All that
 //! follows from the record, as long as no number is ever used for two changes that anybody can have seen. Nobody sees a change before it
-//! is stored, and no two can be stored under one number; so the only danger is a record that has lost changes. Whoever keeps the
-//! record tells by [`WriterContext::may_go_on_with`] which actors come from before such a loss.
+//! is stored, and no two can be stored under one number; so the only danger is a record that has lost changes. The keeper of the
+//! record says by [`WriterContext::may_go_on_with`] which actors come from before such a loss.
 
 use std::collections::BTreeSet;
 

@@ -93,7 +93,7 @@ impl<'a> Members<'a> {
 
 /// What is read from named fields: a JSON object, a form, upload metadata, a query.
 pub trait Fields: Input {
-    /// Reads every field, so that all faults are told at once.
+    /// Reads every field, so that all faults are reported at once.
     fn of_members(members: Members<'_>) -> Option<Self>;
 }
 

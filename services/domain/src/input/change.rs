@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::fault::{At, Faults};
 use super::{ClientKey, Day, Input, Line, Metadata, Text, Time, Whole};
 
-/// A value that may be left out, and that null does not leave out. `Given<Option<T>>` tells null, which clears, from nothing,
+/// A value that may be left out, and that null does not leave out. `Given<Option<T>>` distinguishes null, which clears, from nothing,
 /// which keeps what there is; to `Given<T>` null is as wrong as any other value that is no `T`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Given<T>(pub Option<T>);

@@ -22,7 +22,7 @@ pub struct Email(String);
 pub struct SignInAddress(ClientKey<CHARACTERS_MAX>);
 
 impl Email {
-    /// Reads an address. Enough to catch a slip; whether the address exists, only a message to it can tell.
+    /// Reads an address. Enough to catch a slip; whether the address exists, only a message to it can show.
     ///
     /// # Errors
     /// What is wrong with it, in words.

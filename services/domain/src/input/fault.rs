@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// At most this many faults are told in one answer: enough to repair a request, and small.
+/// At most this many faults are reported in one answer: enough to repair a request, and small.
 pub const FAULTS_MAX: usize = 100;
 
 /// A longer name in a path is cut: it came from the client and may be anything.
@@ -20,7 +20,7 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// A place in a request. It costs nothing until a fault has to be told.
+/// A place in a request. It costs nothing until a fault has to be reported.
 #[derive(Debug, Clone, Copy)]
 pub enum At<'a> {
     /// The body as a whole.

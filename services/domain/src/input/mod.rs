@@ -2,7 +2,7 @@
 //!
 //! The types here cannot hold what a later step cannot carry: a time is one that the database and every calendar have, a line of
 //! text has neither control characters nor invisible ones. The same types read bodies, queries, forms and upload metadata
-//! ([`Input`]), and all faults of a request are collected ([`Faults`]), each under its path ([`At`]), in words for whoever writes
+//! ([`Input`]), and all faults of a request are collected ([`Faults`]), each under its path ([`At`]), in words for the person who writes
 //! the client.
 //!
 //! A body, or the parameters of a query, are declared with [`body!`](crate::body!): one line for each field gives the reader and the

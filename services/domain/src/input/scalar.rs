@@ -27,7 +27,7 @@ pub struct ClientKey<const MAX: usize>(String);
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret<const MIN: usize, const MAX: usize>(String);
 
-/// Any text, as it was sent; whoever takes it looks at it further.
+/// Any text, as it was sent, for a type that checks it further.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AsSent(pub String);
 

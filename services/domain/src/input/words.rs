@@ -29,7 +29,7 @@ pub fn find_word<T: Copy>(text: Option<&str>, words: &[(&str, T)]) -> Result<T, 
 ///
 /// ```
 /// firemode_domain::words! {
-///     /// What became of a thing.
+///     /// What became of an order.
 ///     pub enum Standing {
 ///         /// It is good.
 ///         Fine = "fine",

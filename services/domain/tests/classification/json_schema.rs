@@ -39,20 +39,23 @@ fn enumerations_agree() {
 
 /// The paths of every value inside a document, the document itself first.
 fn pointers(value: &Value) -> Vec<String> {
-    fn walk(value: &Value, path: String, found: &mut Vec<String>) {
+    fn collect(value: &Value, path: String, found: &mut Vec<String>) {
         found.push(path.clone());
         match value {
             Value::Object(members) => {
-                members.iter().for_each(|(name, member)| walk(member, format!("{path}/{name}"), found));
+                members.iter().for_each(|(name, member)| collect(member, format!("{path}/{name}"), found));
             }
             Value::Array(entries) => {
-                entries.iter().enumerate().for_each(|(n, entry)| walk(entry, format!("{path}/{n}"), found));
+                entries
+                    .iter()
+                    .enumerate()
+                    .for_each(|(n, entry)| collect(entry, format!("{path}/{n}"), found));
             }
             _ => {}
         }
     }
     let mut found = Vec::new();
-    walk(value, String::new(), &mut found);
+    collect(value, String::new(), &mut found);
     found
 }
 
@@ -67,7 +70,7 @@ fn without(document: &Value, pointer: &str) -> Option<Value> {
     Some(document)
 }
 
-/// The full rule with one thing changed at one place: removed, replaced, or an unknown field added.
+/// The full rule with one change at one place: removed, replaced, or an unknown field added.
 fn variants() -> Vec<(String, Value)> {
     let replacements = [
         json!(null),

@@ -1,7 +1,7 @@
 //! Each acknowledged value is in the document or in a conflict, or was removed by a change that had seen it.
 //!
-//! The oracle knows nothing of the view: it takes the changes apart, and asks for each value that was written whether anybody who had
-//! seen it has written at its place, or at a place that holds it.
+//! The oracle knows nothing of the view. It takes the changes apart, and asks of each value: has anybody who had seen it written at
+//! its place, or at a place that holds it?
 
 use std::collections::{HashMap, HashSet};
 
@@ -307,9 +307,9 @@ proptest! {
             let overlaps = |other: &str| {
                 format!("{other}/").starts_with(&format!("{path}/")) || format!("{path}/").starts_with(&format!("{other}/"))
             };
-            let mut told = view.conflicts.clone();
-            told.retain(|conflict| overlaps(&conflict.path));
-            prop_assert_eq!(session.conflicts_touching(std::slice::from_ref(&path)), told, "{}", path);
+            let mut expected = view.conflicts.clone();
+    expected.retain(|conflict| overlaps(&conflict.path));
+            prop_assert_eq!(session.conflicts_touching(std::slice::from_ref(&path)), expected, "{}", path);
         }
 
         Random(shuffled).shuffle(&mut rows);
@@ -324,7 +324,7 @@ proptest! {
     }
 }
 
-/// Whoever has seen all sides can settle what needs review, with what is shown.
+/// A writer who has seen all sides can settle what needs review, with what is shown.
 fn settle_everything(session: &mut SessionDocument) -> Result<(), TestCaseError> {
     for _ in 0..20 {
         let mut open = session.view().conflicts;

@@ -1,4 +1,4 @@
-//! The actors that the server writes with: one for each device, whatever process writes, and no number of one given out twice.
+//! The actors that the server writes with: one for each device, whichever process writes, and no number of one given out twice.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -20,7 +20,7 @@ enum Commit {
     Done,
     /// It failed, and the process knows.
     Refused,
-    /// The process does not hear of it, and drops its document; whether it is done is for the database to know.
+    /// The process gets no answer, and drops its document; whether it is done is for the database to know.
     Unknown {
         is_done: bool,
     },
@@ -32,7 +32,7 @@ enum Commit {
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// An instance writes for a device, having read the record anew or as far as it did before.
+    /// An instance writes for a device, having read the record again or as far as it did before.
     Write { instance: usize, device: usize, reads: bool, has_seen: prop::sample::Index, commit: Commit },
     /// An instance ends and begins again.
     Kill { instance: usize },
@@ -114,7 +114,7 @@ impl Play {
         }
         let known: BTreeSet<String> =
             document.vector_clock().iter().map(|(actor, _)| actor.to_owned()).collect();
-        // A clock of what this instance has not read is not told to it by a device that it has answered.
+        // A device that this instance has answered sends no clock of changes that the instance has not read.
         let seen = Some(seen).filter(|seen| document.vector_clock().dominates(seen));
         let prepared = self.prepare(&mut document, device, seen, &|_| true);
         match commit {

@@ -33,7 +33,7 @@ fn rich_session() -> (SessionDocument, Vec<Change>) {
     (session, changes)
 }
 
-/// Writes the checksum that the bytes of a plain change ought to have.
+/// Writes the checksum that the bytes of a plain change should have.
 fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
     if bytes.len() > 9 && bytes[8] == 1 {
         let hash = Sha256::digest(&bytes[8..]);

@@ -1,4 +1,4 @@
-//! Whatever the order, the duplication and the split: the same set of changes is the same document.
+//! The same set of changes is the same document, in any order, duplicated or split.
 
 use automerge::transaction::Transactable;
 use automerge::{Automerge, Change, ObjType, ReadDoc, hydrate};
@@ -11,7 +11,7 @@ use crate::support::{self, *};
 const ITEMS: [&str; 3] = ["a", "b", "c"];
 const OUTCOMES: [&str; 4] = ["pass", "fail", "not_tested", "not_applicable"];
 
-/// One thing that happens to a session.
+/// One event in the life of a session.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// A client with its own document edits it.

@@ -105,8 +105,9 @@ fn a_fail_is_shown_whatever_happens_to_what_holds_it() {
             if harm < 6 {
                 let conflict = conflict_at(&view.conflicts, "/items/a");
                 assert!(conflict.needs_review, "edit {edit}, harm {harm}");
-                assert!(conflict.values.iter().any(|told| {
-                    told.value
+                assert!(conflict.values.iter().any(|value| {
+                    value
+                        .value
                         .as_ref()
                         .is_some_and(|value| value["outcome"] == "fail" && value["label"] == "Label of a")
                 }));
@@ -119,7 +120,7 @@ fn a_fail_is_shown_whatever_happens_to_what_holds_it() {
 }
 
 #[test]
-fn outcomes_that_differ_inside_an_item_in_dispute_are_all_told() {
+fn outcomes_that_differ_inside_an_item_in_dispute_are_all_reported() {
     for (number, harm) in HARMS[..6].iter().enumerate() {
         let mut session = session();
         bring_stored(&mut session, &phone().put("a", "outcome", "not_applicable"), 1);
@@ -127,8 +128,8 @@ fn outcomes_that_differ_inside_an_item_in_dispute_are_all_told() {
         harm(&mut session);
         let view = session.view();
         assert_eq!(outcome(&session, "a"), "fail", "harm {number}");
-        let told = &conflict_at(&view.conflicts, "/items/a/outcome").values;
-        let outcomes: Vec<_> = told.iter().filter_map(|told| told.value.clone()).collect();
+        let values = &conflict_at(&view.conflicts, "/items/a/outcome").values;
+        let outcomes: Vec<_> = values.iter().filter_map(|value| value.value.clone()).collect();
         assert!(outcomes.contains(&json!("not_applicable")), "harm {number}: {outcomes:?}");
         assert!(outcomes.contains(&json!("fail")), "harm {number}: {outcomes:?}");
         let touching = session.conflicts_touching(&["/items/a/outcome".to_owned()]);
@@ -259,7 +260,7 @@ fn texts_and_counters_count_as_a_whole() {
     assert_eq!(view.document["items"]["a"]["notes"], "dry, but for the pit");
     assert_eq!(view.document["items"]["a"]["count"], 1);
     let values = |path: &str| -> Vec<_> {
-        conflict_at(&view.conflicts, path).values.iter().map(|told| told.value.clone()).collect()
+        conflict_at(&view.conflicts, path).values.iter().map(|value| value.value.clone()).collect()
     };
     assert_eq!(values("/items/a/count"), [Some(json!(1)), Some(json!(7))]);
     assert_eq!(values("/items/a/notes"), [None, Some(json!("dry, but for the pit"))]);

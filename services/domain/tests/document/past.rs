@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, NOW, actor, seed, session, user};
 
-/// Stores a client's change in the session, and gives what is told of it.
-fn told(session: &mut SessionDocument, change: &Change) -> Vec<Touch> {
+/// Stores a client's change in the session, and gives what its summary shows.
+fn touched_by(session: &mut SessionDocument, change: &Change) -> Vec<Touch> {
     let provenance = Provenance { user_id: user(1), device: None, received_at: NOW };
     let (hash, bytes) = (change.hash(), change.raw_bytes().to_vec());
     session.integrate([RecordedChange { hash, bytes, provenance }]);
@@ -38,7 +38,7 @@ fn an_account_names_places_and_small_values() {
         edit.insert(&tags, 0, 2)?;
         edit.insert(&tags, 0, 1)
     });
-    let made = told(&mut session, &change);
+    let made = touched_by(&mut session, &change);
     assert_eq!(
         made,
         [
@@ -56,7 +56,7 @@ fn an_account_names_places_and_small_values() {
         edit.delete(&item, "outcome")?;
         edit.put(&item, "notes of another visit", "y".repeat(600))
     });
-    let edited = told(&mut session, &change);
+    let edited = touched_by(&mut session, &change);
     assert_eq!(
         edited,
         [

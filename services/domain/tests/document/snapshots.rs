@@ -71,7 +71,7 @@ proptest! {
         prop_assert_eq!(written_next(&mut copied, &old), written_next(&mut whole, &old));
         prop_assert_eq!(state(&copied), state(&whole));
 
-        // Whatever is in it, damage is no panic.
+        // No damage panics.
         let copy = whole.copy();
         let mut bytes = copy.clone();
         let place = damaged.index(bytes.len());

@@ -155,8 +155,8 @@ pub(crate) fn bytes(change: &Change) -> Entry {
 }
 
 /// The text of one of several values.
-pub(crate) fn text_of(told: &ConflictValue) -> &str {
-    told.value.as_ref().and_then(Value::as_str).unwrap()
+pub(crate) fn text_of(value: &ConflictValue) -> &str {
+    value.value.as_ref().and_then(Value::as_str).unwrap()
 }
 
 pub(crate) fn outcome(session: &SessionDocument, item: &str) -> Value {

@@ -155,9 +155,9 @@ fn values_that_json_does_not_have_get_a_sensible_form() {
     assert_eq!(document["large"], u64::MAX);
     assert_eq!(document["fraction"], 1.5);
 
-    // JSON has no such number: it is shown as null, and what was sent is told.
+    // JSON has no such number: it is shown as null, and what was sent is listed.
     assert_eq!(document["infinite"], Value::Null);
-    let [conflict] = &conflicts[..] else { panic!("one is told: {conflicts:?}") };
+    let [conflict] = &conflicts[..] else { panic!("one is listed: {conflicts:?}") };
     assert_eq!((conflict.path.as_str(), conflict.needs_review), ("/infinite", true));
     assert_eq!(conflict.values[0].value, Some(json!("inf")));
     assert_eq!(session.conflicts_touching(&["/infinite".to_owned()]), conflicts);

@@ -1,4 +1,4 @@
-//! Receipts: what was taken, signed, so that a device may delete its copy and anybody can check later what it was told.
+//! Receipts: what was taken, signed, so that a device may delete its copy and anybody can check later what it was answered.
 //!
 //! A receipt is a JSON Web Signature in its compact form (RFC 7515) with Ed25519 (RFC 8037); any JOSE library reads it. The
 //! key ids are thumbprints of the public keys (RFC 7638), so the same key has the same id wherever it is configured. The
@@ -82,7 +82,7 @@ pub enum ReceiptSubject {
         change_count: usize,
         /// SHA-256, in hex, over the hashes of these changes: in hex, sorted, a line feed behind each.
         changes_sha256: String,
-        /// The same over the heads that the answer tells.
+        /// The same over the heads that the answer names.
         heads_sha256: String,
         /// What became of each change of the request. Receipts from before do not say.
         #[serde(flatten)]
@@ -115,7 +115,7 @@ pub struct ChangeStandings {
     pub quarantined: Vec<String>,
 }
 
-/// Signs receipts with the first of several keys; the public halves of all are told.
+/// Signs receipts with the first of several keys; the public halves of all are published.
 #[derive(Clone)]
 pub struct ReceiptKeys {
     signing: Arc<Ed25519KeyPair>,

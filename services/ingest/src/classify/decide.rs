@@ -124,7 +124,7 @@ fn invalid_context(invalid: Invalid) -> Problem {
     Problem::invalid(invalid.problems.into_iter().map(field).collect())
 }
 
-/// The text if it is written as codes are. The audit log keeps for ever what it is told, so it is told nothing that people
+/// The text if it is written as codes are. The audit log keeps for ever what it is given, so it is given nothing that people
 /// may have written about people.
 fn code_alone(text: &str) -> Option<&str> {
     is_code(text).then_some(text)

@@ -1,4 +1,4 @@
-//! Bytes on their way in and out of the store, with the leases that tell the sweeper of them.
+//! Bytes on their way in and out of the store, with the leases by which the sweeper finds them.
 
 use firemode_storage::evidence_store::{EvidenceStore, Upload};
 use firemode_storage::{Transaction, evidence_leases};

@@ -103,7 +103,7 @@ impl Keeping<'_> {
         )
         .await;
         // Known to be unreferenced: the same bytes are kept under another key, the answer is a repeated one, or the transaction
-        // ended before its commit. After a commit of unknown outcome the bytes stay, and their lease tells the sweeper.
+        // ended before its commit. After a commit of unknown outcome the bytes stay, and the sweeper finds them by their lease.
         if kept_under.as_ref() != Some(&self.bytes.key) {
             remove(self.state, self.principal.organisation_id, std::slice::from_ref(&self.bytes.key)).await;
         }
@@ -137,7 +137,7 @@ impl Keeping<'_> {
         Ok(Recorded { status: StatusCode::CREATED, answer, storage_key })
     }
 
-    /// What is told where the same evidence was stored before, with the receipt that was given then.
+    /// The answer where the same evidence was stored before, with the receipt that was given then.
     async fn known(
         &self,
         tx: &Transaction,

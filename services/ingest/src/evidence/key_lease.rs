@@ -21,7 +21,7 @@ pub(super) struct KeyLease {
 }
 
 impl KeyLease {
-    /// Takes the lease of a key. Nothing for one that was answered before: only the whole request tells whether it is the same.
+    /// Takes the lease of a key. Nothing for one that was answered before: only the whole request shows whether it is the same.
     ///
     /// # Errors
     /// 409 where the first request with the key is still running, here or on another instance.
@@ -43,7 +43,7 @@ impl KeyLease {
         Ok(Some(Self { wanted, task }))
     }
 
-    /// Lets the key go before the client hears anything: it may send the next request under it at once.
+    /// Lets the key go before the client gets an answer: it may send the next request under it at once.
     pub(super) async fn release(self) {
         drop(self.wanted);
         if let Err(error) = self.task.await {

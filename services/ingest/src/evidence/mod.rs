@@ -34,7 +34,7 @@ struct Received {
     fields: EvidenceFields,
     upload: Upload,
     content_type: &'static str,
-    /// Tells two requests under one idempotency key apart.
+    /// Distinguishes two requests under one idempotency key.
     fingerprint: [u8; 32],
 }
 

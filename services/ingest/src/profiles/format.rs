@@ -60,7 +60,7 @@ fn profile(report: &Report) -> Profile {
     profile
 }
 
-/// The walk along a stack begins with itself.
+/// The frames that take a sample come first.
 fn is_of_the_sampler(symbol: &Symbol) -> bool {
     let name = symbol.name();
     ["backtrace::", "pprof::", "<pprof::"].iter().any(|start| name.starts_with(start))

@@ -1,6 +1,6 @@
 //! Profiles of this process in pprof's format, where `ingest.profiles` allows them.
 //!
-//! Its port is a loopback address then, so they are for whoever is on this machine, as `/memory` and `/metrics` are.
+//! Its port is a loopback address then, so they are for users of this machine, as `/memory` and `/metrics` are.
 
 mod format;
 mod heap;

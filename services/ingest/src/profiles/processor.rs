@@ -17,7 +17,7 @@ use crate::state::IngestState;
 /// Samples of each second of processor time; no divisor of the intervals in which a program does its own work.
 const SAMPLES_PER_SECOND: i32 = 99;
 
-/// A sample that finds a thread in one of these is left out: walking its stack could wait for a lock that it holds itself.
+/// A sample that finds a thread in one of these is left out: reading its stack could wait for a lock that it holds itself.
 const NOT_SAMPLED: [&str; 4] = ["libc", "libgcc", "pthread", "vdso"];
 
 const SECONDS_DEFAULT: u64 = 10;

@@ -1,4 +1,4 @@
-//! What a client is told of its results.
+//! The answer to a request with results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use firemode_web::wire::{ResultsAnswer, told_clock};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// The document after a request, as far as the answer tells it.
+/// The document after a request, as far as the answer shows it.
 #[derive(Debug)]
 pub(super) struct AnsweredDocument {
     vector_clock: BTreeMap<String, u64>,
@@ -16,7 +16,7 @@ pub(super) struct AnsweredDocument {
     conflicts: Vec<Conflict>,
 }
 
-/// What all requests of a batch are told alike of a document.
+/// What the answers to all requests of a batch share about a document.
 #[derive(Debug)]
 pub(super) struct View {
     vector_clock: VectorClock,

@@ -32,9 +32,9 @@ pub(super) enum Failure {
     OfAll(Problem),
     /// One of the requests may be at fault.
     Of(Problem),
-    /// The same, and the documents were behind what is stored. Read anew, the request may go through.
+    /// The same, and the documents were behind what is stored. Read again, the request may go through.
     Behind(Problem),
-    /// The database has lost what the documents have. Read anew, all of the requests may go through.
+    /// The database has lost what the documents have. Read again, all of the requests may go through.
     Ahead(Problem),
 }
 
@@ -59,7 +59,7 @@ impl From<StorageError> for Failure {
 
 /// Stores what the requests bring and answers each of them, or stores nothing. Those that are left unanswered are to be stored by
 /// themselves: what they wait for has to be looked for first, or too much would have to be read at once. In any case its transactions have ended and hold no keys any more:
-/// whoever is to try again, the client or we, may do so at once.
+/// the one who is to try again, the client or we, may do so at once.
 pub(super) async fn store(
     state: &IngestState,
     requests: &[Arc<Request>],
@@ -89,7 +89,7 @@ pub(super) async fn store(
 enum Step<'a> {
     /// To store what was merged.
     Save(Vec<Lease<'a>>, Vec<Merged>),
-    /// To begin anew: a session waits for its first result, which is to make it active, so that it has to be held alone from the start.
+    /// To start over: a session waits for its first result, which is to make it active, so that it has to be held alone from the start.
     HoldAlone,
     /// No request is left.
     Nothing,
@@ -202,7 +202,7 @@ impl<'a> Batch<'a> {
         let mut read_bytes = 0;
         let actors = self.state.documents.actors(found.held.lineage);
         // What is stored is not what it was taken for: another process may have used the numbers that come next.
-        let actors = if self.is_retry { actors.anew() } else { actors };
+        let actors = if self.is_retry { actors.renewed() } else { actors };
         for mut lease in leases {
             let key = lease.session();
             let (Some(session), Some(work)) = (found.held.sessions.get(&key), work.remove(&key)) else {

@@ -1,4 +1,4 @@
-//! One lane of the queue: a batch is whatever has lined up while the one before was committed.
+//! One lane of the queue: a batch is what has lined up while the one before was committed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::batch::{self, Failure};
 use super::queue::{Lanes, Queued, Request};
 use crate::state::IngestState;
 
-/// After a batch of this many requests more of them are under way: waiting a little for those makes the next batch larger, and a
+/// After a batch of this many requests more of them are under way, and waiting a little for those makes the next batch larger. A
 /// batch costs the database nearly as much with few requests as with many.
 const BUSY_BATCH_REQUESTS_MIN: usize = 4;
 
@@ -111,7 +111,7 @@ async fn settle(batch: Vec<Queued>, state: web::Data<IngestState>) {
                 tracing::warn!(
                     "the database has lost changes that it had committed: documents are read again"
                 );
-                state.documents.note_loss();
+                state.documents.renew_actors();
                 parts.push(Part { is_retry: true, ..part });
             }
             Err(Failure::Behind(_)) if !part.is_retry => parts.push(Part { is_retry: true, ..part }),

@@ -24,7 +24,7 @@ use super::entry_selection::EntrySelection;
 use super::queue::Request;
 use super::refusal::problem_of;
 
-/// Hashes that the audit log names for one request; it always tells how many there are.
+/// Hashes that the audit log names for one request; it always says how many there are.
 const AUDITED_HASHES_MAX: usize = 100;
 
 /// What a batch has for one session.
@@ -119,7 +119,7 @@ impl SessionBatch {
         for work in std::mem::take(&mut self.work) {
             prepared.push((work.place, self.prepare(work, is_late, context)?));
         }
-        // All of them are told of the document with all of them: that is what the commit makes true.
+        // Each answer is about the document with all of them: that is what the commit stores.
         let view = View::of(self.documents.record.document());
         let mut is_activated = false;
         let mut taken = Vec::with_capacity(prepared.len());

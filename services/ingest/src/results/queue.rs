@@ -35,7 +35,7 @@ pub(super) struct Request {
     pub(super) byte_count: usize,
 }
 
-/// A request in the queue, with its client's place to wait. Dropped unanswered, it tells the client of a failure of ours.
+/// A request in the queue, with its client's place to wait. Dropped unanswered, it answers the client with a 500.
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) request: Arc<Request>,
@@ -153,7 +153,7 @@ impl Queue {
 }
 
 impl Queued {
-    /// Tells the client. Its key is free from then on.
+    /// Answers the client. Its key is free from then on.
     pub(super) fn answer(self, answer: Answer) {
         let Self { reply, key, room, .. } = self;
         drop((key, room));

@@ -1,4 +1,4 @@
-//! What a client is told when its results are not taken.
+//! The answers to results that are not taken.
 
 use firemode_domain::document::Refusal;
 use firemode_web::{Problem, catalogue};

@@ -21,7 +21,7 @@ struct Assembled {
 }
 
 /// Makes an upload a piece of evidence: with the last of its bytes, which become part of it in the same transaction. So an
-/// upload whose offset is its length has become evidence, whatever is killed.
+/// upload whose offset is its length has become evidence, also when processes are killed.
 pub(super) async fn upload(
     state: &IngestState,
     principal: &Principal,
@@ -47,10 +47,10 @@ pub(super) async fn upload(
     }
 }
 
-/// What is wrong with the last chunk: where another request was faster, that alone, whatever came of mixing the two.
+/// What is wrong with the last chunk: where another request was faster, that alone, and nothing about the mixture of the two.
 ///
 /// After a wrong hash, or where its evidence id stands for something else by now, nothing of the upload is of use: it is removed, and
-/// the client begins anew.
+/// the client starts over.
 async fn refused(
     state: &IngestState,
     principal: &Principal,

@@ -78,7 +78,7 @@ pub(crate) async fn create(
     Ok(response)
 }
 
-/// Tells how far an upload is.
+/// Shows how far an upload is.
 pub(crate) async fn show(
     principal: Principal,
     id: web::Path<Uuid>,
@@ -162,10 +162,10 @@ fn describe(response: &mut HttpResponseBuilder, upload: &ResumableUpload) {
     response.insert_header((UPLOAD_OFFSET, upload.offset_bytes));
     response.insert_header((UPLOAD_LENGTH, upload.length_bytes));
     response.insert_header((UPLOAD_EXPIRES, http_date(upload.expires_at)));
-    let told =
+    let shown =
         |name: &str| upload.answer.as_ref().and_then(|answer| answer[name].as_str()).map(str::to_owned);
     for (header, member) in [(EVIDENCE_ID, "evidence_id"), (EVIDENCE_RECEIPT, "receipt")] {
-        if let Some(value) = told(member) {
+        if let Some(value) = shown(member) {
             response.insert_header((header, value));
         }
     }

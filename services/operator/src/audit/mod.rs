@@ -1,4 +1,4 @@
-//! The audit log, looked at by whoever runs the appliance: is it what was written, and which of its leaves hold what people wrote?
+//! The audit log, as an operator checks it: is it what was written, and which of its leaves hold what people wrote?
 
 mod texts;
 mod verify;

@@ -4,7 +4,7 @@ use data_encoding::HEXLOWER;
 use firemode_domain::audit::{AuditEvent, Commitments, OnRecord, Record, leaf_hash};
 use firemode_runtime::settings::Settings;
 use firemode_storage::audit::{self, AuditEntry, AuditRow};
-use firemode_storage::audit_leaves::{self, LeafWalk, Leaves};
+use firemode_storage::audit_leaves::{self, LeafReader, Leaves};
 use firemode_storage::{StorageError, Transaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,26 +34,26 @@ struct BuildingAsItWas {
     is_active: bool,
 }
 
-/// Tells of every leaf from before this release that holds a building's free fields, and how many there are.
+/// Reports every leaf from before this release that holds a building's free fields, and how many there are.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn each_leaf_with_texts(
     settings: &Settings,
-    mut tell: impl FnMut(AuditEvent),
+    mut report: impl FnMut(AuditEvent),
 ) -> Result<usize, AuditError> {
     let database = open(settings)?;
     let mut count = 0;
     for organisation_id in organisations(&database, None).await? {
         let tx = database.tenant(organisation_id).read().await?;
-        let mut walk = LeafWalk::new(organisation_id, Leaves::WithTexts);
+        let mut reader = LeafReader::new(organisation_id, Leaves::WithTexts);
         loop {
-            let rows = walk.next(&tx, ROWS_AT_ONCE).await?;
+            let rows = reader.next(&tx, ROWS_AT_ONCE).await?;
             if rows.is_empty() {
                 break;
             }
             count += rows.len();
-            rows.into_iter().map(AuditRow::columns).for_each(&mut tell);
+            rows.into_iter().map(AuditRow::columns).for_each(&mut report);
         }
     }
     Ok(count)
@@ -68,10 +68,10 @@ pub async fn replace_texts(settings: &Settings) -> Result<Replacements, AuditErr
     let mut done = Replacements::default();
     let transaction_id = Uuid::now_v7();
     for organisation_id in organisations(&database, None).await? {
-        let mut walk = LeafWalk::new(organisation_id, Leaves::WithTexts);
+        let mut reader = LeafReader::new(organisation_id, Leaves::WithTexts);
         loop {
             let tx = database.tenant(organisation_id).transaction().await?;
-            let rows = walk.next(&tx, REPLACED_AT_ONCE).await?;
+            let rows = reader.next(&tx, REPLACED_AT_ONCE).await?;
             if rows.is_empty() {
                 break;
             }

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use firemode_domain::audit::AuditEvent;
 use firemode_runtime::settings::Settings;
 use firemode_storage::audit::{AuditEntry, AuditRow};
-use firemode_storage::audit_leaves::{self, BUILDING_ACTS, LeafWalk, Leaves};
+use firemode_storage::audit_leaves::{self, BUILDING_ACTS, LeafReader, Leaves};
 use firemode_storage::{Database, StorageError};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -19,7 +19,7 @@ use super::{AuditError, Faults, REPLACE_ACT, ROWS_AT_ONCE, open, organisations};
 pub struct Verification {
     /// Rows that were looked at.
     pub rows: u64,
-    /// Rows whose leaf stands in the place of an earlier one, as another row tells.
+    /// Rows whose leaf stands in the place of an earlier one, as another row records.
     pub replaced: u64,
     /// What is not genuine.
     pub faults: Faults,
@@ -35,12 +35,12 @@ struct Log<'a> {
     replaceable_before: OffsetDateTime,
     /// As the replaced rows have them.
     replaced: Hashes,
-    /// As the rows have them that tell of it.
-    told: Hashes,
+    /// As the rows that record a replacement have them.
+    replacements: Hashes,
     found: &'a mut Verification,
 }
 
-/// Works out each leaf's hash again, compares the leaf with its row's columns, and looks for the row that tells of each replaced one;
+/// Works out each leaf's hash again, compares the leaf with its row's columns, and looks for the row that records each replacement;
 /// of one organisation or of all.
 ///
 /// # Errors
@@ -61,11 +61,11 @@ async fn verify_one(
 ) -> Result<(), StorageError> {
     let tx = database.tenant(organisation_id).read().await?;
     let replaceable_before = audit_leaves::replaceable_before(&tx).await?;
-    let (replaced, told) = (Hashes::new(), Hashes::new());
-    let mut log = Log { organisation_id, replaceable_before, replaced, told, found };
-    let mut walk = LeafWalk::new(organisation_id, Leaves::All);
+    let (replaced, replacements) = (Hashes::new(), Hashes::new());
+    let mut log = Log { organisation_id, replaceable_before, replaced, replacements, found };
+    let mut reader = LeafReader::new(organisation_id, Leaves::All);
     loop {
-        let rows = walk.next(&tx, ROWS_AT_ONCE).await?;
+        let rows = reader.next(&tx, ROWS_AT_ONCE).await?;
         if rows.is_empty() {
             log.compare_replacements();
             return Ok(());
@@ -86,8 +86,8 @@ impl Log<'_> {
                         self.fault(id, "its leaf replaces another, and is none that may");
                     }
                     self.replaced.insert(id, (before.clone(), HEXLOWER.encode(&leaf_hash)));
-                } else if let Some((id, hashes)) = told_by(&event) {
-                    self.told.insert(id, hashes);
+                } else if let Some((id, hashes)) = named_by(&event) {
+                    self.replacements.insert(id, hashes);
                 }
             }
         }
@@ -98,16 +98,17 @@ impl Log<'_> {
     }
 
     fn compare_replacements(mut self) {
-        let (replaced, told) = (std::mem::take(&mut self.replaced), std::mem::take(&mut self.told));
+        let (replaced, replacements) =
+            (std::mem::take(&mut self.replaced), std::mem::take(&mut self.replacements));
         for (id, hashes) in &replaced {
-            if told.get(id) == Some(hashes) {
+            if replacements.get(id) == Some(hashes) {
                 self.found.replaced += 1;
             } else {
-                self.fault(*id, "its leaf replaces another, and no row tells of it");
+                self.fault(*id, "its leaf replaces another, and no row records it");
             }
         }
-        for id in told.keys().filter(|id| !replaced.contains_key(id)) {
-            self.fault(*id, "a row tells that its leaf was replaced, and it was not");
+        for id in replacements.keys().filter(|id| !replaced.contains_key(id)) {
+            self.fault(*id, "a row says that its leaf was replaced, and it was not");
         }
     }
 
@@ -116,8 +117,8 @@ impl Log<'_> {
     }
 }
 
-/// Which row an event tells was replaced, and its hashes.
-fn told_by(event: &AuditEvent) -> Option<(Uuid, (String, String))> {
+/// Which row an event says was replaced, and its hashes.
+fn named_by(event: &AuditEvent) -> Option<(Uuid, (String, String))> {
     let id = event.resource_id.as_deref().filter(|_| event.action == REPLACE_ACT)?.parse().ok()?;
     let hash = |side: &Option<Value>| Some(side.as_ref()?["leaf_hash"].as_str()?.to_owned());
     Some((id, (hash(&event.before)?, hash(&event.after)?)))

@@ -286,7 +286,7 @@ fn read_manifest(json: &[u8]) -> Result<Manifest, ArchiveError> {
     Ok(manifest)
 }
 
-/// A line that does not read as a hash and a path leaves a member without a hash, which is told.
+/// A line that does not read as a hash and a path leaves a member without a hash, which is reported.
 fn read_sums(text: &[u8]) -> Hashes {
     let text = String::from_utf8_lossy(text);
     let line = |line: &str| line.split_once("  ").map(|(hash, path)| (path.to_owned(), hash.to_owned()));

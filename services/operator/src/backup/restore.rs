@@ -78,7 +78,7 @@ async fn fill(settings: &Settings, verified: &Verified, file: &Path) -> Result<C
     };
     if committed.is_err() {
         for key in kept {
-            // The first error is the one to tell; what is left has no row.
+            // The first error is the one to report; what is left has no row.
             let _ = store.remove(&key).await;
         }
     }

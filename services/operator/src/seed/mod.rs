@@ -65,7 +65,7 @@ impl Added {
 /// in every state with results, conflicts, held and late work, faults, and photographs.
 ///
 /// What is there already stays as it is, so a second run adds nothing. A session whose making was cut off is cancelled, and
-/// made anew.
+/// made again.
 ///
 /// # Errors
 /// [`SeedError`]; what was added until then stays, and the next run goes on from there.

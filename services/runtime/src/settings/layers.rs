@@ -232,17 +232,17 @@ fn override_with(builder: Builder, key: &str, value: &str) -> Result<Builder, Se
 }
 
 fn flatten(map: &Map<String, Value>) -> BTreeMap<String, ValueKind> {
-    fn walk(prefix: &str, map: &Map<String, Value>, flat: &mut BTreeMap<String, ValueKind>) {
+    fn flatten(prefix: &str, map: &Map<String, Value>, flat: &mut BTreeMap<String, ValueKind>) {
         for (key, value) in map {
             let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
             match &value.kind {
-                ValueKind::Table(table) => walk(&name, table, flat),
+                ValueKind::Table(table) => flatten(&name, table, flat),
                 kind => drop(flat.insert(name, kind.clone())),
             }
         }
     }
     let mut flat = BTreeMap::new();
-    walk("", map, &mut flat);
+    flatten("", map, &mut flat);
     flat
 }
 

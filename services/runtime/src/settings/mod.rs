@@ -27,7 +27,7 @@ use layers::Layers;
 /// The process environment as [`Settings::load`] takes it.
 pub type Environ = HashMap<String, String>;
 
-/// One thing that is wrong with the configuration.
+/// One fault of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingProblem {
     /// The setting's name, with the environment variable that gave it where one did: `server.port (PORT)`.

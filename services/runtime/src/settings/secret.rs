@@ -1,4 +1,4 @@
-//! Which settings are secrets. A setting's type says so, and whoever has to know it asks here: `firemode check`, the log, the
+//! Which settings are secrets. A setting's type says so, and all who have to know it ask here: `firemode check`, the log, the
 //! variables that name files, and the check that no two keys are the same.
 
 use std::collections::BTreeMap;

@@ -342,7 +342,7 @@ impl DatabaseSettings {
 }
 
 impl WorkerSettings {
-    /// `host:port` to bind; it is for whoever is on this machine.
+    /// `host:port` to bind; it is for users of this machine.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }

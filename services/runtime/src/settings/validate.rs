@@ -210,12 +210,12 @@ fn origins(s: &Settings) -> SettingProblems {
         })
     };
     let wrong = s.cors.origins().find(|origin| !is_origin(origin));
-    let told = |origin: &str| {
+    let faulty = |origin: &str| {
         let message =
             format!("'{origin}' is not an origin like https://app.example.com (no path, no slash, no *)");
         ("cors.allowed_origins", message)
     };
-    wrong.map(told).into_iter().collect()
+    wrong.map(faulty).into_iter().collect()
 }
 
 fn telemetry(s: &Settings) -> SettingProblems {

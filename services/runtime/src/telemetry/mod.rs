@@ -1,4 +1,4 @@
-//! What a process tells about itself: log lines on standard error, and traces where somebody takes them.
+//! What a process reports about itself: log lines on standard error, and traces where somebody takes them.
 
 mod export;
 mod fields;
@@ -60,7 +60,7 @@ pub fn start(settings: &Settings, role: Option<&str>) -> Result<Telemetry, Telem
     Ok(Telemetry { _exporter: exporter })
 }
 
-/// Automerge opens a span for every column of every change that it reads. They tell nobody anything, and made a quarter of what
+/// Automerge opens a span for every column of every change that it reads. They are of no use, and made a quarter of what
 /// reading a long history took.
 fn is_wanted(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= Level::WARN || !metadata.target().starts_with("automerge")

@@ -40,7 +40,7 @@ pub(crate) fn find_tails(tails: &[SessionTail], instance_id: Option<Uuid>) -> St
     Statement::new(format!("{sql} order by {}", super::ARRIVAL), params)
 }
 
-/// Finds all changes of sessions that may not have been read, whatever was decided on those that came late.
+/// Finds all changes of sessions that may not have been read, with all that came late, accepted or not.
 pub(crate) fn find_with_late(tails: &[SessionTail]) -> Statement<'static> {
     let sql = format!(
         "select c.hash, c.bytes, c.user_id, c.device, c.received_at
@@ -96,9 +96,9 @@ fn looks(tails: &[SessionTail]) -> Vec<Param<'static>> {
 /// counts as unseen where their snapshot did not see its transaction end; rows of a plain dump carry the ids of another cluster, and
 /// an id that this one has not given out yet is no news.
 ///
-/// The bounds are plain `xid8` by `case` alone: of anything that might fail, as reading text, and of `coalesce` PostgreSQL fears that
-/// it tells of rows that a policy hides, and so it compares after the policy's check, with every change of the session instead of the
-/// index.
+/// The bounds are plain `xid8`, made with `case` alone. PostgreSQL does not trust what might fail (reading text), nor `coalesce`: it
+/// could reveal rows that a policy hides. So it would compare after the policy's check, with every change of the session instead of
+/// the index.
 const LOOKS: &str = "
     select w.organisation_id, w.session_id, w.since is null as is_first,
            case when w.since is null then '0'::xid8 else w.since end as since,
@@ -109,7 +109,7 @@ const LOOKS: &str = "
              as w (organisation_id, session_id, since, until)";
 
 /// What a look of [`LOOKS`], called `t`, finds among all changes of its session: one scan of the index on session and transaction,
-/// whatever the planner thinks of the table. A row for each session, which it believes of a table that was looked at in its first
+/// however the planner judges the table. A row for each session, which it believes of a table that was looked at in its first
 /// minutes, can be found by any index that begins with the session; but what is wanted in the order of transactions can be had from
 /// that index as it is, and from the others only sorted. `offset 0` keeps the look by itself. The organisation is compared as no index
 /// can: the one that begins with it would have to look at the changes of all its sessions.

@@ -1,6 +1,6 @@
-//! Turns to write for a device. A device has one actor in a session, and two processes that wrote for it at the same moment would give
-//! one number to two changes: the database would refuse one of them, which had to be worked out again. So they take turns. Nothing rests
-//! on that: who takes none is refused where it matters.
+//! Turns to write for a device. A device has one actor in a session. Two processes that wrote for it at the same moment would give one
+//! number to two changes. The database would refuse one of them, which had to be worked out again. So they take turns. Nothing rests on
+//! that: who takes none is refused where it matters.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ impl Turn {
 }
 
 /// Waits until these devices are nobody else's, and keeps them until the transaction ends. All at once and in one order, so that nobody
-/// waits in a circle, and before anything that whoever has them may wait for.
+/// waits in a circle, and before anything that their holders may wait for.
 pub(crate) fn take(turns: &BTreeSet<Turn>) -> Statement<'static> {
     let turns: Vec<i64> = turns.iter().take(TURNS_MAX).map(|Turn(key)| *key).collect();
     Statement::new(
@@ -44,7 +44,7 @@ pub(crate) fn take(turns: &BTreeSet<Turn>) -> Statement<'static> {
     )
 }
 
-/// Waits for one turn, and tells the lineage of what is read from then on.
+/// Waits for one turn, and returns the lineage of what is read from then on.
 ///
 /// # Errors
 /// The database does not answer.

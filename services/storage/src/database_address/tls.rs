@@ -20,7 +20,7 @@ const SYSTEM: &str = "system";
 pub(super) enum Trust {
     /// Anybody's: it keeps out those who only listen.
     Anybody,
-    /// One by these authorities, whatever name is in it.
+    /// One by these authorities, with any name in it.
     Issuer(Option<String>),
     /// One by these authorities for the host's name.
     Name(Option<String>),

@@ -31,7 +31,7 @@ impl Lineage {
     }
 }
 
-/// The actors to write with in a session, for as long as nothing tells that the record has lost something.
+/// The actors to write with in a session, for as long as nothing shows that the record has lost something.
 #[derive(Debug, Clone, Default)]
 pub struct ServerActors {
     lineage: Lineage,
@@ -50,7 +50,7 @@ impl ServerActors {
 
     /// None that there is already: each device is to begin with a new one. For when the record is not what it was taken for.
     #[must_use]
-    pub fn anew(self) -> Self {
+    pub fn renewed(self) -> Self {
         Self { not_before: Uuid::now_v7(), ..self }
     }
 
@@ -100,7 +100,9 @@ mod tests {
             "of an earlier release"
         );
         assert!(!actors.but([actor.clone()].into()).has(&actor));
-        let anew = actors.clone().anew();
-        assert!(!anew.has(&actor) && anew.has(&anew.new_actor()) && actors.has(&anew.new_actor()));
+        let renewed = actors.clone().renewed();
+        assert!(
+            !renewed.has(&actor) && renewed.has(&renewed.new_actor()) && actors.has(&renewed.new_actor())
+        );
     }
 }

@@ -43,7 +43,7 @@ impl WarmDocument {
     /// this gives are stored and committed.
     ///
     /// # Errors
-    /// The work panicked; the document is then empty, to be loaded anew. The inner error is for the client.
+    /// The work panicked; the document is then empty, to be loaded again. The inner error is for the client.
     pub async fn add_items(
         &mut self,
         additions: Additions,

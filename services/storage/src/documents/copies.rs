@@ -36,7 +36,7 @@ impl WarmDocument {
             if self.work(move |warm| warm.begin_by_copy(&copy, rows, up_to)).await?? {
                 return Ok(());
             }
-            tracing::warn!(%session_id, "the stored copy is damaged: it is ignored, and made anew");
+            tracing::warn!(%session_id, "the stored copy is damaged: it is ignored, and made again");
         }
         self.refresh(on, organisation_id, session_id, Extent::Record).await
     }

@@ -25,7 +25,7 @@ impl WarmDocuments {
         on: &impl Executor,
         organisation_id: Uuid,
         session_ids: &[Uuid],
-        look: fn(&SessionDocument) -> T,
+        inspect: fn(&SessionDocument) -> T,
     ) -> Result<Vec<T>, StorageError> {
         let mut tails = Vec::with_capacity(session_ids.len());
         for &session_id in session_ids {
@@ -53,7 +53,7 @@ impl WarmDocuments {
                     false => record.refresh(on, organisation_id, *session_id, Extent::Record).await,
                 };
                 let looked = match taken {
-                    Ok(()) => record.look(look).await,
+                    Ok(()) => record.inspect(inspect).await,
                     Err(error) => Err(error),
                 };
                 lease.put_back(session);

@@ -29,7 +29,7 @@ pub(super) struct Slots {
     pub(super) let_go: LetGo,
 }
 
-/// Documents on their way out of memory: so much of them that whoever keeps copies has something to do, and no more.
+/// Documents on their way out of memory: enough of them to keep the maker of copies busy, and no more.
 #[derive(Debug, Default)]
 pub(super) struct LetGo {
     waiting: Vec<(SessionKey, Arc<Place>, usize)>,

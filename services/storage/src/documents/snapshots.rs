@@ -1,4 +1,4 @@
-//! Snapshots of long documents: read by whoever meets a session for the first time, and made behind those who read it.
+//! Snapshots of long documents: read by processes that do not have the session in memory, and made after a request has read it.
 
 use firemode_domain::document::{DocumentSnapshotDraft, RecordedChange, SessionDocument};
 use uuid::Uuid;
@@ -97,11 +97,11 @@ impl WarmDocuments {
         let mut draft = None;
         record.covered = covered;
         if self.snapshot_changes_min.is_some_and(|min| is_due(changes, covered, min)) {
-            draft = record.look(SessionDocument::snapshot).await?;
+            draft = record.inspect(SessionDocument::snapshot).await?;
             // Whether it is stored or not, this process has done what it can until there is more.
             record.covered = changes;
         }
-        // Whoever read the document while this waited for it has noted it again.
+        // A request that read the document while this waited has noted it again.
         self.slots().due.remove(&(organisation_id, session_id));
         lease.put_back(session);
         Ok(draft)

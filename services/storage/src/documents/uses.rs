@@ -13,7 +13,7 @@ const COUNT_MAX: u8 = 15;
 /// All counts are halved after so many uses for each session in memory: before most have come to the highest, and are all the same.
 const USES_PER_SESSION: usize = 6;
 
-/// And not before so many: halving is a walk over the table.
+/// Halving starts at so many, because it goes through the whole table.
 const USES_MIN: usize = 256;
 
 /// Counts of uses that fade: after some uses for each session in memory all of them are halved.

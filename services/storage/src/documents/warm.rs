@@ -63,7 +63,7 @@ impl WarmSession {
         self.record.is_loaded()
     }
 
-    /// What they take, in bytes. It means a look at every change, and is worked out anew where they have grown or shrunk by a
+    /// What they take, in bytes. It means a look at every change, and is worked out again where they have grown or shrunk by a
     /// sixteenth.
     pub fn measured_bytes(&mut self) -> usize {
         let documents = [&self.record.document, &self.with_late.document];
@@ -93,7 +93,7 @@ pub struct WarmDocument {
 pub enum Extent {
     /// Those on record.
     Record,
-    /// Those, and all late ones, whatever was decided on them.
+    /// Those, and all late ones, accepted or not.
     WithLate,
 }
 
@@ -127,7 +127,7 @@ impl WarmDocument {
     ///
     /// # Errors
     /// The database does not answer, and the document stays as it was; or the work panicked, and the document is empty, to be
-    /// loaded anew.
+    /// loaded again.
     pub async fn refresh(
         &mut self,
         on: &impl Executor,
@@ -143,7 +143,7 @@ impl WarmDocument {
             if self.work(move |warm| warm.begin(rows, up_to, &snapshot)).await?? {
                 return Ok(());
             }
-            tracing::warn!(%session_id, "the stored snapshot is damaged or not of this record: it is ignored, and made anew");
+            tracing::warn!(%session_id, "the stored snapshot is damaged or not of this record: it is ignored, and made again");
         }
         let (rows, up_to) = self.read_unseen(on, organisation_id, session_id, extent).await?;
         self.take_in(rows, up_to).await
@@ -215,12 +215,12 @@ impl WarmDocument {
     /// Looks at the document on a thread for such work.
     ///
     /// # Errors
-    /// The work panicked; the document is then empty, to be loaded anew.
-    pub async fn look<T: Send + 'static>(
+    /// The work panicked; the document is then empty, to be loaded again.
+    pub async fn inspect<T: Send + 'static>(
         &mut self,
-        look: impl FnOnce(&SessionDocument) -> T + Send + 'static,
+        inspect: impl FnOnce(&SessionDocument) -> T + Send + 'static,
     ) -> Result<T, StorageError> {
-        self.work(move |warm| look(&warm.document)).await
+        self.work(move |warm| inspect(&warm.document)).await
     }
 
     /// Works where it holds nobody up. Until it is done, and for good if it panics, an empty document stands in its place.

@@ -21,8 +21,8 @@ pub use restoration::{LoadError, Restoration, RestoreError};
 /// Tables that a restored database makes by itself: what was migrated, and which cluster it lives in.
 const MADE_ANEW: &[&str] = &["refinery_schema_history", "database_incarnation"];
 
-/// Tables that no dump has: work in progress, which clients begin anew, jobs, which a restored database must not run again, bytes of
-/// evidence, which go the way of all evidence, and snapshots and copies, which are made anew from the changes.
+/// Tables that no dump has. Clients begin work in progress again; a restored database must not run jobs again. Bytes of evidence go
+/// the way of all evidence, and snapshots and copies are made again from the changes.
 const LEFT_OUT: &[&str] = &[
     "evidence_chunks",
     "evidence_leases",
@@ -64,7 +64,7 @@ pub struct Blob {
     pub size_bytes: u64,
 }
 
-/// The database as it was at one moment, whatever is written meanwhile.
+/// The database as it was at one moment, also while others write.
 #[derive(Debug)]
 pub struct DatabaseDump {
     client: Client,

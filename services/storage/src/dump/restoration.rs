@@ -115,7 +115,7 @@ impl Restoration {
     }
 
     /// Makes everything that was loaded durable, as a database of its own identity: what clients remember of the one that
-    /// the dump was made of (cursors, change tokens) is refused, and so is whatever they signed in with. Migrates it to this
+    /// the dump was made of (cursors, change tokens) is refused, and so are their sign-ins. Migrates it to this
     /// binary's schema then.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ impl EvidenceStore {
         }
     }
 
-    /// Removes bytes that no row refers to, and then the lease that told of them. Where it fails, the sweeper finds the lease.
+    /// Removes bytes that no row refers to, and then the lease that named them. Where it fails, the sweeper finds the lease.
     ///
     /// # Errors
     /// The store or the database does not answer.
@@ -132,7 +132,7 @@ impl EvidenceStore {
         }
     }
 
-    /// Hashes the stored bytes anew.
+    /// Hashes the stored bytes again.
     ///
     /// # Errors
     /// They are not there, or the store does not answer.

@@ -11,7 +11,7 @@ use super::{JobState, RUNNING_MAX, TOO_LATE, TOO_OFTEN};
 use crate::sql::{self, Statement, params};
 use crate::{Executor, StorageError, Transaction};
 
-/// Key of the advisory lock under which jobs are claimed: whoever counts what runs must see what others have just claimed.
+/// Key of the advisory lock under which jobs are claimed: a worker that counts what runs must see what others have just claimed.
 const LOCK_KEY: i64 = 0x4649_5245_4a4f_4253;
 
 /// Rows that are looked at for each that may be claimed: those of an organisation that has enough running are passed over.
@@ -35,7 +35,7 @@ pub struct Claimed {
     pub organisation_id: Option<Uuid>,
     /// What is to be done.
     pub kind: String,
-    /// What tells it from others of its kind.
+    /// Its name among others of its kind.
     pub key: String,
     /// What it needs to know.
     pub input: Value,
@@ -129,7 +129,7 @@ pub async fn claim(
 }
 
 /// Looks at what is due, passes over those whose organisation has enough running, and takes those that are still due once they are locked.
-/// Whoever ends or renews one meanwhile puts it out of the way: into a later moment or another state.
+/// A worker that ends or renews one meanwhile puts it out of the way: into a later moment or another state.
 const CLAIM: &str = "
     with known as (
         select * from unnest($1::text[], $2::int4[]) as k (kind, attempts_max)

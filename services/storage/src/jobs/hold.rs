@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{JobState, TOO_OFTEN};
 use crate::{Executor as _, StorageError, Transaction, sql};
 
-/// The right to say what becomes of a job, until its time runs out.
+/// The right to end a job, until its time runs out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hold {
     /// The job.
@@ -26,7 +26,7 @@ pub struct Renewed {
     pub is_cancel_asked: bool,
 }
 
-/// What becomes of a job that was worked on.
+/// How the work on a job ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ending<'a> {
     /// It did what it was for.
@@ -42,7 +42,7 @@ pub enum Ending<'a> {
         /// Is it given up?
         is_last: bool,
     },
-    /// It cannot be done; whoever started it is told why.
+    /// It cannot be done; the user who started it is told why.
     Refused(&'a str),
     /// It was stopped because somebody asked for it.
     Cancelled,

@@ -1,9 +1,9 @@
 //! Jobs: work that is neither a request nor a merge. Each waits in its row until a worker holds it.
 //!
 //! A worker *claims* jobs for a while (`due_at`) under a name made for the occasion (`holder_id`), renews its hold while it works, and
-//! *ends* them. A worker whose hold has run out has lost the job to whoever claims it next: everything that is said about a running job
-//! names the holder, so that one which was frozen and thawed changes nothing any more. Work whose effect must come about once writes it in
-//! the transaction that ends the job ([`end()`]); all other work must do no harm when it is done again.
+//! *ends* them. A worker whose hold has run out has lost the job to the worker that claims it next: everything that is said about a
+//! running job names the holder, so that one which was frozen and goes on changes nothing any more. Work whose effect must come about
+//! once writes it in the transaction that ends the job ([`end()`]); all other work must do no harm when it is done again.
 
 mod claim;
 mod hold;
@@ -27,10 +27,10 @@ pub const RUNNING_MAX: i64 = 2;
 /// Jobs of one kind that wait or run for one organisation.
 pub const OPEN_MAX: i64 = 100;
 
-/// What is told of a job whose deadline has passed.
+/// The error of a job whose deadline has passed.
 const TOO_LATE: &str = "It was not done in time.";
 
-/// What is told of a job that failed at every attempt.
+/// The error of a job that failed at every attempt.
 const TOO_OFTEN: &str = "It failed too often.";
 
 /// Where a job stands.
@@ -57,7 +57,7 @@ pub struct NewJob<'a> {
     pub created_by: Option<Uuid>,
     /// What is to be done.
     pub kind: &'a str,
-    /// What tells it from others of its kind and organisation: a second one with the same key is the first.
+    /// Its name among others of its kind and organisation: a second one with the same key is the first.
     pub key: &'a str,
     /// What it needs to know.
     pub input: &'a Value,

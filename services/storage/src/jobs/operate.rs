@@ -1,4 +1,4 @@
-//! What a person sees of jobs and does about one, whoever works on it.
+//! What a person sees of jobs and does about one, whichever worker has it.
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -30,7 +30,7 @@ pub struct ListedJob {
     pub organisation_id: Option<Uuid>,
     /// What is to be done.
     pub kind: String,
-    /// What tells it from others of its kind.
+    /// Its name among others of its kind.
     pub key: String,
     /// Where it stands.
     pub state: JobState,

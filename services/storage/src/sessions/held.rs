@@ -21,7 +21,7 @@ pub struct Held {
     pub sessions: HashMap<(Uuid, Uuid), HeldSession>,
     /// When the transaction began: what it stores is received then.
     pub at: OffsetDateTime,
-    /// Whoever reads all that they have after this has read up to here.
+    /// A reader of all that they have after this has read up to here.
     pub read_up_to: ReadUpTo,
     /// The history of the database that they are part of.
     pub lineage: Lineage,
@@ -52,7 +52,7 @@ impl HeldSession {
     }
 }
 
-/// Holds these sessions, each with its organisation, against a change of their status. Whoever does takes the rows in one order.
+/// Holds these sessions, each with its organisation, against a change of their status. The rows are taken in one order.
 pub(crate) fn hold_all(sessions: &[(Uuid, Uuid)], hold: Hold) -> Statement<'static> {
     let (organisations, ids) = columns(sessions);
     let sql = format!(

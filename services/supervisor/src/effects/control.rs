@@ -51,7 +51,7 @@ impl ControlSocket {
     /// Binds the socket of a data folder that this process has locked, for its own user alone.
     pub(crate) fn bind(data_dir: &Path) -> io::Result<Self> {
         let (address, _folder) = address_of(data_dir)?;
-        // We hold the folder's lock, so whoever made this file has gone.
+        // We hold the folder's lock, so the process that made this file has gone.
         match fs::remove_file(&address) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

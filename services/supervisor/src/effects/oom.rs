@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-/// The kernel's count of processes that it killed for want of memory.
+/// The kernel's count of processes that it killed because memory ran out.
 #[derive(Debug)]
 pub(crate) struct OomCounter {
     file: Option<PathBuf>,

@@ -27,7 +27,7 @@ pub(crate) fn collect(leads_group: impl Fn(Pid) -> bool) -> Vec<(Pid, Exit)> {
         let pid = match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
             Ok(WaitStatus::StillAlive) => return ended,
             Ok(status) => status.pid(),
-            // A signal that nix has no name for. The process is collected below, and `is_gone` tells which it was.
+            // A signal that nix has no name for. The process is collected below, and `is_gone` finds which it was.
             Err(Errno::EINVAL) => None,
             Err(Errno::EINTR) => continue,
             Err(_) => return ended,
@@ -51,7 +51,7 @@ pub(crate) fn is_gone(pid: Pid) -> bool {
     kill(pid, None) == Err(Errno::ESRCH)
 }
 
-/// Ends whatever is still our child, orphans of our children included: as a subreaper we inherit them.
+/// Ends all processes that are still our children, orphans of our children included: as a subreaper we inherit them.
 pub(crate) fn end_orphans() {
     for _ in 0..ORPHAN_ROUNDS_MAX {
         let orphans = children();

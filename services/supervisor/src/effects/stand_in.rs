@@ -1,4 +1,4 @@
-//! Answers 503 in the place of a child that is down for long, so that clients hear when to come back.
+//! Answers 503 in the place of a child that is down for long, so that clients know when to come back.
 
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -23,7 +23,7 @@ const HEAD_BYTES_MAX: usize = 8 * 1024;
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(2);
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// What is told where no next start is planned.
+/// The answer where no next start is planned.
 const RETRY_SECONDS_UNPLANNED: u64 = 30;
 
 /// Pause after the system refused a connection or a thread.
@@ -70,7 +70,7 @@ fn accept(listener: &TcpListener, stopped: &PipeReader, back_at: Option<Instant>
         let interest = if may_accept { PollFlags::POLLIN } else { PollFlags::empty() };
         let mut ready =
             [PollFd::new(stopped.as_fd(), PollFlags::POLLIN), PollFd::new(listener.as_fd(), interest)];
-        // While all are busy nothing wakes us when one ends, so it is looked after now and then.
+        // While all are busy nothing wakes us when one ends, so it is checked at intervals.
         let timeout = if may_accept { PollTimeout::NONE } else { PollTimeout::from(20_u8) };
         match poll(&mut ready, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}

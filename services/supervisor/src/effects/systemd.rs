@@ -20,7 +20,7 @@ impl Systemd {
         Self { socket: std::env::var_os(NOTIFY_SOCKET).and_then(|address| connect(address.as_bytes())) }
     }
 
-    /// Says that a reload has begun, with the time that systemd wants to tell it from an earlier one.
+    /// Says that a reload has begun, with the time that systemd needs to recognise an earlier one.
     pub(crate) fn say_reloading(&self) {
         if let Ok(now) = clock_gettime(ClockId::CLOCK_MONOTONIC) {
             let microseconds = i128::from(now.tv_sec()) * 1_000_000 + i128::from(now.tv_nsec()) / 1_000;
@@ -31,7 +31,7 @@ impl Systemd {
     /// Sends assignments, one a line.
     pub(crate) fn say(&self, text: &str) {
         if let Some(socket) = &self.socket {
-            // systemd gone or busy is no reason to fail, nor to wait.
+            // systemd gone or busy is no reason to fail or to wait.
             let _ = socket.send(text.as_bytes());
         }
     }

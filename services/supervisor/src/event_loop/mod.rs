@@ -31,7 +31,7 @@ use crate::policy::Policy;
 use crate::spec::{ChildSpec, Kind};
 use crate::status_board::StatusBoard;
 
-/// Messages that wait for the event loop; whoever sends more waits.
+/// Messages that wait for the event loop; a sender of more waits.
 const QUEUE_MAX: usize = 256;
 
 /// Time between two probes of a child whose first good answer is waited for.
@@ -196,9 +196,9 @@ impl EventLoop {
         let leads_group = |pid| run_of(pid).is_some_and(|run| self.table[run.child].kind != Kind::Postgres);
         let ended = reap::collect(leads_group);
         let mut exits: Vec<_> = ended.iter().filter_map(|&(pid, exit)| Some((run_of(pid)?, exit))).collect();
-        let told: Vec<_> = exits.iter().map(|(run, _)| *run).collect();
+        let reported: Vec<_> = exits.iter().map(|(run, _)| *run).collect();
         let lost =
-            processes.iter().filter(|(run, process)| !told.contains(run) && reap::is_gone(process.pid));
+            processes.iter().filter(|(run, process)| !reported.contains(run) && reap::is_gone(process.pid));
         exits.extend(lost.map(|(run, _)| (*run, Exit::Unknown)));
         for (run, exit) in exits {
             self.processes.remove(&run);
@@ -209,7 +209,7 @@ impl EventLoop {
         }
     }
 
-    /// Hands an event to the machine, does what it says, and hands it what comes of that.
+    /// Hands an event to the machine, does what it says, and hands it what follows from that.
     fn feed(&mut self, event: Event) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {

@@ -1,4 +1,4 @@
-//! Keeps secrets out of the log, whoever prints them.
+//! Keeps secrets out of the log, whichever process prints them.
 
 use std::borrow::Cow;
 

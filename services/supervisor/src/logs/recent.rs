@@ -1,4 +1,4 @@
-//! The last lines of the children, for whoever asks, and those to come, for whoever waits for them.
+//! The last lines of the children, and those to come for readers who follow.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -73,7 +73,7 @@ impl Recent {
         if !follow {
             return Ok((lines, None));
         }
-        // An empty line tells whether the other end is still there, and is nothing to print.
+        // An empty line shows whether the other end is still there, and is nothing to print.
         kept.followers.retain(|follower| {
             !matches!(
                 follower.lines.try_send(Arc::from([])),

@@ -28,9 +28,9 @@ pub(super) struct Child {
     pub(super) second_process: Option<SecondProcess>,
     /// What the next start is made from.
     pub(super) edition: Edition,
-    /// The phase that was last told.
-    pub(super) told: Phase,
-    /// The cause that was last told.
+    /// The phase that was last reported.
+    pub(super) reported: Phase,
+    /// The cause that was last reported.
     pub(super) cause: String,
     /// Number of the present or last generation.
     pub(super) generation: u64,
@@ -72,7 +72,7 @@ pub(super) enum ChildState {
 /// Signals that are still to be sent, and when.
 pub(super) type Schedule = VecDeque<(Duration, Signal)>;
 
-/// What becomes of a child that we end.
+/// What follows when a child that we end has gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     /// It has failed.
@@ -107,7 +107,7 @@ impl Child {
             state: ChildState::Waiting,
             second_process: None,
             edition: Edition::Adopted,
-            told: Phase::Waiting,
+            reported: Phase::Waiting,
             cause: String::new(),
             generation: 0,
             numbered: 0,

@@ -7,7 +7,7 @@ use super::child::{ChildState, Then};
 use super::handover::{Purpose, SecondProcess};
 use super::types::{Action, Command, Phase};
 
-/// Requests that may wait at the same time; whoever asks beside them is told to look at the status.
+/// Requests that may wait at the same time; further ones are told to look at the status.
 const WAITS_MAX: usize = 64;
 
 /// Somebody waits for a child to get somewhere.
@@ -89,7 +89,7 @@ impl Machine {
         match &mut child.state {
             ChildState::Stopped | ChildState::Backoff { .. } | ChildState::Blocked { .. } => {
                 child.state = ChildState::Waiting;
-                self.tell(index, "asked to start".to_owned(), super::Told::default(), actions);
+                self.report(index, "asked to start".to_owned(), super::Details::default(), actions);
             }
             ChildState::Ending { then, .. } => *then = Then::Start,
             _ => {}
@@ -108,7 +108,7 @@ impl Machine {
             ChildState::Ending { then, .. } => *then = Then::Rest,
             ChildState::Backoff { .. } | ChildState::Waiting | ChildState::Blocked { .. } => {
                 child.state = ChildState::Stopped;
-                self.tell(index, "stopped by an operator".to_owned(), super::Told::default(), actions);
+                self.report(index, "stopped by an operator".to_owned(), super::Details::default(), actions);
             }
             ChildState::Stopped | ChildState::Done => {}
         }
@@ -145,7 +145,7 @@ impl Machine {
             }
             ChildState::Done => {
                 child.state = ChildState::Waiting;
-                self.tell(index, cause, super::Told::default(), actions);
+                self.report(index, cause, super::Details::default(), actions);
             }
             _ => self.start_on_command(index, actions),
         }

@@ -118,7 +118,7 @@ impl Machine {
         }
     }
 
-    /// Ends a child's second process within `budget`, whatever it was for.
+    /// Ends a child's second process within `budget`, the successor or the one that leaves.
     pub(super) fn end_second_process(
         &mut self,
         index: usize,
@@ -178,10 +178,10 @@ impl Machine {
             actions.push(Action::StartProbing { run: child.run(index), pace: Pace::Liveness });
         }
         self.note(index, HandoverStep::Done, successor.cause, successor.pid, actions);
-        self.tell(
+        self.report(
             index,
             "took over".to_owned(),
-            super::Told { pid: successor.pid, ..Default::default() },
+            super::Details { pid: successor.pid, ..Default::default() },
             actions,
         );
         self.send_due_signals_to_second_process(index, now, actions);
@@ -215,7 +215,7 @@ impl Machine {
         if matches!(child.state, ChildState::Backoff { .. }) {
             child.state = ChildState::Done;
             child.backoff.forget();
-            self.tell(index, "done by a later run".to_owned(), super::Told::default(), actions);
+            self.report(index, "done by a later run".to_owned(), super::Details::default(), actions);
         }
     }
 

@@ -215,7 +215,7 @@ impl Machine {
         if child.kind == Kind::Postgres && child.has_probe {
             actions.push(Action::StartProbing { run, pace: Pace::Starting });
         }
-        self.tell(index, cause, Told { pid: Some(pid), ..Told::default() }, actions);
+        self.report(index, cause, Details { pid: Some(pid), ..Details::default() }, actions);
     }
 
     fn blocked(&mut self, index: usize, now: Duration, reason: String, actions: &mut Vec<Action>) {
@@ -228,7 +228,12 @@ impl Machine {
         }
         child.state = ChildState::Blocked { retry_at: now + BLOCKED_RETRY };
         if news {
-            self.tell(index, reason, Told { retry_in: Some(BLOCKED_RETRY), ..Told::default() }, actions);
+            self.report(
+                index,
+                reason,
+                Details { retry_in: Some(BLOCKED_RETRY), ..Details::default() },
+                actions,
+            );
         }
     }
 
@@ -242,14 +247,14 @@ impl Machine {
         if child.has_probe {
             actions.push(Action::StartProbing { run: child.run(index), pace: Pace::Liveness });
         }
-        self.tell(index, cause.to_owned(), Told::default(), actions);
+        self.report(index, cause.to_owned(), Details::default(), actions);
     }
 
     fn leaving(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
         if matches!(self.children[index].state, ChildState::Starting { .. } | ChildState::Ready { .. }) {
             self.stop_probing(index, actions);
             self.children[index].state = ChildState::Leaving { until: now + self.policy.shutdown_max };
-            self.tell(index, "stops by itself".to_owned(), Told::default(), actions);
+            self.report(index, "stops by itself".to_owned(), Details::default(), actions);
         }
     }
 
@@ -284,16 +289,16 @@ impl Machine {
         if finished {
             self.children[index].state = ChildState::Done;
             self.children[index].backoff.forget();
-            self.tell(index, cause, Told::default(), actions);
+            self.report(index, cause, Details::default(), actions);
         } else if self.stop.is_some() || then == Then::Rest {
             self.children[index].state = ChildState::Stopped;
-            self.tell(index, cause, Told::default(), actions);
+            self.report(index, cause, Details::default(), actions);
         } else if then == Then::Start {
             self.children[index].state = ChildState::Waiting;
-            self.tell(index, cause, Told::default(), actions);
+            self.report(index, cause, Details::default(), actions);
         } else if misconfigured {
             self.children[index].state = ChildState::Stopped;
-            self.tell(index, cause, Told::default(), actions);
+            self.report(index, cause, Details::default(), actions);
             self.begin_stop(now, ExitCode::Configuration, actions);
         } else {
             self.failed(index, now, cause, actions);
@@ -307,11 +312,11 @@ impl Machine {
         let child = &mut self.children[index];
         if self.stop.is_some() {
             child.state = ChildState::Stopped;
-            return self.tell(index, cause, Told::default(), actions);
+            return self.report(index, cause, Details::default(), actions);
         }
         let delay = child.backoff.failed(self.policy.backoff_max, random);
         child.state = ChildState::Backoff { until: now + delay };
-        self.tell(index, cause, Told { retry_in: Some(delay), ..Told::default() }, actions);
+        self.report(index, cause, Details { retry_in: Some(delay), ..Details::default() }, actions);
     }
 
     /// Begins to stop a child: the first signal now, the others by time, SIGKILL when `budget` is over.
@@ -328,7 +333,7 @@ impl Machine {
         let child = &mut self.children[index];
         let schedule = schedule(child.kind, now, budget);
         child.state = ChildState::Ending { schedule, cause: cause.clone(), then };
-        self.tell(index, cause, Told::default(), actions);
+        self.report(index, cause, Details::default(), actions);
         self.send_due_signals(index, now, actions);
     }
 
@@ -349,10 +354,10 @@ impl Machine {
         }
     }
 
-    fn tell(&mut self, index: usize, cause: String, told: Told, actions: &mut Vec<Action>) {
+    fn report(&mut self, index: usize, cause: String, details: Details, actions: &mut Vec<Action>) {
         let child = &mut self.children[index];
         let to = child.phase();
-        let from = std::mem::replace(&mut child.told, to);
+        let from = std::mem::replace(&mut child.reported, to);
         child.cause.clone_from(&cause);
         let failures = child.backoff.failures();
         actions.push(Action::Emit(Transition {
@@ -360,17 +365,17 @@ impl Machine {
             from,
             to,
             cause,
-            pid: told.pid,
+            pid: details.pid,
             failures,
             crash_loop: failures >= self.policy.crash_loop_failures,
-            retry_in: told.retry_in,
+            retry_in: details.retry_in,
         }));
     }
 }
 
 /// What only some transitions have.
 #[derive(Default)]
-struct Told {
+struct Details {
     pid: Option<i32>,
     retry_in: Option<Duration>,
 }

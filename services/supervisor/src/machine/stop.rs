@@ -79,7 +79,7 @@ impl Machine {
             let child = &mut self.children[index];
             if !child.is_alive() && !matches!(child.state, ChildState::Done | ChildState::Stopped) {
                 child.state = ChildState::Stopped;
-                self.tell(index, "not needed any more".to_owned(), super::Told::default(), actions);
+                self.report(index, "not needed any more".to_owned(), super::Details::default(), actions);
             }
         }
     }
@@ -171,7 +171,7 @@ impl Machine {
                 Kind::Service | Kind::OneShot => [(now, Signal::SIGKILL)].into(),
             };
             child.state = ChildState::Ending { schedule, cause: cause.clone(), then: Then::Rest };
-            self.tell(index, cause, super::Told::default(), actions);
+            self.report(index, cause, super::Details::default(), actions);
             self.send_due_signals(index, now, actions);
         }
     }

@@ -33,8 +33,8 @@ pub(super) fn major_version(data: &Path) -> Result<Option<u32>, PostgresError> {
     }
 }
 
-/// Whom PostgreSQL runs as: the supervisor's own user (none), or an unprivileged one in place of root: the owner of data
-/// that exists, so that a folder made under one user can still be served under another.
+/// Whom PostgreSQL runs as: the supervisor's own user (none), or an unprivileged one in place of root. That is the owner
+/// of data that exists, so that a folder made under one user can still be served under another.
 pub(super) fn identity(data: &Path) -> Result<Option<Identity>, PostgresError> {
     if !geteuid().is_root() {
         return Ok(None);

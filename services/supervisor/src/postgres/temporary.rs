@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// One probe of the server may take this long.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Lines of a process's output that are kept, to tell why it failed.
+/// Lines of a process's output that are kept, to report why it failed.
 const LINES_MAX: usize = 20;
 
 /// An embedded PostgreSQL of our own. Dropping it stops it; everything that was committed is in its folder then.
@@ -140,7 +140,7 @@ impl Process {
             if self.ended().is_some() {
                 return;
             }
-            // It may have ended since; then there is nobody to tell.
+            // It may have ended since; then the signal reaches nobody.
             let _ = kill(self.pid, signal);
             while self.ended().is_none() && started.elapsed() < stop_max * percent / 100 {
                 thread::sleep(PAUSE);

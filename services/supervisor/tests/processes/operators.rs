@@ -132,7 +132,7 @@ socketserver.TCPServer(('127.0.0.1', int(os.environ['TEST_PORT'])), Handler).ser
 #[test]
 fn the_supervisor_answers_in_the_place_of_a_child_that_is_down_for_long() {
     let folder = folder();
-    // It tells its port, and fails.
+    // It writes its port, and fails.
     let script = "python3 -c \"import socket, os
 print('port', socket.socket(fileno=int(os.environ['FIREMODE_LISTEN_FD'])).getsockname()[1])\"; exit 3";
     let children = json!([{ "name": "a", "script": script, "socket": true, "stands_in": true }]);

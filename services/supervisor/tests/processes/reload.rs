@@ -50,7 +50,7 @@ fn a_broken_version_changes_nothing_and_a_good_one_takes_over() {
     assert!(missing.contains("No such file") && missing.contains("as the new version"), "{missing}");
     assert_eq!(pids(&data_dir), before);
 
-    // What runs is restarted from what runs, whatever lies at its path.
+    // What runs is restarted from the executable that runs, not from the one at its path.
     let api = nix::unistd::Pid::from_raw(before[1].unwrap());
     kill(api, Signal::SIGKILL).unwrap();
     supervised.wait_for_step("api", "backoff");

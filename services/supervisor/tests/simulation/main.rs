@@ -1,5 +1,5 @@
 //! Ten thousand seeded histories of crashes, hangs, slow starts, flapping, operators and signals, in simulated time.
-//! Whatever happens, the rules of supervision hold. A failure prints its seed; `SEED=<n>` runs that one alone.
+//! The rules of supervision hold in every history. A failure prints its seed; `SEED=<n>` runs that one alone.
 #![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
 
 mod process;

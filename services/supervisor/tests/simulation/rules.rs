@@ -1,4 +1,4 @@
-//! The rules that must hold whatever happens.
+//! The rules that must hold in every history.
 
 use firemode_supervisor::machine::{Edition, Phase, Run, Transition};
 use firemode_supervisor::spec::Kind;
@@ -33,7 +33,7 @@ impl World {
     pub(crate) fn check_transition(&self, step: &Transition) {
         let seed = self.seed;
         let child = self.table.iter().position(|spec| spec.name == step.child).unwrap();
-        assert_eq!(step.from, self.told[child], "seed {seed}: {} skipped a step", step.child);
+        assert_eq!(step.from, self.reported[child], "seed {seed}: {} skipped a step", step.child);
         let backoff_max = policy().backoff_max;
         assert!(step.retry_in.is_none_or(|delay| delay <= backoff_max), "seed {seed}: {step:?}");
     }
@@ -51,7 +51,7 @@ impl World {
         }
         let mut later = self.processes.iter().filter(|other| other.run.child > run.child);
         let in_order = later.all(|other| other.got.contains(&Signal::SIGKILL));
-        // A process that was to take over and is not needed any more serves nobody, nor does one that runs once.
+        // A process that was to take over and is not needed any more serves nobody, and one that runs once does not either.
         let is_service = self.table[run.child].kind != Kind::OneShot;
         let serves = is_service && (process.ready || self.machine.present(run.child) == run);
         let first = process.got.is_empty();
@@ -71,7 +71,7 @@ impl World {
     pub(crate) fn check_recovered(&self) {
         if self.awake() >= RECOVERED_BY {
             let all = (0..self.table.len()).all(|child| self.is_satisfied(child));
-            assert!(all, "seed {}: troubles are over, and it stands at {:?}", self.seed, self.told);
+            assert!(all, "seed {}: troubles are over, and it stands at {:?}", self.seed, self.reported);
             assert_eq!(self.reloads_begun, self.reloads_ended, "seed {}: a reload never ends", self.seed);
         }
     }
@@ -83,7 +83,7 @@ impl World {
         assert!(!self.stood_in_for.contains(&true), "seed {seed}: a stand-in is left");
         assert!(self.unanswered.is_empty(), "seed {seed}: requests {:?} have no answer", self.unanswered);
         assert_eq!(self.reloads_begun, self.reloads_ended, "seed {seed}: a reload never ends");
-        for (child, phase) in self.told.iter().enumerate() {
+        for (child, phase) in self.reported.iter().enumerate() {
             let over = matches!(phase, Phase::Stopped | Phase::Done);
             assert!(over, "seed {seed}: {} ends as {phase}", self.table[child].name);
         }
@@ -91,9 +91,9 @@ impl World {
 
     pub(crate) fn is_satisfied(&self, child: usize) -> bool {
         match self.table[child].kind {
-            Kind::OneShot => self.told[child] == Phase::Done,
+            Kind::OneShot => self.reported[child] == Phase::Done,
             Kind::Service | Kind::Postgres => {
-                self.told[child] == Phase::Ready && self.of_child(child).next().is_some()
+                self.reported[child] == Phase::Ready && self.of_child(child).next().is_some()
             }
         }
     }

@@ -33,7 +33,7 @@ pub(crate) struct World {
     plans: BTreeMap<(Duration, Reverse<u64>), Plan>,
     planned: u64,
     pub(crate) processes: Vec<Process>,
-    pub(crate) told: Vec<Phase>,
+    pub(crate) reported: Vec<Phase>,
     /// Every step from one phase to another, by their names.
     steps: Steps,
     pub(crate) stood_in_for: Vec<bool>,
@@ -59,7 +59,7 @@ impl World {
             plans: BTreeMap::new(),
             planned: 0,
             processes: Vec::new(),
-            told: vec![Phase::Waiting; table.len()],
+            reported: vec![Phase::Waiting; table.len()],
             steps: Steps::new(),
             stood_in_for: vec![false; table.len()],
             reloads_begun: 0,
@@ -91,7 +91,7 @@ impl World {
             };
             self.plan(at, Plan::Command(command));
         }
-        // Whatever else they did, in the end everything was started.
+        // In the end everything was started.
         for child in 0..self.table.len() {
             self.plan(FAULTS_END, Plan::Command(Command::Start(child)));
         }
@@ -111,7 +111,7 @@ impl World {
         }
     }
 
-    /// Lives through the history, and tells which steps the children took.
+    /// Lives through the history, and returns which steps the children took.
     pub(crate) fn live(mut self) -> Steps {
         self.feed(Event::Tick);
         while self.finished.is_none() {
@@ -227,7 +227,7 @@ impl World {
                 Action::Emit(step) => {
                     self.check_transition(&step);
                     let child = self.table.iter().position(|spec| spec.name == step.child).unwrap();
-                    self.told[child] = step.to;
+                    self.reported[child] = step.to;
                     if step.from != step.to {
                         self.steps.insert((step.from.to_string(), step.to.to_string()));
                     }

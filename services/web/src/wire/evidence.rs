@@ -96,7 +96,7 @@ pub struct EvidenceAnswer {
     /// `verified`: the stored bytes have the hash that the device computed.
     #[schema(example = "verified")]
     pub status: String,
-    /// Signed by FireMode: keep it, and the device's copy of the file may go. `GET /v1/receipts/keys` tells how to check it.
+    /// Signed by FireMode: keep it, and the device's copy of the file may go. `GET /v1/receipts/keys` says how to check it.
     #[schema(example = "eyJhbGciOiJFZERTQSIs...")]
     pub receipt: String,
     /// Where the same evidence was stored before: names in `metadata` whose values are others than the stored ones, which stay.

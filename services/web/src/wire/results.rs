@@ -10,14 +10,14 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A clock of more actors than this is told in parts.
+/// A clock of more actors than this is shown in part.
 const CLOCK_ACTORS_MAX: usize = 256;
 
-/// The part of a clock that an answer tells: all of it, or where it is long the actors that the request named.
+/// The part of a clock that an answer shows: all of it, or where it is long the actors that the request named.
 pub fn told_clock(clock: &VectorClock, is_named: impl Fn(&str) -> bool) -> BTreeMap<String, u64> {
     let is_small = clock.len() <= CLOCK_ACTORS_MAX;
-    let told = clock.iter().filter(|(actor, _)| is_small || is_named(actor));
-    told.map(|(actor, seq)| (actor.to_owned(), seq)).collect()
+    let shown = clock.iter().filter(|(actor, _)| is_small || is_named(actor));
+    shown.map(|(actor, seq)| (actor.to_owned(), seq)).collect()
 }
 
 body! {
@@ -47,7 +47,7 @@ pub struct ResultsAnswer {
     /// Always `processed`.
     #[schema(example = "processed")]
     pub status: &'static str,
-    /// The document's clock after this request. Of more than 256 actors only those that the request named are told.
+    /// The document's clock after this request. Of more than 256 actors only those that the request named are shown.
     pub vector_clock: BTreeMap<String, u64>,
     /// Hashes (hex) of the changes that no other depends on, after this request.
     pub heads: Vec<String>,
@@ -62,7 +62,7 @@ pub struct ResultsAnswer {
     /// Places with more than one value among those that this request touched.
     pub conflicts: Vec<Conflict>,
     /// Signed by FireMode: keep it, and the device's copy of the request may go, for all that it brought is stored, what is held too.
-    /// `GET /v1/receipts/keys` tells how to check it. Null where nothing was sent.
+    /// `GET /v1/receipts/keys` says how to check it. Null where nothing was sent.
     #[schema(example = "eyJhbGciOiJFZERTQSIs...")]
     pub receipt: Option<String>,
     /// When the request was processed.

@@ -49,7 +49,7 @@ pub struct Task {
 /// What the work on a job came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It is done; this is shown to whoever started it.
+    /// It is done; this is shown to the user who started it.
     Done(Value),
     /// It is done and due again after this time.
     Again(Duration),
@@ -60,7 +60,7 @@ pub enum Outcome {
 /// Why a job was not done.
 #[derive(Debug)]
 pub enum Failure {
-    /// It never can be; whoever started it is told why.
+    /// It never can be; the user who started it is told why.
     Refused(String),
     /// It may work another time. The text is for operators.
     Later(String),
@@ -75,7 +75,7 @@ impl<C> Kind<C> {
 }
 
 impl Task {
-    /// Notes how far the work is, from 0 to 1. It is stored now and then.
+    /// Notes how far the work is, from 0 to 1. It is stored when the hold is renewed.
     pub fn progress(&self, share: f32) {
         self.progress.set(share);
     }

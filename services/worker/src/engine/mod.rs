@@ -1,6 +1,6 @@
 //! Takes jobs that are due, runs them side by side, and says what became of them.
 //!
-//! One look at the database in each interval tells whether anything is due; a poll and not a notification, because poolers between us and
+//! One look at the database in each interval shows whether anything is due; a poll and not a notification, because poolers between us and
 //! PostgreSQL pass none on. All instances look; the claim decides who works.
 
 mod held;
@@ -79,11 +79,11 @@ impl<C: 'static> Engine<C> {
         let mut has_begun = false;
         while !self.is_leaving.get() {
             let looked = match has_begun {
-                true => self.look().await,
+                true => self.claim_due().await,
                 false => self.add_what_comes_again().await.map(|()| Duration::ZERO),
             };
             has_begun |= looked.is_ok();
-            let pause = self.told(looked);
+            let pause = self.pause_after(looked);
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.has_changed.notified() => sleep(GATHER.min(self.poll)).await,
@@ -98,7 +98,7 @@ impl<C: 'static> Engine<C> {
         self.has_changed.notify_one();
     }
 
-    /// Claims nothing more, lets jobs end for a moment, and gives the others back for whoever goes on.
+    /// Claims nothing more, lets jobs end for a moment, and gives the others back for other workers.
     pub async fn leave(&self) {
         self.claim_nothing_more();
         self.held.wait_until_none(Instant::now() + LEAVE).await;
@@ -128,7 +128,7 @@ impl<C: 'static> Engine<C> {
     }
 
     /// Claims what is due, as far as there is room, and says how long it is until the next look.
-    async fn look(self: &Rc<Self>) -> Result<Duration, StorageError> {
+    async fn claim_due(self: &Rc<Self>) -> Result<Duration, StorageError> {
         let tx = self.database.across_tenants(Purpose::Work).read().await?;
         let due = jobs::next_due(&tx, &self.kinds).await?;
         drop(tx);
@@ -144,7 +144,7 @@ impl<C: 'static> Engine<C> {
         Ok(if is_idle { self.poll } else { Duration::ZERO })
     }
 
-    /// Claims jobs for the free places of a lane. True where nothing came of it.
+    /// Claims jobs for the free places of a lane. True where there was none.
     async fn fill(self: &Rc<Self>, lane: &'static Lane<C>) -> Result<bool, StorageError> {
         let free = lane.running_max.saturating_sub(self.held.in_lane(lane.name));
         if free == 0 || self.is_leaving.get() {
@@ -191,8 +191,8 @@ impl<C: 'static> Engine<C> {
         Ok(renewed)
     }
 
-    /// The pause until the next look; a failure is told once, until it works again.
-    fn told(&self, looked: Result<Duration, StorageError>) -> Duration {
+    /// The pause until the next look; a failure is logged once, until it works again.
+    fn pause_after(&self, looked: Result<Duration, StorageError>) -> Duration {
         let was_failing = self.is_failing.replace(looked.is_err());
         match looked {
             Ok(pause) => pause,

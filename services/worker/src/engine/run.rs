@@ -47,7 +47,7 @@ impl<C: 'static> Engine<C> {
         report(&task, &stopped, state, began.elapsed());
     }
 
-    /// Lets the work run until it stops, whatever stops it. It has stopped for good then.
+    /// Lets the work run until it ends or is stopped. It has stopped for good then.
     async fn work(&self, kind: &Kind<C>, task: &Rc<Task>, orders: &Orders) -> Stopped {
         let mut work = rt::spawn((kind.run)(Rc::clone(&self.context), Rc::clone(task)));
         let deadline = async {
@@ -69,7 +69,7 @@ impl<C: 'static> Engine<C> {
         }
     }
 
-    /// Says what became of a job, again and again until the database has heard it or somebody else has the job. None in the latter case.
+    /// Stores how a job ended, again and again until that is stored or another worker has the job. None in the latter case.
     async fn say(&self, kind: &Kind<C>, task: &Task, orders: &Orders, stopped: &Stopped) -> Option<JobState> {
         let attempt = u32::try_from(task.job.attempt).unwrap_or(u32::MAX);
         let random = (self.jitter.borrow_mut())();

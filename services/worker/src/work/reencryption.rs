@@ -46,7 +46,7 @@ pub(crate) fn is_possible(state: &WorkerState) -> bool {
     state.vault.key_ids().count() > 1
 }
 
-/// Works until there is nothing left under another key, and looks again now and then: an instance that has not been
+/// Works until there is nothing left under another key, and looks again at intervals: an instance that has not been
 /// restarted yet may still write with the key of before.
 pub(crate) async fn run(state: Rc<WorkerState>, task: Rc<Task>) -> Result<Outcome, Failure> {
     let auth = &state.settings.auth;

@@ -169,7 +169,7 @@ pub(crate) async fn accept_invitation(
     if !is_open || !account_tokens::take(&tx, organisation_id, TokenKind::Invitation, &hash(&token)).await? {
         return Err(refused());
     }
-    // Whether the address has an account elsewhere is nothing that an invitation tells.
+    // Whether the address has an account elsewhere is nothing that an invitation reveals.
     users::set_password(&tx, organisation_id, user.id, &password_hash)
         .await
         .map_err(|error| if users::is_email_taken(&error) { refused() } else { error.into() })?;
@@ -213,7 +213,7 @@ pub(crate) async fn reset_password(
     }
     users::set_password(&tx, organisation_id, user.id, &password_hash).await?;
     let entry = end_all(&tx, organisation_id, user.id, true).await?;
-    // Whoever holds the token is let in from here, however many failures an attacker has brought about elsewhere.
+    // The holder of the token is let in from here, however many failures an attacker has caused elsewhere.
     state.throttle.succeeded(&tx, &state.throttle.origin(&request, &user.email)).await?;
     audit::record(&tx, &[act(&user, context, "auth.reset_password", ("user", user.id), None, None)]).await?;
     tx.commit().await?;

@@ -93,7 +93,7 @@ pub(crate) async fn refresh(
 
 /// Signs out
 ///
-/// Ends this access token, and with `refresh_token` every token of that sign-in: what renews it, and all access tokens that came of it.
+/// Ends this access token, and with `refresh_token` every token of that sign-in: what renews it, and all access tokens made from it.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", request_body = Logout,
     responses((status = 204, description = "Signed out.")))]
 pub(crate) async fn logout(
@@ -123,7 +123,7 @@ pub(crate) async fn logout(
 
 /// Revokes one access token of the organisation
 ///
-/// Whoever holds it, and whoever made it: a token of another organisation with the same `jti` is not meant. At most 10,000 such
+/// Anybody's token of the organisation may be named; a token of another organisation with the same `jti` is not meant. At most 10,000 such
 /// entries live at a time, each for a day, which is as long as a token can.
 #[utoipa::path(post, path = "/v1/auth/revoke", tag = "auth", request_body = Revoke,
     responses((status = 204, description = "It is on the revocation list."),

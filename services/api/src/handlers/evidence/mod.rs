@@ -65,7 +65,7 @@ body! {
     /// Why evidence is to be reviewed, or is in order after all.
     #[derive(Debug)]
     pub(crate) struct FlagEvidence like {"reason": "The photograph shows another door."} {
-        /// For whoever reads it later, in the audit log too.
+        /// For later readers, in the audit log too.
         reason: Text<1000>,
     }
 }
@@ -225,7 +225,7 @@ impl OnRecord for Review<'_> {
     }
 }
 
-/// Hashes the stored bytes anew
+/// Hashes the stored bytes again
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}/verify", tag = "evidence", params(("evidence_id" = Uuid, Path)),
     responses((status = 200, description = "Whether they are what was uploaded.", body = Verification)))]
 pub(crate) async fn verify(

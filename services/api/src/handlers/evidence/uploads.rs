@@ -11,7 +11,7 @@ use firemode_web::{IdempotencyKey, Problem};
 use crate::handlers::proxied::proxied;
 use crate::state::ApiState;
 
-/// Tells what resumable uploads can do here
+/// Shows what resumable uploads can do here
 ///
 /// Uploads speak tus 1.0.0 (<https://tus.io>) with creation, expiration, checksum and termination, so any tus client works:
 /// give it this address, an `Authorization` header, and the fields of `POST /v1/evidence` as metadata.
@@ -47,7 +47,7 @@ proxied! {
 }
 
 proxied! {
-    /// Tells how far a resumable upload is
+    /// Shows how far a resumable upload is
     ///
     /// Clients ask with HEAD, and read `Upload-Offset`. Once it is complete, `Evidence-Id` and `Evidence-Receipt` are there.
     #[utoipa::path(get, path = "/v1/evidence/uploads/{upload_id}", tag = "evidence", operation_id = "show_upload",
@@ -67,7 +67,7 @@ proxied! {
                ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0"),
                ("Upload-Offset" = u64, Header, description = "Where in the file the bytes belong."),
                ("Upload-Checksum" = Option<String>, Header, description = "`sha1` or `sha256`, and the hash in base64.")),
-        responses((status = 204, description = "Taken. `Upload-Offset` tells how far it is; with the last byte, `Evidence-Id` \
+        responses((status = 204, description = "Taken. `Upload-Offset` says how far it is; with the last byte, `Evidence-Id` \
                                                 and `Evidence-Receipt` are there."),
                   (status = 409, description = "The upload stands elsewhere, the session is cancelled, or the evidence id is taken by \
                                                 now (FIRE-409-EXISTS): then the upload is gone."),

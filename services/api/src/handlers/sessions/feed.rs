@@ -13,7 +13,7 @@ use crate::call::Call;
 use crate::handlers::sessions::view::{SessionView, Summary};
 use crate::list::link_next;
 
-/// `since` for a client that wants to hear of what comes and has no need of what is there.
+/// `since` for a client that wants what comes and not what is there.
 const NOW: &str = "now";
 
 /// Sessions that were made or changed.

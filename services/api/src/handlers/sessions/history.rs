@@ -63,7 +63,7 @@ pub(crate) struct HistoryView {
     touched_more: bool,
 }
 
-/// Tells who changed what
+/// Lists who changed what
 ///
 /// Every change of the session's document, newest first, late work included.
 #[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/history", tag = "sessions",
@@ -73,18 +73,18 @@ pub(crate) async fn history(id: web::Path<Uuid>, list: Listing<Everything>) -> R
     list.answer_within::<Session, _>(*id, async |tx, Listing { call, .. }, keyset| {
         let organisation_id = call.organisation_id();
         let Page { rows, next } = stored::list(tx, organisation_id, *id, keyset).await?;
-        let look = |document: &SessionDocument| {
-            rows.into_iter().map(|entry| tell(document, entry)).collect::<Result<Vec<_>, _>>()
+        let views = |document: &SessionDocument| {
+            rows.into_iter().map(|entry| view_of(document, entry)).collect::<Result<Vec<_>, _>>()
         };
-        let rows = call.state.documents.read(tx, organisation_id, *id, look).await??;
+        let rows = call.state.documents.read(tx, organisation_id, *id, views).await??;
         Ok(Page { rows, next })
     })
     .await
 }
 
-fn tell(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, Problem> {
+fn view_of(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, Problem> {
     let HistoryEntry { change, actor, seq, late_state, .. } = entry;
-    let account = document.summary_of(&change_hash(&change.hash)?, &change.bytes);
+    let summary = document.summary_of(&change_hash(&change.hash)?, &change.bytes);
     Ok(HistoryView {
         hash: HEXLOWER.encode(&change.hash),
         actor: HEXLOWER.encode(&actor),
@@ -92,12 +92,12 @@ fn tell(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, 
         user_id: change.user_id,
         device: change.device,
         received_at: change.received_at,
-        stated_at: account.stated_at.at,
-        clock_suspect: account.stated_at.is_suspect,
-        standing: account.standing,
+        stated_at: summary.stated_at.at,
+        clock_suspect: summary.stated_at.is_suspect,
+        standing: summary.standing,
         late: late_state,
-        touched: account.touched,
-        touched_more: account.is_cut,
+        touched: summary.touched,
+        touched_more: summary.is_cut,
     })
 }
 
@@ -121,10 +121,10 @@ impl Input for PastClock {
                 None
             }
         };
-        // To the client it is one parameter, whatever is inside.
-        let told =
+        // To the client it is one parameter: faults inside stand at its own name.
+        let add_all =
             |errors: Vec<FieldError>| errors.into_iter().for_each(|error| faults.add(at, error.message));
-        inside.into_result(clock).map_err(told).ok().map(Self)
+        inside.into_result(clock).map_err(add_all).ok().map(Self)
     }
 
     fn schema() -> RefOr<Schema> {

@@ -23,7 +23,7 @@ use crate::call::Call;
 use crate::handlers::sessions::new_items::{AddItemsSchema, Items, seeds};
 use crate::object::on_record;
 
-/// Ids that the audit log names for one request; it always tells how many there are.
+/// Ids that the audit log names for one request; it always says how many there are.
 const AUDITED_IDS_MAX: usize = 100;
 
 /// What was added.
@@ -34,7 +34,7 @@ pub(crate) struct ItemsAdded {
     items: Vec<AddedItem>,
     /// Items of the document now.
     item_count: usize,
-    /// The document's clock now. Of more than 256 actors only the one that wrote the items is told.
+    /// The document's clock now. Of more than 256 actors only the one that wrote the items is listed.
     vector_clock: BTreeMap<String, u64>,
     /// Hashes of the document's last changes.
     heads: Vec<String>,
@@ -151,7 +151,7 @@ impl Addition<'_> {
         let hashes = relied_on(&written);
         let required = changes::require(tx, Reliance { organisation_id, session_id, hashes: &hashes }).await;
         if required.as_ref().is_err_and(|error| error.constraint() == Some(RELIED_ON)) {
-            self.call.state.documents.note_loss();
+            self.call.state.documents.renew_actors();
         }
         required?;
         let inserted = changes::insert_all(tx, written.iter().map(arrival).collect()).await;
@@ -166,7 +166,7 @@ impl Addition<'_> {
         if error.constraint() != Some(EQUIVOCATION) {
             return error.into();
         }
-        self.call.state.documents.note_loss();
+        self.call.state.documents.renew_actors();
         Problem::unavailable("Somebody else wrote at the same moment. Try again.").caused_by(error)
     }
 
@@ -178,14 +178,14 @@ impl Addition<'_> {
         is_late: bool,
     ) -> Result<ItemsAdded, Problem> {
         let writers: BTreeSet<String> = changes.iter().map(|change| change.actor.to_hex_string()).collect();
-        let look = move |document: &SessionDocument| {
+        let inspect = move |document: &SessionDocument| {
             let clock = told_clock(&document.vector_clock(), |actor| writers.contains(actor));
             (clock, document.heads(), document.item_count())
         };
         let Some((_, documents)) = &mut self.warm else {
             return Err(Problem::internal("the documents were not taken"));
         };
-        let (vector_clock, heads, item_count) = documents.record.look(look).await?;
+        let (vector_clock, heads, item_count) = documents.record.inspect(inspect).await?;
         let late = if is_late { items.len() } else { 0 };
         Ok(ItemsAdded { session_id, items, item_count, vector_clock, heads, late })
     }
@@ -193,8 +193,8 @@ impl Addition<'_> {
 
 impl OnRecord for ItemsAdded {
     fn on_record(&self, record: &mut Record<'_>) {
-        let told = self.items.iter().take(AUDITED_IDS_MAX).map(|item| item.id.as_str());
-        record.codes("items", "id", told);
+        let named = self.items.iter().take(AUDITED_IDS_MAX).map(|item| item.id.as_str());
+        record.codes("items", "id", named);
         record.plain("item_count", self.items.len());
         record.plain("late", self.late);
         record.codes("heads", "head", self.heads.iter().map(String::as_str));

@@ -54,7 +54,7 @@ body! {
     #[derive(Debug)]
     pub(crate) struct UpdateSession like {"name": "Harbour Tower, second visit"} {
         name: Given<Line<200>>,
-        /// Null takes the session from whoever has it.
+        /// Null leaves the session without a technician.
         technician_id: Given<Option<Uuid>>,
         /// pending → active → completed, any → cancelled; completed → active for a manager.
         status: Given<SessionStatus>,

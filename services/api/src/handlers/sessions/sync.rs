@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use crate::call::Call;
 
-/// Rows of each kind that are told; the totals count all.
+/// Rows of each kind that are listed; the totals count all.
 const ROWS_MAX: usize = 1_000;
 
-/// What waits, what is set aside, what came late, and who was heard of last.
+/// What waits, what is set aside, what came late, and who wrote last.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SyncView {
     session_id: Uuid,
@@ -31,7 +31,7 @@ pub(crate) struct SyncView {
     /// Changes that came after the completion, the last first.
     late: Vec<LateView>,
     late_total: i64,
-    /// Writers, the last heard of first.
+    /// Writers, the latest first.
     writers: Vec<WriterView>,
     writers_total: i64,
 }
@@ -106,9 +106,9 @@ struct WriterView {
     last_seen_at: OffsetDateTime,
 }
 
-/// Tells how synchronisation goes
+/// Shows how synchronisation goes
 ///
-/// What waits for what and since when, what is set aside and why, what came late, and when each device was heard of last.
+/// What waits for what and since when, what is set aside and why, what came late, and when each device wrote last.
 #[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/sync", tag = "sessions",
     params(("session_id" = Uuid, Path)),
     responses((status = 200, description = "How it goes.", body = SyncView)))]

@@ -105,7 +105,7 @@ pub(crate) async fn invite(
     call.created(outcome.reveal("/invitation/token", token)?, etag::of_body)
 }
 
-/// Issues an invitation anew
+/// Issues an invitation again
 ///
 /// The token of before stops working.
 #[utoipa::path(post, path = "/v1/users/{user_id}/invitation", tag = "users",

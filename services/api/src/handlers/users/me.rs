@@ -119,7 +119,7 @@ pub(crate) async fn update_me(body: Body<UpdateProfile>, call: Call) -> Result<H
     let (before, _) =
         users::find_for_update(&tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
     call.check_if_match(&etag::of_time(before.updated_at))?;
-    // What cannot be read any more is replaced by whatever comes.
+    // What cannot be read any more is replaced by what was sent.
     let says = |kept: &[u8], text: &str| state.vault.decrypt(kept).is_ok_and(|known| known == text);
     let full_name = full_name.filter(|name| !says(&before.full_name_encrypted, name));
     let phone = phone.map(|phone| phone.filter(|phone| !phone.is_empty()));

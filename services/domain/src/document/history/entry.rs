@@ -87,7 +87,7 @@ pub(super) fn standing(entries: &[IndexEntry], clock: Option<&Clock>) -> Vec<boo
     stands
 }
 
-/// Changes an entry and tells whether it became, or ceased to be, disputed.
+/// Changes an entry and returns whether it became, or ceased to be, disputed.
 pub(super) fn change_entry(entry: &mut IndexEntry, disputed: &mut u32, change: impl FnOnce(&mut IndexEntry)) {
     *disputed -= u32::from(entry.is_disputed());
     change(entry);

@@ -22,7 +22,7 @@ pub(in crate::document) struct Node {
     pub(in crate::document) received_at: OffsetDateTime,
     /// The highest counter of the change and its ancestors.
     pub(super) highest_counter: u32,
-    /// Of each actor the first change that depends on this one: whoever covers a later one covers that too.
+    /// For each actor the first change that depends on this one: a clock that covers a later one covers that too.
     pub(super) children: Vec<(ActorNumber, NodeId)>,
     pub(super) clock: Option<Box<[u32]>>,
 }

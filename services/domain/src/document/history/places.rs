@@ -124,7 +124,7 @@ impl Places {
         }
     }
 
-    /// Adds an operation behind all others of its place, and tells its position there.
+    /// Adds an operation behind all others of its place, and returns its position there.
     fn add(&mut self, sketch: &OpSketch, entry: IndexEntry) -> u32 {
         self.entries += 1;
         match sketch.key {

@@ -1,7 +1,7 @@
 //! What a reader has to be shown at a place, which can be more than stands there for Automerge.
 //!
 //! Automerge shows nothing of an object that was replaced or deleted, and so hides what another device did inside without
-//! having been seen by whoever replaced it. Such an object is *overtaken*: it goes on to be shown beside what took its place,
+//! having been seen by the writer who replaced it. Such an object is *overtaken*: it goes on to be shown beside what took its place,
 //! until a change that has seen all of it writes there. The same goes for texts, and for counters with their increments.
 
 use std::collections::{HashMap, HashSet};
@@ -251,7 +251,7 @@ impl History {
     }
 
     /// True for a value that somebody wrote over, having seen it, in another part of its spot. Objects under keys that only
-    /// spell one id stay: whoever wrote one of them did not mean the other.
+    /// spell one id stay: the writer of one of them did not mean the other.
     fn is_overruled(&self, id: OpRef, overruled: &Overruled) -> bool {
         let Some((sketch, node)) = self.operation(id) else { return false };
         let seen = match sketch.effect {
@@ -342,7 +342,7 @@ impl History {
         values.iter().any(in_value)
     }
 
-    /// The same for what is overtaken at a place further inside: those who wrote there have seen things too.
+    /// The same for what is overtaken at a place further inside: those who wrote there have seen values too.
     fn has_unseen_overtaken(&self, part: Part, seen: &Clock, clock: Option<&Clock>) -> bool {
         let seen = self.seen_by_writers(part, seen, clock);
         let present = self.present_at(part, clock);

@@ -13,7 +13,7 @@ use crate::document::check::check_alone;
 use crate::document::pointer::ITEMS;
 use crate::document::refusal::{ChangeFault, Refusal};
 
-/// The change alone tells, so this holds for changes that wait for others too. It is asked where changes are taken and never of stored
+/// The change alone decides, so this holds for changes that wait for others too. It is asked where changes are taken and never of stored
 /// ones: two releases side by side would not agree, and what builds on such a change would be lost. What earlier releases took is
 /// shown as if it had not been there, see `view`.
 fn acts_on_items_as_a_whole(parsed: &ParsedChange) -> bool {

@@ -35,7 +35,7 @@ pub struct OperationId {
     pub op_id: String,
 }
 
-/// A change that another one depends on and that this session does not have, neither merged nor aside.
+/// A change that another one depends on and that this session does not have, merged or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stranger {
     /// The place in the request of the change that depends on it.
@@ -74,7 +74,7 @@ pub struct Prepared {
 impl SessionDocument {
     /// Checks what a client sent and works out the changes to store.
     ///
-    /// Changes come first and operations after them, each in the order sent, whatever their order among each
+    /// Changes come first and operations after them, each in the order sent, in any order among each
     /// other: an operation may build on a change of its own request, never the other way round. Operations
     /// are applied at the point of history that `seen` names, together with everything that their device
     /// did before; without it, or with an empty one, at the present state.
@@ -207,7 +207,7 @@ impl Preparation<'_> {
         if change_bytes + new_bytes > limits.document_bytes_max {
             return Err(Refusal::DocumentFull { what: "bytes", max: limits.document_bytes_max });
         }
-        // Whoever is known goes on, however many there are.
+        // Known actors go on, however many there are.
         let brings_actors = self.prepared.changes.iter().any(|change| change.seq == 1);
         if brings_actors && self.history.actors().len() > limits.document_actors_max {
             return Err(Refusal::DocumentFull { what: "actors", max: limits.document_actors_max });

@@ -27,9 +27,9 @@ pub(super) fn is_sound_with(document: &Automerge, changes: Vec<Change>) -> bool 
 }
 
 /// True when a change can be applied to a document that has as much of the history as the change names and no
-/// more, and the result saved and loaded: the objects it acts on, the elements it names and the operations it
-/// replaces, each under its own id. So a trial takes as long as the change is large, however large the
-/// document is. The change must be in the history.
+/// more, and the result can be saved and loaded. Such a document has the objects that the change acts on, the
+/// elements that it names and the operations that it replaces, each under its own id. So a trial takes as
+/// long as the change is large, however large the document is. The change must be in the history.
 pub(super) fn is_sound_in_miniature(history: &History, parsed: &ParsedChange) -> bool {
     if parsed.expanded.operations.is_empty() {
         return true;

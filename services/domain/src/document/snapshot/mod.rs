@@ -1,8 +1,8 @@
 //! A stored copy of what was worked out from the changes: the index, and the Automerge document.
 //!
 //! Reading a long history means to parse, check and apply each change of it. What that gives is a function of the set of
-//! changes, so it can be kept. A snapshot holds none of the changes themselves, only what they amount to: whoever restores
-//! one brings the record, each change that the snapshot was made from has to be there with its own hash, and every other
+//! changes, so it can be kept. A snapshot holds none of the changes themselves, only what they amount to. To restore one,
+//! the record is needed too: each change that the snapshot was made from has to be there with its own hash, and every other
 //! change is taken in as always. So an old snapshot, one of another copy of the database or one that was made while changes
 //! were held gives the same document as the record alone; what does not fit gives none.
 
@@ -112,7 +112,7 @@ impl SessionDocument {
     }
 }
 
-/// What the index does not tell of a change.
+/// What the index does not keep of a change.
 struct Row {
     bytes: Vec<u8>,
     /// The user and the device; none: those that its actor has.

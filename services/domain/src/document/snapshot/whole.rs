@@ -1,4 +1,4 @@
-//! A copy of all that a document is, but for Automerge's: for whoever is to write to it and has no time to read its record.
+//! A copy of all that a document is, but for Automerge's: for a writer who has no time to read its record.
 //!
 //! Unlike a snapshot it holds the changes too, and those that are not merged, so that nobody has to read a row to use it. What it says is
 //! taken for the record's; to make sure of that is for the caller.

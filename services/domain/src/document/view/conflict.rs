@@ -1,4 +1,4 @@
-//! Places that need a second look: what is told of them, and which value is shown.
+//! Places that need a second look: what is listed of them, and which value is shown.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ pub struct ConflictValue {
     /// True where the time that was stated cannot be right.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub clock_suspect: bool,
-    /// True for a number that JSON does not have, which is told as a string and shown as null.
+    /// True for a number that JSON does not have, which is listed as a string and shown as null.
     #[serde(skip)]
     pub(super) is_beyond_json: bool,
 }
@@ -51,7 +51,7 @@ impl ConflictValue {
     /// A value, or without one a deletion, with who wrote it and when.
     pub(super) fn by(history: &History, id: OpRef, value: Option<Value>) -> Self {
         let deleted = value.is_none();
-        let told = Self {
+        let described = Self {
             value,
             deleted,
             actor: String::new(),
@@ -59,14 +59,14 @@ impl ConflictValue {
             clock_suspect: false,
             is_beyond_json: false,
         };
-        let Some((_, node)) = history.operation(id) else { return told };
+        let Some((_, node)) = history.operation(id) else { return described };
         let actor = history.actor(node.actor);
         match &actor.device {
             Some(device) => {
                 let stated = StatedTime::of_seconds(node.stated_at_seconds);
-                Self { actor: device.clone(), at: stated.at, clock_suspect: stated.is_suspect, ..told }
+                Self { actor: device.clone(), at: stated.at, clock_suspect: stated.is_suspect, ..described }
             }
-            None => Self { actor: actor.id.to_hex_string(), at: Some(node.received_at), ..told },
+            None => Self { actor: actor.id.to_hex_string(), at: Some(node.received_at), ..described },
         }
     }
 
@@ -107,7 +107,7 @@ pub(super) fn resolved(
     if !has_odd
         && values.iter().all(|other| other.value.as_ref().is_some_and(|other| is_same(other, &winner)))
     {
-        return (winner, None); // the same thing was said more than once
+        return (winner, None); // the same value was sent more than once
     }
     let needs_review = path.is_outcome() || was_overtaken || has_odd;
     let conflict = Conflict { path: path.to_string(), winner: winner.clone(), values, needs_review };

@@ -39,7 +39,7 @@ impl DocumentView {
             .conflicts
             .iter()
             .filter(|conflict| {
-                conflict.values.iter().filter_map(|told| told.value.as_ref()).any(|value| !is_outcome(value))
+                conflict.values.iter().filter_map(|sent| sent.value.as_ref()).any(|value| !is_outcome(value))
             })
             .filter_map(|conflict| Pointer::read(&conflict.path).ok())
             .filter(Pointer::is_outcome)
@@ -69,7 +69,7 @@ impl SessionDocument {
     pub fn conflicts_touching(&self, paths: &[String]) -> Vec<Conflict> {
         let paths: Vec<Pointer> = paths.iter().filter_map(|path| Pointer::read(path).ok()).collect();
         let conflicts = |mut reader: Reader<'_>| {
-            paths.iter().for_each(|path| reader.walk(path));
+            paths.iter().for_each(|path| reader.collect_at(path));
             reader.conflicts()
         };
         conflicts(Reader::for_conflicts(&self.history)).unwrap_or_else(|| {

@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         Self { history, source, clock, path, conflicts, wants_values: true }
     }
 
-    /// The conflicts that were met; none where only the Automerge document can tell.
+    /// The conflicts that were met; none where only the Automerge document has them.
     pub(super) fn conflicts(self) -> Option<Vec<Conflict>> {
         (!self.source.misses_document).then(|| by_path(self.conflicts))
     }
@@ -60,10 +60,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Collects the conflicts at, above and below a path.
-    pub(super) fn walk(&mut self, path: &Pointer) {
+    pub(super) fn collect_at(&mut self, path: &Pointer) {
         self.wants_values = false;
         let met_before = self.conflicts.len();
-        self.walk_along(path);
+        self.go_along(path);
         let path = path.with_usual_ids();
         let lies_beside =
             |conflict: &Conflict| !Pointer::read(&conflict.path).is_ok_and(|at| at.overlaps(&path));
@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
         self.conflicts.extend(met.into_iter().filter(|conflict| !lies_beside(conflict)));
     }
 
-    fn walk_along(&mut self, path: &Pointer) {
+    fn go_along(&mut self, path: &Pointer) {
         self.path = Pointer::default();
         let mut shown = Shown::root();
         for segment in path.segments() {
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
                 ([only], []) if self.is_container(*only) && !self.is_odd_place(*only) => {}
                 ([only], []) => drop(self.single(*only)),
                 _ => {
-                    // What is in dispute inside is told with it.
+                    // What is in dispute inside is listed with it.
                     drop(self.several(&standing, &shown));
                     return;
                 }
@@ -250,7 +250,7 @@ impl<'a> Reader<'a> {
         matches!(self.history.effect(id), Effect::Map { .. } | Effect::List { .. })
     }
 
-    /// The only value of a place. It is told as a conflict where it cannot be shown as it is.
+    /// The only value of a place. It is listed as a conflict where it cannot be shown as it is.
     fn single(&mut self, id: OpRef) -> Value {
         if self.is_container(id) && !self.is_odd_place(id) {
             return self.value(id);
@@ -259,22 +259,22 @@ impl<'a> Reader<'a> {
         if !self.wants_values && !may_be_odd {
             return Value::Null;
         }
-        let told = self.told(id);
-        let value = told.value.clone().unwrap_or_default();
-        if self.is_sound(&told, &value) {
+        let sent = self.conflict_value(id);
+        let value = sent.value.clone().unwrap_or_default();
+        if self.is_sound(&sent, &value) {
             return value;
         }
-        let (shown, conflict) = resolved(&self.path, vec![told], 0, false);
+        let (shown, conflict) = resolved(&self.path, vec![sent], 0, false);
         self.conflicts.extend(conflict);
         shown
     }
 
-    fn is_sound(&self, told: &ConflictValue, value: &Value) -> bool {
+    fn is_sound(&self, sent: &ConflictValue, value: &Value) -> bool {
         let suits = match value {
             outcome if self.path.is_outcome() => is_outcome(outcome),
             item if self.path.is_item() => item.is_object(),
             _ => true,
         };
-        suits && !told.is_beyond_json
+        suits && !sent.is_beyond_json
     }
 }

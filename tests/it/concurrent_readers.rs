@@ -1,4 +1,4 @@
-//! Walks and followers beside many writers, on two appliances with one database.
+//! Lists and followers of the feed beside many writers, on two appliances with one database.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -52,8 +52,8 @@ impl Arena {
         self.writers_left.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Walks until the writers are done, and once more.
-    fn walk(&self, walker: usize, limit: usize) {
+    /// Goes through the list until the writers are done, and once more.
+    fn go_through(&self, reader: usize, limit: usize) {
         loop {
             let is_last = self.is_over();
             let before = self.made.lock().unwrap().clone();
@@ -61,11 +61,11 @@ impl Arena {
             let mut cursor = String::new();
             loop {
                 // Any appliance goes on where another left off.
-                let client = self.client(walker + seen.len() / limit);
+                let client = self.client(reader + seen.len() / limit);
                 let page = client.get(&format!("/v1/tests/sessions?limit={limit}{cursor}")).expect(200);
                 for row in page.data() {
                     let id = row["id"].as_str().unwrap().to_owned();
-                    assert!(seen.insert(id), "twice in one walk: {row}");
+                    assert!(seen.insert(id), "twice in one pass: {row}");
                 }
                 match page["next_cursor"].as_str() {
                     Some(next) => cursor = format!("&cursor={next}"),
@@ -75,9 +75,9 @@ impl Arena {
             let skipped: Vec<_> = before.difference(&seen).collect();
             assert!(
                 skipped.is_empty(),
-                "made before a walk with limit {limit} began, and not in it: {skipped:?}"
+                "made before a pass with limit {limit} began, and not in it: {skipped:?}"
             );
-            assert!(seen.len() <= WRITERS * SESSIONS_EACH, "a walk ends");
+            assert!(seen.len() <= WRITERS * SESSIONS_EACH, "a pass ends");
             if is_last {
                 return;
             }
@@ -123,7 +123,7 @@ fn state(row: &Value) -> Value {
 }
 
 #[test]
-fn walks_and_followers_miss_nothing_beside_many_writers() {
+fn lists_and_followers_miss_nothing_beside_many_writers() {
     let first = Stack::start(&[]);
     let second = first.beside(&[]);
     let organisation = Organisation::register(&first);
@@ -133,8 +133,8 @@ fn walks_and_followers_miss_nothing_beside_many_writers() {
     let arena = &arena;
     let followed: Vec<BTreeMap<String, Value>> = thread::scope(|threads| {
         (0..WRITERS).for_each(|writer| drop(threads.spawn(move || arena.write(writer))));
-        let walkers = [1, 2, 3, 7, 20, 100].into_iter().enumerate();
-        walkers.for_each(|(walker, limit)| drop(threads.spawn(move || arena.walk(walker, limit))));
+        let readers = [1, 2, 3, 7, 20, 100].into_iter().enumerate();
+        readers.for_each(|(reader, limit)| drop(threads.spawn(move || arena.go_through(reader, limit))));
         let follow = |(follower, limit)| threads.spawn(move || arena.follow(follower, limit));
         let followers: Vec<_> = [1, 5, 100].into_iter().enumerate().map(follow).collect();
         followers.into_iter().map(|follower| follower.join().unwrap()).collect()
