@@ -137,6 +137,9 @@ fn add_common(operation: &mut Operation, method: &Method, access: RouteRule, pat
     if path.contains('{') {
         errors.push(("404", "There is no such object, or it is another tenant's."));
     }
+    if operation.parameters.iter().flatten().any(is_of_address) {
+        errors.push(("414", "The address is too long; send less in it."));
+    }
     if operation.parameters.as_ref().is_some_and(|list| !list.is_empty()) || operation.request_body.is_some()
     {
         errors.push(("422", "A value is not valid; `errors` names each field."));
@@ -167,6 +170,10 @@ fn add_common(operation: &mut Operation, method: &Method, access: RouteRule, pat
 
 fn is_named(parameter: &RefOr<Parameter>, name: &str) -> bool {
     matches!(parameter, RefOr::T(parameter) if parameter.name == name)
+}
+
+fn is_of_address(parameter: &RefOr<Parameter>) -> bool {
+    matches!(parameter, RefOr::T(parameter) if matches!(parameter.parameter_in, ParameterIn::Path | ParameterIn::Query))
 }
 
 fn is_header(parameter: &RefOr<Parameter>) -> bool {
