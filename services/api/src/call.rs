@@ -1,6 +1,7 @@
 //! One call of the API: who makes it, what names it in the log, and what the process has for it, in one value.
 
 use std::future::{Ready, ready};
+use std::ops::Deref;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -14,13 +15,47 @@ use crate::etag;
 use crate::principal::Principal;
 use crate::state::ApiState;
 
-/// One call of the API by somebody with an access token.
+/// One call of a route that needs no access token.
 #[derive(Clone)]
-pub(crate) struct Call {
+pub(crate) struct PublicCall {
     pub(crate) request: HttpRequest,
-    pub(crate) principal: Principal,
     pub(crate) context: RequestContext,
     pub(crate) state: web::Data<ApiState>,
+}
+
+/// One call of the API by somebody with an access token: all that a public call has, and who makes it.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) principal: Principal,
+    public: PublicCall,
+}
+
+impl Deref for Call {
+    type Target = PublicCall;
+
+    fn deref(&self) -> &PublicCall {
+        &self.public
+    }
+}
+
+impl FromRequest for PublicCall {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request))
+    }
+}
+
+impl PublicCall {
+    fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let state = request.app_data::<web::Data<ApiState>>().cloned();
+        Ok(Self {
+            request: request.clone(),
+            context: RequestContext::of(request)?,
+            state: state.ok_or_else(|| Problem::internal("the application has no state"))?,
+        })
+    }
 }
 
 impl FromRequest for Call {
@@ -35,13 +70,7 @@ impl FromRequest for Call {
 impl Call {
     /// The call that a request is.
     pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let state = request.app_data::<web::Data<ApiState>>().cloned();
-        Ok(Self {
-            request: request.clone(),
-            principal: Principal::of(request)?,
-            context: RequestContext::of(request)?,
-            state: state.ok_or_else(|| Problem::internal("the application has no state"))?,
-        })
+        Ok(Self { principal: Principal::of(request)?, public: PublicCall::of(request)? })
     }
 
     /// Whose rows it may see.

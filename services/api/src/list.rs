@@ -17,7 +17,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::call::Call;
+use crate::call::{Call, PublicCall};
 use crate::object::Object;
 
 /// A list as clients see it.
@@ -134,7 +134,7 @@ impl<F: Filters> Listing<F> {
         parent: Option<Uuid>,
         rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<Page<T>, Problem>,
     ) -> Result<HttpResponse, Problem> {
-        let Call { request, state, .. } = &self.call;
+        let PublicCall { request, state, .. } = &*self.call;
         let (list, filters) = self.filter.scope(request.path(), parent);
         let organisation_id = self.call.organisation_id();
         let scope = CursorScope { organisation_id, list: &list, filters: &filters };

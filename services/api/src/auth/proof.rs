@@ -1,18 +1,17 @@
 //! Proof of who somebody is: a password, and a second factor where there is one. Every attempt goes through here, so that all
 //! of them are counted.
 
-use actix_web::HttpRequest;
 use firemode_domain::audit::AuditStatus;
 use firemode_identity::second_factor::{self, Verdict};
 use firemode_storage::users::{self, User};
 use firemode_storage::{Purpose, Transaction, audit};
-use firemode_web::{Problem, RequestContext, catalogue};
+use firemode_web::{Problem, catalogue};
 use metrics::counter;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::acts::act;
 use crate::auth::throttle::{Origin, SIGN_INS};
-use crate::principal::Principal;
+use crate::call::{Call, PublicCall};
 use crate::profile::no_such_user;
 use crate::state::ApiState;
 
@@ -61,12 +60,11 @@ impl Refusal {
 /// # Errors
 /// 401 where they prove nobody, 429 where there were too many failures, what `then` gives.
 pub(crate) async fn sign_in<T>(
-    state: &ApiState,
-    request: &HttpRequest,
-    context: RequestContext,
+    call: &PublicCall,
     credentials: &Credentials<'_>,
     then: impl AsyncFnOnce(&Transaction, User) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
+    let PublicCall { request, state, .. } = call;
     let earliest_refusal =
         Instant::now() + Duration::from_millis(state.settings.auth.sign_in_refusal_milliseconds.into());
     let origin = state.throttle.origin(request, credentials.email);
@@ -95,7 +93,7 @@ pub(crate) async fn sign_in<T>(
             Ok(then(&tx, user).await?)
         }
         Err(refusal) => {
-            note(&tx, state, context, &origin, user.as_ref(), refusal).await?;
+            note(&tx, call, &origin, user.as_ref(), refusal).await?;
             Err(refusal.problem())
         }
     };
@@ -112,27 +110,24 @@ pub(crate) async fn sign_in<T>(
 /// # Errors
 /// 422 on `field` where it has not, 429 where there were too many failures.
 pub(crate) async fn confirm_password(
-    state: &ApiState,
-    request: &HttpRequest,
-    context: RequestContext,
-    principal: &Principal,
+    call: &Call,
     password: &str,
     field: &'static str,
 ) -> Result<User, Problem> {
-    let tx = state.database.tenant(principal.organisation_id).read().await?;
-    let user =
-        users::find(&tx, principal.organisation_id, principal.user_id).await?.ok_or_else(no_such_user)?;
+    let PublicCall { request, context, state } = &**call;
+    let tx = call.read().await?;
+    let user = users::find(&tx, call.organisation_id(), call.user_id()).await?.ok_or_else(no_such_user)?;
     let origin = state.throttle.origin(request, &user.email);
     state.throttle.check(&tx, &origin).await?;
     drop(tx);
     let is_right = state.passwords.check(password, Some(&user.password_hash)).await?;
-    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
+    let tx = call.transaction().await?;
     state.throttle.check(&tx, &origin).await?;
     if is_right {
         return Ok(user);
     }
     state.throttle.failed(&tx, &origin).await?;
-    let mut event = act(&user, context, "user.confirm_password", ("user", user.id), None, None);
+    let mut event = act(&user, *context, "user.confirm_password", ("user", user.id), None, None);
     event.status = AuditStatus::Failure;
     audit::record(&tx, &[event]).await?;
     tx.commit().await?;
@@ -172,8 +167,7 @@ async fn judge(
 /// Counts a refusal and puts it on record. Where there is no account there is no organisation whose record it could be in.
 async fn note(
     tx: &Transaction,
-    state: &ApiState,
-    context: RequestContext,
+    call: &PublicCall,
     origin: &Origin,
     user: Option<&User>,
     refusal: Refusal,
@@ -184,11 +178,11 @@ async fn note(
     if refusal == Refusal::CodeMissing {
         return Ok(());
     }
-    state.throttle.failed(tx, origin).await?;
+    call.state.throttle.failed(tx, origin).await?;
     match user {
         Some(user) => {
             let after = serde_json::json!({"reason": outcome});
-            let mut event = act(user, context, "auth.login", ("user", user.id), None, Some(after));
+            let mut event = act(user, call.context, "auth.login", ("user", user.id), None, Some(after));
             event.status = AuditStatus::Failure;
             audit::record(tx, &[event]).await?;
         }

@@ -8,7 +8,7 @@ use firemode_storage::audit::{self, KeyKind};
 use firemode_storage::refresh_tokens::{self, NewRefreshToken};
 use firemode_storage::revocations::{self, Revocation, RevocationEntry};
 use firemode_storage::users::User;
-use firemode_web::{Problem, RequestContext};
+use firemode_web::Problem;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::acts::act;
+use crate::call::PublicCall;
 use crate::profile::Profile;
 use crate::state::ApiState;
 
@@ -54,14 +55,13 @@ pub(crate) struct Tokens {
 /// Begins a family of tokens for a user and records it.
 pub(crate) async fn sign_in(
     tx: &Transaction,
-    state: &ApiState,
+    call: &PublicCall,
     user: User,
-    context: RequestContext,
     action: &'static str,
 ) -> Result<SignedIn, Problem> {
-    let tokens = issue(tx, state, &user, context, Uuid::now_v7(), None).await?;
-    audit::record(tx, &[act(&user, context, action, ("user", user.id), None, None)]).await?;
-    let full_name = state.vault.decrypt(&user.full_name_encrypted)?;
+    let tokens = issue(tx, call, &user, Uuid::now_v7(), None).await?;
+    audit::record(tx, &[act(&user, call.context, action, ("user", user.id), None, None)]).await?;
+    let full_name = call.state.vault.decrypt(&user.full_name_encrypted)?;
     Ok(SignedIn {
         organisation: Organisation { id: user.organisation_id, name: user.organisation_name },
         user: Profile { id: user.id, email: user.email, full_name, role: user.role },
@@ -72,12 +72,12 @@ pub(crate) async fn sign_in(
 /// Makes an access token and a refresh token of a family, and records the first use of a key for the organisation.
 pub(crate) async fn issue(
     tx: &Transaction,
-    state: &ApiState,
+    call: &PublicCall,
     user: &User,
-    context: RequestContext,
     family_id: Uuid,
     parent_id: Option<Uuid>,
 ) -> Result<Tokens, Problem> {
+    let PublicCall { context, state, .. } = call;
     let auth = &state.settings.auth;
     let (refresh_token, token_hash) = new_secret_token();
     let access_jti = Uuid::new_v4();

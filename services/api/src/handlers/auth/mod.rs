@@ -2,7 +2,7 @@
 
 pub(crate) mod tokens;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use firemode_domain::input::{Email, Line, NewPassword, Secret, SignInAddress};
 use firemode_domain::role::Role;
 use firemode_domain::{body, password};
@@ -10,12 +10,13 @@ use firemode_identity::keys::note_encryption;
 use firemode_storage::account_tokens::{self, TokenKind};
 use firemode_storage::users::{self, NewUser, ProfilePatch, User};
 use firemode_storage::{Purpose, StorageError, audit};
-use firemode_web::{Body, Problem, RequestContext, catalogue};
+use firemode_web::{Body, Problem, catalogue};
 use uuid::Uuid;
 
 use crate::acts::act;
 use crate::auth::proof::{self, Credentials};
 use crate::auth::tokens::{SignedIn, end_all, hash, sign_in};
+use crate::call::PublicCall;
 use crate::state::ApiState;
 
 body! {
@@ -73,12 +74,8 @@ body! {
     responses((status = 201, description = "Made, and signed in.", body = SignedIn),
               (status = 403, description = "Registration is closed."),
               (status = 409, description = "There is an account with this address.")))]
-pub(crate) async fn register(
-    body: Body<Register>,
-    request: HttpRequest,
-    context: RequestContext,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn register(body: Body<Register>, call: PublicCall) -> Result<HttpResponse, Problem> {
+    let PublicCall { request, context, state } = &call;
     if !state.settings.auth.registration_open {
         return Err(Problem::of(
             catalogue::REGISTRATION_CLOSED,
@@ -104,8 +101,8 @@ pub(crate) async fn register(
     let user = users::find(&tx, organisation_id, user_id)
         .await?
         .ok_or_else(|| Problem::internal("a new user is not there"))?;
-    state.throttle.succeeded(&tx, &state.throttle.origin(&request, &email)).await?;
-    let signed_in = sign_in(&tx, &state, user, context, "auth.register").await?;
+    state.throttle.succeeded(&tx, &state.throttle.origin(request, &email)).await?;
+    let signed_in = sign_in(&tx, &call, user, "auth.register").await?;
     note_encryption(&tx, &state.vault, organisation_id, context.transaction_id).await?;
     tx.commit().await?;
     Ok(HttpResponse::Created().json(signed_in))
@@ -119,17 +116,11 @@ pub(crate) async fn register(
     responses((status = 200, description = "Signed in.", body = SignedIn),
               (status = 401, description = "Address or password are wrong, or the code is missing or wrong."),
               (status = 429, description = "Too many failures. Wait as long as Retry-After says.")))]
-pub(crate) async fn login(
-    body: Body<Login>,
-    request: HttpRequest,
-    context: RequestContext,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn login(body: Body<Login>, call: PublicCall) -> Result<HttpResponse, Problem> {
     let Login { email, password, totp } = body.value;
     let credentials = Credentials { email: &email, password: &password, code: totp.as_deref() };
-    let signed_in = proof::sign_in(&state, &request, context, &credentials, async |tx, user| {
-        sign_in(tx, &state, user, context, "auth.login").await
-    });
+    let signed_in =
+        proof::sign_in(&call, &credentials, async |tx, user| sign_in(tx, &call, user, "auth.login").await);
     Ok(HttpResponse::Ok().json(signed_in.await?))
 }
 
@@ -141,14 +132,13 @@ pub(crate) async fn login(
               (status = 401, description = "The invitation does not work (any more).")))]
 pub(crate) async fn accept_invitation(
     body: Body<AcceptInvitation>,
-    request: HttpRequest,
-    context: RequestContext,
-    state: web::Data<ApiState>,
+    call: PublicCall,
 ) -> Result<HttpResponse, Problem> {
     let AcceptInvitation { token, password, full_name } = body.value;
+    let PublicCall { request, context, state } = &call;
     let refused =
         || Problem::unauthorized("The invitation does not work any more. Ask an admin for a new one.");
-    let user = find_owner(&state, TokenKind::Invitation, &token).await?.ok_or_else(refused)?;
+    let user = find_owner(state, TokenKind::Invitation, &token).await?.ok_or_else(refused)?;
     let full_name = match full_name {
         Some(name) => name.into_string(),
         None => state.vault.decrypt(&user.full_name_encrypted)?,
@@ -175,8 +165,8 @@ pub(crate) async fn accept_invitation(
         .map_err(|error| if users::is_email_taken(&error) { refused() } else { error.into() })?;
     users::update_profile(&tx, organisation_id, user.id, &patch).await?;
     let user = users::find(&tx, organisation_id, user.id).await?.ok_or_else(refused)?;
-    state.throttle.succeeded(&tx, &state.throttle.origin(&request, &user.email)).await?;
-    let signed_in = sign_in(&tx, &state, user, context, "auth.accept_invitation").await?;
+    state.throttle.succeeded(&tx, &state.throttle.origin(request, &user.email)).await?;
+    let signed_in = sign_in(&tx, &call, user, "auth.accept_invitation").await?;
     note_encryption(&tx, &state.vault, organisation_id, context.transaction_id).await?;
     tx.commit().await?;
     Ok(HttpResponse::Ok().json(signed_in))
@@ -191,13 +181,12 @@ pub(crate) async fn accept_invitation(
               (status = 401, description = "The token does not work (any more).")))]
 pub(crate) async fn reset_password(
     body: Body<ResetPassword>,
-    request: HttpRequest,
-    context: RequestContext,
-    state: web::Data<ApiState>,
+    call: PublicCall,
 ) -> Result<HttpResponse, Problem> {
     let ResetPassword { token, password } = body.value;
+    let PublicCall { request, context, state } = &call;
     let refused = || Problem::unauthorized("The token does not work any more. Ask an admin for a new one.");
-    let user = find_owner(&state, TokenKind::PasswordReset, &token).await?.ok_or_else(refused)?;
+    let user = find_owner(state, TokenKind::PasswordReset, &token).await?.ok_or_else(refused)?;
     let full_name = state.vault.decrypt(&user.full_name_encrypted)?;
     check_password("password", &password, &[&user.email, &full_name, &user.organisation_name])?;
     let password_hash = state.passwords.hash(&password).await?;
@@ -214,8 +203,8 @@ pub(crate) async fn reset_password(
     users::set_password(&tx, organisation_id, user.id, &password_hash).await?;
     let entry = end_all(&tx, organisation_id, user.id, true).await?;
     // The holder of the token is let in from here, however many failures an attacker has caused elsewhere.
-    state.throttle.succeeded(&tx, &state.throttle.origin(&request, &user.email)).await?;
-    audit::record(&tx, &[act(&user, context, "auth.reset_password", ("user", user.id), None, None)]).await?;
+    state.throttle.succeeded(&tx, &state.throttle.origin(request, &user.email)).await?;
+    audit::record(&tx, &[act(&user, *context, "auth.reset_password", ("user", user.id), None, None)]).await?;
     tx.commit().await?;
     state.revocations.add(entry);
     Ok(HttpResponse::NoContent().finish())

@@ -1,18 +1,16 @@
 //! Renewing tokens, and ending them.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use firemode_domain::body;
 use firemode_domain::input::Secret;
-use firemode_storage::{Purpose, audit, refresh_tokens, revocations, users};
-use firemode_web::{Body, Problem, RequestContext, catalogue};
+use firemode_storage::{Purpose, refresh_tokens, revocations, users};
+use firemode_web::{Body, Problem, catalogue};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::acts::act;
 use crate::auth::tokens::{Tokens, end_all, end_of_session, hash, issue, longest_life};
-use crate::principal::Principal;
+use crate::call::{Call, PublicCall};
 use crate::profile::no_such_user;
-use crate::state::ApiState;
 
 /// Entries of one organisation that name a token by its `jti` alone, at a time.
 const REVOCATIONS_MAX: u32 = 10_000;
@@ -62,12 +60,9 @@ body! {
 #[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", request_body = Refresh,
     responses((status = 200, description = "New tokens.", body = Tokens),
               (status = 401, description = "The refresh token does not work (any more).")))]
-pub(crate) async fn refresh(
-    body: Body<Refresh>,
-    context: RequestContext,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn refresh(body: Body<Refresh>, call: PublicCall) -> Result<HttpResponse, Problem> {
     let refused = || Problem::unauthorized("The refresh token does not work any more. Sign in again.");
+    let state = &call.state;
     let hash = hash(&body.value.refresh_token);
     let organisation_id = {
         let tx = state.database.across_tenants(Purpose::Renewal).read().await?;
@@ -83,10 +78,10 @@ pub(crate) async fn refresh(
     }
     let user =
         users::find_for_share(&tx, token.organisation_id, token.user_id).await?.filter(|user| user.is_active);
-    let end = token.expires_at.min(end_of_session(&state, token.family_id));
+    let end = token.expires_at.min(end_of_session(state, token.family_id));
     let user = user.filter(|_| end > OffsetDateTime::now_utc()).ok_or_else(refused)?;
     refresh_tokens::mark_used(&tx, &token).await?;
-    let tokens = issue(&tx, &state, &user, context, token.family_id, Some(token.id)).await?;
+    let tokens = issue(&tx, &call, &user, token.family_id, Some(token.id)).await?;
     tx.commit().await?;
     Ok(HttpResponse::Ok().json(tokens))
 }
@@ -96,28 +91,21 @@ pub(crate) async fn refresh(
 /// Ends this access token, and with `refresh_token` every token of that sign-in: what renews it, and all access tokens made from it.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", request_body = Logout,
     responses((status = 204, description = "Signed out.")))]
-pub(crate) async fn logout(
-    body: Body<Logout>,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
+pub(crate) async fn logout(body: Body<Logout>, call: Call) -> Result<HttpResponse, Problem> {
+    let (organisation_id, user_id) = (call.organisation_id(), call.user_id());
+    let tx = call.transaction().await?;
     let mut entries = Vec::new();
     if let Some(refresh_token) = &body.value.refresh_token
-        && let Some(token) =
-            refresh_tokens::find_for_use(&tx, principal.organisation_id, &hash(refresh_token)).await?
-        && token.user_id == principal.user_id
+        && let Some(token) = refresh_tokens::find_for_use(&tx, organisation_id, &hash(refresh_token)).await?
+        && token.user_id == user_id
     {
         entries = refresh_tokens::revoke_family(&tx, token.organisation_id, token.family_id).await?;
     }
-    let Principal { organisation_id, user_id, .. } = principal;
-    let jti = principal.claims.jti;
+    let jti = call.principal.claims.jti;
     entries.push(revocations::revoke_token(&tx, organisation_id, user_id, jti, longest_life()).await?);
-    let event = act(&principal, context, "auth.logout", ("user", user_id), None, None);
-    audit::record(&tx, &[event]).await?;
+    call.record(&tx, "auth.logout", ("user", user_id), None, None).await?;
     tx.commit().await?;
-    state.revocations.add_all(entries);
+    call.state.revocations.add_all(entries);
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -128,22 +116,16 @@ pub(crate) async fn logout(
 #[utoipa::path(post, path = "/v1/auth/revoke", tag = "auth", request_body = Revoke,
     responses((status = 204, description = "It is on the revocation list."),
               (status = 429, description = "There are 10,000 entries. Wait, or end all tokens of a user.")))]
-pub(crate) async fn revoke(
-    body: Body<Revoke>,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn revoke(body: Body<Revoke>, call: Call) -> Result<HttpResponse, Problem> {
     let jti = body.value.jti;
-    let Principal { organisation_id, user_id, .. } = principal;
-    let tx = state.database.tenant(organisation_id).transaction().await?;
+    let tx = call.transaction().await?;
     let live_max = i64::from(REVOCATIONS_MAX);
+    let (organisation_id, user_id) = (call.organisation_id(), call.user_id());
     let entry = revocations::revoke_jti(&tx, organisation_id, user_id, jti, longest_life(), live_max).await?;
     let entry = entry.ok_or_else(too_many_revocations)?;
-    let event = act(&principal, context, "auth.revoke", ("token", jti), None, None);
-    audit::record(&tx, &[event]).await?;
+    call.record(&tx, "auth.revoke", ("token", jti), None, None).await?;
     tx.commit().await?;
-    state.revocations.add(entry);
+    call.state.revocations.add(entry);
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -159,20 +141,13 @@ fn too_many_revocations() -> Problem {
 #[utoipa::path(post, path = "/v1/auth/revoke-all", tag = "auth", request_body = RevokeAll,
     responses((status = 204, description = "The user has to sign in again everywhere."),
               (status = 404, description = "There is no such user.")))]
-pub(crate) async fn revoke_all(
-    body: Body<RevokeAll>,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    let user_id = body.value.user_id.unwrap_or(principal.user_id);
-    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
-    let user = users::find(&tx, principal.organisation_id, user_id).await?;
-    let user = user.ok_or_else(no_such_user)?;
-    let entry = end_all(&tx, principal.organisation_id, user.id, true).await?;
-    let event = act(&principal, context, "auth.revoke_all", ("user", user.id), None, None);
-    audit::record(&tx, &[event]).await?;
+pub(crate) async fn revoke_all(body: Body<RevokeAll>, call: Call) -> Result<HttpResponse, Problem> {
+    let user_id = body.value.user_id.unwrap_or(call.user_id());
+    let tx = call.transaction().await?;
+    let user = users::find(&tx, call.organisation_id(), user_id).await?.ok_or_else(no_such_user)?;
+    let entry = end_all(&tx, call.organisation_id(), user.id, true).await?;
+    call.record(&tx, "auth.revoke_all", ("user", user.id), None, None).await?;
     tx.commit().await?;
-    state.revocations.add(entry);
+    call.state.revocations.add(entry);
     Ok(HttpResponse::NoContent().finish())
 }

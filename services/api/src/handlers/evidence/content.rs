@@ -7,15 +7,14 @@ use actix_web::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_SECURITY_POLICY, ETAG, RANGE,
 };
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use data_encoding::HEXLOWER;
 use firemode_web::Problem;
 use uuid::Uuid;
 
+use crate::call::Call;
 use crate::etag;
 use crate::handlers::evidence::find;
-use crate::principal::Principal;
-use crate::state::ApiState;
 
 /// Reads the bytes of a piece of evidence
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}/content", tag = "evidence",
@@ -25,23 +24,18 @@ use crate::state::ApiState;
               (status = 206, description = "The bytes of the range.", content_type = "*/*"),
               (status = 304, description = "You have them already."),
               (status = 416, description = "The range lies outside the content.")))]
-pub(crate) async fn content(
-    id: web::Path<Uuid>,
-    request: HttpRequest,
-    principal: Principal,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    let evidence = find(&state, &principal, *id).await?;
+pub(crate) async fn content(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
+    let evidence = find(&call, *id).await?;
     let size = u64::try_from(evidence.size_bytes).unwrap_or_default();
     let tag = format!("\"{}\"", HEXLOWER.encode(&evidence.sha256));
-    if etag::is_known(&request, &tag) {
+    if etag::is_known(&call.request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
     }
-    let range = match request.headers().get(RANGE).and_then(|value| value.to_str().ok()) {
+    let range = match call.request.headers().get(RANGE).and_then(|value| value.to_str().ok()) {
         Some(text) => parse_range(text, size)?,
         None => None,
     };
-    let stream = state.evidence.read(&evidence.storage_key, range.clone()).await?;
+    let stream = call.state.evidence.read(&evidence.storage_key, range.clone()).await?;
     let mut response = match &range {
         Some(range) => {
             let mut response = HttpResponse::build(StatusCode::PARTIAL_CONTENT);

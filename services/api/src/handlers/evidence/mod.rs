@@ -23,9 +23,7 @@ use uuid::Uuid;
 use crate::call::Call;
 use crate::list::{Filters, List, Listing};
 use crate::object::on_record;
-use crate::principal::Principal;
 use crate::schema::free_object;
-use crate::state::ApiState;
 
 /// A piece of evidence.
 #[derive(Debug, Serialize, ToSchema)]
@@ -113,12 +111,8 @@ impl From<Evidence> for EvidenceView {
 /// Reads what is known of a piece of evidence
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}", tag = "evidence", params(("evidence_id" = Uuid, Path)),
     responses((status = 200, description = "What is known of it.", body = EvidenceView)))]
-pub(crate) async fn get(
-    id: web::Path<Uuid>,
-    principal: Principal,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    let evidence = find(&state, &principal, *id).await?;
+pub(crate) async fn get(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
+    let evidence = find(&call, *id).await?;
     Ok(HttpResponse::Ok().json(EvidenceView::from(evidence)))
 }
 
@@ -228,13 +222,9 @@ impl OnRecord for Review<'_> {
 /// Hashes the stored bytes again
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}/verify", tag = "evidence", params(("evidence_id" = Uuid, Path)),
     responses((status = 200, description = "Whether they are what was uploaded.", body = Verification)))]
-pub(crate) async fn verify(
-    id: web::Path<Uuid>,
-    principal: Principal,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    let evidence = find(&state, &principal, *id).await?;
-    let actual = match state.evidence.hash(&evidence.storage_key).await {
+pub(crate) async fn verify(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
+    let evidence = find(&call, *id).await?;
+    let actual = match call.state.evidence.hash(&evidence.storage_key).await {
         Ok(stored) => Some(stored.sha256),
         Err(error) => {
             tracing::error!(%error, evidence_id = %evidence.id, "stored evidence cannot be read");
@@ -250,9 +240,9 @@ pub(crate) async fn verify(
     }))
 }
 
-pub(crate) async fn find(state: &ApiState, principal: &Principal, id: Uuid) -> Result<Evidence, Problem> {
-    let tx = state.database.tenant(principal.organisation_id).read().await?;
-    let evidence = evidence::find(&tx, principal.organisation_id, id).await?;
+pub(crate) async fn find(call: &Call, id: Uuid) -> Result<Evidence, Problem> {
+    let tx = call.read().await?;
+    let evidence = evidence::find(&tx, call.organisation_id(), id).await?;
     evidence.ok_or_else(no_such_evidence)
 }
 

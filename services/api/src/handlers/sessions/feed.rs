@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::call::Call;
+use crate::call::{Call, PublicCall};
 use crate::handlers::sessions::view::{SessionView, Summary};
 use crate::list::link_next;
 
@@ -50,7 +50,7 @@ body! {
     params(Params<Since>),
     responses((status = 200, description = "One page.", body = Changes)))]
 pub(crate) async fn changes(Params(wanted): Params<Since>, call: Call) -> Result<HttpResponse, Problem> {
-    let Call { request, state, .. } = &call;
+    let PublicCall { request, state, .. } = &*call;
     if wanted.since.is_some() && wanted.cursor.is_some() {
         return Err(Problem::invalid_field("cursor", "stands for `since`; give one of them"));
     }

@@ -10,25 +10,22 @@ use firemode_domain::body;
 use firemode_domain::input::{Email, Line};
 use firemode_domain::role::Role;
 use firemode_identity::keys::note_encryption;
+use firemode_storage::Transaction;
 use firemode_storage::account_tokens::{self, NewAccountToken, TokenKind};
 use firemode_storage::users::{self, NewUser, User};
-use firemode_storage::{Transaction, audit};
-use firemode_web::{Body, IdempotencyKey, Outcome, Problem, RequestContext, catalogue};
+use firemode_web::{Body, IdempotencyKey, Outcome, Problem, catalogue};
 use serde::Serialize;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::acts::act;
 use crate::auth::tokens::new_secret_token;
-use crate::call::Call;
+use crate::call::{Call, PublicCall};
 use crate::etag;
 use crate::handlers::auth::email_taken;
 use crate::handlers::users::UserView;
-use crate::principal::Principal;
 use crate::profile::no_such_user;
-use crate::state::ApiState;
 
 /// The fingerprint of a request without a body.
 const NO_BODY: [u8; 32] = [0; 32];
@@ -76,7 +73,7 @@ pub(crate) async fn invite(
     call: Call,
 ) -> Result<HttpResponse, Problem> {
     let Invite { email, role, full_name } = body.value;
-    let Call { state, principal, context, .. } = &call;
+    let PublicCall { state, context, .. } = &*call;
     // Nobody knows this password: until there is a chosen one, signing in fails as it does with a wrong one.
     let password_hash = state.passwords.hash(&new_secret_token().0).await?;
     let full_name_encrypted = state.vault.encrypt(full_name.as_deref().unwrap_or_default());
@@ -95,7 +92,7 @@ pub(crate) async fn invite(
         .run_once(&key, &body.fingerprint, async |tx| {
             users::insert(tx, &new).await.map_err(email_taken)?;
             let user = users::find(tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
-            let invitation = issue(tx, state, principal, &user, TokenKind::Invitation, &hash).await?;
+            let invitation = issue(tx, &call, &user, TokenKind::Invitation, &hash).await?;
             let after = json!({"role": role});
             call.record(tx, "user.invite", ("user", user_id), None, Some(after)).await?;
             note_encryption(tx, &state.vault, organisation_id, context.transaction_id).await?;
@@ -116,11 +113,9 @@ pub(crate) async fn invite(
 pub(crate) async fn invite_again(
     id: web::Path<Uuid>,
     key: IdempotencyKey,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<ApiState>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
-    hand_out(&state, key, &principal, context, *id, TokenKind::Invitation).await
+    hand_out(&call, &key, *id, TokenKind::Invitation).await
 }
 
 /// Withdraws an invitation
@@ -129,14 +124,9 @@ pub(crate) async fn invite_again(
 #[utoipa::path(delete, path = "/v1/users/{user_id}/invitation", tag = "users", params(("user_id" = Uuid, Path)),
     responses((status = 204, description = "Withdrawn."),
               (status = 409, description = "The user has joined already, or something on record names it.")))]
-pub(crate) async fn withdraw(
-    id: web::Path<Uuid>,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    let organisation_id = principal.organisation_id;
-    let tx = state.database.tenant(organisation_id).transaction().await?;
+pub(crate) async fn withdraw(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
+    let organisation_id = call.organisation_id();
+    let tx = call.transaction().await?;
     users::find_for_update(&tx, organisation_id, *id).await?.ok_or_else(no_such_user)?;
     account_tokens::withdraw_all(&tx, organisation_id, *id).await?;
     let removed =
@@ -149,8 +139,7 @@ pub(crate) async fn withdraw(
     if !removed {
         return Err(Problem::of(catalogue::JOINED, "This user has joined already. Disable it instead."));
     }
-    let event = act(&principal, context, "user.withdraw_invitation", ("user", *id), None, None);
-    audit::record(&tx, &[event]).await?;
+    call.record(&tx, "user.withdraw_invitation", ("user", *id), None, None).await?;
     tx.commit().await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -167,29 +156,25 @@ pub(crate) async fn withdraw(
 pub(crate) async fn reset_password(
     id: web::Path<Uuid>,
     key: IdempotencyKey,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<ApiState>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
-    hand_out(&state, key, &principal, context, *id, TokenKind::PasswordReset).await
+    hand_out(&call, &key, *id, TokenKind::PasswordReset).await
 }
 
 async fn hand_out(
-    state: &ApiState,
-    key: IdempotencyKey,
-    principal: &Principal,
-    context: RequestContext,
+    call: &Call,
+    key: &IdempotencyKey,
     user_id: Uuid,
     kind: TokenKind,
 ) -> Result<HttpResponse, Problem> {
-    let organisation_id = principal.organisation_id;
+    let organisation_id = call.organisation_id();
     let (token, hash) = new_secret_token();
     let (action, wants_joined) = match kind {
         TokenKind::Invitation => ("user.invite_again", false),
         TokenKind::PasswordReset => ("user.issue_password_reset", true),
     };
-    let outcome = state
-        .run_once(principal, &key, &NO_BODY, async |tx| {
+    let outcome = call
+        .run_once(key, &NO_BODY, async |tx| {
             let (user, _) =
                 users::find_for_update(tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
             if !user.is_active {
@@ -201,8 +186,8 @@ async fn hand_out(
                     false => Problem::of(catalogue::JOINED, "This user has joined already."),
                 });
             }
-            let answer = issue(tx, state, principal, &user, kind, &hash).await?;
-            audit::record(tx, &[act(principal, context, action, ("user", user_id), None, None)]).await?;
+            let answer = issue(tx, call, &user, kind, &hash).await?;
+            call.record(tx, action, ("user", user_id), None, None).await?;
             Outcome::new(StatusCode::CREATED, &answer)
         })
         .await?;
@@ -212,13 +197,12 @@ async fn hand_out(
 /// Stores a token's hash; the answer that may be stored too does not have the token.
 async fn issue(
     tx: &Transaction,
-    state: &ApiState,
-    principal: &Principal,
+    call: &Call,
     user: &User,
     kind: TokenKind,
     token_hash: &[u8],
 ) -> Result<OneTimeToken, Problem> {
-    let auth = &state.settings.auth;
+    let auth = &call.state.settings.auth;
     let hours = match kind {
         TokenKind::Invitation => auth.invitation_hours,
         TokenKind::PasswordReset => auth.password_reset_hours,
@@ -229,7 +213,7 @@ async fn issue(
         user_id: user.id,
         kind,
         token_hash,
-        created_by: principal.user_id,
+        created_by: call.user_id(),
         expires_at,
     };
     account_tokens::put(tx, &new).await?;

@@ -1,24 +1,23 @@
 //! The signed-in user.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
-use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_domain::audit::AuditStatus;
 use firemode_domain::body;
 use firemode_domain::input::{Given, Line, NewPassword, Secret};
 use firemode_domain::password;
 use firemode_identity::keys::note_encryption;
+use firemode_storage::account_tokens;
 use firemode_storage::audit::AuditFilter;
 use firemode_storage::users::{self, ProfilePatch, User};
-use firemode_storage::{account_tokens, audit};
-use firemode_web::{Body, IdempotencyKey, Outcome, Problem, RequestContext};
+use firemode_web::{Body, IdempotencyKey, Outcome, Problem};
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::acts::act;
 use crate::auth::proof::confirm_password;
 use crate::auth::tokens::{end_all, issue};
 use crate::call::Call;
@@ -27,7 +26,6 @@ use crate::handlers;
 use crate::handlers::audit::AuditView;
 use crate::handlers::auth::check_password;
 use crate::list::{Filters, List, Listing};
-use crate::principal::Principal;
 use crate::profile::{Profile, no_such_user};
 use crate::state::ApiState;
 
@@ -102,10 +100,10 @@ impl OwnProfile {
 /// Who am I?
 #[utoipa::path(get, path = "/v1/users/me", tag = "users",
     responses((status = 200, description = "The signed-in user; `ETag` names the state.", body = OwnProfile)))]
-pub(crate) async fn me(principal: Principal, state: web::Data<ApiState>) -> Result<HttpResponse, Problem> {
-    let tx = state.database.tenant(principal.organisation_id).read().await?;
-    let user = users::find(&tx, principal.organisation_id, principal.user_id).await?;
-    Ok(OwnProfile::of(&state, user.ok_or_else(no_such_user)?)?.respond())
+pub(crate) async fn me(call: Call) -> Result<HttpResponse, Problem> {
+    let tx = call.read().await?;
+    let user = users::find(&tx, call.organisation_id(), call.user_id()).await?;
+    Ok(OwnProfile::of(&call.state, user.ok_or_else(no_such_user)?)?.respond())
 }
 
 /// Changes one's own profile
@@ -185,22 +183,18 @@ pub(crate) async fn audits(list: Listing<OwnActs>) -> Result<HttpResponse, Probl
 pub(crate) async fn change_password(
     body: Body<ChangePassword>,
     key: IdempotencyKey,
-    request: HttpRequest,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<ApiState>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
     let ChangePassword { current_password, new_password } = body.value;
-    let proven =
-        confirm_password(&state, &request, context, &principal, &current_password, "current_password")
-            .await?;
+    let state = &call.state;
+    let proven = confirm_password(&call, &current_password, "current_password").await?;
     let full_name = state.vault.decrypt(&proven.full_name_encrypted)?;
     check_password("new_password", &new_password, &[&proven.email, &full_name, &proven.organisation_name])?;
     let password_hash = state.passwords.hash(&new_password).await?;
-    let (organisation_id, user_id) = (principal.organisation_id, principal.user_id);
+    let (organisation_id, user_id) = (call.organisation_id(), call.user_id());
     let mut made = None;
-    let outcome = state
-        .run_once(&principal, &key, &body.fingerprint, async |tx| {
+    let outcome = call
+        .run_once(&key, &body.fingerprint, async |tx| {
             let (user, _) =
                 users::find_for_update(tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
             if user.password_changed_at != proven.password_changed_at {
@@ -209,9 +203,8 @@ pub(crate) async fn change_password(
             users::set_password(tx, organisation_id, user_id, &password_hash).await?;
             account_tokens::withdraw_all(tx, organisation_id, user_id).await?;
             let entry = end_all(tx, organisation_id, user_id, true).await?;
-            let tokens = issue(tx, &state, &user, context, Uuid::now_v7(), None).await?;
-            let event = act(&principal, context, "user.change_password", ("user", user_id), None, None);
-            audit::record(tx, &[event]).await?;
+            let tokens = issue(tx, &call, &user, Uuid::now_v7(), None).await?;
+            call.record(tx, "user.change_password", ("user", user_id), None, None).await?;
             let (token_type, expires_in) = (tokens.token_type, tokens.expires_in);
             made = Some((entry, tokens));
             let stored = NewTokens { access_token: None, refresh_token: None, token_type, expires_in };

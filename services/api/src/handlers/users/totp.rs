@@ -1,7 +1,7 @@
 //! The second factor: codes of an authenticator app (RFC 6238).
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use firemode_domain::audit::AuditStatus;
 use firemode_domain::body;
 use firemode_domain::input::Secret;
@@ -9,16 +9,15 @@ use firemode_domain::password;
 use firemode_identity::keys::note_encryption;
 use firemode_identity::second_factor::{new_recovery_codes, new_secret, take_code};
 use firemode_storage::{audit, second_factors, users};
-use firemode_web::{Body, IdempotencyKey, Outcome, Problem, RequestContext, catalogue};
+use firemode_web::{Body, IdempotencyKey, Outcome, Problem, catalogue};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::acts::act;
 use crate::auth::proof::confirm_password;
-use crate::principal::Principal;
+use crate::call::Call;
 use crate::profile::no_such_user;
-use crate::state::ApiState;
 
 body! {
     /// The caller's password, so that a stolen access token is not enough.
@@ -64,26 +63,22 @@ pub(crate) struct RecoveryCodes {
 pub(crate) async fn begin(
     body: Body<Password>,
     key: IdempotencyKey,
-    request: HttpRequest,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<ApiState>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
     let password = &body.value.password;
-    let user = confirm_password(&state, &request, context, &principal, password, "password").await?;
+    let user = confirm_password(&call, password, "password").await?;
     let secret = new_secret()?;
-    let secret_encrypted = state.vault.encrypt(&secret.base32());
-    let outcome = state
-        .run_once(&user, &key, &body.fingerprint, async |tx| {
+    let secret_encrypted = call.state.vault.encrypt(&secret.base32());
+    let outcome = call
+        .run_once(&key, &body.fingerprint, async |tx| {
             if !second_factors::begin(tx, user.organisation_id, user.id, &secret_encrypted).await? {
                 return Err(Problem::of(
                     catalogue::EXISTS,
                     "This account has a second factor. Remove it first.",
                 ));
             }
-            let event = act(&principal, context, "user.begin_totp", ("user", user.id), None, None);
-            audit::record(tx, &[event]).await?;
-            note_encryption(tx, &state.vault, user.organisation_id, context.transaction_id).await?;
+            call.record(tx, "user.begin_totp", ("user", user.id), None, None).await?;
+            note_encryption(tx, &call.state.vault, user.organisation_id, call.context.transaction_id).await?;
             Outcome::new(StatusCode::CREATED, &NewTotp { secret: None, otpauth_uri: None })
         })
         .await?;
@@ -102,20 +97,17 @@ pub(crate) async fn begin(
 pub(crate) async fn confirm(
     body: Body<Code>,
     key: IdempotencyKey,
-    request: HttpRequest,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<ApiState>,
+    call: Call,
 ) -> Result<HttpResponse, Problem> {
-    let organisation_id = principal.organisation_id;
-    let tx = state.database.tenant(principal.organisation_id).read().await?;
-    let user = users::find(&tx, organisation_id, principal.user_id).await?.ok_or_else(no_such_user)?;
-    let origin = state.throttle.origin(&request, &user.email);
+    let (organisation_id, state) = (call.organisation_id(), &call.state);
+    let tx = call.read().await?;
+    let user = users::find(&tx, organisation_id, call.user_id()).await?.ok_or_else(no_such_user)?;
+    let origin = state.throttle.origin(&call.request, &user.email);
     state.throttle.check(&tx, &origin).await?;
     drop(tx);
     let (mut codes, mut is_wrong) = (Vec::new(), false);
-    let outcome = state
-        .run_once(&user, &key, &body.fingerprint, async |tx| {
+    let outcome = call
+        .run_once(&key, &body.fingerprint, async |tx| {
             let factor = second_factors::find_for_use(tx, organisation_id, user.id).await?;
             let factor = factor.filter(|factor| !factor.is_confirmed).ok_or_else(|| {
                 Problem::of(catalogue::NOT_BEGUN, "There is nothing to confirm: begin a second factor first.")
@@ -125,15 +117,15 @@ pub(crate) async fn confirm(
                 return Err(Problem::invalid_field("code", "is not what the app shows now"));
             }
             codes = new_recovery_codes(tx, &user).await?;
-            let event = act(&principal, context, "user.confirm_totp", ("user", user.id), None, None);
-            audit::record(tx, &[event]).await?;
+            call.record(tx, "user.confirm_totp", ("user", user.id), None, None).await?;
             Outcome::new(StatusCode::OK, &RecoveryCodes { recovery_codes: None })
         })
         .await;
     if is_wrong {
-        let tx = state.database.tenant(principal.organisation_id).transaction().await?;
+        let tx = call.transaction().await?;
         state.throttle.failed(&tx, &origin).await?;
-        let mut event = act(&principal, context, "user.confirm_totp", ("user", user.id), None, None);
+        let mut event =
+            act(&call.principal, call.context, "user.confirm_totp", ("user", user.id), None, None);
         event.status = AuditStatus::Failure;
         audit::record(&tx, &[event]).await?;
         tx.commit().await?;
@@ -146,16 +138,10 @@ pub(crate) async fn confirm(
     responses((status = 204, description = "Removed; sign-ins ask for the password alone."),
               (status = 404, description = "There is none."),
               (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.")))]
-pub(crate) async fn remove_own(
-    body: Body<Password>,
-    request: HttpRequest,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn remove_own(body: Body<Password>, call: Call) -> Result<HttpResponse, Problem> {
     let password = &body.value.password;
-    confirm_password(&state, &request, context, &principal, password, "password").await?;
-    remove(&state, &principal, context, principal.user_id).await
+    confirm_password(&call, password, "password").await?;
+    remove(&call, call.user_id()).await
 }
 
 /// Removes the second factor of a user
@@ -163,27 +149,16 @@ pub(crate) async fn remove_own(
 /// For somebody who has lost both the app and the recovery codes.
 #[utoipa::path(delete, path = "/v1/users/{user_id}/totp", tag = "users", params(("user_id" = Uuid, Path)),
     responses((status = 204, description = "Removed; sign-ins ask for the password alone.")))]
-pub(crate) async fn remove_of_user(
-    id: web::Path<Uuid>,
-    principal: Principal,
-    context: RequestContext,
-    state: web::Data<ApiState>,
-) -> Result<HttpResponse, Problem> {
-    remove(&state, &principal, context, *id).await
+pub(crate) async fn remove_of_user(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
+    remove(&call, *id).await
 }
 
-async fn remove(
-    state: &ApiState,
-    principal: &Principal,
-    context: RequestContext,
-    user_id: Uuid,
-) -> Result<HttpResponse, Problem> {
-    let tx = state.database.tenant(principal.organisation_id).transaction().await?;
-    if !second_factors::remove(&tx, principal.organisation_id, user_id).await? {
+async fn remove(call: &Call, user_id: Uuid) -> Result<HttpResponse, Problem> {
+    let tx = call.transaction().await?;
+    if !second_factors::remove(&tx, call.organisation_id(), user_id).await? {
         return Err(Problem::not_found("second factor"));
     }
-    let event = act(principal, context, "user.remove_totp", ("user", user_id), None, None);
-    audit::record(&tx, &[event]).await?;
+    call.record(&tx, "user.remove_totp", ("user", user_id), None, None).await?;
     tx.commit().await?;
     Ok(HttpResponse::NoContent().finish())
 }

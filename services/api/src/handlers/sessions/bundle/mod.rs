@@ -21,7 +21,7 @@ use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::call::Call;
+use crate::call::{Call, PublicCall};
 use crate::etag;
 use crate::handlers::sessions::view::fresh_actor_id;
 use crate::schema::free_object;
@@ -110,7 +110,7 @@ pub(crate) async fn offline_bundle(
     Params(filter): Params<BundleFilter>,
     call: Call,
 ) -> Result<HttpResponse, Problem> {
-    let Call { request, principal, state, .. } = &call;
+    let PublicCall { request, state, .. } = &*call;
     // The content of a bundle is in memory until it is compressed, so only few are made at a time. The turn comes first: who
     // waits for it holds no connection. It ends before the bundle is sent, which takes as long as the client likes.
     let wait = std::time::Duration::from_secs(WAIT_SECONDS_MAX);
@@ -118,9 +118,9 @@ pub(crate) async fn offline_bundle(
     let turn = turn.map_err(|_| Problem::unavailable("Many bundles are being made at once. Try again."))?;
     let tx = call.read().await?;
     let session: Session = call.find(&tx, *id, Hold::None).await?;
-    let content = content(&tx, state, principal.organisation_id, &session, &filter).await?;
+    let content = content(&tx, state, call.organisation_id(), &session, &filter).await?;
     drop(tx);
-    state.note_fetched(principal, session.id).await;
+    state.note_fetched(&call.principal, session.id).await;
     let tagged = tokio::task::spawn_blocking(|| etag::of_json(&content).map(|tag| (tag, content))).await;
     let (tag, content) = tagged.map_err(Problem::internal)?.map_err(Problem::internal)?;
     if etag::is_known(request, &tag) {
