@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
-use firemode_runtime::instance::InstanceId;
+use firemode_runtime::process_id::ProcessId;
 use firemode_runtime::settings::{Environ, Settings};
 use firemode_storage::changes::{NewChange, Origin};
 use firemode_storage::idempotency::{IdempotencyScope, StoredAnswer};
@@ -78,8 +78,7 @@ impl Bench {
         sessions::find(&tx, organisation_id, session_id, Hold::AgainstChange).await?;
         let (jti, now) = (Uuid::new_v4(), OffsetDateTime::now_utc());
         assert!(revocations::is_valid(&tx, organisation_id, user_id, jti, now).await?);
-        let origin =
-            Origin { organisation_id, session_id, user_id, instance_id: InstanceId::of_new_process() };
+        let origin = Origin { organisation_id, session_id, user_id, process_id: ProcessId::of_new_process() };
         changes::insert(&tx, &origin, &[change()]).await?;
         audit::record(&tx, &[self.event()]).await?;
         let answer = to_raw_value(&json!({"accepted": 1})).expect("JSON");

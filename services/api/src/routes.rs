@@ -38,7 +38,7 @@ impl RouteRule {
 }
 
 const ANYONE: &[Role] = &[Role::Admin, Role::Manager, Role::Technician, Role::Auditor];
-const WORKERS: &[Role] = &[Role::Admin, Role::Manager, Role::Technician];
+const WRITERS: &[Role] = &[Role::Admin, Role::Manager, Role::Technician];
 const MANAGERS: &[Role] = &[Role::Admin, Role::Manager];
 const OVERSEERS: &[Role] = &[Role::Admin, Role::Manager, Role::Auditor];
 const ADMINS: &[Role] = &[Role::Admin];
@@ -70,7 +70,7 @@ macro_rules! routes {
 
 routes! {
     // The server tries one route after the other, so that the one with the load comes first.
-    RouteRule::Roles(WORKERS) => {
+    RouteRule::Roles(WRITERS) => {
         post "/v1/tests/sessions/{session_id}/results" handlers::proxied::results;
     }
     RouteRule::Always => {
@@ -121,7 +121,7 @@ routes! {
         get "/v1/evidence/{evidence_id}/content" handlers::evidence::content::content;
         get "/v1/evidence/{evidence_id}/verify" handlers::evidence::verify;
     }
-    RouteRule::Roles(WORKERS) => {
+    RouteRule::Roles(WRITERS) => {
         post "/v1/buildings/{building_id}/assets" handlers::assets::create::create;
         patch "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::update;
         post "/v1/tests/sessions" handlers::sessions::create;

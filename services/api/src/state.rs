@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use firemode_domain::document::Limits;
 use firemode_identity::{AccessKey, InternalKey, Passwords, ReceiptKeys, Revocations, Vault};
-use firemode_runtime::instance::InstanceId;
+use firemode_runtime::process_id::ProcessId;
 use firemode_runtime::settings::{Role, Settings};
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
@@ -52,7 +52,7 @@ pub(crate) struct ApiState {
     /// None where they are switched off.
     pub(crate) rate_limits: Option<RateLimits>,
     /// Names this process among those that write changes.
-    pub(crate) instance_id: InstanceId,
+    pub(crate) process_id: ProcessId,
 }
 
 impl ApiState {
@@ -80,7 +80,7 @@ impl ApiState {
             bundles: tokio::sync::Semaphore::new(BUNDLES_MAX),
             limits: limits::of_documents(&settings.ingest),
             rate_limits: RateLimits::new(&settings.rate_limit),
-            instance_id: InstanceId::of_new_process(),
+            process_id: ProcessId::of_new_process(),
             database,
             settings,
         })

@@ -28,6 +28,16 @@ crate::words! {
     }
 }
 
+crate::words! {
+    /// What a manager decides on late work.
+    pub enum LateDecision {
+        /// It becomes part of the record.
+        Accept = "accepted",
+        /// It stays stored and apart.
+        Reject = "rejected",
+    }
+}
+
 /// What happens to results that arrive for a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intake {

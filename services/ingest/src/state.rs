@@ -2,14 +2,16 @@
 
 use firemode_domain::document::Limits;
 use firemode_identity::{InternalKey, ReceiptKeys};
-use firemode_runtime::instance::InstanceId;
+use firemode_runtime::process_id::ProcessId;
 use firemode_runtime::settings::{Role, Settings};
 use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
+use firemode_storage::idempotency::IdempotencyScope;
 use firemode_storage::recent_sessions::NotedVisits;
-use firemode_storage::{Database, limits};
-use firemode_web::ServerError;
+use firemode_storage::{Database, Transaction, limits};
+use firemode_web::{Outcome, Problem, ServerError, run_once};
 
+use crate::principal::Principal;
 use crate::results::queue::{Lanes, Queue};
 
 /// What every request of the process shares.
@@ -24,7 +26,7 @@ pub(crate) struct IngestState {
     pub(crate) receipt_keys: ReceiptKeys,
     pub(crate) limits: Limits,
     /// Names this process among those that write changes.
-    pub(crate) instance_id: InstanceId,
+    pub(crate) process_id: ProcessId,
 }
 
 impl IngestState {
@@ -46,9 +48,21 @@ impl IngestState {
             receipt_keys: ReceiptKeys::new(&settings.receipts.signing_key)
                 .ok_or(ServerError::Keys("receipts.signing_key"))?,
             limits: limits::of_documents(ingest),
-            instance_id: InstanceId::of_new_process(),
+            process_id: ProcessId::of_new_process(),
             settings,
         };
         Ok((state, lanes))
+    }
+
+    /// Runs an act of a caller in one transaction, once for each key: see [`run_once`].
+    pub(crate) async fn run_once(
+        &self,
+        principal: &Principal,
+        scope: Option<IdempotencyScope>,
+        fingerprint: &[u8],
+        act: impl AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
+    ) -> Result<Outcome, Problem> {
+        let access = self.database.tenant(principal.organisation_id);
+        run_once(access, scope, fingerprint, self.settings.idempotency.days, act).await
     }
 }

@@ -6,7 +6,8 @@ mod tails;
 mod turns;
 
 use firemode_domain::document::{self, ChangeHash};
-use firemode_runtime::instance::InstanceId;
+use firemode_domain::session::LateDecision;
+use firemode_runtime::process_id::ProcessId;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -95,7 +96,7 @@ pub struct Origin {
     /// The user.
     pub user_id: Uuid,
     /// The process that accepts them.
-    pub instance_id: InstanceId,
+    pub process_id: ProcessId,
 }
 
 impl Origin {
@@ -136,15 +137,6 @@ pub const OPERATION_APPLIED: &str = "session_operations_pkey";
 /// hold them: a change's first operation has a higher number than all that it has seen.
 pub(crate) const ARRIVAL: &str = "c.received_at, c.start_op";
 
-/// What a manager decides on late work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LateDecision {
-    /// It becomes part of the record.
-    Accept,
-    /// It stays stored and apart.
-    Reject,
-}
-
 /// Settles all late changes of a session and returns how many there were.
 ///
 /// # Errors
@@ -156,15 +148,11 @@ pub async fn decide_late(
     user_id: Uuid,
     decision: LateDecision,
 ) -> Result<u64, StorageError> {
-    let state = match decision {
-        LateDecision::Accept => "accepted",
-        LateDecision::Reject => "rejected",
-    };
     tx.run(
         "update late_changes
          set state = $4, decided_by = $3, decided_at = now(), xid = pg_current_xact_id()
          where organisation_id = $1 and session_id = $2 and state = 'late'",
-        &[&organisation_id, &session_id, &user_id, &state],
+        &[&organisation_id, &session_id, &user_id, &decision.as_str()],
     )
     .await
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use firemode_domain::audit::AuditEvent;
-use firemode_runtime::instance::InstanceId;
+use firemode_runtime::process_id::ProcessId;
 use uuid::Uuid;
 
 use crate::changes::{self, Arrival, Reliance, SessionTail, StoredChange, Turn};
@@ -70,12 +70,12 @@ pub async fn hold(
     (sessions, hold): (&[(Uuid, Uuid)], Hold),
     turns: &BTreeSet<Turn>,
     tails: &[SessionTail],
-    instance_id: InstanceId,
+    process_id: ProcessId,
 ) -> Result<Option<BatchReads>, StorageError> {
     let statements = [
         changes::take_turns(turns),
         sessions::hold_all(sessions, hold),
-        changes::find_tails(tails, Some(instance_id.as_uuid())),
+        changes::find_tails(tails, Some(process_id.as_uuid())),
         changes::find_apart(sessions),
     ];
     let [_, held, unseen, apart] = tx.pipeline(statements).await?;

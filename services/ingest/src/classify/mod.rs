@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, web};
 use firemode_domain::input::List;
 use firemode_storage::{Transaction, audit, rules};
 use firemode_web::wire::{ClassifyAnswer, ClassifyBody, FaultResult, FaultsAnswer, FaultsBody};
-use firemode_web::{Body, IdempotencyKey, Outcome, Problem, run_once};
+use firemode_web::{Body, IdempotencyKey, Outcome, Problem};
 
 use self::decide::{Decision, Sessions};
 use crate::principal::Principal;
@@ -21,14 +21,9 @@ pub(crate) async fn one(
     body: Body<ClassifyBody>,
 ) -> Result<HttpResponse, Problem> {
     let scope = key.scope(principal.organisation_id, principal.user_id);
-    let days = state.settings.idempotency.days;
     let mut failed = None;
-    let result = run_once(
-        state.database.tenant(principal.organisation_id),
-        scope,
-        &body.fingerprint,
-        days,
-        async |tx| {
+    let result = state
+        .run_once(&principal, scope, &body.fingerprint, async |tx| {
             principal.check_token(tx).await?;
             let rules = rules::for_item(tx, principal.organisation_id, &body.value.item_code).await?;
             let decision = Sessions::default().decide(tx, &principal, &rules, &body.value).await?;
@@ -43,9 +38,8 @@ pub(crate) async fn one(
                     Err(problem)
                 }
             }
-        },
-    )
-    .await;
+        })
+        .await;
     if let Some(event) = failed {
         let tx = state.database.tenant(principal.organisation_id).transaction().await?;
         audit::record(&tx, &[event]).await?;
@@ -62,20 +56,14 @@ pub(crate) async fn many(
     body: Body<FaultsBody>,
 ) -> Result<HttpResponse, Problem> {
     let scope = key.scope(principal.organisation_id, principal.user_id);
-    let days = state.settings.idempotency.days;
     let List(faults) = body.value;
-    let outcome = run_once(
-        state.database.tenant(principal.organisation_id),
-        scope,
-        &body.fingerprint,
-        days,
-        async |tx| {
+    let outcome = state
+        .run_once(&principal, scope, &body.fingerprint, async |tx| {
             principal.check_token(tx).await?;
             let results = classify_all(tx, &principal, &faults).await?;
             Outcome::new(StatusCode::OK, &FaultsAnswer { results })
-        },
-    )
-    .await?;
+        })
+        .await?;
     Ok(outcome.respond())
 }
 

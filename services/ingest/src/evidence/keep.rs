@@ -11,7 +11,7 @@ use firemode_storage::idempotency::IdempotencyScope;
 use firemode_storage::sessions::Hold;
 use firemode_storage::{StorageError, Transaction, audit};
 use firemode_web::wire::{EvidenceAnswer, EvidenceFields};
-use firemode_web::{Outcome, Problem, catalogue, run_once};
+use firemode_web::{Outcome, Problem, catalogue};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -88,20 +88,15 @@ impl Keeping<'_> {
         A: AsyncFnOnce(&Transaction, &EvidenceAnswer) -> Result<(), Problem>,
     {
         let mut kept_under = None;
-        let days = self.state.settings.idempotency.days;
-        let result = run_once(
-            self.state.database.tenant(self.principal.organisation_id),
-            scope,
-            fingerprint,
-            days,
-            async |tx| {
+        let result = self
+            .state
+            .run_once(self.principal, scope, fingerprint, async |tx| {
                 let Recorded { status, answer, storage_key } = self.record(tx).await?;
                 and(tx, &answer).await?;
                 kept_under = Some(storage_key);
                 Outcome::new(status, &answer)
-            },
-        )
-        .await;
+            })
+            .await;
         // Known to be unreferenced: the same bytes are kept under another key, the answer is a repeated one, or the transaction
         // ended before its commit. After a commit of unknown outcome the bytes stay, and the sweeper finds them by their lease.
         if kept_under.as_ref() != Some(&self.bytes.key) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use firemode_domain::session::Intake;
-use firemode_storage::changes::{EQUIVOCATION, OPERATION_APPLIED, RELIED_ON, Reliance, SessionTail};
+use firemode_storage::changes::{Reliance, SessionTail};
 use firemode_storage::documents::Lease;
 use firemode_storage::idempotency::IdempotencyScope;
 use firemode_storage::results::{self, BatchReads, BatchWrites};
@@ -15,47 +15,15 @@ use uuid::Uuid;
 
 use super::elsewhere;
 use super::entry_selection::EntrySelection;
+use super::failure::Failure;
 use super::merge::{Context, Merged, RequestToMerge, SessionBatch};
 use super::queue::{Answer, Request};
-use super::refusal::equivocation;
 use crate::principal;
 use crate::state::IngestState;
 
 /// Once documents of so many bytes were read for one batch, sessions that would have to be read too are left to a batch behind it:
 /// what is under way is not bounded by what may be kept.
 const READ_BYTES_MAX: usize = 32 << 20;
-
-/// Nothing of a batch was stored, as far as anybody knows.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// It is not the requests' fault, or the commit may have happened: none of them is tried again here.
-    OfAll(Problem),
-    /// One of the requests may be at fault.
-    Of(Problem),
-    /// The same, and the documents were behind what is stored. Read again, the request may go through.
-    Behind(Problem),
-    /// The database has lost what the documents have. Read again, all of the requests may go through.
-    Ahead(Problem),
-}
-
-impl From<StorageError> for Failure {
-    fn from(error: StorageError) -> Self {
-        match error.constraint() {
-            Some(EQUIVOCATION) => {
-                let detail = "A different change with the same actor and sequence number is stored already.";
-                Self::Behind(equivocation(detail))
-            }
-            Some(OPERATION_APPLIED) => {
-                let detail = "The same operation arrived twice at once. Try again.";
-                Self::Behind(Problem::unavailable(detail).caused_by(error))
-            }
-            Some(RELIED_ON) => Self::Ahead(error.into()),
-            _ if matches!(error, StorageError::Stale(_)) => Self::Behind(error.into()),
-            _ if matches!(error, StorageError::Unavailable(_)) => Self::OfAll(error.into()),
-            _ => Self::Of(error.into()),
-        }
-    }
-}
 
 /// Stores what the requests bring and answers each of them, or stores nothing. Those that are left unanswered are to be stored by
 /// themselves: what they wait for has to be looked for first, or too much would have to be read at once. In any case its transactions have ended and hold no keys any more:
@@ -175,7 +143,7 @@ impl<'a> Batch<'a> {
             return Ok(None);
         }
         let turns = self.unanswered_requests().into_iter().flat_map(|(_, request)| request.turns()).collect();
-        let found = results::hold(tx, (&sessions, hold), &turns, &tails, self.state.instance_id).await?;
+        let found = results::hold(tx, (&sessions, hold), &turns, &tails, self.state.process_id).await?;
         for (place, request) in self.unanswered_requests() {
             let session = found.as_ref().and_then(|found| found.held.sessions.get(&request.session()));
             let problem = match session.map(|session| session.status.intake()) {
@@ -258,7 +226,7 @@ impl<'a> Batch<'a> {
     async fn merge(&self, shares: Vec<SessionBatch>) -> Result<Vec<Merged>, Failure> {
         let context = Context {
             limits: self.state.limits.clone(),
-            instance_id: self.state.instance_id,
+            process_id: self.state.process_id,
             receipt_keys: self.state.receipt_keys.clone(),
         };
         let merging = move || shares.into_iter().map(|share| share.merge(&context)).collect();

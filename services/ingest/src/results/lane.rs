@@ -10,7 +10,8 @@ use metrics::counter;
 use tokio::sync::mpsc;
 use tracing::{Instrument as _, Span};
 
-use super::batch::{self, Failure};
+use super::batch;
+use super::failure::Failure;
 use super::queue::{Lanes, Queued, Request};
 use crate::state::IngestState;
 

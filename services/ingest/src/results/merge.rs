@@ -8,7 +8,7 @@ use firemode_domain::audit::{AuditEvent, AuditStatus};
 use firemode_domain::document::{ChangeHash, Held, Limits, Prepared, Refusal, SessionDocument, Standing};
 use firemode_domain::session::{Intake, SessionStatus};
 use firemode_identity::{ChangeStandings, ReceiptKeys, ReceiptSubject};
-use firemode_runtime::instance::InstanceId;
+use firemode_runtime::process_id::ProcessId;
 use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, Reliance, StoredChange};
 use firemode_storage::documents::{Extent, Lineage, ServerActors, Submission, WarmSession};
 use firemode_storage::sessions::HeldSession;
@@ -19,8 +19,8 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::answer::{AnswerFilter, View};
-use super::batch::Failure;
 use super::entry_selection::EntrySelection;
+use super::failure::Failure;
 use super::queue::Request;
 use super::refusal::problem_of;
 
@@ -59,7 +59,7 @@ pub(super) struct RequestToMerge {
 /// What is the same for all of a batch.
 pub(super) struct Context {
     pub(super) limits: Limits,
-    pub(super) instance_id: InstanceId,
+    pub(super) process_id: ProcessId,
     pub(super) receipt_keys: ReceiptKeys,
 }
 
@@ -203,7 +203,7 @@ impl SessionBatch {
         }
         let (organisation_id, session_id) = self.session.key();
         let user_id = request.principal.user_id;
-        let origin = Origin { organisation_id, session_id, user_id, instance_id: context.instance_id };
+        let origin = Origin { organisation_id, session_id, user_id, process_id: context.process_id };
         let event = (!rows.is_empty()).then(|| event(&request, &prepared, &answer, activates));
         let arrivals = rows.into_iter().map(|change| Arrival { origin, change, is_late }).collect();
         Ok(RequestWrites { arrivals, event, outcome: Outcome::new(StatusCode::OK, &answer)? })

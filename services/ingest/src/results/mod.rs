@@ -5,6 +5,7 @@ mod batch;
 mod decode;
 mod elsewhere;
 mod entry_selection;
+mod failure;
 mod lane;
 mod merge;
 pub(crate) mod queue;

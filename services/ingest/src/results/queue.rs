@@ -85,9 +85,7 @@ impl Request {
     pub(super) fn session(&self) -> (Uuid, Uuid) {
         (self.principal.organisation_id, self.session_id)
     }
-}
 
-impl Request {
     /// The devices for which it makes the server write.
     pub(super) fn turns(&self) -> impl Iterator<Item = Turn> {
         let entries = self.submission.entries.iter();

@@ -17,7 +17,7 @@ use firemode_web::tus::{
     EVIDENCE_ID, EVIDENCE_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET, VERSION,
 };
 use firemode_web::wire::UploadAnswer;
-use firemode_web::{IdempotencyKey, Outcome, Problem, catalogue, run_once};
+use firemode_web::{IdempotencyKey, Outcome, Problem, catalogue};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -49,7 +49,7 @@ pub(crate) async fn create(
     let fingerprint: [u8; 32] = Sha256::digest(format!("{length} {fields_json}")).into();
     let (owner, settings) = ((principal.organisation_id, principal.user_id), &state.settings);
     let scope = key.scope(principal.organisation_id, principal.user_id);
-    let outcome = run_once(state.database.tenant(principal.organisation_id), scope, &fingerprint, settings.idempotency.days, async |tx| {
+    let outcome = state.run_once(&principal, scope, &fingerprint, async |tx| {
         again::check(tx, principal.organisation_id, &fields).await?;
         principal.check_token(tx).await?;
         let (hours, open_max) = (settings.evidence.upload_hours_max, settings.evidence.uploads_open_max);

@@ -88,7 +88,7 @@ fn insert_changes(arrivals: &[Arrival]) -> Statement<'_> {
             origin(|origin| origin.session_id),
             origin(|origin| origin.organisation_id),
             origin(|origin| origin.user_id),
-            origin(|origin| origin.instance_id.as_uuid()),
+            origin(|origin| origin.process_id.as_uuid()),
             bytes(|change| &change.hash),
             bytes(|change| &change.actor),
             seqs,

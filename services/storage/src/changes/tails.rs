@@ -31,12 +31,12 @@ pub(crate) async fn read_tails(
     Ok(tails_by_session(&find_tails(tails, None).rows(on).await?))
 }
 
-/// Finds what [`read_tails`] reads. A process that knows what it wrote itself leaves that out with its `instance_id`: what it does not
+/// Finds what [`read_tails`] reads. A process that knows what it wrote itself leaves that out with its `process_id`: what it does not
 /// know of was not committed.
-pub(crate) fn find_tails(tails: &[SessionTail], instance_id: Option<Uuid>) -> Statement<'static> {
+pub(crate) fn find_tails(tails: &[SessionTail], process_id: Option<Uuid>) -> Statement<'static> {
     let sql = unseen("c.hash, c.bytes, c.user_id, c.device, c.received_at, c.start_op");
     let mut params = looks(tails);
-    params.push(Box::new(instance_id));
+    params.push(Box::new(process_id));
     Statement::new(format!("{sql} order by {}", super::ARRIVAL), params)
 }
 

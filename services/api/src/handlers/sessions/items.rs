@@ -144,8 +144,7 @@ impl Addition<'_> {
         let additions = Additions { items: seeds, user_id, received_at, limits, actors };
         let written = document.add_items(additions, &mut self.is_ahead).await?;
         let written = written.map_err(|refusal| refused(&refusal, items))?;
-        let origin =
-            Origin { organisation_id, session_id, user_id, instance_id: self.call.state.instance_id };
+        let origin = Origin { organisation_id, session_id, user_id, process_id: self.call.state.process_id };
         let arrival =
             |change| Arrival { origin, change: changes::NewChange::of(change, Vec::new()), is_late };
         let hashes = relied_on(&written);

@@ -1,9 +1,9 @@
 //! Work that came after its session was completed, and what a manager makes of it.
 
 use actix_web::{HttpResponse, web};
-use firemode_storage::Hold;
-use firemode_storage::changes::{self, LateDecision};
+use firemode_domain::session::LateDecision;
 use firemode_storage::sessions::Session;
+use firemode_storage::{Hold, changes};
 use firemode_web::Problem;
 use serde::Serialize;
 use serde_json::json;
@@ -16,9 +16,7 @@ use crate::call::Call;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LateDecided {
     session_id: Uuid,
-    /// `accepted` or `rejected`.
-    #[schema(example = "accepted")]
-    state: &'static str,
+    state: LateDecision,
     /// How many changes waited for the decision.
     changes: u64,
 }
@@ -42,14 +40,14 @@ pub(crate) async fn reject_late(id: web::Path<Uuid>, call: Call) -> Result<HttpR
 }
 
 async fn decide(id: Uuid, decision: LateDecision, call: &Call) -> Result<HttpResponse, Problem> {
-    let (name, action) = match decision {
-        LateDecision::Accept => ("accepted", "late.accept"),
-        LateDecision::Reject => ("rejected", "late.reject"),
+    let action = match decision {
+        LateDecision::Accept => "late.accept",
+        LateDecision::Reject => "late.reject",
     };
     let tx = call.transaction().await?;
     call.find::<Session>(&tx, id, Hold::Alone).await?;
     let changes = changes::decide_late(&tx, call.organisation_id(), id, call.user_id(), decision).await?;
     call.record(&tx, action, ("session", id), None, Some(json!({"changes": changes}))).await?;
     tx.commit().await?;
-    Ok(HttpResponse::Ok().json(LateDecided { session_id: id, state: name, changes }))
+    Ok(HttpResponse::Ok().json(LateDecided { session_id: id, state: decision, changes }))
 }

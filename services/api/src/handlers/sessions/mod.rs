@@ -135,7 +135,7 @@ async fn open(tx: &Transaction, new: &CreateSession, call: &Call) -> Result<Sess
     };
     let session = sessions::insert(tx, organisation_id, &session).await?;
     let origin =
-        Origin { organisation_id, session_id: session.id, user_id, instance_id: call.state.instance_id };
+        Origin { organisation_id, session_id: session.id, user_id, process_id: call.state.process_id };
     let received_at = changes::insert(tx, &origin, &[changes::NewChange::of(&change, Vec::new())]).await?;
     recent_sessions::note(tx, &[origin.visit()]).await?;
     let mut document = SessionDocument::empty();

@@ -2,11 +2,12 @@
 
 use uuid::Uuid;
 
-/// Names a process from its start to its end. Instances that start later have greater ids.
+/// Names a process from its start to its end; the kernel gives its own numbers to others again. Processes that start later have
+/// greater ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InstanceId(Uuid);
+pub struct ProcessId(Uuid);
 
-impl InstanceId {
+impl ProcessId {
     /// The id of a process that starts now.
     #[must_use]
     pub fn of_new_process() -> Self {
