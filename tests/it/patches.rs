@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::support::organisation::PASSWORD;
 use crate::support::site::new_building;
-use crate::support::{Client, Organisation, Site, Stack, new_key};
+use crate::support::{Answer, Client, Form, Organisation, Site, Stack, new_key};
 
 /// An object, as a test changes it.
 struct Changed<'a> {
@@ -138,21 +139,85 @@ fn null_clears_what_may_be_empty_and_nothing_else() {
     admin.patch(&user, &json!({"role": null, "is_active": null})).invalid(&["role", "is_active"]);
 }
 
+/// Which of the headers that say where something is and in which state an answer of 201 has, by the document and in fact.
+fn headers_of_created(path: &str, made: &Answer) -> [Vec<&'static str>; 2] {
+    let document = Stack::shared().client().get("/openapi.json").expect(200).json;
+    let documented = document["paths"][path]["post"]["responses"]["201"]["headers"].clone();
+    [
+        ["Location", "ETag"].into_iter().filter(|name| documented.get(name).is_some()).collect(),
+        ["Location", "ETag"].into_iter().filter(|name| !made.header(name).is_empty()).collect(),
+    ]
+}
+
 #[test]
-fn what_is_made_says_where_it_is_and_in_which_state_also_when_it_is_told_again() {
+fn evidence_and_a_new_organisation_say_where_they_are() {
+    let site = Site::new();
+    let id = new_key();
+    let photo = [b"\xff\xd8\xff\xe0".as_slice(), id.as_bytes()].concat();
+    let form = || Form::photo(&site.session_id, &photo).text("evidence_id", &id);
+    let made = form().upload_under(&site.admin, &id).expect(201);
+    assert_eq!(made.header("location"), format!("/v1/evidence/{id}"));
+    assert_eq!(headers_of_created("/v1/evidence", &made), [["Location"], ["Location"]]);
+    let again = form().upload_under(&site.admin, &id).expect(201);
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    let read = site.admin.get(again.header("location")).expect(200);
+    assert_eq!((read.id(), read.header("etag")), (id.clone(), ""));
+    let there_before = form().upload_under(&site.admin, &new_key()).expect(200);
+    assert_eq!(there_before.header("location"), "");
+
+    let client = Stack::shared().client();
+    let body = json!({
+        "organisation_name": "Example Fire Services", "email": format!("{}@example.com", new_key()),
+        "password": PASSWORD, "full_name": "Ada Example",
+    });
+    let made = client.post("/v1/auth/register", &body).expect(201);
+    assert_eq!(headers_of_created("/v1/auth/register", &made), [["Location", "ETag"]; 2]);
+    let read = client.with_token(made.text("/access_token")).get(made.header("location")).expect(200);
+    assert_eq!((read.id(), read.header("etag")), (made.text("/user/id"), made.header("etag")));
+}
+
+#[test]
+fn what_cannot_be_read_by_itself_has_no_address() {
+    let site = Site::new();
+    let admin = &site.admin;
+    let email = format!("{}@example.com", new_key());
+    let invited = admin.post("/v1/users", &json!({"email": email, "role": "auditor"})).expect(201);
+    let invitation = format!("/v1/users/{}/invitation", invited.id());
+    let reset = format!("/v1/users/{}/password-reset", site.organisation.user_id);
+    let items = site.session("/items");
+    for (pattern, path, body) in [
+        ("/v1/users/{user_id}/invitation", invitation.as_str(), None),
+        ("/v1/users/{user_id}/password-reset", &reset, None),
+        ("/v1/users/me/totp", "/v1/users/me/totp", Some(json!({"password": PASSWORD}))),
+        ("/v1/tests/sessions/{session_id}/items", &items, Some(json!({"label": "Fire door 10"}))),
+    ] {
+        let request = admin.request("POST", path).key(&new_key());
+        let request = if let Some(body) = &body { request.json(body) } else { request };
+        let made = request.send().expect(201);
+        assert_eq!(headers_of_created(pattern, &made), [[""; 0]; 2], "{pattern}");
+    }
+}
+
+#[test]
+fn what_is_made_says_where_it_is_and_in_which_state_also_when_it_is_repeated() {
     let site = Site::new();
     let assets = format!("/v1/buildings/{}/assets", site.building_id);
-    for (path, body) in [
-        ("/v1/buildings", json!({"site_name": new_key(), "site_address": "1 Quay Street"})),
-        (&assets, json!({"item_code": "A", "section": 10, "label": "B", "location": "C"})),
-        ("/v1/tests/sessions", json!({"building_id": site.building_id})),
-        ("/v1/users", json!({"email": format!("{}@example.com", new_key()), "role": "auditor"})),
+    for (pattern, path, body) in [
+        ("/v1/buildings", "/v1/buildings", json!({"site_name": new_key(), "site_address": "1 Quay Street"})),
+        (
+            "/v1/buildings/{building_id}/assets",
+            &assets,
+            json!({"item_code": "A", "section": 10, "label": "B", "location": "C"}),
+        ),
+        ("/v1/tests/sessions", "/v1/tests/sessions", json!({"building_id": site.building_id})),
+        ("/v1/users", "/v1/users", json!({"email": format!("{}@example.com", new_key()), "role": "auditor"})),
     ] {
         let key = new_key();
         let make = || site.admin.request("POST", path).key(&key).json(&body).send().expect(201);
         let made = make();
         let location = format!("{path}/{}", made.id());
         assert_eq!(made.header("location"), location);
+        assert_eq!(headers_of_created(pattern, &made), [["Location", "ETag"]; 2], "{pattern}");
         let read = site.admin.get(&location).expect(200);
         assert_eq!(made.header("etag"), read.header("etag"), "{path}");
         let again = make();

@@ -3,9 +3,12 @@
 use actix_web::http::Method;
 use firemode_web::ProblemBody;
 use utoipa::OpenApi as _;
-use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem, PathsMap};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, Response, Schema};
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, Schema, Type,
+};
 
 use crate::routes::{Documented, RouteRule, TABLE};
 
@@ -42,6 +45,7 @@ pub fn openapi() -> OpenApi {
     components.add_security_scheme(SCHEME, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     add_schema::<ProblemBody>(components);
     open_extended(components);
+    add_state_headers(&mut document.paths.paths);
     for (method, path, access) in TABLE {
         let Some(item) = document.paths.paths.get_mut(*path) else { continue };
         let operation = match method.as_str() {
@@ -56,6 +60,45 @@ pub fn openapi() -> OpenApi {
         }
     }
     document
+}
+
+/// Where the GET of an object says its state, so do the answers that make or change it; one that makes it says where it is.
+fn add_state_headers(paths: &mut PathsMap<String, PathItem>) {
+    let has_tag = |item: &PathItem| item.get.as_ref().is_some_and(|get| has_header(get, "200", "ETag"));
+    let readable: Vec<(String, bool)> = paths
+        .iter()
+        .filter(|(_, item)| item.get.is_some())
+        .map(|(path, item)| (path.clone(), has_tag(item)))
+        .collect();
+    for (path, item) in paths {
+        let has_state = has_tag(item);
+        let changed = item.patch.as_mut().filter(|_| has_state);
+        changed.into_iter().for_each(|patch| add_header(patch, "200", "ETag", "Names its state."));
+        let within = |object: &str| {
+            let id = object.strip_prefix(path.as_str()).and_then(|rest| rest.strip_prefix("/{"));
+            id.is_some_and(|id| !id.contains('/'))
+        };
+        if let Some((_, has_state)) = readable.iter().find(|(object, _)| within(object))
+            && let Some(post) = &mut item.post
+        {
+            add_header(post, "201", "Location", "Its address.");
+            if *has_state {
+                add_header(post, "201", "ETag", "Names its state.");
+            }
+        }
+    }
+}
+
+fn has_header(operation: &Operation, status: &str, name: &str) -> bool {
+    let response = operation.responses.responses.get(status);
+    matches!(response, Some(RefOr::T(response)) if response.headers.contains_key(name))
+}
+
+fn add_header(operation: &mut Operation, status: &str, name: &str, description: &str) {
+    if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
+        let header = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        response.headers.insert(name.to_owned(), header.description(Some(description)).build().into());
+    }
 }
 
 fn add_schema<T: utoipa::ToSchema>(components: &mut Components) {

@@ -148,25 +148,16 @@ impl Call {
     }
 
     /// The answer to a request that makes objects in the collection of its path. Where it made one, `Location` names it and `ETag` its
-    /// state, the first time and each time that the answer is given again.
+    /// state.
     pub(crate) fn created(
         &self,
         outcome: Outcome,
         tag: fn(&Value) -> Option<String>,
     ) -> Result<HttpResponse, Problem> {
-        if outcome.status != StatusCode::CREATED {
-            return Ok(outcome.respond());
-        }
-        let body = outcome.value()?;
-        let mut response = outcome.respond();
-        let mut say = |name, value: Option<String>| {
-            if let Some(value) = value.and_then(|value| value.try_into().ok()) {
-                response.headers_mut().insert(name, value);
-            }
-        };
-        say(LOCATION, body["id"].as_str().map(|id| format!("{}/{id}", self.request.path())));
-        say(ETAG, tag(&body));
-        Ok(response)
+        outcome.respond_created(|body| {
+            let location = body["id"].as_str().map(|id| format!("{}/{id}", self.request.path()));
+            [(LOCATION, location), (ETAG, tag(body))]
+        })
     }
 }
 

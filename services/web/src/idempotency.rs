@@ -135,7 +135,8 @@ impl IntoParams for IdempotencyKey {
         let header = ParameterBuilder::new().name("Idempotency-Key").parameter_in(ParameterIn::Header);
         let header =
             header.required(Required::False).schema(Some(ObjectBuilder::new().schema_type(Type::String)));
-        vec![header.description(Some("Makes a retry safe.")).build()]
+        let description = "Makes a retry safe. Where the first answer has a secret, a repeated one has null.";
+        vec![header.description(Some(description)).build()]
     }
 }
 
@@ -180,6 +181,28 @@ impl Outcome {
             response.insert_header((IDEMPOTENT_REPLAYED, "true"));
         }
         response.content_type(ContentType::json()).body(String::from(Box::<str>::from(self.body)))
+    }
+
+    /// The answer as HTTP. Where it made something, it has the headers that `headers` finds for its body, the first time and each time
+    /// that the answer is repeated.
+    ///
+    /// # Errors
+    /// The body is no JSON: a defect of ours.
+    pub fn respond_created<const N: usize>(
+        self,
+        headers: impl FnOnce(&Value) -> [(HeaderName, Option<String>); N],
+    ) -> Result<HttpResponse, Problem> {
+        if self.status != StatusCode::CREATED {
+            return Ok(self.respond());
+        }
+        let headers = headers(&self.value()?);
+        let mut response = self.respond();
+        for (name, value) in headers {
+            if let Some(value) = value.and_then(|value| value.try_into().ok()) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        Ok(response)
     }
 
     /// What is known of a request's key before anything is done: the first answer again, nothing, or a refusal.

@@ -111,7 +111,8 @@ pub(crate) async fn list(list: Listing<BuildingFilter>) -> Result<HttpResponse, 
 
 /// Reads a building
 #[utoipa::path(get, path = "/v1/buildings/{building_id}", tag = "buildings", params(("building_id" = Uuid, Path)),
-    responses((status = 200, description = "The building; `ETag` names its state.", body = Building)))]
+    responses((status = 200, description = "The building.", body = Building,
+               headers(("ETag", description = "Names its state.")))))]
 pub(crate) async fn get(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
     call.show::<Building>(*id).await
 }

@@ -10,6 +10,7 @@ mod key_lease;
 pub(crate) mod sniff;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use firemode_domain::session::SessionStatus;
 use firemode_storage::Executor;
@@ -66,7 +67,9 @@ pub(crate) async fn upload(
         release(lease).await;
         kept
     };
-    Ok(detached::run_to_completion(kept).await?.respond())
+    detached::run_to_completion(kept).await?.respond_created(|evidence| {
+        [(LOCATION, evidence["evidence_id"].as_str().map(|id| format!("/v1/evidence/{id}")))]
+    })
 }
 
 async fn receive(

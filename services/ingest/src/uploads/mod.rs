@@ -8,7 +8,7 @@ mod headers;
 mod receive;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use firemode_domain::audit::AuditStatus;
 use firemode_storage::audit;
@@ -67,15 +67,16 @@ pub(crate) async fn create(
         Outcome::new(StatusCode::CREATED, &answer(upload))
     })
     .await?;
-    let upload = outcome.value()?;
-    let location = format!("/v1/evidence/uploads/{}", upload["id"].as_str().unwrap_or_default());
-    let offset = upload["offset"].as_u64().unwrap_or_default();
-    let mut response = outcome.respond();
-    let headers = response.headers_mut();
-    headers.insert(LOCATION, HeaderValue::try_from(location).map_err(Problem::internal)?);
-    headers.insert(HeaderName::from_static(TUS_RESUMABLE), HeaderValue::from_static(VERSION));
-    headers.insert(HeaderName::from_static(UPLOAD_OFFSET), HeaderValue::from(offset));
-    Ok(response)
+    outcome.respond_created(|upload| {
+        [
+            (LOCATION, upload["id"].as_str().map(|id| format!("/v1/evidence/uploads/{id}"))),
+            (HeaderName::from_static(TUS_RESUMABLE), Some(VERSION.to_owned())),
+            (
+                HeaderName::from_static(UPLOAD_OFFSET),
+                upload["offset"].as_u64().map(|offset| offset.to_string()),
+            ),
+        ]
+    })
 }
 
 /// Shows how far an upload is.

@@ -3,6 +3,7 @@
 pub(crate) mod tokens;
 
 use actix_web::HttpResponse;
+use actix_web::http::header::{ETAG, LOCATION};
 use firemode_domain::input::{Email, Line, NewPassword, Secret, SignInAddress};
 use firemode_domain::role::Role;
 use firemode_domain::{body, password};
@@ -17,6 +18,7 @@ use crate::acts::act;
 use crate::auth::proof::{self, Credentials};
 use crate::auth::tokens::{SignedIn, end_all, hash, sign_in};
 use crate::call::PublicCall;
+use crate::etag;
 use crate::state::ApiState;
 
 body! {
@@ -71,7 +73,9 @@ body! {
 ///
 /// Open in development; in production only where `auth.registration_open` says so.
 #[utoipa::path(post, path = "/v1/auth/register", tag = "auth", request_body = Register,
-    responses((status = 201, description = "Made, and signed in.", body = SignedIn),
+    responses((status = 201, description = "Made, and signed in.", body = SignedIn,
+               headers(("Location", description = "The address of the user."),
+                       ("ETag", description = "Names the state of the user."))),
               (status = 403, description = "Registration is closed."),
               (status = 409, description = "There is an account with this address.")))]
 pub(crate) async fn register(body: Body<Register>, call: PublicCall) -> Result<HttpResponse, Problem> {
@@ -102,10 +106,15 @@ pub(crate) async fn register(body: Body<Register>, call: PublicCall) -> Result<H
         .await?
         .ok_or_else(|| Problem::internal("a new user is not there"))?;
     state.throttle.succeeded(&tx, &state.throttle.origin(request, &email)).await?;
+    let headers = [(LOCATION, format!("/v1/users/{user_id}")), (ETAG, etag::of_time(user.updated_at))];
     let signed_in = sign_in(&tx, &call, user, "auth.register").await?;
     note_encryption(&tx, &state.vault, organisation_id, context.transaction_id).await?;
     tx.commit().await?;
-    Ok(HttpResponse::Created().json(signed_in))
+    let mut response = HttpResponse::Created();
+    for header in headers {
+        response.insert_header(header);
+    }
+    Ok(response.json(signed_in))
 }
 
 /// Signs in

@@ -20,7 +20,8 @@ use crate::handlers::evidence::find;
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}/content", tag = "evidence",
     params(("evidence_id" = Uuid, Path),
            ("Range" = Option<String>, Header, description = "One range of bytes.", example = "bytes=0-1023")),
-    responses((status = 200, description = "All bytes.", content_type = "*/*"),
+    responses((status = 200, description = "All bytes.", content_type = "*/*",
+               headers(("ETag", description = "Names the content."))),
               (status = 206, description = "The bytes of the range.", content_type = "*/*"),
               (status = 304, description = "You have them already."),
               (status = 416, description = "The range lies outside the content.")))]

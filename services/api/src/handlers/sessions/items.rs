@@ -52,7 +52,8 @@ struct AddedItem {
 
 /// Adds items to a session
 ///
-/// All of them, or none. For a completed session they are kept as late work until a manager decides.
+/// All of them, or none. For a completed session they are kept as late work until a manager decides. Items have no address of their
+/// own: they are in the session's document.
 #[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/items", tag = "sessions", request_body = AddItemsSchema,
     params(("session_id" = Uuid, Path),
            IdempotencyKey),

@@ -174,7 +174,8 @@ body! {
 /// With `at`, a vector clock: the document, its conflicts and held changes as a reader with that clock had seen them.
 #[utoipa::path(get, path = "/v1/tests/sessions/{session_id}", tag = "sessions",
     params(("session_id" = Uuid, Path), Params<Moment>),
-    responses((status = 200, description = "The session; `ETag` names its state.", body = SessionDetail),
+    responses((status = 200, description = "The session.", body = SessionDetail,
+               headers(("ETag", description = "Names its state."))),
               (status = 304, description = "You have it already.")))]
 pub(crate) async fn get(
     id: web::Path<Uuid>,

@@ -64,7 +64,7 @@ pub(crate) struct Invited {
 /// password. An address that has an account in another organisation can be invited as any other, but not join: an address is one
 /// account's.
 #[utoipa::path(post, path = "/v1/users", tag = "users", request_body = Invite,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe; a repeated answer has no token.")),
+    params(IdempotencyKey),
     responses((status = 201, description = "Invited.", body = Invited),
               (status = 409, description = "The organisation has a user with this address.")))]
 pub(crate) async fn invite(
@@ -104,10 +104,10 @@ pub(crate) async fn invite(
 
 /// Issues an invitation again
 ///
-/// The token of before stops working.
+/// The token of before stops working. A token has no address: it cannot be read again.
 #[utoipa::path(post, path = "/v1/users/{user_id}/invitation", tag = "users",
     params(("user_id" = Uuid, Path),
-           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe; a repeated answer has no token.")),
+           IdempotencyKey),
     responses((status = 201, description = "The new token.", body = OneTimeToken),
               (status = 409, description = "The user has joined already, or is disabled.")))]
 pub(crate) async fn invite_again(
@@ -147,10 +147,11 @@ pub(crate) async fn withdraw(id: web::Path<Uuid>, call: Call) -> Result<HttpResp
 /// Issues a token for a new password
 ///
 /// For somebody who has lost theirs. FireMode sends no mail: hand the token over yourself, when you are sure who asks. The user
-/// sends it to `POST /v1/auth/reset-password`; until then the old password goes on working.
+/// sends it to `POST /v1/auth/reset-password`; until then the old password goes on working. A token has no address: it cannot be read
+/// again.
 #[utoipa::path(post, path = "/v1/users/{user_id}/password-reset", tag = "users",
     params(("user_id" = Uuid, Path),
-           ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry safe; a repeated answer has no token.")),
+           IdempotencyKey),
     responses((status = 201, description = "The token.", body = OneTimeToken),
               (status = 409, description = "The user has yet to accept an invitation, or is disabled.")))]
 pub(crate) async fn reset_password(

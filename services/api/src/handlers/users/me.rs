@@ -99,7 +99,8 @@ impl OwnProfile {
 
 /// Who am I?
 #[utoipa::path(get, path = "/v1/users/me", tag = "users",
-    responses((status = 200, description = "The signed-in user; `ETag` names the state.", body = OwnProfile)))]
+    responses((status = 200, description = "The signed-in user.", body = OwnProfile,
+               headers(("ETag", description = "Names its state.")))))]
 pub(crate) async fn me(call: Call) -> Result<HttpResponse, Problem> {
     let tx = call.read().await?;
     let user = users::find(&tx, call.organisation_id(), call.user_id()).await?;

@@ -96,7 +96,8 @@ pub(crate) async fn list(list: Listing<UserFilter>) -> Result<HttpResponse, Prob
 
 /// Reads a user
 #[utoipa::path(get, path = "/v1/users/{user_id}", tag = "users", params(("user_id" = Uuid, Path)),
-    responses((status = 200, description = "The user; `ETag` names the state.", body = UserView)))]
+    responses((status = 200, description = "The user.", body = UserView,
+               headers(("ETag", description = "Names its state.")))))]
 pub(crate) async fn get(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
     let tx = call.read().await?;
     let user = users::find(&tx, call.organisation_id(), *id).await?.ok_or_else(no_such_user)?;

@@ -54,7 +54,8 @@ pub(crate) struct RecoveryCodes {
 
 /// Begins to set up a second factor
 ///
-/// Nothing is asked for at sign-ins until a first code has confirmed that the app has the secret.
+/// Nothing is asked for at sign-ins until a first code has confirmed that the app has the secret, which cannot be read again and so has
+/// no address.
 #[utoipa::path(post, path = "/v1/users/me/totp", tag = "users", request_body = Password,
     params(IdempotencyKey),
     responses((status = 201, description = "The secret for the app.", body = NewTotp),

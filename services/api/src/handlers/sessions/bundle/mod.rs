@@ -101,7 +101,8 @@ struct PriorFault {
 /// Compressed as `Accept-Encoding` says (br, zstd, gzip).
 #[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/offline_bundle", tag = "sessions",
     params(("session_id" = Uuid, Path), Params<BundleFilter>),
-    responses((status = 200, description = "The bundle; `ETag` names its content.", body = OfflineBundle),
+    responses((status = 200, description = "The bundle.", body = OfflineBundle,
+               headers(("ETag", description = "Names its content."))),
               (status = 304, description = "You have it already."),
               (status = 413, description = "Too large, compressed as it would be: ask for less with `section` or `asset_id`, \
                                             or for another encoding.")))]
