@@ -29,12 +29,12 @@ fn the_rules_hold_in_every_history_and_all_of_them_take_the_steps_of_the_diagram
         });
         steps.extend(taken);
     }
-    assert_eq!(diagram(), steps, "left: the diagram in ARCHITECTURE.md, right: what the machine does");
+    assert_eq!(diagram(), steps, "left: the diagram in docs/operations.md, right: what the machine does");
 }
 
-/// The steps that the diagram in ARCHITECTURE.md shows: `starting --> ready: says it is ready`.
+/// The steps that the diagram in docs/operations.md shows: `starting --> ready: says it is ready`.
 fn diagram() -> Steps {
-    let text = include_str!("../../../../ARCHITECTURE.md");
+    let text = include_str!("../../../../docs/operations.md");
     let (_, after) = text.split_once("stateDiagram-v2").expect("there is a state diagram");
     let (diagram, _) = after.split_once("```").expect("the diagram ends");
     let step = |line: &str| {
