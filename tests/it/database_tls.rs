@@ -1,97 +1,54 @@
 //! TLS to a real PostgreSQL, whose certificate no public authority has signed and which takes nothing in clear text.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
-use std::os::unix::process::CommandExt as _;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use firemode_runtime::data_dir::EmbeddedDatabase;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-use crate::support::processes::child_named;
 use crate::support::stack::command;
-use crate::support::{Folder, Stack, eventually};
+use crate::support::{Data, Folder, Postgres, Stack};
 
-/// Nobody gets in without TLS.
-const HBA: &str = "hostssl all all 127.0.0.1/32 trust\nhostssl all all ::1/128 trust\n";
+/// Nobody gets in without TLS, but for the test itself.
+const HBA: &str =
+    "local all postgres trust\nhostssl all all 127.0.0.1/32 trust\nhostssl all all ::1/128 trust\n";
 
 /// PostgreSQL on a port of its own.
 struct Server {
-    process: Child,
+    _postgres: Postgres,
     port: u16,
-    /// With the keys of what is in the database.
-    folder: Folder,
+    data: Data,
     certificates: Folder,
 }
 
 impl Server {
-    /// On the database that a stack has made, which is stopped for it.
     fn start() -> Self {
-        let folder = Folder::new();
-        let mut stack = Stack::start_in(&folder, &[]);
-        let postgres = child_named(stack.pid(), "postgres").expect("the stack has a PostgreSQL");
-        let program = fs::read_link(format!("/proc/{postgres}/exe")).unwrap();
-        assert_eq!(stack.end_with(Signal::SIGTERM).code(), Some(0));
-        // It ends the processes that work in its folder.
-        drop(stack);
-
-        let data = EmbeddedDatabase::of(folder.path()).unwrap().data;
-        let owner = fs::metadata(&data).unwrap();
+        let data = Data::of_a_stack();
         let certificates = Folder::new();
         make_certificates(certificates.path());
         for name in ["server.pem", "server.key"] {
-            let place = data.join(name);
+            let place = data.path.join(name);
             fs::copy(certificates.path().join(name), &place).unwrap();
             fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
-            chown(&place, Some(owner.uid()), Some(owner.gid())).unwrap();
+            data.give(&place);
         }
-        fs::write(data.join("pg_hba.conf"), HBA).unwrap();
+        fs::write(data.path.join("pg_hba.conf"), HBA).unwrap();
         let port = free_port();
-        let process = serve(&program, &data, port);
-        eventually("PostgreSQL takes connections", || TcpStream::connect(("localhost", port)).ok().map(drop));
-        Self { process, port, folder, certificates }
+        let settings =
+            ["listen_addresses=localhost", "ssl=on", "ssl_cert_file=server.pem", "ssl_key_file=server.key"];
+        let postgres = Postgres::start(&data, &Folder::new(), port, &settings);
+        Self { _postgres: postgres, port, data, certificates }
     }
 
     /// `firemode migrate` on it, which succeeds if it gets in.
     fn migrate(&self, host: &str, query: &str, env: Option<(&str, &str)>) -> Output {
         let url = format!("postgresql://firemode@{host}:{}/firemode?{query}", self.port);
-        command(self.folder.path()).arg("migrate").env("DATABASE_URL", url).envs(env).output().unwrap()
+        command(self.data.folder.path()).arg("migrate").env("DATABASE_URL", url).envs(env).output().unwrap()
     }
 
     fn certificate(&self, name: &str) -> String {
         self.certificates.path().join(name).to_str().unwrap().to_owned()
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGINT);
-        let _ = self.process.wait();
-    }
-}
-
-fn serve(program: &Path, data: &Path, port: u16) -> Child {
-    let owner = fs::metadata(data).unwrap();
-    let mut server = Command::new(program);
-    server.arg("-D").arg(data);
-    for setting in [
-        "listen_addresses=localhost",
-        "unix_socket_directories=",
-        "ssl=on",
-        "ssl_cert_file=server.pem",
-        "ssl_key_file=server.key",
-        &format!("port={port}"),
-    ] {
-        server.args(["-c", setting]);
-    }
-    server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
-    if nix::unistd::geteuid().is_root() {
-        server.uid(owner.uid()).gid(owner.gid());
-    }
-    server.spawn().unwrap()
 }
 
 fn free_port() -> u16 {
@@ -153,5 +110,5 @@ fn the_certificate_is_looked_at_as_far_as_the_url_says() {
     }
     // What serves requests connects in the same way.
     let url = format!("postgresql://firemode@localhost:{}/firemode?sslrootcert={authority}", server.port);
-    drop(Stack::start_in(&server.folder, &[("DATABASE_URL", url.as_str())]));
+    drop(Stack::start_in(&server.data.folder, &[("DATABASE_URL", url.as_str())]));
 }

@@ -29,6 +29,7 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
         actix_web::rt::spawn(auth::revocations::keep_fresh(state.clone())),
         actix_web::rt::spawn(document_snapshots::keep_current(state.clone())),
         actix_web::rt::spawn(open_transactions::watch(state.clone())),
+        actix_web::rt::spawn(watch_history(state.clone())),
     ];
 
     if listener::is_successor() {
@@ -51,6 +52,12 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
             .wrap(Condition::new(https_only_seconds > 0, https_only(https_only_seconds)))
     };
     server.run(workers, app, background, || state.readiness.set(Ready::Stopping)).await
+}
+
+/// Forgets what is kept of a database that is not the one it was. Documents and the list of revoked tokens say themselves of which one
+/// they are.
+async fn watch_history(state: web::Data<ApiState>) {
+    state.database.watch_history(|| state.visits.forget()).await;
 }
 
 /// Tells browsers to use HTTPS alone. What terminates TLS stands before this server.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::body::to_bytes_limited;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -10,11 +11,13 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use firemode_runtime::telemetry::TraceContext;
+use firemode_web::wire::IngestHealth;
 use firemode_web::{
     IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, RequestContext, Routed, TRANSACTION_ID, tus,
 };
 use hyper::{Request, Response};
 use time::OffsetDateTime;
+use tokio::time::timeout;
 use tracing::{Instrument as _, Span, field};
 
 use crate::ingest_client::{IngestClient, Outgoing, SendError};
@@ -48,6 +51,9 @@ const RESPONSE_HEADERS: [HeaderName; 11] = [
     HeaderName::from_static(tus::EVIDENCE_ID),
     HeaderName::from_static(tus::EVIDENCE_RECEIPT),
 ];
+
+/// Longest body of its health.
+const HEALTH_BYTES_MAX: usize = 4096;
 
 /// Routes below this path bring files, over links of any speed.
 const FILES: &str = "/v1/evidence";
@@ -107,10 +113,16 @@ pub(crate) async fn forward(
     Ok(response.body(body))
 }
 
-/// Does the ingest process answer its own health in time?
-pub(crate) async fn is_healthy(client: &IngestClient, time_max: Duration) -> bool {
-    let Ok(request) = Request::get("/health").body(Outgoing::Nothing) else { return false };
-    client.send(request, time_max).await.is_ok_and(|answer| answer.status().is_success())
+/// What the ingest process says of its health; none where it does not answer in time.
+pub(crate) async fn health(client: &IngestClient, time_max: Duration) -> Option<IngestHealth> {
+    let request = Request::get("/health").body(Outgoing::Nothing).ok()?;
+    let asked = async {
+        let answer =
+            client.send(request, time_max).await.ok().filter(|answer| answer.status().is_success())?;
+        let body = to_bytes_limited(answer.into_body(), HEALTH_BYTES_MAX).await.ok()?.ok()?;
+        serde_json::from_slice(&body).ok()
+    };
+    timeout(time_max, asked).await.ok().flatten()
 }
 
 /// The span of the hop to the ingest process, from the first byte that goes there to the head of its answer.

@@ -1,6 +1,7 @@
 //! Whether the appliance is ready, and why not.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use actix_web::web;
 use firemode_identity::keys;
@@ -21,6 +22,9 @@ const INGEST_SECONDS_MAX: u64 = 2;
 const KEYS_PAUSE_SECONDS: u64 = 1;
 const SUPERVISOR_TIME_MAX: Duration = Duration::from_millis(500);
 
+/// The checks are worked out once in so long, for all who ask.
+const CHECKED_FOR: Duration = Duration::from_secs(1);
+
 /// The answer of `/health/ready`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Readiness {
@@ -30,15 +34,19 @@ pub(crate) struct Readiness {
     #[schema(example = "healthy")]
     status: &'static str,
     checks: Checks,
+    /// Why it is not ready, by check; absent where it is.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    reasons: Reasons,
     /// Figures behind the checks, for an admin's token alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Details>,
 }
 
 /// What is checked.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct Checks {
-    /// The pool gives a working connection within a second.
+    /// The pool gives a working connection within a second, and the last write to the database succeeded.
     database: bool,
     /// The ingest process answers its own health within two seconds.
     ingest_service: bool,
@@ -49,6 +57,9 @@ pub(crate) struct Checks {
     /// The median of five trivial statements is under ten milliseconds.
     performance: bool,
 }
+
+/// Why checks are false, for whoever runs the appliance.
+type Reasons = BTreeMap<&'static str, &'static str>;
 
 /// Figures behind the checks.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,32 +79,31 @@ pub(crate) struct Details {
     processes: Option<Vec<ChildStatus>>,
 }
 
+/// What the last look has found, for all who ask for a while.
+#[derive(Debug, Default)]
+pub(crate) struct SharedChecks(tokio::sync::Mutex<Option<(Instant, Findings)>>);
+
+/// What a look has found.
+#[derive(Debug, Clone)]
+struct Findings {
+    checks: Checks,
+    latency: Option<Duration>,
+    reasons: Reasons,
+}
+
 impl Readiness {
     pub(crate) fn is_ready(&self) -> bool {
         self.ready
     }
 }
 
-/// Looks at everything, at the same time.
+/// How it stands: what was found in the last second, or what a look finds now.
 pub(crate) async fn check(state: &ApiState, client: &IngestClient, with_details: bool) -> Readiness {
-    let (latency, migrations, ingest_service) = tokio::join!(
-        within(DATABASE_SECONDS_MAX, state.database.latency()),
-        within(DATABASE_SECONDS_MAX, migrations::compatible(&state.database)),
-        proxy::is_healthy(client, Duration::from_secs(INGEST_SECONDS_MAX)),
-    );
-    let checks = Checks {
-        database: latency.is_some(),
-        ingest_service,
-        rtl_enabled: state.revocations.is_fresh(),
-        migrations: migrations == Some(true),
-        performance: latency.is_some_and(|latency| latency < LATENCY_MAX),
-    };
-    let ready = state.readiness.get() == Ready::Serving
-        && checks.database
-        && checks.ingest_service
-        && checks.rtl_enabled
-        && checks.migrations
-        && checks.performance;
+    let Findings { checks, latency, mut reasons } = state.checks.get(state, client).await;
+    if state.readiness.get() != Ready::Serving {
+        reasons.insert("routes", "The process starts or stops, or the keys of personal data do not fit.");
+    }
+    let ready = reasons.is_empty();
     let processes = if with_details { processes(state).await } else { None };
     let details = with_details.then(|| {
         let pool = state.database.figures();
@@ -106,7 +116,67 @@ pub(crate) async fn check(state: &ApiState, client: &IngestClient, with_details:
             processes,
         }
     });
-    Readiness { ready, status: if ready { "healthy" } else { "degraded" }, checks, details }
+    let status = if ready { "healthy" } else { "degraded" };
+    Readiness { ready, status, checks, reasons, details }
+}
+
+impl SharedChecks {
+    /// Whoever asks while somebody looks waits for that look.
+    async fn get(&self, state: &ApiState, client: &IngestClient) -> Findings {
+        let mut last = self.0.lock().await;
+        if let Some((at, findings)) = &*last
+            && at.elapsed() < CHECKED_FOR
+        {
+            return findings.clone();
+        }
+        let findings = look(state, client).await;
+        let before = last.replace((Instant::now(), findings.clone()));
+        drop(last);
+        if state.readiness.get() == Ready::Serving {
+            report(before.map(|(_, before)| before.reasons).unwrap_or_default(), &findings.reasons);
+        }
+        findings
+    }
+}
+
+/// Looks at everything, at the same time.
+async fn look(state: &ApiState, client: &IngestClient) -> Findings {
+    let (latency, migrations, ingest) = tokio::join!(
+        within(DATABASE_SECONDS_MAX, state.database.latency()),
+        within(DATABASE_SECONDS_MAX, migrations::compatible(&state.database)),
+        proxy::health(client, Duration::from_secs(INGEST_SECONDS_MAX)),
+    );
+    let write_fault = state.database.write_fault().or(ingest.as_ref().and_then(|ingest| ingest.write_fault));
+    let checks = Checks {
+        database: latency.is_some() && write_fault.is_none(),
+        ingest_service: ingest.is_some(),
+        rtl_enabled: state.revocations.is_fresh(),
+        migrations: migrations == Some(true),
+        performance: latency.is_some_and(|latency| latency < LATENCY_MAX),
+    };
+    let database = match (latency, write_fault) {
+        (Some(_), Some(fault)) => fault.in_words(),
+        _ => "The pool gives no working connection to the database within a second.",
+    };
+    let reasons = [
+        ("database", checks.database, database),
+        ("ingest_service", checks.ingest_service, "The ingest process does not answer within two seconds."),
+        ("rtl_enabled", checks.rtl_enabled, "The list of revoked tokens could not be read lately."),
+        ("migrations", checks.migrations, "The database's schema is not one that this version serves."),
+        ("performance", checks.performance, "Trivial statements take 10 ms or longer in the median."),
+    ];
+    let reasons = reasons.into_iter().filter(|(_, holds, _)| !holds).map(|(check, _, why)| (check, why));
+    Findings { checks, latency, reasons: reasons.collect() }
+}
+
+/// Says when a check becomes false, and when all are true.
+fn report(before: Reasons, now: &Reasons) {
+    for (check, why) in now.iter().filter(|(check, _)| !before.contains_key(*check)) {
+        tracing::warn!(check, why, "not ready");
+    }
+    if now.is_empty() && !before.is_empty() {
+        tracing::info!("ready");
+    }
 }
 
 /// Asks the supervisor over its control socket.

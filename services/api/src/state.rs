@@ -17,6 +17,7 @@ use crate::acts::UserRef;
 use crate::auth::denials::Denials;
 use crate::auth::throttle::Throttle;
 use crate::limits::rate::RateLimits;
+use crate::readiness::SharedChecks;
 
 /// Documents as they were that are built at the same time, each up to the largest size of a document.
 const PAST_DOCUMENTS_MAX: usize = 2;
@@ -44,6 +45,7 @@ pub(crate) struct ApiState {
     pub(crate) throttle: Throttle,
     pub(crate) denials: Denials,
     pub(crate) readiness: Readiness,
+    pub(crate) checks: SharedChecks,
     /// Turns to build a document as it was.
     pub(crate) past_documents: tokio::sync::Semaphore,
     /// Turns to make an offline bundle.
@@ -76,6 +78,7 @@ impl ApiState {
             throttle: Throttle::new(auth, settings.server.trusted_proxy_hops),
             denials: Denials::default(),
             readiness: Readiness::default(),
+            checks: SharedChecks::default(),
             past_documents: tokio::sync::Semaphore::new(PAST_DOCUMENTS_MAX),
             bundles: tokio::sync::Semaphore::new(BUNDLES_MAX),
             limits: limits::of_documents(&settings.ingest),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::RwLock;
 use std::time::{Duration, Instant};
 
-use firemode_storage::revocations::{self, Revocation, RevocationEntry};
+use firemode_storage::revocations::{self, ReadAt, Revocation, RevocationEntry};
 use firemode_storage::{Database, Purpose, StorageError};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -38,7 +38,7 @@ struct Known {
     users: HashMap<Uuid, (OffsetDateTime, OffsetDateTime)>,
     /// User → its organisation, where the database said that the user is there and active; what ends that stands on the list.
     confirmed: HashMap<Uuid, Uuid>,
-    read: Option<(Instant, OffsetDateTime)>,
+    read: Option<(Instant, ReadAt)>,
 }
 
 impl Revocations {
@@ -109,9 +109,13 @@ impl Revocations {
         let tx = database.across_tenants(Purpose::Revocations).read().await?;
         let reading = revocations::read_since(&tx, since).await?;
         self.with_mut(|known| {
+            if reading.is_first {
+                // Another database may not know these users. What it has lost of the list stays refused here all the same.
+                known.confirmed.clear();
+            }
             reading.entries.into_iter().for_each(|entry| known.add(entry));
-            known.forget(reading.read_at);
-            known.read = Some((asked, reading.read_at));
+            known.forget(reading.read_up_to.at);
+            known.read = Some((asked, reading.read_up_to));
         });
         Ok(())
     }

@@ -6,8 +6,8 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpResponse, Resource};
 use firemode_runtime::private_files;
 use firemode_runtime::settings::{EvidencePlace, Settings};
+use firemode_web::wire::IngestHealth;
 use firemode_web::{Routes, Server, ServerError, conventions_behind_api};
-use serde_json::json;
 
 use crate::state::IngestState;
 use crate::{classify, copies, evidence, figures, memory, profiles, results, uploads};
@@ -27,12 +27,20 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     lanes.run(&state);
     figures::describe();
     close_evidence(&state.settings);
-    let background = vec![actix_web::rt::spawn(copies::keep(state.clone()))];
+    let background = vec![
+        actix_web::rt::spawn(copies::keep(state.clone())),
+        actix_web::rt::spawn(watch_history(state.clone())),
+    ];
     let app = move || {
         let state = state.clone();
         App::new().configure(move |server| routes(server, state)).wrap(from_fn(conventions_behind_api))
     };
     server.run(workers, app, background, || {}).await
+}
+
+/// Forgets what is kept of a database that is not the one it was. Documents say themselves of which one they are.
+async fn watch_history(state: web::Data<IngestState>) {
+    state.database.watch_history(|| state.visits.forget()).await;
 }
 
 /// Closes evidence of an earlier release to other users, beside the work.
@@ -78,6 +86,6 @@ fn routes(server: &mut ServiceConfig, state: web::Data<IngestState>) {
     routes.finish();
 }
 
-async fn health() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok" }))
+async fn health(state: web::Data<IngestState>) -> HttpResponse {
+    HttpResponse::Ok().json(IngestHealth { status: "ok".into(), write_fault: state.database.write_fault() })
 }

@@ -22,7 +22,7 @@ pub(crate) use self::turns::take as take_turns;
 pub use self::turns::{Turn, take_turn};
 use crate::pg_snapshot::PgSnapshot;
 use crate::recent_sessions::Visit;
-use crate::{Executor, StorageError, Transaction, sql};
+use crate::{Executor, Lineage, StorageError, Transaction, sql};
 
 /// A change as stored.
 #[derive(Debug, Clone)]
@@ -109,21 +109,32 @@ impl Origin {
 
 /// How far a reader has read: which transactions had ended when it looked. Rows of any other may still come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadUpTo(pub(crate) PgSnapshot);
+pub struct ReadUpTo {
+    pub(crate) snapshot: PgSnapshot,
+    /// The history of the database in which those transactions are. In another one their ids say nothing.
+    pub(crate) lineage: Lineage,
+}
 
 impl ReadUpTo {
     /// The columns that a statement selects for it.
-    pub(crate) const COLUMNS: &str = "pg_current_snapshot()::text, pg_current_xact_id_if_assigned()::text";
+    pub(crate) const COLUMNS: &str =
+        "pg_current_snapshot()::text, pg_current_xact_id_if_assigned()::text, (select database_lineage())";
+
+    /// The history of the database in which it was read.
+    pub fn lineage(&self) -> Lineage {
+        self.lineage
+    }
 
     /// Reads [`Self::COLUMNS`], which begin at a place of the row.
     pub(crate) fn of(row: &Row, at: usize) -> Result<Self, StorageError> {
         let damaged = || StorageError::Damaged("the database gave no snapshot".to_owned());
         let snapshot = PgSnapshot::parse(row.get(at)).ok_or_else(damaged)?;
         let own: Option<u64> = row.get::<_, Option<&str>>(at + 1).and_then(|id| id.parse().ok());
-        Ok(Self(match own {
+        let snapshot = match own {
             Some(id) => snapshot.with_open(id),
             None => snapshot,
-        }))
+        };
+        Ok(Self { snapshot, lineage: Lineage::named(row.get(at + 2)) })
     }
 }
 

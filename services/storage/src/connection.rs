@@ -195,7 +195,14 @@ impl Connection {
         if answer.is_none() {
             self.is_lost.store(true, Ordering::Relaxed);
         }
-        Ok(answer.ok_or_else(StorageError::silent)??)
+        let done =
+            answer.map_or_else(|| Err(StorageError::silent()), |done| done.map_err(StorageError::from));
+        if let Err(error) = &done
+            && !self.is_reader
+        {
+            self.database.note_failed_write(error);
+        }
+        done
     }
 
     /// Sends statements without parameters and does not wait for the answer.

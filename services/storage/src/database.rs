@@ -13,8 +13,11 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::database_address::Address;
+use crate::lineage::{History, Lineage};
 use crate::reach::Reach;
 use crate::sql::ParameterTypes;
+use crate::sqlstate::described;
+use crate::writes::Writes;
 use crate::{StorageError, spans};
 
 /// How long a new connection may take to be made.
@@ -43,6 +46,8 @@ struct Shared {
     /// Where statements are not prepared on each connection.
     types: Option<ParameterTypes>,
     statement_time_max: Duration,
+    history: Arc<History>,
+    writes: Writes,
 }
 
 impl std::fmt::Debug for Database {
@@ -79,8 +84,10 @@ impl Database {
         };
         let wait = Duration::from_secs(settings.database.wait_seconds_max);
         let statement_time_max = Duration::from_secs(settings.database.statement_seconds_max);
+        let history = Arc::new(History::default());
         let pool = Pool::builder(manager)
             .max_size(connections_max)
+            .post_create(look_at_history(&history))
             .pre_recycle(Hook::sync_fn(|client, metrics| {
                 plan_anew_now_and_then(client, metrics);
                 Ok(())
@@ -91,7 +98,14 @@ impl Database {
             .map_err(|error| StorageError::Unavailable(error.to_string()))?;
         let reach = Arc::new(Reach::new(address, pool.clone(), statement_time_max));
         let types = (!settings.database.prepared_statements).then(ParameterTypes::default);
-        Ok(Self(Arc::new(Shared { pool, reach, types, statement_time_max })))
+        Ok(Self(Arc::new(Shared {
+            pool,
+            reach,
+            types,
+            statement_time_max,
+            history,
+            writes: Writes::default(),
+        })))
     }
 
     /// A connection, waiting for a free one up to `database.wait_seconds_max`. It comes without any settings of its own, since a
@@ -107,6 +121,16 @@ impl Database {
     /// How long a statement may run.
     pub(crate) fn statement_time_max(&self) -> Duration {
         self.0.statement_time_max
+    }
+
+    /// What has been seen of its history.
+    pub(crate) fn history(&self) -> &History {
+        &self.0.history
+    }
+
+    /// Whether it takes what this process writes.
+    pub(crate) fn writes(&self) -> &Writes {
+        &self.0.writes
     }
 
     /// Whether it answers.
@@ -127,7 +151,8 @@ impl Database {
         }
     }
 
-    /// Median time of five `SELECT 1` on one connection: what a trivial statement costs now.
+    /// Median time of five `SELECT 1` on one connection: what a trivial statement costs now. Looks too whether the database says that it
+    /// is read-only, see [`Self::write_fault`].
     ///
     /// # Errors
     /// No connection, or it broke.
@@ -140,6 +165,7 @@ impl Database {
             *time = start.elapsed();
         }
         times.sort();
+        self.look_for_read_only(&tx).await?;
         Ok(times[2])
     }
 
@@ -166,24 +192,34 @@ fn plan_anew_now_and_then(client: &ClientWrapper, metrics: &Metrics) {
     }
 }
 
+/// Whoever gets a new connection looks first whether it leads to the same database.
+fn look_at_history(history: &Arc<History>) -> Hook {
+    let history = Arc::clone(history);
+    Hook::async_fn(move |client, _| {
+        let history = Arc::clone(&history);
+        Box::pin(async move {
+            // Before the first migration it cannot say.
+            if let Ok(row) = client.query_typed_one(History::PRESENT, &[]).await {
+                history.note(Lineage::named(row.get(0)));
+            }
+            Ok(())
+        })
+    })
+}
+
 /// One connection outside any pool, for work that holds session state: migrations under their advisory lock.
 ///
 /// # Errors
 /// The database cannot be reached.
 pub(crate) async fn connect_alone(settings: &Settings) -> Result<tokio_postgres::Client, StorageError> {
-    let (client, connection) = address(settings)?.connect().await.map_err(unavailable)?;
+    let (client, connection) =
+        address(settings)?.connect().await.map_err(|error| StorageError::Unavailable(described(&error)))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::warn!(%error, "database connection ended");
+            tracing::warn!(error = described(&error), "database connection ended");
         }
     });
     Ok(client)
-}
-
-fn unavailable(error: tokio_postgres::Error) -> StorageError {
-    use std::error::Error as _;
-    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-    StorageError::Unavailable(format!("{error}{cause}"))
 }
 
 fn address(settings: &Settings) -> Result<Address, StorageError> {

@@ -19,14 +19,14 @@ use firemode_domain::document::SessionDocument;
 use tokio::sync::{Notify, OwnedMutexGuard};
 use uuid::Uuid;
 
-pub use self::actors::{Lineage, ServerActors};
+pub use self::actors::ServerActors;
 pub use self::additions::{Additions, AdditionsRefusal};
 pub use self::copies::{Outgoing, keep_copy};
 use self::slots::Slots;
 use self::snapshots::{DUE_MAX, is_due};
 pub use self::warm::{Extent, Submission, WarmDocument, WarmSession};
 use crate::changes::ReadUpTo;
-use crate::{Executor, StorageError};
+use crate::{Executor, Lineage, StorageError};
 
 /// A request waits this long for those before it on the same session.
 const LEASE_SECONDS_MAX: u64 = 20;
@@ -76,7 +76,7 @@ pub struct Busy;
 
 impl From<Busy> for StorageError {
     fn from(busy: Busy) -> Self {
-        Self::Unavailable(busy.to_string())
+        Self::Busy(busy.to_string())
     }
 }
 

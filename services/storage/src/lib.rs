@@ -26,6 +26,7 @@ pub mod idempotency;
 pub mod idempotency_leases;
 pub mod jobs;
 pub mod limits;
+mod lineage;
 mod look_alikes;
 pub mod migrations;
 pub mod open_transactions;
@@ -45,16 +46,19 @@ pub mod session_snapshots;
 pub mod sessions;
 mod spans;
 mod sql;
+mod sqlstate;
 pub mod table;
 mod tenant_scope;
 pub mod throttle;
 pub mod users;
+mod writes;
 
 use firemode_runtime::settings::Settings;
 
 pub use connection::{ReadTransaction, Transaction};
 pub use database::{Database, PoolFigures};
-pub use error::StorageError;
+pub use error::{StorageError, WriteFault};
+pub use lineage::Lineage;
 pub use row::Row;
 pub use sql::Executor;
 pub use table::{Hold, Table};

@@ -6,11 +6,11 @@ use firemode_domain::classification;
 use firemode_runtime::settings::Settings;
 use refinery::Migration;
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
 use crate::database::{Database, connect_alone};
+use crate::sqlstate::{self, Meaning};
 use crate::{StorageError, look_alikes, rules, sql};
 
 mod embedded {
@@ -49,7 +49,7 @@ pub enum MigrationError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// A migration did not apply, or the applied ones differ from those in this binary.
-    #[error("{0}")]
+    #[error("{}", described(.0))]
     Refinery(#[from] refinery::Error),
 }
 
@@ -95,7 +95,7 @@ async fn apply(client: Client) -> Result<Client, MigrationError> {
             return Err(error.into());
         }
         tracing::warn!(
-            %error,
+            error = described(&error),
             attempt,
             attempts_max = ATTEMPTS_MAX,
             "a migration waits for a table that is in use, or for another instance; it is tried again"
@@ -106,15 +106,13 @@ async fn apply(client: Client) -> Result<Client, MigrationError> {
 }
 
 fn is_lock_timeout(error: &refinery::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let postgres = error.downcast_ref::<tokio_postgres::Error>();
-        if postgres.and_then(tokio_postgres::Error::code) == Some(&SqlState::LOCK_NOT_AVAILABLE) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    sqlstate::cause_of(error).is_some_and(|cause| Meaning::of(cause) == Meaning::Busy)
+}
+
+/// Which migration failed, and what the database said.
+fn described(error: &refinery::Error) -> String {
+    let cause = sqlstate::cause_of(error).map(|cause| format!(": {}", sqlstate::described(cause)));
+    format!("{error}{}", cause.unwrap_or_default())
 }
 
 /// Applies migrations one at a time over all instances.
@@ -208,10 +206,11 @@ pub(crate) async fn version_of(client: &Client) -> Result<i32, StorageError> {
 async fn note_incarnation(client: &mut Client) -> Result<(), StorageError> {
     let tx = begin(client).await?;
     tx.execute(
-        "insert into database_incarnation (id, system_identifier, began_at, oldest_binary_version)
-         select $1, system_identifier, now(), $2 from pg_control_system()
+        "insert into database_incarnation (id, system_identifier, timeline, began_at, oldest_binary_version)
+         select $1, system_identifier, database_timeline(), now(), $2 from pg_control_system()
          on conflict (only_row) do update
-             set id = excluded.id, system_identifier = excluded.system_identifier, began_at = excluded.began_at
+             set id = excluded.id, system_identifier = excluded.system_identifier, timeline = excluded.timeline,
+                 began_at = excluded.began_at
              where database_incarnation.system_identifier <> excluded.system_identifier",
         &[&Uuid::new_v4(), &OLDEST_BINARY_VERSION],
     )

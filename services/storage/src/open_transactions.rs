@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::changes::{self, ReadUpTo};
+use crate::changes;
 use crate::{Database, StorageError};
 
 /// Transactions that were open at the last look, and since when they have been seen to be.
@@ -29,8 +29,8 @@ impl OpenTransactions {
     /// The database does not answer.
     pub async fn oldest(&mut self, database: &Database) -> Result<Option<OldestTransaction>, StorageError> {
         let tx = database.without_tenant().read().await?;
-        let ReadUpTo(snapshot) = changes::read_up_to(&tx).await?;
-        Ok(self.note(snapshot.open(), Instant::now()))
+        let read_up_to = changes::read_up_to(&tx).await?;
+        Ok(self.note(read_up_to.snapshot.open(), Instant::now()))
     }
 
     fn note(&mut self, open: &[u64], now: Instant) -> Option<OldestTransaction> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::row::Row;
 use crate::sql::{self, Param};
-use crate::{Executor, StorageError};
+use crate::{Executor, StorageError, lineage};
 
 /// The condition that a row was committed when the pass over its list began.
 ///
@@ -19,7 +19,7 @@ pub(crate) fn is_in_sight(xid: &str, at: &str, snapshot: &str, began_at: &str) -
 /// What a pass over a list may see, fixed when it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VisibleUpTo {
-    /// Which incarnation of the database the pass belongs to.
+    /// Which incarnation of the database the pass belongs to, in its present history.
     pub incarnation: Uuid,
     /// When that began.
     pub began_at: OffsetDateTime,
@@ -145,7 +145,13 @@ impl<T> Page<T> {
 /// # Errors
 /// The database does not answer.
 pub async fn visible_up_to(on: &impl Executor) -> Result<VisibleUpTo, StorageError> {
-    let row = sql::one(on, "select id, began_at, pg_current_snapshot()::text from database_incarnation", &[])
-        .await?;
-    Ok(VisibleUpTo { incarnation: row.get(0), began_at: row.get(1), snapshot: row.get(2) })
+    let row = sql::one(
+        on,
+        "select id, began_at, pg_current_snapshot()::text, coalesce(timeline = database_timeline(), true), database_timeline()
+         from database_incarnation",
+        &[],
+    )
+    .await?;
+    let incarnation = lineage::incarnation(row.get(0), row.get(3), row.get(4));
+    Ok(VisibleUpTo { incarnation, began_at: row.get(1), snapshot: row.get(2) })
 }

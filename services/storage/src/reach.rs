@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::{Error, SimpleQueryMessage};
 
 use crate::database_address::Address;
+use crate::sqlstate::described;
 
 /// After such a silence it is asked whether there is anything to wait for.
 const SILENCE_MAX: Duration = Duration::from_millis(600);
@@ -170,7 +171,7 @@ impl Reach {
             Ok(Ok(true)) => Finding::Busy,
             Ok(Ok(false)) => Finding::Idle,
             Ok(Err(error)) => {
-                tracing::debug!(%error, "the database could not be asked");
+                tracing::debug!(error = described(&error), "the database could not be asked");
                 Finding::Silent
             }
             Err(_) => Finding::Silent,

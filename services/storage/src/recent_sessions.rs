@@ -64,6 +64,11 @@ impl NotedVisits {
         noted.visits.extend(visits);
     }
 
+    /// None of them may be noted any more.
+    pub fn forget(&self) {
+        self.noted().visits.clear();
+    }
+
     fn noted(&self) -> MutexGuard<'_, Noted> {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.since.elapsed() > NOTED_FOR {

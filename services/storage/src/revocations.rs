@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::sql::{self, Statement, params};
-use crate::{Executor, StorageError, Transaction};
+use crate::{Executor, Lineage, StorageError, Transaction};
 
 /// Entries commit out of the order of their times, so each reading goes back this far.
 const OVERLAP: Duration = Duration::seconds(30);
@@ -46,16 +46,28 @@ pub struct Reading {
     /// Entries that are new since the last reading, and some that are not.
     pub entries: Vec<RevocationEntry>,
     /// Pass it to the next reading.
-    pub read_at: OffsetDateTime,
+    pub read_up_to: ReadAt,
+    /// They are all there are: the database is not the one that was read before.
+    pub is_first: bool,
+}
+
+/// When the list was read, and in which history of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadAt {
+    /// By the database's clock.
+    pub at: OffsetDateTime,
+    lineage: Lineage,
 }
 
 /// Reads what was added since `since`, or all that still matters.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn read_since(on: &impl Executor, since: Option<OffsetDateTime>) -> Result<Reading, StorageError> {
-    let from = since.map(|time| time - OVERLAP);
-    let now: OffsetDateTime = sql::one(on, "select clock_timestamp()", &[]).await?.get(0);
+pub async fn read_since(on: &impl Executor, since: Option<ReadAt>) -> Result<Reading, StorageError> {
+    let row = sql::one(on, "select clock_timestamp(), database_lineage()", &[]).await?;
+    let read_up_to = ReadAt { at: row.get(0), lineage: Lineage::named(row.get(1)) };
+    let since = since.filter(|since| since.lineage == read_up_to.lineage);
+    let from = since.map(|since| since.at - OVERLAP);
     let rows = on
         .rows(
             "select jti, user_id, not_before, expires_at, organisation_id from token_revocation_list
@@ -76,7 +88,7 @@ pub async fn read_since(on: &impl Executor, since: Option<OffsetDateTime>) -> Re
             RevocationEntry { revocation, expires_at: row.get(3) }
         })
         .collect();
-    Ok(Reading { entries, read_at: now })
+    Ok(Reading { entries, read_up_to, is_first: since.is_none() })
 }
 
 /// Puts one token of a user on the list.

@@ -9,9 +9,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::changes::ReadUpTo;
-use crate::documents::Lineage;
 use crate::pg_snapshot::PgSnapshot;
-use crate::{Executor, StorageError, Transaction, sql};
+use crate::{Executor, Lineage, StorageError, Transaction, sql};
 
 /// A stored copy.
 #[derive(Debug)]
@@ -46,14 +45,14 @@ pub(crate) async fn find(
         on,
         "select change_count, read_up_to, digest, bytes from session_copies
          where organisation_id = $1 and session_id = $2 and format = $3 and lineage = $4",
-        &[&organisation_id, &session_id, &SessionDocument::COPY_FORMAT, &lineage.as_bytes()],
+        &[&organisation_id, &session_id, &SessionDocument::COPY_FORMAT, &lineage.as_bytes().as_slice()],
     )
     .await?;
     // Without a place to go on from it is of no use.
     Ok(row.and_then(|row| {
         Some(StoredCopy {
             change_count: usize::try_from(row.get::<_, i32>(0)).unwrap_or(0),
-            read_up_to: ReadUpTo(PgSnapshot::parse(row.get(1))?),
+            read_up_to: ReadUpTo { snapshot: PgSnapshot::parse(row.get(1))?, lineage },
             digest: row.get(2),
             bytes: row.get(3),
         })
@@ -65,7 +64,6 @@ pub(crate) async fn find(
 pub(crate) struct NewCopy {
     pub(crate) change_count: usize,
     pub(crate) read_up_to: ReadUpTo,
-    pub(crate) lineage: Lineage,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -96,8 +94,8 @@ pub(crate) async fn store(
             &organisation_id,
             &session_id,
             &SessionDocument::COPY_FORMAT,
-            &copy.lineage.as_bytes(),
-            &copy.read_up_to.0.to_string(),
+            &copy.read_up_to.lineage.as_bytes().as_slice(),
+            &copy.read_up_to.snapshot.to_string(),
             &change_count,
             &digest.as_slice(),
             &copy.bytes,

@@ -45,7 +45,7 @@ catalogue! {
     405 "The address does not take this method." "Use one of `Allow`.";
     408 "The request did not arrive in time." "Send it again, faster or in parts.";
     409 "It stands against what is there." "Read what is there; `detail` says what it is.";
-    410 "The token is from before the database was restored." "Begin again without one.";
+    410 "The token is from before the database was restored, or a standby took over." "Begin again without one.";
     412 "It has changed since it was read, or the other side speaks another version of tus."
         "Read it again and repeat the change.";
     413 "The body, or the answer, is larger than this route allows." "Send, or ask for, less at a time.";
@@ -97,6 +97,8 @@ catalogue! {
         "Wait as long as `Retry-After` says, or end all tokens of a user.";
     DOWN = 503 "DOWN" "The service is down and will be back." "Try again after `Retry-After`.";
     KEYS = 503 "KEYS" "The appliance has not the key for personal data." "Tell its operator.";
+    READ_ONLY = 503 "READ-ONLY" "Nothing can be stored now: the database is read-only, or has no room. What is stored can be read."
+        "Keep the work, and send it again after `Retry-After`.";
     STARTING = 503 "STARTING" "The appliance is starting." "Try again after `Retry-After`.";
 }
 

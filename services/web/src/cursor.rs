@@ -80,7 +80,7 @@ impl CursorKey {
     /// The place in a list that a query asks for: the first page, or where a cursor left off.
     ///
     /// # Errors
-    /// 422 for a limit outside 1 to 100, 400 for a cursor that is not of this list, 410 for one from before a restore.
+    /// 422 for a limit outside 1 to 100, 400 for a cursor that is not of this list, 410 for one from before a restore or a failover.
     pub async fn keyset(
         &self,
         on: &impl Executor,
@@ -97,13 +97,10 @@ impl CursorKey {
                 "The cursor does not belong to this list and these filters. Start again without one.";
             Problem::of(catalogue::CURSOR, detail)
         })?;
-        let Some(snapshot) = content.vector_clock.get(&present.incarnation) else {
-            let detail = "The cursor is from before the database was restored. Start again without one.";
-            return Err(Problem::new(StatusCode::GONE, detail));
-        };
-        let snapshot = PgSnapshot::parse_compact(snapshot).ok_or_else(damaged)?;
+        let (incarnation, snapshot) = content.vector_clock.first_key_value().ok_or_else(damaged)?;
+        let snapshot = known(&present, *incarnation, snapshot, damaged)?;
         let at = OffsetDateTime::from_unix_timestamp_nanos(content.sort_key).map_err(|_| damaged())?;
-        let visible_up_to = VisibleUpTo { snapshot: snapshot.to_string(), ..present };
+        let visible_up_to = VisibleUpTo { snapshot, ..present };
         Ok(Keyset { visible_up_to, after: Some((at, content.last_evaluated_id)), limit })
     }
 
@@ -192,6 +189,24 @@ pub fn rows_max(limit: Option<PageLimit>) -> i64 {
 pub(crate) fn compact(snapshot: &str) -> Result<String, Problem> {
     let unreadable = || Problem::internal(format!("'{snapshot}' is no snapshot"));
     Ok(PgSnapshot::parse(snapshot).ok_or_else(unreadable)?.compact())
+}
+
+/// A token's snapshot in PostgreSQL's own form, if it is of the present history of this database.
+pub(crate) fn known(
+    present: &VisibleUpTo,
+    incarnation: Uuid,
+    snapshot: &str,
+    damaged: fn() -> Problem,
+) -> Result<String, Problem> {
+    let snapshot = PgSnapshot::parse_compact(snapshot).ok_or_else(damaged)?;
+    // A database that was taken back to an earlier moment has not reached what the token has seen.
+    let is_ahead = PgSnapshot::parse(&present.snapshot).is_none_or(|now| snapshot.is_ahead_of(&now));
+    if incarnation != present.incarnation || is_ahead {
+        let detail =
+            "It is from before the database was restored, or a standby took over. Start again without one.";
+        return Err(Problem::new(StatusCode::GONE, detail));
+    }
+    Ok(snapshot.to_string())
 }
 
 fn damaged() -> Problem {

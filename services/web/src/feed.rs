@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::http::StatusCode;
 use firemode_storage::Executor;
 use firemode_storage::feed::{FeedPage, FeedPosition};
 use firemode_storage::page::{self, VisibleUpTo};
-use firemode_storage::pg_snapshot::PgSnapshot;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::cursor::compact;
+use crate::cursor::{compact, known};
 use crate::{CursorKey, CursorScope, Problem, catalogue};
 
 /// What to read next: from a place up to a moment.
@@ -36,7 +34,7 @@ impl CursorKey {
     /// What a token asks for; without one, everything there is.
     ///
     /// # Errors
-    /// 400 for a token that is not of this feed, 410 for one from before a restore.
+    /// 400 for a token that is not of this feed, 410 for one from before a restore or a failover.
     pub async fn feed_range(
         &self,
         on: &impl Executor,
@@ -51,12 +49,12 @@ impl CursorKey {
         let content =
             content.filter(|content| content.scope == self.scope_text(scope)).ok_or_else(foreign)?;
         let seen = match content.vector_clock.first_key_value() {
-            Some((incarnation, snapshot)) => Some(known(&present, *incarnation, snapshot)?),
+            Some((incarnation, snapshot)) => Some(known(&present, *incarnation, snapshot, foreign)?),
             None => None,
         };
         let until = match &content.until {
             Some((incarnation, snapshot)) => {
-                VisibleUpTo { snapshot: known(&present, *incarnation, snapshot)?, ..present }
+                VisibleUpTo { snapshot: known(&present, *incarnation, snapshot, foreign)?, ..present }
             }
             None => present,
         };
@@ -94,18 +92,6 @@ impl CursorKey {
         };
         self.seal(&content)
     }
-}
-
-/// A token's snapshot in PostgreSQL's own form, if it is of this database's present incarnation.
-fn known(present: &VisibleUpTo, incarnation: Uuid, snapshot: &str) -> Result<String, Problem> {
-    let snapshot = PgSnapshot::parse_compact(snapshot).ok_or_else(foreign)?;
-    // A database that was taken back to an earlier moment has not reached what the token has seen.
-    let is_ahead = PgSnapshot::parse(&present.snapshot).is_none_or(|now| snapshot.is_ahead_of(&now));
-    if incarnation != present.incarnation || is_ahead {
-        let detail = "The token is from before the database was restored. Start again without one.";
-        return Err(Problem::new(StatusCode::GONE, detail));
-    }
-    Ok(snapshot.to_string())
 }
 
 fn foreign() -> Problem {

@@ -19,6 +19,9 @@ use crate::catalogue::{self, Code};
 /// A store that fails is not back in a moment: room on a disk is made by people.
 const STORE_RETRY_SECONDS: u32 = 30;
 
+/// The database is asked so often whether it takes something again.
+const WRITES_RETRY_SECONDS: u32 = 5;
+
 /// The text of an answer names so many fields; its `errors` name all.
 const FIELDS_IN_DETAIL: usize = 5;
 
@@ -291,6 +294,17 @@ impl From<StorageError> for Problem {
         match &error {
             StorageError::Unavailable(_) => {
                 Self::unavailable("The database does not answer. Try again.").caused_by(error)
+            }
+            StorageError::Busy(_) => {
+                Self::unavailable("The database has too much to do. Try again.").caused_by(error)
+            }
+            StorageError::NoWrites(..) => {
+                let detail = "Nothing can be stored at the moment; what is stored can be read. Keep the work and send it again later.";
+                Self::of(catalogue::READ_ONLY, detail).retry_after(WRITES_RETRY_SECONDS).caused_by(error)
+            }
+            StorageError::Schema(_) => {
+                Self::unavailable("The database is not as this version needs it. Try again later.")
+                    .caused_by(error)
             }
             StorageError::Stale(_) => {
                 Self::unavailable("The database was just changed. Try again.").caused_by(error)

@@ -28,14 +28,18 @@ impl Sql {
 
     /// A connection that sees no rows until a setting says whose.
     pub(crate) fn connect_unprivileged(url: &str) -> Self {
+        Self::try_connect(url).expect("the database answers")
+    }
+
+    /// The same, or why there is none.
+    pub(crate) fn try_connect(url: &str) -> Result<Self, Error> {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
         let client = runtime.block_on(async {
-            let (client, connection) =
-                tokio_postgres::connect(url, NoTls).await.expect("the database answers");
+            let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
             tokio::spawn(connection);
-            client
-        });
-        Self { runtime, client }
+            Ok(client)
+        })?;
+        Ok(Self { runtime, client })
     }
 
     /// All rows.

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
@@ -18,8 +18,10 @@ pub(crate) struct Relay {
     state: Arc<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    /// Where new connections lead.
+    sockets: Mutex<PathBuf>,
     connections: AtomicUsize,
     /// Those before this one are dead: nothing is forwarded on them, and nobody is told.
     dead_before: AtomicUsize,
@@ -31,13 +33,18 @@ impl Relay {
     pub(crate) fn to_database(socket_folder: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let port = listener.local_addr().expect("a bound socket has an address").port();
-        let state = Arc::new(State::default());
-        let (socket, accepting) = (socket_of(socket_folder), Arc::clone(&state));
+        let state = Arc::new(State {
+            sockets: Mutex::new(socket_folder.to_owned()),
+            connections: AtomicUsize::new(0),
+            dead_before: AtomicUsize::new(0),
+            is_frozen: AtomicBool::new(false),
+        });
+        let accepting = Arc::clone(&state);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let number = accepting.connections.fetch_add(1, Ordering::SeqCst);
-                let (state, socket) = (Arc::clone(&accepting), socket.clone());
-                thread::spawn(move || carry(client, &socket, number, &state));
+                let state = Arc::clone(&accepting);
+                thread::spawn(move || carry(client, number, &state));
             }
         });
         Self { port, state }
@@ -46,6 +53,11 @@ impl Relay {
     /// The database's URL through it.
     pub(crate) fn database_url(&self) -> String {
         format!("postgresql://firemode@127.0.0.1:{}/firemode", self.port)
+    }
+
+    /// Leads new connections to another server.
+    pub(crate) fn point_at(&self, socket_folder: &Path) {
+        *self.state.sockets.lock().expect("nobody panics with it") = socket_folder.to_owned();
     }
 
     /// Forwards nothing, on any connection, until it is thawed.
@@ -63,20 +75,21 @@ impl Relay {
     }
 }
 
-fn socket_of(folder: &Path) -> PathBuf {
-    let entries = std::fs::read_dir(folder).expect("the socket's folder can be read");
-    let mut sockets = entries.filter_map(Result::ok).map(|entry| entry.path());
+/// The socket of the server, if one runs there.
+fn socket_in(folder: &Path) -> Option<PathBuf> {
+    let mut sockets = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
     let is_socket = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.starts_with(".s.PGSQL.") && !name.ends_with(".lock")
     };
-    sockets.find(is_socket).expect("PostgreSQL has a socket there")
+    sockets.find(is_socket)
 }
 
 /// Carries one connection in both directions until it ends.
-fn carry(client: TcpStream, socket: &Path, number: usize, state: &Arc<State>) {
+fn carry(client: TcpStream, number: usize, state: &Arc<State>) {
     wait_while_silent(number, state);
-    let Ok(server) = UnixStream::connect(socket) else { return };
+    let sockets = state.sockets.lock().expect("nobody panics with it").clone();
+    let Some(Ok(server)) = socket_in(&sockets).map(UnixStream::connect) else { return };
     let (mut to_server, mut from_server) = (server.try_clone().expect("a socket can be shared"), server);
     let (mut to_client, mut from_client) = (client.try_clone().expect("a socket can be shared"), client);
     let back = Arc::clone(state);

@@ -168,7 +168,7 @@ impl<'a> Batch<'a> {
         let mut work = self.work(tx).await?;
         let (mut taken, mut shares) = (Vec::new(), Vec::new());
         let mut read_bytes = 0;
-        let actors = self.state.documents.actors(found.held.lineage);
+        let actors = self.state.documents.actors(found.held.read_up_to.lineage());
         // What is stored is not what it was taken for: another process may have used the numbers that come next.
         let actors = if self.is_retry { actors.renewed() } else { actors };
         for mut lease in leases {
@@ -177,7 +177,7 @@ impl<'a> Batch<'a> {
                 continue;
             };
             let mut documents = lease.take();
-            documents.enter(found.held.lineage);
+            documents.enter(found.held.read_up_to.lineage());
             let is_cold = documents.record.read_up_to().is_none();
             if is_cold && read_bytes >= READ_BYTES_MAX {
                 self.answers.extend(work.iter().map(|work| (work.place, None)));
@@ -195,7 +195,7 @@ impl<'a> Batch<'a> {
                 relied_on: BTreeSet::new(),
                 brought: HashSet::new(),
             };
-            share.refresh(tx, found.held.lineage, self.is_retry).await?;
+            share.refresh(tx, self.is_retry).await?;
             if is_cold {
                 read_bytes += share.documents.measured_bytes();
             }

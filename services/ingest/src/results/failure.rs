@@ -32,7 +32,7 @@ impl From<StorageError> for Failure {
             }
             Some(RELIED_ON) => Self::Ahead(error.into()),
             _ if matches!(error, StorageError::Stale(_)) => Self::Behind(error.into()),
-            _ if matches!(error, StorageError::Unavailable(_)) => Self::OfAll(error.into()),
+            _ if error.is_of_database() => Self::OfAll(error.into()),
             _ => Self::Of(error.into()),
         }
     }

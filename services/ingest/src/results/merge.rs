@@ -10,7 +10,7 @@ use firemode_domain::session::{Intake, SessionStatus};
 use firemode_identity::{ChangeStandings, ReceiptKeys, ReceiptSubject};
 use firemode_runtime::process_id::ProcessId;
 use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, Reliance, StoredChange};
-use firemode_storage::documents::{Extent, Lineage, ServerActors, Submission, WarmSession};
+use firemode_storage::documents::{Extent, ServerActors, Submission, WarmSession};
 use firemode_storage::sessions::HeldSession;
 use firemode_storage::{StorageError, Transaction};
 use firemode_web::wire::ResultsAnswer;
@@ -88,13 +88,9 @@ impl SessionBatch {
     }
 
     /// Loads what is not in memory, and for a completed session the document with all late work.
-    pub(super) async fn refresh(
-        &mut self,
-        tx: &Transaction,
-        lineage: Lineage,
-        is_retry: bool,
-    ) -> Result<(), StorageError> {
+    pub(super) async fn refresh(&mut self, tx: &Transaction, is_retry: bool) -> Result<(), StorageError> {
         let (organisation_id, session_id) = self.session.key();
+        let lineage = self.read_up_to.lineage();
         let record = &mut self.documents.record;
         if record.read_up_to().is_none() {
             match is_retry {

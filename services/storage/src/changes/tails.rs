@@ -80,7 +80,7 @@ fn looks(tails: &[SessionTail]) -> Vec<Param<'static>> {
     let (mut organisations, mut sessions) = (Vec::new(), Vec::new());
     let (mut since, mut until) = (Vec::new(), Vec::new());
     for SessionTail { organisation_id, session_id, since: read_up_to } in tails {
-        let unseen = read_up_to.as_ref().map(|ReadUpTo(snapshot)| snapshot.unseen());
+        let unseen = read_up_to.as_ref().map(|read_up_to| read_up_to.snapshot.unseen());
         let looks = unseen.map_or_else(|| vec![None], |ids| ids.into_iter().map(Some).collect());
         for ids in looks {
             organisations.push(*organisation_id);

@@ -7,9 +7,8 @@ use std::collections::BTreeSet;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::documents::Lineage;
-use crate::sql::{self, Statement, params};
-use crate::{StorageError, Transaction};
+use crate::sql::{Statement, params};
+use crate::{Lineage, StorageError, Transaction, lineage};
 
 /// A batch takes so many turns at most: PostgreSQL's table of locks is shared by all.
 const TURNS_MAX: usize = 512;
@@ -50,6 +49,5 @@ pub(crate) fn take(turns: &BTreeSet<Turn>) -> Statement<'static> {
 /// The database does not answer.
 pub async fn take_turn(tx: &Transaction, turn: Turn) -> Result<Lineage, StorageError> {
     take(&BTreeSet::from([turn])).rows(tx).await?;
-    let row = sql::one(tx, "select database_lineage()", &[]).await?;
-    Ok(Lineage::named(row.get(0)))
+    lineage::present(tx).await
 }

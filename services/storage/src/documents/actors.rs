@@ -3,33 +3,14 @@
 use std::collections::BTreeSet;
 
 use firemode_domain::document::{ActorId, WriterContext};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-/// The last bytes of an actor name the lineage it was made in. Those before are the first of a UUID that grows with time.
-const LINEAGE_BYTES: usize = 4;
+use crate::Lineage;
+use crate::lineage::LINEAGE_BYTES;
 
-/// Automerge keeps sixteen in place.
+/// Automerge keeps sixteen in place. The last of them name the lineage that an actor was made in; those before are the first of a UUID
+/// that grows with time.
 const ACTOR_BYTES: usize = 16;
-
-/// The database's history, of which a record is part. It is another one once the database came from a copy, or from a standby that took
-/// over: then it may have lost changes that it had before, and that devices have seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lineage([u8; LINEAGE_BYTES]);
-
-impl Lineage {
-    /// By the name that the database gives it.
-    pub(crate) fn named(name: &str) -> Self {
-        let digest = Sha256::digest(name);
-        let mut bytes = [0; LINEAGE_BYTES];
-        bytes.copy_from_slice(&digest[..LINEAGE_BYTES]);
-        Self(bytes)
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
 
 /// The actors to write with in a session, for as long as nothing shows that the record has lost something.
 #[derive(Debug, Clone, Default)]
@@ -74,12 +55,12 @@ impl ServerActors {
 
     fn new_actor(&self) -> ActorId {
         let mut bytes = *Uuid::now_v7().as_bytes();
-        bytes[ACTOR_BYTES - LINEAGE_BYTES..].copy_from_slice(&self.lineage.0);
+        bytes[ACTOR_BYTES - LINEAGE_BYTES..].copy_from_slice(self.lineage.as_bytes());
         ActorId::from(bytes)
     }
 
     fn has(&self, actor: &ActorId) -> bool {
-        let made_at = actor.to_bytes().strip_suffix(&self.lineage.0);
+        let made_at = actor.to_bytes().strip_suffix(self.lineage.as_bytes());
         let not_before = &self.not_before.as_bytes()[..ACTOR_BYTES - LINEAGE_BYTES];
         made_at.is_some_and(|made_at| made_at >= not_before) && !self.elsewhere.contains(actor)
     }

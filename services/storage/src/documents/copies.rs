@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use super::snapshots::is_due;
-use super::{Extent, Lineage, Place, SessionKey, WarmDocument, WarmDocuments};
+use super::{Extent, Place, SessionKey, WarmDocument, WarmDocuments};
 use crate::changes::{self, ReadUpTo, StoredChange};
 use crate::session_copies::{self, NewCopy, StoredCopy};
-use crate::{Database, Executor, StorageError, Transaction};
+use crate::{Database, Executor, Lineage, StorageError, Transaction};
 
 /// For fewer new changes than this no copy is kept: they are read as fast.
 const CHANGES_MIN: usize = 64;
@@ -105,12 +105,10 @@ impl WarmDocuments {
 pub async fn keep_copy(database: &Database, outgoing: Outgoing) -> Result<(), StorageError> {
     let (organisation_id, session_id) = outgoing.key;
     let Some(session) = outgoing.session.lock().await.take() else { return Ok(()) };
-    let (Some(read_up_to), Some(lineage)) = (session.record.read_up_to.clone(), session.lineage) else {
-        return Ok(());
-    };
+    let Some(read_up_to) = session.record.read_up_to.clone() else { return Ok(()) };
     let copying = move || {
         let document = &session.record.document;
-        NewCopy { change_count: document.change_count(), read_up_to, lineage, bytes: document.copy() }
+        NewCopy { change_count: document.change_count(), read_up_to, bytes: document.copy() }
     };
     let copied = tokio::task::spawn_blocking(copying).await;
     let copy = copied.map_err(|error| StorageError::Damaged(format!("a session document: {error}")))?;

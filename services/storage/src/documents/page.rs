@@ -48,7 +48,7 @@ impl WarmDocuments {
                 let mut lease = self.lease(organisation_id, *session_id).await?;
                 let mut session = lease.take();
                 let record = &mut session.record;
-                let taken = match !is_long && record.follows(since.as_ref()) {
+                let taken = match !is_long && record.follows(since.as_ref(), &up_to) {
                     true => record.take_in(rows, record.reached(since.as_ref(), &up_to)).await,
                     false => record.refresh(on, organisation_id, *session_id, Extent::Record).await,
                 };
@@ -88,9 +88,10 @@ fn groups<'a>(tails: &'a [SessionTail], sizes: &HashMap<Uuid, i64>) -> Vec<&'a [
 }
 
 impl WarmDocument {
-    /// Is what was read from `since` on all that this document may lack? It may have been dropped since.
-    fn follows(&self, since: Option<&ReadUpTo>) -> bool {
-        since.is_none() || self.read_up_to.is_some()
+    /// Is what was read from `since` up to `up_to` all that this document may lack? It may have been dropped since, and the database may
+    /// be another one by now.
+    fn follows(&self, since: Option<&ReadUpTo>, up_to: &ReadUpTo) -> bool {
+        (since.is_none() || self.is_loaded()) && self.may_be_of(up_to.lineage)
     }
 
     /// How far this document is read once it has what was read from `since` on. Somebody else may have read further meanwhile.
@@ -103,12 +104,16 @@ impl WarmDocument {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Lineage;
     use crate::pg_snapshot::PgSnapshot;
 
     #[test]
     fn groups_keep_the_order_and_the_bound() {
         let of_megabytes = |megabytes: &[i64], since: Option<&str>| {
-            let since = since.map(|text| ReadUpTo(PgSnapshot::parse(text).expect("it is PostgreSQL's text")));
+            let since = since.map(|text| ReadUpTo {
+                snapshot: PgSnapshot::parse(text).expect("it is PostgreSQL's text"),
+                lineage: Lineage::default(),
+            });
             let tail = |_| SessionTail {
                 organisation_id: Uuid::nil(),
                 session_id: Uuid::new_v4(),

@@ -6,9 +6,9 @@ use firemode_domain::document::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::actors::{Lineage, ServerActors};
+use super::actors::ServerActors;
 use crate::changes::{self, ReadUpTo, StoredChange, change_hash};
-use crate::{Executor, StorageError, session_snapshots};
+use crate::{Executor, Lineage, StorageError, session_snapshots};
 
 /// A session's documents.
 #[derive(Debug, Default)]
@@ -18,8 +18,6 @@ pub struct WarmSession {
     /// The same with all late work, against which further late work is checked. Only a completed session has one.
     pub with_late: WarmDocument,
     measured: Measured,
-    /// The history of the database that they were read in.
-    pub(super) lineage: Option<Lineage>,
 }
 
 /// What the documents took when that was last worked out.
@@ -32,10 +30,9 @@ struct Measured {
 impl WarmSession {
     /// Makes sure that they are of this lineage. A database that is another one may have lost some of what they have.
     pub fn enter(&mut self, lineage: Lineage) {
-        if self.lineage.is_some_and(|known| known != lineage) {
+        if !(self.record.may_be_of(lineage) && self.with_late.may_be_of(lineage)) {
             *self = Self::default();
         }
-        self.lineage = Some(lineage);
     }
 
     /// Lets go of the document with all late work, if there is one.
@@ -135,10 +132,15 @@ impl WarmDocument {
         session_id: Uuid,
         extent: Extent,
     ) -> Result<(), StorageError> {
+        if self.is_loaded() {
+            let (rows, up_to) = self.read_unseen(on, organisation_id, session_id, extent).await?;
+            if self.may_be_of(up_to.lineage) {
+                return self.take_in(rows, up_to).await;
+            }
+            *self = Self::default();
+        }
         // Before the changes, so that these have all that it was made from.
-        if !self.is_loaded()
-            && let Some(snapshot) = session_snapshots::find(on, organisation_id, session_id).await?
-        {
+        if let Some(snapshot) = session_snapshots::find(on, organisation_id, session_id).await? {
             let (rows, up_to) = self.read_unseen(on, organisation_id, session_id, extent).await?;
             if self.work(move |warm| warm.begin(rows, up_to, &snapshot)).await?? {
                 return Ok(());
@@ -147,6 +149,11 @@ impl WarmDocument {
         }
         let (rows, up_to) = self.read_unseen(on, organisation_id, session_id, extent).await?;
         self.take_in(rows, up_to).await
+    }
+
+    /// False where it was read in another history of the database, which may have lost some of what it has.
+    pub(super) fn may_be_of(&self, lineage: Lineage) -> bool {
+        self.read_up_to.as_ref().is_none_or(|known| known.lineage == lineage)
     }
 
     async fn read_unseen(

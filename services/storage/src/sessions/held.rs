@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use crate::StorageError;
 use crate::changes::ReadUpTo;
-use crate::documents::Lineage;
 use crate::row::Column;
 use crate::sql::{Statement, params};
 use crate::table::Hold;
@@ -23,8 +22,6 @@ pub struct Held {
     pub at: OffsetDateTime,
     /// A reader of all that they have after this has read up to here.
     pub read_up_to: ReadUpTo,
-    /// The history of the database that they are part of.
-    pub lineage: Lineage,
 }
 
 /// A session that is held.
@@ -56,7 +53,7 @@ impl HeldSession {
 pub(crate) fn hold_all(sessions: &[(Uuid, Uuid)], hold: Hold) -> Statement<'static> {
     let (organisations, ids) = columns(sessions);
     let sql = format!(
-        "select s.organisation_id, s.id, s.status, now(), {}, (select database_lineage())
+        "select s.organisation_id, s.id, s.status, now(), {}
          from test_sessions s
          where s.id = any ($2) and (s.organisation_id, s.id) in (select * from unnest($1::uuid[], $2::uuid[]))
          order by s.id {}",
@@ -77,7 +74,6 @@ pub(crate) fn held(rows: &[Row]) -> Result<Option<Held>, StorageError> {
     Ok(Some(Held {
         at: first.get(3),
         read_up_to: ReadUpTo::of(first, 4)?,
-        lineage: Lineage::named(first.get(6)),
         sessions: rows.iter().map(held).collect::<Result<_, StorageError>>()?,
     }))
 }
