@@ -26,12 +26,18 @@ use_fetched_check_tools() {
     local programs
     programs=$(programs_dir)
     if [[ :$PATH: != *":$programs/cargo/bin:"* ]]; then
-        PATH="$PATH:$programs/cargo/bin:$programs/cargo-deny/bin"
+        # Servers such as pgbouncer lie in the last one.
+        PATH="$PATH:$programs/cargo/bin:$programs/cargo-deny/bin:/usr/sbin"
     fi
 }
 
 install_shellcheck() {
     system_packages shellcheck ShellCheck shellcheck shellcheck
+}
+
+# Debian's is older than 1.21 and keeps no prepared statements, which is what the tests want of it.
+install_pgbouncer() {
+    system_packages pgbouncer pgbouncer pgbouncer pgbouncer
 }
 
 install_cargo_deny() {

@@ -7,6 +7,8 @@ use firemode_identity::keys::{KeysError, check_at_start};
 use firemode_operator::demo::{self, DemoError};
 use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
 use firemode_runtime::telemetry;
+use firemode_storage::migrations::{self, MigrationError};
+use firemode_storage::pooler::PoolerError;
 
 use crate::cli::{Command, KeysCommand};
 use crate::{audit, control, jobs, keys, operate, receipt};
@@ -129,7 +131,12 @@ fn openapi() -> Result<ExitCode, Failure> {
 
 fn migrate(settings: &Settings) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(firemode_storage::migrations::run(settings))?;
+    let report = runtime.block_on(migrations::run(settings)).map_err(|error| match error {
+        MigrationError::Pooler(PoolerError::KeepsNoStatements | PoolerError::TooSmall) => {
+            configuration(error)
+        }
+        _ => error.into(),
+    })?;
     tracing::info!(
         before = report.before,
         after = report.after,

@@ -283,12 +283,30 @@ fn a_database_url_that_nobody_can_use_is_refused_everywhere() {
         "sslrootcert=/dev/null",
         "sslmode=disable&sslrootcert=system",
         "sslcert=mine.pem",
+        "sslcert=/nowhere.pem&sslkey=/nowhere.key",
+        "sslkey=/nowhere.key",
+        "sslcrl=/etc/ssl/crl.pem",
+        "service=fire",
+        "nonsense=1",
         "port=many",
     ] {
         let url = format!("postgresql://fire:hunter2@127.0.0.1/firemode?{query}");
         for role in ["check", "supervise", "api", "ingest", "worker", "migrate"] {
             assert!(of_database(role, &[], &url).is_some(), "{role} takes {query}");
         }
+    }
+    for name in ["sslcrl", "passfile", "gssencmode", "connect_timeout", "target_session_attrs"] {
+        let url = format!("postgresql://fire:hunter2@127.0.0.1/firemode?{name}=x");
+        let text = of_database("check", &[], &url).unwrap_or_else(|| panic!("{name} passes"));
+        assert!(text.contains(name), "{name} is named: {text}");
+    }
+    let (url, other) =
+        ("postgresql://fire:hunter2@127.0.0.1/firemode", "postgresql://fire:hunter2@127.0.0.2/firemode");
+    let migrations = |url| [("DATABASE_MIGRATION_URL", url)];
+    assert_eq!(of_database("check", &migrations(other), url), None, "another address of the same database");
+    for role in ["check", "supervise", "migrate"] {
+        let text = of_database(role, &migrations("postgresql://localhost/db?sslcrl=x"), url).unwrap();
+        assert!(text.contains("DATABASE_MIGRATION_URL") && text.contains("sslcrl"), "{text}");
     }
     for url in ["mysql://localhost/db", "postgresql:///db", "localhost", "host=localhost user=fire"] {
         assert!(of_database("check", &[], url).is_some(), "{url}");

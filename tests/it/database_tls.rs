@@ -10,12 +10,11 @@ use crate::support::stack::command;
 use crate::support::{Data, Folder, Postgres, Stack};
 
 /// Nobody gets in without TLS, but for the test itself.
-const HBA: &str =
-    "local all postgres trust\nhostssl all all 127.0.0.1/32 trust\nhostssl all all ::1/128 trust\n";
+const HBA: &str = "local all postgres trust\nhostssl all shown 127.0.0.1/32 trust clientcert=verify-ca\nhostssl all all 127.0.0.1/32 trust\nhostssl all all ::1/128 trust\n";
 
 /// PostgreSQL on a port of its own.
 struct Server {
-    _postgres: Postgres,
+    postgres: Postgres,
     port: u16,
     data: Data,
     certificates: Folder,
@@ -26,7 +25,7 @@ impl Server {
         let data = Data::of_a_stack();
         let certificates = Folder::new();
         make_certificates(certificates.path());
-        for name in ["server.pem", "server.key"] {
+        for name in ["server.pem", "server.key", "authority.pem"] {
             let place = data.path.join(name);
             fs::copy(certificates.path().join(name), &place).unwrap();
             fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
@@ -34,15 +33,24 @@ impl Server {
         }
         fs::write(data.path.join("pg_hba.conf"), HBA).unwrap();
         let port = free_port();
-        let settings =
-            ["listen_addresses=localhost", "ssl=on", "ssl_cert_file=server.pem", "ssl_key_file=server.key"];
+        let settings = [
+            "listen_addresses=localhost",
+            "ssl=on",
+            "ssl_cert_file=server.pem",
+            "ssl_key_file=server.key",
+            "ssl_ca_file=authority.pem",
+        ];
         let postgres = Postgres::start(&data, &Folder::new(), port, &settings);
-        Self { _postgres: postgres, port, data, certificates }
+        Self { postgres, port, data, certificates }
     }
 
     /// `firemode migrate` on it, which succeeds if it gets in.
     fn migrate(&self, host: &str, query: &str, env: Option<(&str, &str)>) -> Output {
-        let url = format!("postgresql://firemode@{host}:{}/firemode?{query}", self.port);
+        self.migrate_as("firemode", host, query, env)
+    }
+
+    fn migrate_as(&self, role: &str, host: &str, query: &str, env: Option<(&str, &str)>) -> Output {
+        let url = format!("postgresql://{role}@{host}:{}/firemode?{query}", self.port);
         command(self.data.folder.path()).arg("migrate").env("DATABASE_URL", url).envs(env).output().unwrap()
     }
 
@@ -66,11 +74,15 @@ fn make_certificates(folder: &Path) {
             &new_key,
         );
     }
-    let request = ["req", "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr"];
-    openssl(folder, &request, &new_key[..5]);
     fs::write(folder.join("names"), "subjectAltName=DNS:localhost").unwrap();
-    let sign = ["x509", "-req", "-in", "server.csr", "-CA", "authority.pem", "-CAkey", "authority.key"];
-    openssl(folder, &sign, &["-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "server.pem"]);
+    for (name, authority) in [("server", "authority"), ("client", "authority"), ("intruder", "stranger")] {
+        let [key, csr, pem] = ["key", "csr", "pem"].map(|kind| format!("{name}.{kind}"));
+        let request = ["req", "-subj", &format!("/CN={name}"), "-keyout", &key, "-out", &csr];
+        openssl(folder, &request, &new_key[..5]);
+        let [ca, ca_key] = ["pem", "key"].map(|kind| format!("{authority}.{kind}"));
+        let sign = ["x509", "-req", "-in", &csr, "-CA", &ca, "-CAkey", &ca_key];
+        openssl(folder, &sign, &["-CAcreateserial", "-days", "2", "-extfile", "names", "-out", &pem]);
+    }
 }
 
 fn openssl(folder: &Path, what: &[&str], how: &[&str]) {
@@ -107,6 +119,18 @@ fn the_certificate_is_looked_at_as_far_as_the_url_says() {
         let output = server.migrate(host, query, env);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.success(), gets_in, "{host}?{query} {is_trusted}: {text}");
+    }
+    // Who has to show a certificate shows the one that the URL names.
+    server.postgres.sql().batch("create role shown superuser login");
+    let shows = |name: &str| {
+        let (certificate, key) =
+            (server.certificate(&format!("{name}.pem")), server.certificate(&format!("{name}.key")));
+        format!("sslcert={certificate}&sslkey={key}&sslrootcert={authority}")
+    };
+    for (query, gets_in) in [(wanted.clone(), false), (shows("client"), true), (shows("intruder"), false)] {
+        let output = server.migrate_as("shown", "localhost", &query, None);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), gets_in, "{query}: {text}");
     }
     // What serves requests connects in the same way.
     let url = format!("postgresql://firemode@localhost:{}/firemode?sslrootcert={authority}", server.port);

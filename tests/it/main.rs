@@ -56,6 +56,7 @@ mod patches;
 mod paths;
 mod personal_data;
 mod plans;
+mod poolers;
 mod private_files;
 mod profiles;
 mod receipts;

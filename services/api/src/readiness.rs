@@ -1,12 +1,13 @@
 //! Whether the appliance is ready, and why not.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use actix_web::web;
 use firemode_identity::keys;
 use firemode_runtime::control::{ChildStatus, Connection};
-use firemode_storage::migrations;
+use firemode_storage::{migrations, pooler};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,7 +20,7 @@ const LATENCY_MAX: Duration = Duration::from_millis(10);
 
 const DATABASE_SECONDS_MAX: u64 = 1;
 const INGEST_SECONDS_MAX: u64 = 2;
-const KEYS_PAUSE_SECONDS: u64 = 1;
+const CHECK_PAUSE_SECONDS: u64 = 1;
 const SUPERVISOR_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// The checks are worked out once in so long, for all who ask.
@@ -101,7 +102,7 @@ impl Readiness {
 pub(crate) async fn check(state: &ApiState, client: &IngestClient, with_details: bool) -> Readiness {
     let Findings { checks, latency, mut reasons } = state.checks.get(state, client).await;
     if state.readiness.get() != Ready::Serving {
-        reasons.insert("routes", "The process starts or stops, or the keys of personal data do not fit.");
+        reasons.insert("routes", "The process starts or stops, or waits for what its log names.");
     }
     let ready = reasons.is_empty();
     let processes = if with_details { processes(state).await } else { None };
@@ -195,20 +196,27 @@ pub(crate) async fn open_when_migrated(state: web::Data<ApiState>) {
     while !matches!(migrations::compatible(&state.database).await, Ok(true)) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    wait_for_keys(&state).await;
+    // Under a supervisor `firemode migrate` has looked at both.
+    let behind_pooler = "no route is opened behind a pooler that keeps no prepared statements";
+    wait_until(behind_pooler, || pooler::check(&state.settings)).await;
+    let without_keys = "no route is opened before the keys of personal data fit the database";
+    wait_until(without_keys, || keys::check(&state.database, &state.vault, false)).await;
     state.readiness.set(Ready::Serving);
     tracing::info!("the database is migrated: all routes are open");
 }
 
-/// Waits until the keys of personal data fit the database. Under a supervisor they do: `firemode migrate` has looked.
-async fn wait_for_keys(state: &ApiState) {
-    let mut was_logged = false;
-    while let Err(error) = keys::check(&state.database, &state.vault, false).await {
-        if !was_logged {
-            tracing::error!(%error, "no route is opened before the keys of personal data fit the database");
+/// Waits until a check succeeds. Why it does not is said once.
+async fn wait_until<T, E: Display, F>(meanwhile: &'static str, check: impl Fn() -> F)
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let mut is_said = false;
+    while let Err(error) = check().await {
+        if !is_said {
+            tracing::error!(%error, "{meanwhile}");
         }
-        was_logged = true;
-        tokio::time::sleep(Duration::from_secs(KEYS_PAUSE_SECONDS)).await;
+        is_said = true;
+        tokio::time::sleep(Duration::from_secs(CHECK_PAUSE_SECONDS)).await;
     }
 }
 

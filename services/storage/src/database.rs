@@ -12,7 +12,7 @@ use tokio_postgres::NoTls;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::database_address::Address;
+use crate::database_address::{Address, Fault};
 use crate::lineage::{History, Lineage};
 use crate::reach::Reach;
 use crate::sql::ParameterTypes;
@@ -76,7 +76,7 @@ impl Database {
     /// # Errors
     /// [`StorageError::Unavailable`] where the URL cannot be read.
     pub fn new(settings: &Settings, connections_max: usize) -> Result<Self, StorageError> {
-        let address = address(settings)?;
+        let address = named(Address::of(settings))?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = match &address.tls {
             Some(tls) => Manager::from_config(address.config.clone(), tls.clone(), recycling),
@@ -207,13 +207,25 @@ fn look_at_history(history: &Arc<History>) -> Hook {
     })
 }
 
-/// One connection outside any pool, for work that holds session state: migrations under their advisory lock.
+/// One connection outside any pool, for work that is done by one from its beginning to its end: migrations, backups, restores.
 ///
 /// # Errors
 /// The database cannot be reached.
 pub(crate) async fn connect_alone(settings: &Settings) -> Result<tokio_postgres::Client, StorageError> {
+    connect(Address::of_migrations(settings)).await
+}
+
+/// A connection of one's own to where the pool's connections lead.
+///
+/// # Errors
+/// The database cannot be reached.
+pub(crate) async fn connect_beside_pool(settings: &Settings) -> Result<tokio_postgres::Client, StorageError> {
+    connect(Address::of(settings)).await
+}
+
+async fn connect(address: Result<Address, Fault>) -> Result<tokio_postgres::Client, StorageError> {
     let (client, connection) =
-        address(settings)?.connect().await.map_err(|error| StorageError::Unavailable(described(&error)))?;
+        named(address)?.connect().await.map_err(|error| StorageError::Unavailable(described(&error)))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::warn!(error = described(&error), "database connection ended");
@@ -222,12 +234,15 @@ pub(crate) async fn connect_alone(settings: &Settings) -> Result<tokio_postgres:
     Ok(client)
 }
 
-fn address(settings: &Settings) -> Result<Address, StorageError> {
-    let mut address = Address::of(settings)
-        .map_err(|(setting, message)| StorageError::Unavailable(format!("{setting} {message}")))?;
+/// An address with a name for our connections, and with bounds where it sets none.
+fn named(address: Result<Address, Fault>) -> Result<Address, StorageError> {
+    let mut address =
+        address.map_err(|(setting, message)| StorageError::Unavailable(format!("{setting} {message}")))?;
     let config = &mut address.config;
     // One name for each pool: by it, the connections of one process are known from others'.
-    config.application_name(format!("firemode-{}", Uuid::new_v4().simple()));
+    let given = config.get_application_name().unwrap_or("firemode");
+    let name = format!("{given}-{}", Uuid::new_v4().simple());
+    config.application_name(name);
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX));
     }

@@ -1,27 +1,26 @@
 //! Where the database is and how it is spoken to, as `database.url` says it. Connections and the check of a configuration ask
 //! here, so that what one refuses the other does too.
 
+mod parameters;
 mod tls;
-
-use std::borrow::Cow;
 
 use firemode_runtime::data_dir::EmbeddedDatabase;
 use firemode_runtime::settings::Settings;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use percent_encoding::percent_decode_str;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, Error, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use self::tls::Trust;
+use self::parameters::TlsParameters;
+use self::tls::{Identity, Trust};
 
 /// A setting and what is wrong with it.
 pub(crate) type Fault = (&'static str, String);
 
-/// The setting that most faults are about.
 const URL: &str = "database.url";
+const MIGRATION_URL: &str = "database.migration_url";
 
 /// A database that can be connected to.
 pub(crate) struct Address {
@@ -56,37 +55,59 @@ impl Address {
         if settings.uses_embedded_database() {
             let place =
                 EmbeddedDatabase::of(&settings.data_dir).map_err(|error| ("data_dir", error.to_string()))?;
-            let config = read(&place.url())?;
+            let config = read(&place.url()).map_err(|fault| (URL, fault))?;
             return Ok(Self { config, tls: None });
         }
-        let (url, parameters) = TlsParameters::take_from(settings.database.url.expose_secret())?;
+        Self::at(settings, &settings.database.url).map_err(|fault| (URL, fault))
+    }
+
+    /// The same database for whoever needs a connection that stays one and the same: migrations, backups and restores.
+    ///
+    /// # Errors
+    /// As for [`Self::of`].
+    pub(crate) fn of_migrations(settings: &Settings) -> Result<Self, Fault> {
+        let url = &settings.database.migration_url;
+        if url.expose_secret().is_empty() {
+            return Self::of(settings);
+        }
+        if settings.uses_embedded_database() {
+            return Err((
+                MIGRATION_URL,
+                "is set without database.url, whose database it is another address of".to_owned(),
+            ));
+        }
+        Self::at(settings, url).map_err(|fault| (MIGRATION_URL, fault))
+    }
+
+    fn at(settings: &Settings, url: &SecretString) -> Result<Self, String> {
+        let url = url.expose_secret();
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err("does not start with postgresql://".to_owned());
+        }
+        let (url, parameters) = TlsParameters::take_from(url)?;
         let mut config = read(&url)?;
+        let identity = parameters.identity()?;
         let trust = parameters.trust(settings, Reach::of(&config)?)?;
         config.ssl_mode(match trust {
             None => SslMode::Disable,
             Some(Trust::Anybody) => SslMode::Prefer,
             Some(Trust::Issuer(_) | Trust::Name(_)) => SslMode::Require,
         });
-        let tls = trust.map(|trust| trust.connector().map_err(fault)).transpose()?;
+        let tls = match trust {
+            Some(trust) => Some(trust.connector(identity)?),
+            None if identity.is_some() => {
+                return Err("names a sslcert, which nobody is shown where nothing is encrypted".to_owned());
+            }
+            None => None,
+        };
         Ok(Self { config, tls })
     }
 }
 
-fn fault(message: impl Into<String>) -> Fault {
-    (URL, message.into())
-}
-
-fn read(url: &str) -> Result<Config, Fault> {
+fn read(url: &str) -> Result<Config, String> {
     // What the parser says may quote the URL, and with it the password.
-    let wrong = |_| {
-        fault(
-            "is not of the form postgresql://user:password@host:port/name?sslmode=verify-full, or has a parameter that FireMode does \
-             not know",
-        )
-    };
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(fault("does not start with postgresql://"));
-    }
+    let wrong =
+        |_| "is not of the form postgresql://user:password@host:port/name?sslmode=verify-full".to_owned();
     url.parse().map_err(wrong)
 }
 
@@ -102,10 +123,10 @@ enum Reach {
 }
 
 impl Reach {
-    fn of(config: &Config) -> Result<Self, Fault> {
+    fn of(config: &Config) -> Result<Self, String> {
         let (hosts, addresses) = (config.get_hosts(), config.get_hostaddrs());
         if hosts.is_empty() && addresses.is_empty() {
-            return Err(fault("names no host"));
+            return Err("names no host".to_owned());
         }
         if addresses.is_empty() && hosts.iter().all(|host| matches!(host, Host::Unix(_))) {
             return Ok(Self::File);
@@ -126,42 +147,19 @@ impl Reach {
     }
 }
 
-/// What a URL says of TLS. PostgreSQL's own programs know more of it than our driver, which never sees these.
-#[derive(Debug, Default)]
-struct TlsParameters {
-    mode: Option<String>,
-    root_certificates: Option<String>,
-}
-
 impl TlsParameters {
-    /// Takes them out of a URL. As the driver reads it: user and password end at the first `@`, and parameters begin after the first
-    /// `?` behind that.
-    fn take_from(url: &str) -> Result<(String, Self), Fault> {
-        let mut parameters = Self::default();
-        let host = url.find('@').map_or(0, |at| at + 1);
-        let Some(start) = url[host..].find('?').map(|question| host + question) else {
-            return Ok((url.to_owned(), parameters));
-        };
-        let mut others = Vec::new();
-        for pair in url[start + 1..].split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let place = match decoded(name).as_ref() {
-                "sslmode" => &mut parameters.mode,
-                "sslrootcert" => &mut parameters.root_certificates,
-                _ => {
-                    others.push(pair);
-                    continue;
-                }
-            };
-            if place.replace(decoded(value).into_owned()).is_some() {
-                return Err(fault("says sslmode or sslrootcert twice"));
-            }
+    /// What we show the other end; none where it does not ask for anything.
+    fn identity(&self) -> Result<Option<Identity>, String> {
+        match (&self.certificate, &self.key) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Identity::read(certificate, key).map(Some),
+            (Some(_), None) => Err("names a sslcert without its sslkey".to_owned()),
+            (None, Some(_)) => Err("names a sslkey without its sslcert".to_owned()),
         }
-        Ok((format!("{}?{}", &url[..start], others.join("&")), parameters))
     }
 
     /// Whom to trust at the other end; none where nothing is encrypted.
-    fn trust(self, settings: &Settings, reach: Reach) -> Result<Option<Trust>, Fault> {
+    fn trust(self, settings: &Settings, reach: Reach) -> Result<Option<Trust>, String> {
         let is_exposed = settings.is_production() && reach == Reach::Network;
         let may_be_clear = !is_exposed || settings.database.allow_cleartext;
         let has_roots = self.root_certificates.is_some();
@@ -175,34 +173,29 @@ impl TlsParameters {
             "disable" => None,
             "prefer" => Some(Trust::Anybody),
             "verify-ca" if !has_roots => {
-                return Err(fault(
-                    "has sslmode=verify-ca without sslrootcert: any public authority's certificate for any name would do; use \
-                     verify-full, or name the authority's certificate",
-                ));
+                return Err("has sslmode=verify-ca without sslrootcert: any public authority's certificate for any name would do; use \
+                     verify-full, or name the authority's certificate".to_owned());
             }
             "verify-ca" => Some(Trust::Issuer(self.root_certificates)),
             "require" | "verify-full" => Some(Trust::Name(self.root_certificates)),
             _ => {
-                return Err(fault(
-                    "has a sslmode that is none of disable, prefer, require, verify-ca and verify-full",
-                ));
+                return Err(
+                    "has a sslmode that is none of disable, prefer, require, verify-ca and verify-full"
+                        .to_owned(),
+                );
             }
         };
         match trust {
-            None | Some(Trust::Anybody) if has_roots => Err(fault(format!(
-                "names a sslrootcert, which sslmode={mode} does not look at; use verify-full"
-            ))),
-            None | Some(Trust::Anybody) if !may_be_clear => Err(fault(format!(
+            None | Some(Trust::Anybody) if has_roots => {
+                Err(format!("names a sslrootcert, which sslmode={mode} does not look at; use verify-full"))
+            }
+            None | Some(Trust::Anybody) if !may_be_clear => Err(format!(
                 "speaks over a network with sslmode={mode}, by which others can read and change what is said; production wants \
                  verify-full (and sslrootcert where the authority is your own), or database.allow_cleartext = true where the \
                  network is trusted"
-            ))),
+            )),
             _ if reach == Reach::File => Ok(None),
             trust => Ok(trust),
         }
     }
-}
-
-fn decoded(text: &str) -> Cow<'_, str> {
-    percent_decode_str(text).decode_utf8_lossy()
 }

@@ -33,6 +33,7 @@ pub mod open_transactions;
 pub mod page;
 pub mod personal_data;
 pub mod pg_snapshot;
+pub mod pooler;
 mod reach;
 pub mod recent_sessions;
 pub mod refresh_tokens;
@@ -55,6 +56,8 @@ mod writes;
 
 use firemode_runtime::settings::Settings;
 
+use self::database_address::Address;
+
 pub use connection::{ReadTransaction, Transaction};
 pub use database::{Database, PoolFigures};
 pub use error::{StorageError, WriteFault};
@@ -68,6 +71,7 @@ pub use tenant_scope::{Purpose, TenantScope};
 /// connects meets the same.
 #[must_use]
 pub fn problems(settings: &Settings) -> Vec<(&'static str, String)> {
-    let database = database_address::Address::of(settings).err();
-    database.into_iter().chain(evidence_store::EvidenceStore::problem(settings)).collect()
+    let database = Address::of(settings).err();
+    let migrations = Address::of_migrations(settings).err().filter(|fault| Some(fault) != database.as_ref());
+    database.into_iter().chain(migrations).chain(evidence_store::EvidenceStore::problem(settings)).collect()
 }

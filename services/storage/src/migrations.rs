@@ -10,6 +10,7 @@ use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
 use crate::database::{Database, connect_alone};
+use crate::pooler::{self, PoolerError};
 use crate::sqlstate::{self, Meaning};
 use crate::{StorageError, look_alikes, rules, sql};
 
@@ -48,6 +49,9 @@ pub enum MigrationError {
     /// The database does not answer, or refused something.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A pooler is in the way.
+    #[error(transparent)]
+    Pooler(#[from] PoolerError),
     /// A migration did not apply, or the applied ones differ from those in this binary.
     #[error("{}", described(.0))]
     Refinery(#[from] refinery::Error),
@@ -66,6 +70,7 @@ pub fn embedded_version() -> i32 {
 /// # Errors
 /// The database is unreachable, or a migration failed; it is then as it was before that migration.
 pub async fn run(settings: &Settings) -> Result<Report, MigrationError> {
+    pooler::check(settings).await?;
     let mut client = connect_alone(settings).await?;
     let before = version_of(&client).await?;
     // A database that is ahead belongs to a newer binary; this one may still serve it (see `compatible`).

@@ -83,6 +83,11 @@ impl Folder {
         std::fs::read_to_string(path).expect("development has made its secrets").trim().to_owned()
     }
 
+    /// Those that appliances on one database share, with the variables that set them.
+    pub(crate) fn keys(&self) -> [(&'static str, String); 4] {
+        SECRETS.map(|(variable, name)| (variable, self.secret(name)))
+    }
+
     /// The URL of the database that a stack runs in it.
     pub(crate) fn database_url(&self) -> String {
         EmbeddedDatabase::of(self.path()).expect("the folder has an absolute path").url()
@@ -111,8 +116,8 @@ impl Stack {
     /// One more appliance on the database of this one, ready: several share one database, and its keys, in production.
     pub(crate) fn beside(&self, env: &[(&str, &str)]) -> Self {
         let url = self.folder.database_url();
-        let secrets = SECRETS.map(|(variable, name)| (variable, self.folder.secret(name)));
-        let shared = secrets.each_ref().map(|(variable, secret)| (*variable, secret.as_str()));
+        let keys = self.folder.keys();
+        let shared = keys.each_ref().map(|(variable, key)| (*variable, key.as_str()));
         Self::start(&[&[("DATABASE_URL", url.as_str())], shared.as_slice(), env].concat())
     }
 

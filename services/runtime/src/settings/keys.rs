@@ -1,13 +1,13 @@
 //! Which keys are refused, and why.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Settings;
-use super::secret::{SecretKeys, secrets};
+use super::secret::{SecretKeys, SecretKind, secrets};
 use super::validate::SettingProblems;
 
 /// Words that mark a secret as an example that somebody copied.
@@ -101,10 +101,12 @@ fn bytes_of(key: &str) -> Option<Vec<u8>> {
 fn repeated(settings: &Settings) -> Option<(&'static str, String)> {
     let message =
         "has a key that is set elsewhere too; all keys must differ: make one with `firemode keys new`";
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     let again = settings.secrets().into_iter().find(|secret| {
+        // Two addresses of one database have one password.
+        let is_another_end = |before: SecretKind| before != SecretKind::Url || secret.kind != SecretKind::Url;
         let mut texts = secret.texts().into_iter().filter(|text| !text.is_empty());
-        texts.any(|text| !seen.insert(text))
+        texts.any(|text| seen.insert(text, secret.kind).is_some_and(is_another_end))
     })?;
     let (name, _) = secrets().get_key_value(&again.name)?;
     Some((name, message.to_owned()))

@@ -22,6 +22,7 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("PORT", "server.port"),
     ("INGEST_PORT", "ingest.port"),
     ("DATABASE_URL", "database.url"),
+    ("DATABASE_MIGRATION_URL", "database.migration_url"),
     ("DATABASE_POOL_SIZE", "database.pool_size"),
     ("WORKER_PORT", "worker.port"),
     ("JWT_SECRET", "auth.jwt_secret_key"),

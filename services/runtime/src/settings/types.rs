@@ -114,6 +114,7 @@ settings! {
     /// Where the database is and how much of it one appliance may use.
     pub struct DatabaseSettings {
         pub url: SecretUrl,
+        pub migration_url: SecretUrl,
         pub allow_cleartext: bool,
         pub pool_size: usize,
         pub prepared_statements: bool,

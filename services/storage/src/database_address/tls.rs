@@ -8,7 +8,7 @@ use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -30,8 +30,8 @@ impl Trust {
     /// What connects so.
     ///
     /// # Errors
-    /// There are no certificates of authorities where they should be.
-    pub(super) fn connector(self) -> Result<MakeRustlsConnect, String> {
+    /// There are no certificates of authorities where they should be, or what we show does not fit.
+    pub(super) fn connector(self, identity: Option<Identity>) -> Result<MakeRustlsConnect, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let algorithms = provider.signature_verification_algorithms;
         let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -46,7 +46,33 @@ impl Trust {
             }
             Self::Name(file) => builder.with_root_certificates(authorities(file.as_deref())?),
         };
-        Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
+        let config = match identity {
+            None => config.with_no_client_auth(),
+            Some(Identity { certificates, key }) => config
+                .with_client_auth_cert(certificates, key)
+                .map_err(|error| format!("names a sslcert and a sslkey that do not fit: {error}"))?,
+        };
+        Ok(MakeRustlsConnect::new(config))
+    }
+}
+
+/// What we show the other end.
+#[derive(Debug)]
+pub(super) struct Identity {
+    certificates: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// Reads a certificate, with those between it and its authority, and its key.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(super) fn read(certificate: &str, key: &str) -> Result<Self, String> {
+        let certificates = in_file("sslcert", certificate)?;
+        let key = PrivateKeyDer::from_pem_file(key)
+            .map_err(|error| format!("names the sslkey {key}, which cannot be read: {error}"))?;
+        Ok(Self { certificates, key })
     }
 }
 
@@ -61,7 +87,7 @@ fn chain_verifier(
 
 fn authorities(file: Option<&str>) -> Result<RootCertStore, String> {
     let (certificates, where_from) = match file.filter(|file| *file != SYSTEM) {
-        Some(file) => (in_file(file)?, format!("sslrootcert ({file})")),
+        Some(file) => (in_file("sslrootcert", file)?, format!("sslrootcert ({file})")),
         None => (
             rustls_native_certs::load_native_certs().certs,
             "the system (package ca-certificates)".to_owned(),
@@ -77,10 +103,10 @@ fn authorities(file: Option<&str>) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-fn in_file(file: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+fn in_file(parameter: &str, file: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
-        .map_err(|error| format!("names the sslrootcert {file}, which cannot be read: {error}"))
+        .map_err(|error| format!("names the {parameter} {file}, which cannot be read: {error}"))
 }
 
 /// Looks at less than the whole certificate.
