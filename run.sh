@@ -21,6 +21,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/fuzz_api.sh
 # shellcheck source=scripts/fuzz_sync.sh
 . scripts/fuzz_sync.sh
+# shellcheck source=scripts/upgrade_test.sh
+. scripts/upgrade_test.sh
 
 usage() {
     cat <<'HELP'
@@ -40,6 +42,8 @@ Usage: ./run.sh [COMMAND]
   fuzz_sync [REQUESTS [SEED]]
                 Compare what a running FireMode, which may be thrown away, makes of the work of several devices with what the
                 JavaScript library of Automerge makes of it (CONTRIBUTING.md, Fuzzing).
+  upgrade_test COMMIT [SECONDS]
+                Build the release of that commit, and run it and this one together on one database, under load.
   walkthrough   Walk through the API of a running FireMode, as a technician's device would use it.
   seed          Fill the demo organisation of a running FireMode, so that there is something to see.
   token         Print an access token of the demo organisation's admin.
@@ -117,7 +121,7 @@ run_tests() {
 }
 
 main() {
-    if (($# > 1)) && [[ $1 != @(test|test_load|fuzz|fuzz_api|fuzz_sync|backup|restore) ]]; then
+    if (($# > 1)) && [[ $1 != @(test|test_load|fuzz|fuzz_api|fuzz_sync|upgrade_test|backup|restore) ]]; then
         usage >&2
         exit 2
     fi
@@ -132,6 +136,7 @@ main() {
         fuzz) fuzz "${@:2}" ;;
         fuzz_api) fuzz_api "${@:2}" ;;
         fuzz_sync) fuzz_sync "${@:2}" ;;
+        upgrade_test) upgrade_test "${@:2}" ;;
         walkthrough) walk_through ;;
         *)
             say "unknown command: $1" >&2

@@ -73,6 +73,7 @@ mod support;
 mod survival;
 mod sweeps;
 mod tenants;
+mod upgrade;
 mod upload_breaks;
 mod upload_keys;
 mod upload_races;

@@ -52,6 +52,17 @@ impl Sql {
         self.runtime.block_on(self.client.query(sql, params))
     }
 
+    /// Types of a statement's parameters, and names and types of its columns.
+    pub(crate) fn form(&self, sql: &str) -> (Vec<String>, Vec<(String, String)>) {
+        let prepared = self.runtime.block_on(self.client.prepare(sql));
+        let prepared = prepared.unwrap_or_else(|error| panic!("{sql}: {}", described(&error)));
+        let column = |column: &tokio_postgres::Column| (column.name().to_owned(), column.type_().to_string());
+        (
+            prepared.params().iter().map(ToString::to_string).collect(),
+            prepared.columns().iter().map(column).collect(),
+        )
+    }
+
     /// Runs statements that give no rows.
     pub(crate) fn batch(&self, sql: &str) {
         let done = self.runtime.block_on(self.client.batch_execute(sql));
