@@ -35,6 +35,7 @@ mod evidence_stores;
 mod examples;
 mod failover;
 mod feed;
+mod hangs;
 mod health;
 mod hidden;
 mod history;

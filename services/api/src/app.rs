@@ -9,7 +9,9 @@ use firemode_web::{Server, ServerError, conventions};
 
 use crate::ingest_client::IngestClient;
 use crate::state::{ApiState, Ready};
-use crate::{access, auth, document_snapshots, handlers, limits, open_transactions, readiness, routes};
+use crate::{
+    access, auth, document_snapshots, handlers, ingest_circuit, limits, open_transactions, readiness, routes,
+};
 
 /// Serves until SIGTERM or SIGINT, then lets requests finish.
 ///
@@ -24,12 +26,14 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let state = web::Data::new(ApiState::new(settings)?);
     handlers::metrics::describe();
     open_transactions::describe();
+    ingest_circuit::describe();
     let background = vec![
         actix_web::rt::spawn(readiness::open_when_migrated(state.clone())),
         actix_web::rt::spawn(auth::revocations::keep_fresh(state.clone())),
         actix_web::rt::spawn(document_snapshots::keep_current(state.clone())),
         actix_web::rt::spawn(open_transactions::watch(state.clone())),
         actix_web::rt::spawn(watch_history(state.clone())),
+        actix_web::rt::spawn(ingest_circuit::watch(state.clone())),
     ];
 
     if listener::is_successor() {

@@ -61,6 +61,9 @@ pub(crate) enum SendError {
     /// Nobody listens.
     #[error("no connection: {0}")]
     Connect(io::Error),
+    /// The ingest process does not answer anybody at present.
+    #[error("it hangs")]
+    Hangs,
     /// The connection broke, or the client's body did.
     #[error("{0}")]
     Http(#[from] hyper::Error),

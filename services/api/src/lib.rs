@@ -9,6 +9,7 @@ mod docs;
 mod document_snapshots;
 mod etag;
 mod handlers;
+mod ingest_circuit;
 mod ingest_client;
 mod limits;
 mod list;

@@ -96,7 +96,8 @@ pub(crate) async fn forward(
         true => Duration::from_secs(state.settings.evidence.upload_seconds_max),
         false => state.settings.ingest.response_timeout(),
     };
-    let sent = client.send(outgoing, time_max).instrument(span.clone()).await;
+    let sending = client.send(outgoing, time_max).instrument(span.clone());
+    let sent = state.ingest_circuit.guard(sending).await;
     note(&span, &sent);
     let (head, body) = sent.map_err(|error| failure(&error))?.into_parts();
     let status = StatusCode::from_u16(head.status.as_u16()).map_err(Problem::internal)?;

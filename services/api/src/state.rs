@@ -16,6 +16,7 @@ use firemode_web::{CursorKey, IdempotencyKey, Outcome, Problem, ServerError, run
 use crate::acts::UserRef;
 use crate::auth::denials::Denials;
 use crate::auth::throttle::Throttle;
+use crate::ingest_circuit::Circuit;
 use crate::limits::rate::RateLimits;
 use crate::readiness::SharedChecks;
 
@@ -46,6 +47,7 @@ pub(crate) struct ApiState {
     pub(crate) denials: Denials,
     pub(crate) readiness: Readiness,
     pub(crate) checks: SharedChecks,
+    pub(crate) ingest_circuit: Circuit,
     /// Turns to build a document as it was.
     pub(crate) past_documents: tokio::sync::Semaphore,
     /// Turns to make an offline bundle.
@@ -79,6 +81,7 @@ impl ApiState {
             denials: Denials::default(),
             readiness: Readiness::default(),
             checks: SharedChecks::default(),
+            ingest_circuit: Circuit::default(),
             past_documents: tokio::sync::Semaphore::new(PAST_DOCUMENTS_MAX),
             bundles: tokio::sync::Semaphore::new(BUNDLES_MAX),
             limits: limits::of_documents(&settings.ingest),

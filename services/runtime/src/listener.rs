@@ -2,7 +2,8 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{FromRawFd as _, RawFd};
+
+use crate::inherited;
 
 /// Variable with the number of the descriptor that the supervisor hands down.
 pub const LISTEN_FD: &str = "FIREMODE_LISTEN_FD";
@@ -43,12 +44,13 @@ pub enum ListenError {
 /// # Errors
 /// See [`ListenError`].
 pub fn inherited_or_bind(address: &str, variable: &'static str) -> Result<TcpListener, ListenError> {
-    match std::env::var(LISTEN_FD) {
-        Ok(text) => {
-            let fd: RawFd = text.parse().map_err(|_| ListenError::Inherited)?;
-            adopt(fd)
+    match inherited::descriptor(LISTEN_FD) {
+        Some(fd) => {
+            let listener = fd.map(TcpListener::from).map_err(|_| ListenError::Inherited)?;
+            listener.local_addr().map_err(|_| ListenError::Inherited)?;
+            Ok(listener)
         }
-        Err(_) => bind(address, variable),
+        None => bind(address, variable),
     }
 }
 
@@ -62,16 +64,4 @@ pub fn bind(address: &str, variable: &'static str) -> Result<TcpListener, Listen
         variable,
         source,
     })
-}
-
-#[expect(unsafe_code, reason = "adopting a descriptor that the supervisor handed down")]
-fn adopt(fd: RawFd) -> Result<TcpListener, ListenError> {
-    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-    // SAFETY: the supervisor opened this descriptor for this process and named it in the environment; nothing else here
-    // knows the number, and this function is called once, by the role's start.
-    let listener = unsafe { TcpListener::from_raw_fd(fd) };
-    listener.local_addr().map_err(|_| ListenError::Inherited)?;
-    // Our own children, if there were any, must not keep the port open.
-    fcntl(&listener, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(|_| ListenError::Inherited)?;
-    Ok(listener)
 }

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::os::fd::{FromRawFd as _, RawFd};
 use std::sync::Mutex;
+
+use crate::inherited;
 
 /// Variable with the number of the pipe's descriptor.
 pub const NOTIFY_FD: &str = "FIREMODE_NOTIFY_FD";
@@ -23,8 +24,8 @@ pub struct Notifier {
 impl Notifier {
     /// Adopts the descriptor named in the environment. Call once, at the start of a role.
     pub fn from_env() -> Self {
-        let fd = std::env::var(NOTIFY_FD).ok().and_then(|text| text.parse::<RawFd>().ok());
-        Self { pipe: Mutex::new(fd.map(adopt)) }
+        let fd = inherited::descriptor(NOTIFY_FD).and_then(Result::ok);
+        Self { pipe: Mutex::new(fd.map(File::from)) }
     }
 
     /// Sends one line. A supervisor that has gone is no reason to fail: this process is about to be ended anyway.
@@ -36,11 +37,4 @@ impl Notifier {
             *pipe = None;
         }
     }
-}
-
-#[expect(unsafe_code, reason = "adopting a descriptor that the supervisor handed down")]
-fn adopt(fd: RawFd) -> File {
-    // SAFETY: the supervisor opened this descriptor for this process and named it in the environment; nothing else here
-    // knows the number, and `from_env` is called once, by the role's start.
-    unsafe { File::from_raw_fd(fd) }
 }

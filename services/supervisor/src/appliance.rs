@@ -33,7 +33,7 @@ pub(crate) fn appliance(
         let mut child = own(name, Kind::Service, sockets);
         child.depends_on.extend(server);
         child.depends_on.push(migrate.name);
-        child.probe = Some(Probe::Http { address: bound.local(), path: "/health" });
+        child.probe = Some(Probe::Pulse);
         child.socket = Some(bound.socket.clone());
         child.hands_over = true;
         child.memory = memory(bytes_max, settings);
@@ -43,7 +43,7 @@ pub(crate) fn appliance(
     let worker = behind("worker", &sockets.worker, settings.worker_memory_bytes_max);
 
     let mut api = own("api", Kind::Service, sockets);
-    api.probe = Some(Probe::Http { address: sockets.public.local(), path: "/health/live" });
+    api.probe = Some(Probe::Pulse);
     api.socket = Some(sockets.public.socket.clone());
     api.hands_over = true;
     api.stands_in = true;

@@ -1,7 +1,7 @@
 //! The child table: what runs, what it needs, and how it is asked to stop.
 
 use std::ffi::OsString;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -149,13 +149,8 @@ pub struct Identity {
 /// How a child's health is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
-    /// `GET` over HTTP/1.1; healthy when the answer is a 200.
-    Http {
-        /// Where it listens.
-        address: SocketAddr,
-        /// The path, with its leading slash.
-        path: &'static str,
-    },
+    /// A process of our own answers over a socket that it was born with ([`firemode_runtime::pulse`]).
+    Pulse,
     /// PostgreSQL says `ready` in `postmaster.pid` and answers on its socket.
     Postgres {
         /// Its data folder.

@@ -11,6 +11,7 @@ use actix_web::{App, Error, HttpServer, web};
 use firemode_runtime::listener::{self, ListenError};
 use firemode_runtime::notify::{Notifier, READY, STOPPING};
 use firemode_runtime::open_files;
+use firemode_runtime::pulse::{self, Heart, Pulse};
 use firemode_runtime::settings::{ServerSettings, Settings, SupervisorSettings};
 use firemode_storage::StorageError;
 
@@ -93,7 +94,11 @@ impl Server {
         let upkeep = actix_web::rt::spawn(metrics.clone().keep_up());
         let drain = Drain::new(&settings);
         let app_drain = drain.clone();
+        let pulse = Pulse::default();
+        let beating = actix_web::rt::spawn(keep_beating(pulse.join("main")));
+        pulse.answer()?;
         let server = HttpServer::new(move || {
+            actix_web::rt::spawn(keep_beating(pulse.join("server")));
             app()
                 .app_data(web::Data::new(metrics.clone()))
                 .app_data(web::Data::new(app_drain.clone()))
@@ -123,7 +128,15 @@ impl Server {
             stopped = stop => stopped?,
             ended = running => ended.map_err(std::io::Error::other)??,
         }
-        background.iter().chain([&upkeep]).for_each(JoinHandle::abort);
+        background.iter().chain([&upkeep, &beating]).for_each(JoinHandle::abort);
         Ok(())
+    }
+}
+
+/// Says, from the thread that it runs on, that this thread gets to its work.
+async fn keep_beating(heart: Heart) {
+    loop {
+        heart.beat();
+        tokio::time::sleep(pulse::BEAT).await;
     }
 }

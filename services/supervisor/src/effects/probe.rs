@@ -1,20 +1,22 @@
 //! Asks a child how it is, from outside and with deadlines.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{io, str};
 
+use firemode_runtime::pulse::{ALIVE, QUESTION};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::unistd::Pid;
 
 use crate::spec::Probe;
+
+/// Longest line that a process says about itself, in bytes.
+const LINE_BYTES_MAX: usize = 256;
 
 /// `SSLRequest` of the PostgreSQL protocol: length 8, then the code 80877103. A server answers it with one byte, without
 /// asking who we are.
@@ -29,11 +31,19 @@ pub(crate) struct Prober {
     _stop: SyncSender<()>,
 }
 
+/// Who is asked, and how.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// A process of ours, over the socket that it was born with.
+    Pulse(UnixStream),
+    /// A PostgreSQL server.
+    Postgres { data: PathBuf, socket: PathBuf, pid: Pid },
+}
+
 impl Prober {
-    /// Probes process `pid` every `interval` and hands each result and how long it took to `deliver`, until dropped.
+    /// Asks every `interval` and hands each result and how long it took to `deliver`, until dropped.
     pub(crate) fn start(
-        probe: Probe,
-        pid: Pid,
+        asked: Asked,
         interval: Duration,
         timeout: Duration,
         deliver: impl Fn(Result<(), String>, Duration) + Send + 'static,
@@ -41,9 +51,9 @@ impl Prober {
         let (stop, stopped) = sync_channel(0);
         let run = move || {
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                let asked = Instant::now();
-                let result = once(&probe, pid, timeout);
-                deliver(result, asked.elapsed());
+                let begun = Instant::now();
+                let result = asked.once(timeout);
+                deliver(result, begun.elapsed());
             }
         };
         thread::Builder::new().name("probe".into()).spawn(run)?;
@@ -51,44 +61,53 @@ impl Prober {
     }
 }
 
-/// One probe.
-pub(crate) fn once(probe: &Probe, pid: Pid, timeout: Duration) -> Result<(), String> {
-    match probe {
-        Probe::Http { address, path } => {
-            http(*address, path, timeout).map_err(|error| match error.kind() {
+impl Asked {
+    /// Process `pid`, and the socket that it was born with where it has one.
+    pub(crate) fn of(probe: &Probe, pid: Pid, pulse: Option<&UnixStream>) -> io::Result<Self> {
+        match probe {
+            Probe::Pulse => pulse.ok_or(io::ErrorKind::NotConnected)?.try_clone().map(Self::Pulse),
+            Probe::Postgres { data, socket } => {
+                Ok(Self::Postgres { data: data.clone(), socket: socket.clone(), pid })
+            }
+        }
+    }
+
+    /// Asks once.
+    pub(crate) fn once(&self, timeout: Duration) -> Result<(), String> {
+        match self {
+            Self::Pulse(stream) => pulse(stream, timeout).map_err(|error| match error.kind() {
                 // What a read with a time limit says when it is over.
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                    format!("GET {path} on {address}: no answer within {timeout:?}")
+                    format!("no sign of life within {timeout:?}")
                 }
-                _ => format!("GET {path} on {address}: {error}"),
-            })
+                _ => error.to_string(),
+            }),
+            Self::Postgres { data, socket, pid } => postgres(data, socket, *pid, timeout),
         }
-        Probe::Postgres { data, socket } => postgres(data, socket, pid, timeout),
     }
 }
 
-fn http(address: SocketAddr, path: &str, timeout: Duration) -> io::Result<()> {
+fn pulse(mut stream: &UnixStream, timeout: Duration) -> io::Result<()> {
+    // An answer that came too late is not the answer to this question.
+    stream.set_nonblocking(true)?;
+    while matches!(stream.read(&mut [0; LINE_BYTES_MAX]), Ok(1..)) {}
+    stream.set_nonblocking(false)?;
     let deadline = Instant::now() + timeout;
-    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_write_timeout(Some(timeout))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    // "HTTP/1.1 200": all that matters stands in the first twelve bytes.
-    let mut head = [0; 12];
-    let mut filled = 0;
-    while filled < head.len() {
+    stream.write_all(&[QUESTION])?;
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") && line.len() < LINE_BYTES_MAX {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut head[filled..])? {
+        let mut buffer = [0; LINE_BYTES_MAX];
+        match stream.read(&mut buffer)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => filled += read,
+            read => line.extend_from_slice(&buffer[..read]),
         }
     }
-    let status = str::from_utf8(&head).ok().filter(|head| head.starts_with("HTTP/1."));
-    match status.and_then(|head| head.get(9..)) {
-        Some("200") => Ok(()),
-        Some(code) => Err(io::Error::other(format!("answered with {code}"))),
-        None => Err(io::Error::other("did not answer in HTTP")),
+    match String::from_utf8_lossy(&line).trim_end() {
+        ALIVE => Ok(()),
+        wrong => Err(io::Error::other(wrong)),
     }
 }
 

@@ -23,6 +23,8 @@ impl Bound {
         let socket = listener::bind(address, variable)?;
         let backlog = Backlog::new(BACKLOG).map_err(|errno| wrap(errno.into()))?;
         listen(&socket, backlog).map_err(|errno| wrap(errno.into()))?;
+        // For good: the flag is the socket's, and every process that has the socket sees it change.
+        socket.set_nonblocking(true).map_err(wrap)?;
         let address = socket.local_addr().map_err(wrap)?;
         Ok(Self { socket: Arc::new(socket), address })
     }

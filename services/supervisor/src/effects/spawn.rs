@@ -3,11 +3,13 @@
 use std::fs;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 
 use firemode_runtime::listener::{LISTEN_FD, SUCCESSOR};
 use firemode_runtime::notify::NOTIFY_FD;
+use firemode_runtime::pulse::PULSE_FD;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
@@ -17,7 +19,7 @@ use nix::unistd::{Pid, getpid, getppid};
 
 use super::executable::Executable;
 use super::systemd::NOTIFY_SOCKET;
-use crate::spec::{ChildSpec, Kind, Program};
+use crate::spec::{ChildSpec, Kind, Probe, Program};
 
 /// What `ps` shows as the name of our own processes.
 const OWN_NAME: &str = "firemode";
@@ -29,6 +31,8 @@ pub(crate) struct Spawned {
     pub(crate) stderr: ChildStderr,
     /// Readiness notifications; of services only.
     pub(crate) notify: Option<PipeReader>,
+    /// Where it answers whether it is alive; of those that are asked so.
+    pub(crate) pulse: Option<UnixStream>,
 }
 
 /// Starts one generation of a child, from `executable` where it is one of our own; one that `succeeds` another is told so.
@@ -50,6 +54,11 @@ pub(crate) fn spawn(spec: &ChildSpec, executable: &Executable, succeeds: bool) -
         command.env(NOTIFY_FD, writer.as_raw_fd().to_string());
         inherited.push(writer.as_raw_fd());
     }
+    let pulse = (spec.probe == Some(Probe::Pulse)).then(UnixStream::pair).transpose()?;
+    if let Some((_, theirs)) = &pulse {
+        command.env(PULSE_FD, theirs.as_raw_fd().to_string());
+        inherited.push(theirs.as_raw_fd());
+    }
     prepare(&mut command, spec.kind, inherited);
     let mut child = command.spawn().map_err(|error| named(spec, error))?;
     let missing = || io::Error::other("the standard library gave no pipe");
@@ -58,6 +67,7 @@ pub(crate) fn spawn(spec: &ChildSpec, executable: &Executable, succeeds: bool) -
         stdout: child.stdout.take().ok_or_else(missing)?,
         stderr: child.stderr.take().ok_or_else(missing)?,
         notify: pipe.map(|(reader, _)| reader),
+        pulse: pulse.map(|(ours, _)| ours),
     })
 }
 
@@ -101,7 +111,7 @@ fn command(spec: &ChildSpec, executable: &Executable) -> Command {
         Program::OwnExecutable => {
             let mut command = Command::new(executable.path());
             command.arg0(OWN_NAME);
-            for variable in [LISTEN_FD, NOTIFY_FD, SUCCESSOR, NOTIFY_SOCKET] {
+            for variable in [LISTEN_FD, NOTIFY_FD, PULSE_FD, SUCCESSOR, NOTIFY_SOCKET] {
                 command.env_remove(variable);
             }
             command

@@ -1,4 +1,6 @@
-//! Answers 503 in the place of a child that is down for long, so that clients know when to come back.
+//! Answers 503 in the place of a child that is down for long or hangs, so that clients know when to come back.
+//!
+//! It takes what waits on the child's own socket. A child that gets well takes connections beside it for as long as that lasts.
 
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -29,25 +31,24 @@ const RETRY_SECONDS_UNPLANNED: u64 = 30;
 /// Pause after the system refused a connection or a thread.
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
-/// A running stand-in. Dropping it ends the accepting before it returns, so that no connection is taken from the child.
+/// A running stand-in. Dropping it ends the accepting before it returns: from then on the child gets every connection.
 #[derive(Debug)]
 pub(crate) struct StandIn {
     stop: Option<PipeWriter>,
     thread: Option<JoinHandle<()>>,
-    listener: Arc<TcpListener>,
 }
 
 impl StandIn {
-    /// Begins to answer on `listener`, which no other process may be using.
+    /// Begins to answer on `listener`.
     pub(crate) fn start(listener: Arc<TcpListener>, retry_in: Option<Duration>) -> io::Result<Self> {
         let (stopped, stop) = io::pipe()?;
+        // As its child has it too: whoever is slower finds nothing to take, and must not wait for the next connection.
         listener.set_nonblocking(true)?;
         let back_at = retry_in.map(|delay| Instant::now() + delay);
-        let accepting = listener.clone();
         let thread = thread::Builder::new()
             .name("stand-in".into())
-            .spawn(move || accept(&accepting, &stopped, back_at))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread), listener })
+            .spawn(move || accept(&listener, &stopped, back_at))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -58,8 +59,6 @@ impl Drop for StandIn {
             // It has nothing to say, a panic included.
             let _ = thread.join();
         }
-        // The flag belongs to the socket, not to this process: children find it as they always do.
-        let _ = self.listener.set_nonblocking(false);
     }
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
 
-use super::{EventLoop, Message, Process, STARTING_PROBE_INTERVAL};
+use super::{EventLoop, Message, POSTGRES_PATIENCE, Process, STARTING_PROBE_INTERVAL};
 use crate::effects::notify::{self, Notice};
-use crate::effects::probe::Prober;
+use crate::effects::probe::{Asked, Prober};
 use crate::effects::spawn;
 use crate::effects::stand_in::StandIn;
 use crate::machine::{Action, Edition, Event, Pace, Run};
@@ -83,7 +83,7 @@ impl EventLoop {
             Err(error) => return Event::SpawnFailed { run, reason: error.to_string() },
         };
         let pid = spawned.pid;
-        self.processes.insert(run, Process { pid, prober: None });
+        self.processes.insert(run, Process { pid, prober: None, pulse: spawned.pulse });
         let mut followed = self.output.follow(spec.name, spawned.stdout);
         followed = followed.and_then(|()| self.output.follow(spec.name, spawned.stderr));
         if let Some(pipe) = spawned.notify {
@@ -118,17 +118,20 @@ impl EventLoop {
 
     fn start_probing(&mut self, run: Run, pace: Pace) {
         let spec = &self.table[run.child];
-        let (Some(process), Some(probe)) = (self.processes.get_mut(&run), spec.probe.clone()) else { return };
-        let interval = match pace {
-            Pace::Starting => STARTING_PROBE_INTERVAL,
-            Pace::Liveness => self.policy.probe_interval,
+        let (Some(process), Some(probe)) = (self.processes.get_mut(&run), &spec.probe) else { return };
+        let asked = Asked::of(probe, process.pid, process.pulse.as_ref());
+        let patience = if spec.kind == Kind::Postgres { POSTGRES_PATIENCE } else { 1 };
+        let (interval, timeout) = match pace {
+            Pace::Starting => (STARTING_PROBE_INTERVAL, self.policy.probe_timeout * patience),
+            Pace::Liveness => (self.policy.probe_interval * patience, self.policy.probe_timeout * patience),
         };
         let sender = self.sender.clone();
         let deliver = move |result: Result<(), String>, took| {
             // The loop has ended: so will this thread, as its prober is dropped with it.
             let _ = sender.send(Message::Probed { run, took, failure: result.err() });
         };
-        process.prober = Prober::start(probe, process.pid, interval, self.policy.probe_timeout, deliver)
+        process.prober = asked
+            .and_then(|asked| Prober::start(asked, interval, timeout, deliver))
             .inspect_err(|error| tracing::error!(child = spec.name, %error, "cannot start a probe"))
             .ok();
     }

@@ -4,6 +4,7 @@ mod actions;
 mod operators;
 
 use std::collections::{HashMap, VecDeque};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -37,6 +38,10 @@ const QUEUE_MAX: usize = 256;
 /// Time between two probes of a child whose first good answer is waited for.
 const STARTING_PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
+/// PostgreSQL is asked this many times less often, and has as many times longer for its answer: each takes it a new process, and a
+/// restart takes everything down.
+const POSTGRES_PATIENCE: u32 = 4;
+
 /// Time between two measurements of what the children take.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -66,6 +71,8 @@ enum Message {
 struct Process {
     pid: Pid,
     prober: Option<Prober>,
+    /// Where it says whether it is alive.
+    pulse: Option<UnixStream>,
 }
 
 struct EventLoop {

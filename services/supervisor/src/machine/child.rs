@@ -7,6 +7,7 @@ use firemode_runtime::backoff::Backoff;
 use nix::sys::signal::Signal;
 
 use super::handover::SecondProcess;
+use super::stand_in::StoodIn;
 use super::types::{Edition, Phase, Run, TableError};
 use crate::spec::{ChildSpec, Kind, MemoryLimits, Program};
 
@@ -40,8 +41,8 @@ pub(super) struct Child {
     pub(super) was_ready: bool,
     /// Since when something has been in the way of its start.
     pub(super) blocked_since: Option<Duration>,
-    /// Does the supervisor answer in its place?
-    pub(super) stood_in_for: bool,
+    /// The supervisor answers in its place.
+    pub(super) stood_in: Option<StoodIn>,
     /// Too much memory is no reason for a handover before this.
     pub(super) recycle_from: Duration,
 }
@@ -114,7 +115,7 @@ impl Child {
             backoff: Backoff::default(),
             was_ready: false,
             blocked_since: None,
-            stood_in_for: false,
+            stood_in: None,
             recycle_from: Duration::ZERO,
         })
     }

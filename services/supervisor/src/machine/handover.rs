@@ -68,7 +68,6 @@ impl Machine {
         cause: String,
         actions: &mut Vec<Action>,
     ) {
-        self.stand_down(index, actions);
         let until = now + self.policy.start_max;
         let child = &mut self.children[index];
         debug_assert!(child.second_process.is_none(), "{} has a second process", child.name);
@@ -106,15 +105,11 @@ impl Machine {
         now: Duration,
         actions: &mut Vec<Action>,
     ) {
-        match &self.children[index].second_process {
-            Some(SecondProcess::Successor(successor)) if successor.until <= now => {
-                let reason = format!("was not ready within {:?}", self.policy.start_max);
-                self.successor_failed(index, now, reason, true, actions);
-            }
-            Some(SecondProcess::Leaving { .. }) => {
-                self.send_due_signals_to_second_process(index, now, actions)
-            }
-            _ => {}
+        if let Some(SecondProcess::Successor(successor)) = &self.children[index].second_process
+            && successor.until <= now
+        {
+            let reason = format!("was not ready within {:?}", self.policy.start_max);
+            self.successor_failed(index, now, reason, true, actions);
         }
     }
 
@@ -184,7 +179,7 @@ impl Machine {
             super::Details { pid: successor.pid, ..Default::default() },
             actions,
         );
-        self.send_due_signals_to_second_process(index, now, actions);
+        self.stand_down(index, actions);
         self.handover_ended(index, successor.purpose, Ok(()), actions);
     }
 
@@ -237,7 +232,6 @@ impl Machine {
         }
         child.recycle_from = now + forget;
         self.note(index, HandoverStep::Failed, reason.clone(), successor.pid, actions);
-        self.send_due_signals_to_second_process(index, now, actions);
         self.handover_ended(index, successor.purpose, Err(reason), actions);
     }
 
@@ -261,7 +255,12 @@ impl Machine {
         }
     }
 
-    fn send_due_signals_to_second_process(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
+    pub(super) fn send_due_signals_to_second_process(
+        &mut self,
+        index: usize,
+        now: Duration,
+        actions: &mut Vec<Action>,
+    ) {
         if let Some(SecondProcess::Leaving { number, schedule }) = &mut self.children[index].second_process {
             let run = Run { child: index, number: *number };
             while let Some((_, signal)) = schedule.pop_front_if(|(at, _)| *at <= now) {

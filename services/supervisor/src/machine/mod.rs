@@ -5,6 +5,7 @@ mod child;
 mod clock;
 mod commands;
 mod handover;
+mod hang;
 mod memory;
 mod reload;
 mod stand_in;
@@ -19,7 +20,7 @@ use crate::exit::{CONFIGURATION, Exit, ExitCode};
 use crate::policy::Policy;
 use crate::spec::{ChildSpec, Kind};
 
-use child::{Child, ChildState, Then, schedule};
+use child::{Child, ChildState, Schedule, Then, schedule};
 use clock::ActiveClock;
 use commands::Wait;
 use handover::SecondProcess;
@@ -66,7 +67,10 @@ impl Machine {
 
     /// Takes one event and says what to do. `now` is the time since some fixed moment; it never goes back.
     pub fn handle(&mut self, now: Duration, event: Event) -> Vec<Action> {
-        let now = self.clock.advance(now);
+        let (now, stood_still) = self.clock.advance(now);
+        if stood_still {
+            self.forget_failed_probes();
+        }
         let mut actions = Vec::new();
         if self.finished {
             return actions;
@@ -82,6 +86,9 @@ impl Machine {
             self.stand_in_where_needed(now, &mut actions);
             self.settle_waits(&mut actions);
         }
+        // Behind the starts: whoever hangs is killed when its successor is on its way.
+        (0..self.children.len())
+            .for_each(|index| self.send_due_signals_to_second_process(index, now, &mut actions));
         actions
     }
 
@@ -184,7 +191,6 @@ impl Machine {
             let child = &self.children[index];
             let may_be_two = child.hands_over || child.second_process.is_none();
             if matches!(child.state, ChildState::Waiting) && may_be_two && self.has_what_it_needs(index) {
-                self.stand_down(index, actions);
                 let child = &mut self.children[index];
                 child.generation = child.next_number();
                 child.state = ChildState::Starting { until: now + self.policy.start_max };
@@ -248,6 +254,7 @@ impl Machine {
             actions.push(Action::StartProbing { run: child.run(index), pace: Pace::Liveness });
         }
         self.report(index, cause.to_owned(), Details::default(), actions);
+        self.stand_down(index, actions);
     }
 
     fn leaving(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
@@ -255,25 +262,6 @@ impl Machine {
             self.stop_probing(index, actions);
             self.children[index].state = ChildState::Leaving { until: now + self.policy.shutdown_max };
             self.report(index, "stops by itself".to_owned(), Details::default(), actions);
-        }
-    }
-
-    fn probe_ok(&mut self, index: usize, now: Duration, actions: &mut Vec<Action>) {
-        let child = &mut self.children[index];
-        if let ChildState::Ready { failed_probes, .. } = &mut child.state {
-            *failed_probes = 0;
-        } else if child.kind == Kind::Postgres {
-            self.now_ready(index, now, "accepts connections", actions);
-        }
-    }
-
-    fn probe_failed(&mut self, index: usize, now: Duration, reason: &str, actions: &mut Vec<Action>) {
-        if let ChildState::Ready { failed_probes, .. } = &mut self.children[index].state {
-            *failed_probes = failed_probes.saturating_add(1);
-            if *failed_probes >= self.policy.probe_failures_max && self.stop.is_none() {
-                let cause = format!("hangs: {failed_probes} probes in a row failed, the last with: {reason}");
-                self.end(index, now, self.policy.shutdown_max, cause, Then::Fail, actions);
-            }
         }
     }
 
@@ -307,6 +295,18 @@ impl Machine {
 
     /// A failure of a child: its next start waits.
     fn failed(&mut self, index: usize, now: Duration, cause: String, actions: &mut Vec<Action>) {
+        self.failed_since(index, now, now, cause, actions);
+    }
+
+    /// The same, where the wait has begun at `since`.
+    fn failed_since(
+        &mut self,
+        index: usize,
+        since: Duration,
+        now: Duration,
+        cause: String,
+        actions: &mut Vec<Action>,
+    ) {
         self.reload_suspect(index, &cause);
         let random = (self.jitter)();
         let child = &mut self.children[index];
@@ -314,9 +314,10 @@ impl Machine {
             child.state = ChildState::Stopped;
             return self.report(index, cause, Details::default(), actions);
         }
-        let delay = child.backoff.failed(self.policy.backoff_max, random);
-        child.state = ChildState::Backoff { until: now + delay };
-        self.report(index, cause, Details { retry_in: Some(delay), ..Details::default() }, actions);
+        let until = since + child.backoff.failed(self.policy.backoff_max, random);
+        child.state = ChildState::Backoff { until };
+        let retry_in = Some(until.saturating_sub(now));
+        self.report(index, cause, Details { retry_in, ..Details::default() }, actions);
     }
 
     /// Begins to stop a child: the first signal now, the others by time, SIGKILL when `budget` is over.
@@ -329,10 +330,22 @@ impl Machine {
         then: Then,
         actions: &mut Vec<Action>,
     ) {
+        let schedule = schedule(self.children[index].kind, now, budget);
+        self.end_on(index, now, schedule, cause, then, actions);
+    }
+
+    /// The same with signals of one's own.
+    fn end_on(
+        &mut self,
+        index: usize,
+        now: Duration,
+        schedule: Schedule,
+        cause: String,
+        then: Then,
+        actions: &mut Vec<Action>,
+    ) {
         self.stop_probing(index, actions);
-        let child = &mut self.children[index];
-        let schedule = schedule(child.kind, now, budget);
-        child.state = ChildState::Ending { schedule, cause: cause.clone(), then };
+        self.children[index].state = ChildState::Ending { schedule, cause: cause.clone(), then };
         self.report(index, cause, Details::default(), actions);
         self.send_due_signals(index, now, actions);
     }

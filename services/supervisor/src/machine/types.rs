@@ -132,7 +132,7 @@ pub enum Action {
     Emit(Transition),
     /// Tell the world of a step from one generation to the next.
     Handover(Handover),
-    /// Answer requests in a child's place: it is down for long.
+    /// Answer requests in a child's place, from now on with this delay: it is down for long, or hangs.
     StandIn {
         child: usize,
         /// Its next start, where one is planned.

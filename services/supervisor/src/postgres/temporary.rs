@@ -15,7 +15,8 @@ use nix::unistd::Pid;
 
 use super::{EmbeddedPostgres, make_way};
 use crate::effects::executable::Executable;
-use crate::effects::{lock, probe, spawn};
+use crate::effects::probe::Asked;
+use crate::effects::{lock, spawn};
 use crate::error::SupervisorError;
 use crate::spec::{ChildSpec, Kind};
 
@@ -108,7 +109,10 @@ impl Process {
 
     fn serves(&mut self, spec: &ChildSpec) -> Result<bool, String> {
         match (self.ended(), &spec.probe) {
-            (None, Some(probe)) => Ok(probe::once(probe, self.pid, PROBE_TIMEOUT).is_ok()),
+            (None, Some(probe)) => {
+                let asked = Asked::of(probe, self.pid, None).map_err(|error| error.to_string())?;
+                Ok(asked.once(PROBE_TIMEOUT).is_ok())
+            }
             (None, None) => Err("it has no probe".to_owned()),
             (Some(status), _) => Err(format!("it ended: {status:?}")),
         }

@@ -30,8 +30,7 @@ pub(crate) fn child(name: &'static str, kind: Kind, depends_on: &[&'static str])
     spec.hands_over = kind == Kind::Service;
     spec.stands_in = name == "api";
     spec.memory = (name == "ingest").then_some(MemoryLimits { soft_bytes: 400, bytes_max: 500 });
-    spec.probe =
-        (kind != Kind::OneShot).then(|| Probe::Http { address: ([127, 0, 0, 1], 1).into(), path: "/health" });
+    spec.probe = (kind != Kind::OneShot).then_some(Probe::Pulse);
     spec
 }
 

@@ -3,5 +3,6 @@
 
 mod bench;
 mod handover;
+mod hangs;
 mod operators;
 mod rules;

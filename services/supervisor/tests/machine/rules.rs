@@ -56,25 +56,6 @@ fn failures_are_forgotten_only_after_being_ready_for_long_enough() {
 }
 
 #[test]
-fn a_hung_child_is_terminated_then_killed_then_replaced() {
-    let mut bench = Bench::up();
-    let fail = |bench: &mut Bench| {
-        bench.feed(Event::ProbeFailed { run: bench.run(INGEST), reason: "timed out".into() })
-    };
-    fail(&mut bench);
-    fail(&mut bench);
-    bench.feed(Event::ProbeOk { run: bench.run(INGEST) });
-    fail(&mut bench);
-    assert_eq!(signals(&fail(&mut bench)), []);
-    assert_eq!(signals(&fail(&mut bench)), [(INGEST, Signal::SIGTERM)]);
-    assert_eq!(signals(&bench.pass(9 * SECOND)), []);
-    assert_eq!(signals(&bench.pass(SECOND)), [(INGEST, Signal::SIGKILL)]);
-    let actions = bench.exit(INGEST, Exit::Signal { signal: Signal::SIGKILL, core_dumped: false });
-    assert!(last_step(&actions).cause.contains("3 probes in a row failed"), "{}", last_step(&actions).cause);
-    assert_eq!(spawns(&bench.pass(SECOND)), [INGEST]);
-}
-
-#[test]
 fn a_child_that_does_not_become_ready_is_replaced() {
     let mut bench = Bench::new();
     assert_eq!(signals(&bench.pass(29 * SECOND)), []);
@@ -173,15 +154,6 @@ fn a_wrong_configuration_stops_the_start_and_a_later_one_is_a_crash() {
 
     let mut bench = Bench::up();
     assert_eq!(last_step(&bench.exit(API, Exit::Code(78))).retry_in, Some(SECOND));
-}
-
-#[test]
-fn time_in_which_the_instance_was_frozen_is_no_evidence_against_a_child() {
-    let mut bench = Bench::new();
-    bench.now += 3_600 * SECOND;
-    assert_eq!(signals(&bench.feed(Event::Tick)), []);
-    assert_eq!(signals(&bench.pass(28 * SECOND)), []);
-    assert_eq!(signals(&bench.pass(SECOND)).len(), 2, "the deadline is still there, an hour later");
 }
 
 #[test]

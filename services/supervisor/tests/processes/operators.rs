@@ -105,17 +105,12 @@ fn the_socket_is_for_its_user_alone_and_goes_with_the_supervisor() {
 #[test]
 fn a_stopped_process_counts_as_hung_and_is_replaced() {
     let folder = folder();
-    let server = "import http.server, os, socketserver
+    let server = "import os, socket
 os.write(int(os.environ['FIREMODE_NOTIFY_FD']), b'READY=1\\n')
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200); self.send_header('Content-Length', '0'); self.end_headers()
-    def log_message(self, *args): pass
-socketserver.TCPServer.allow_reuse_address = True
-socketserver.TCPServer(('127.0.0.1', int(os.environ['TEST_PORT'])), Handler).serve_forever()";
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let script = format!("export TEST_PORT={port}; exec python3 -c \"{server}\"");
-    let children = json!([{ "name": "a", "script": script, "probe": format!("127.0.0.1:{port}") }]);
+pulse = socket.socket(fileno=int(os.environ['FIREMODE_PULSE_FD']))
+while pulse.recv(1): pulse.sendall(b'alive\\n')";
+    let script = format!("exec python3 -c \"{server}\"");
+    let children = json!([{ "name": "a", "script": script, "probed": true }]);
     let mut supervised = Supervised::start(table(folder.path(), children, json!({})));
     let first = supervised.wait_for_start("a");
     supervised.wait_for_step("a", "ready");

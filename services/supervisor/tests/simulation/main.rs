@@ -69,8 +69,7 @@ pub(crate) fn table() -> Vec<ChildSpec> {
             if kind == Kind::Postgres { Program::At("/postgres".into()) } else { Program::OwnExecutable };
         let mut spec = ChildSpec::new(name, kind, program, Vec::new());
         spec.depends_on = depends_on.to_vec();
-        let probe = Probe::Http { address: ([127, 0, 0, 1], 1).into(), path: "/" };
-        spec.probe = (kind != Kind::OneShot).then_some(probe);
+        spec.probe = (kind != Kind::OneShot).then_some(Probe::Pulse);
         spec.hands_over = kind == Kind::Service;
         spec.stands_in = name == "api";
         spec.memory =

@@ -22,7 +22,6 @@ impl World {
             let index = self.table.iter().position(|other| other.name == *dependency).unwrap();
             assert!(self.is_satisfied(index), "seed {seed}: {} started before {dependency}", spec.name);
         }
-        assert!(!self.stood_in_for[run.child], "seed {seed}: {} shares its socket with us", spec.name);
         let may_be_candidate = self.reloads_begun > self.reloads_ended;
         assert!(
             edition == Edition::Adopted || may_be_candidate,
@@ -87,6 +86,12 @@ impl World {
             let over = matches!(phase, Phase::Stopped | Phase::Done);
             assert!(over, "seed {seed}: {} ends as {phase}", self.table[child].name);
         }
+    }
+
+    /// Does the present generation of a child answer its clients?
+    pub(crate) fn serves(&self, child: usize) -> bool {
+        let present = self.machine.present(child);
+        self.of_child(child).any(|process| process.run == present && process.ready && !process.hangs)
     }
 
     pub(crate) fn is_satisfied(&self, child: usize) -> bool {

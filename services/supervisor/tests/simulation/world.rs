@@ -196,6 +196,8 @@ impl World {
             true => Event::ProbeOk { run },
             false => Event::ProbeFailed { run, reason: "timed out".to_owned() },
         });
+        let steals = healthy && self.stood_in_for[run.child] && self.machine.present(run.child) == run;
+        assert!(!steals, "seed {}: a stand-in beside one that serves", self.seed);
     }
 
     /// A leak: more with each measurement.
@@ -234,7 +236,7 @@ impl World {
                 }
                 Action::Handover(_) => {}
                 Action::StandIn { child, .. } => {
-                    assert!(self.of_child(child).next().is_none(), "seed {}: a stolen connection", self.seed);
+                    assert!(!self.serves(child), "seed {}: a stolen connection", self.seed);
                     self.stood_in_for[child] = true;
                 }
                 Action::StandDown { child } => self.stood_in_for[child] = false,

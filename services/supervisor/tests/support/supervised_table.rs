@@ -7,17 +7,20 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use firemode_runtime::notify::{Notifier, READY};
+use firemode_runtime::pulse::Pulse;
 use firemode_runtime::settings::{Environ, LogFormat, Settings, ensure_development_secrets};
 use firemode_runtime::{listener, telemetry};
 use firemode_supervisor::spec::{ChildSpec, Kind, MemoryLimits, Probe, Program};
 use firemode_supervisor::{Policy, Presentation, SupervisorError, run, supervise};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -43,8 +46,9 @@ struct Child {
     one_shot: bool,
     #[serde(default)]
     depends_on: Vec<String>,
-    /// Where it is probed over HTTP.
-    probe: Option<SocketAddr>,
+    /// Is it asked for signs of life?
+    #[serde(default)]
+    probed: bool,
     /// Does it inherit a listening socket?
     #[serde(default)]
     socket: bool,
@@ -113,7 +117,7 @@ fn spec(child: Child) -> std::io::Result<ChildSpec> {
     let args = vec!["-c".into(), child.script.into()];
     let mut spec = ChildSpec::new(child.name.leak(), kind, Program::At(child.program), args);
     spec.depends_on = child.depends_on.into_iter().map(|name| &*name.leak()).collect();
-    spec.probe = child.probe.map(|address| Probe::Http { address, path: "/health" });
+    spec.probe = child.probed.then_some(Probe::Pulse);
     spec.stands_in = child.stands_in;
     spec.memory = child.memory.map(|(soft_bytes, bytes_max)| MemoryLimits { soft_bytes, bytes_max });
     spec.socket = child.socket.then(|| TcpListener::bind("127.0.0.1:0").map(Arc::new)).transpose()?;
@@ -126,13 +130,18 @@ fn serve(variable: &'static str) -> Result<(), Box<dyn Error>> {
     if listener.local_addr()?.port().to_string() != std::env::var(variable)? {
         return Err(format!("{variable} is not the port of the inherited socket").into());
     }
+    Pulse::default().answer()?;
     Notifier::from_env().send(READY);
     let body = std::process::id().to_string();
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    for stream in listener.incoming() {
-        let mut stream = stream?;
+    // It does not block, since the supervisor has it too.
+    loop {
+        poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
+        let mut stream = match listener.accept() {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+            accepted => accepted?.0,
+        };
         // A client that goes away early is not our concern.
         let _ = stream.read(&mut [0; 1024]).and_then(|_| stream.write_all(answer.as_bytes()));
     }
-    Ok(())
 }
