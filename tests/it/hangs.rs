@@ -125,6 +125,34 @@ fn an_instance_that_was_frozen_as_a_whole_ends_nobody() {
 }
 
 #[test]
+fn processes_go_on_while_nobody_takes_their_log() {
+    let stack = Stack::start(&[]);
+    let site = Site::on(&stack);
+    kill(stack.pid(), Signal::SIGSTOP).unwrap();
+    // Each is a line of some kilobytes: together far more than a pipe holds.
+    let long = format!("/v1/{}", "x".repeat(6_000));
+    let begun = Instant::now();
+    for number in 0..600 {
+        let asked = Instant::now();
+        assert_eq!(site.admin.get(&long).status, 404);
+        assert!(asked.elapsed() < REFUSED_WITHIN, "request {number} took {:?}", asked.elapsed());
+    }
+    assert_eq!(send(&site, 1), 200);
+    assert_eq!(ask(&stack, &site).0, 200);
+    let pause = Duration::from_secs(5).saturating_sub(begun.elapsed());
+    sleep(pause);
+    let api = child_of(&stack, "api");
+    kill(stack.pid(), Signal::SIGCONT).unwrap();
+    let dropped = eventually("it is said how many lines are missing", || {
+        assert_eq!(ask(&stack, &site).0, 200);
+        stack.logs().find(|event| event["child"] == "api" && event["lines_dropped"].is_u64())
+    });
+    assert!(dropped["lines_dropped"].as_u64().unwrap() > 10, "{dropped}");
+    sleep(Duration::from_secs(3));
+    assert_eq!(child_of(&stack, "api"), api, "the supervisor was the one that stood still");
+}
+
+#[test]
 fn clients_that_fill_every_connection_do_not_make_a_process_look_hung() {
     let stack = Stack::start(&[("FIREMODE__SERVER__CONNECTIONS_MAX", "64")]);
     let api = child_of(&stack, "api");

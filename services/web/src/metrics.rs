@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use firemode_runtime::memory::Memory;
+use firemode_runtime::telemetry;
 use firemode_storage::Database;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -80,6 +81,10 @@ fn describe() {
     describe_gauge!("firemode_database_connections_idle", "Connections that nobody uses right now.");
     describe_gauge!("firemode_database_waiting", "Requests that wait for a connection.");
     describe_gauge!("firemode_build_info", "Always 1; the label says which version this is.");
+    describe_counter!(
+        "firemode_log_lines_dropped_total",
+        "Lines of this process's log that found no room, because nobody took them."
+    );
     describe_gauge!("process_resident_memory_bytes", "Resident memory of this process, in bytes.");
     describe_gauge!("process_resident_memory_bytes_highest", "The most that it ever was, in bytes.");
     gauge!("firemode_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
@@ -94,6 +99,7 @@ fn set_pool(database: &Database) {
 }
 
 fn set_process() {
+    counter!("firemode_log_lines_dropped_total").absolute(telemetry::lines_dropped());
     let Ok(memory) = Memory::now() else { return };
     let figures = [
         ("process_resident_memory_bytes", memory.rss_bytes),

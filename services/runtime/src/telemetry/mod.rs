@@ -3,6 +3,7 @@
 mod export;
 mod fields;
 mod json;
+mod stderr;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -15,6 +16,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Registry};
 
+pub use stderr::lines_dropped;
 pub use trace::{REQUEST_SPAN, TRACE_HEADERS, TraceContext};
 
 use crate::settings::{LogFormat, LogSettings, Settings};
@@ -55,7 +57,7 @@ pub fn start(settings: &Settings, role: Option<&str>) -> Result<Telemetry, Telem
         _ => None,
     };
     let spans = exporter.as_ref().map(|exporter| trace::layer(exporter.tracer()));
-    let lines = lines(&settings.log, std::io::stderr)?;
+    let lines = lines(&settings.log, stderr::Stderr::new(settings.log.format))?;
     tracing_subscriber::registry().with(lines).with(spans).with(filter_fn(is_wanted)).try_init()?;
     Ok(Telemetry { _exporter: exporter })
 }

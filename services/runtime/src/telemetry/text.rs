@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -12,6 +13,10 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields;
+
+/// The time of day, in UTC.
+pub(super) const CLOCK: &[BorrowedFormatItem<'_>] =
+    format_description!("[hour]:[minute]:[second].[subsecond digits:3]");
 
 /// `12:34:56.789 INFO  message name=value [transaction id]`, in UTC.
 pub(super) struct Lines;
@@ -30,8 +35,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let clock = format_description!("[hour]:[minute]:[second].[subsecond digits:3]");
-        let now = OffsetDateTime::now_utc().format(clock).map_err(|_| fmt::Error)?;
+        let now = OffsetDateTime::now_utc().format(CLOCK).map_err(|_| fmt::Error)?;
         let mut words = Words::default();
         event.record(&mut words);
         write!(writer, "{now} {:<5} {}{}", event.metadata().level(), words.message, words.fields)?;

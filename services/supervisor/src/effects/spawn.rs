@@ -1,17 +1,17 @@
 //! Starts a child so that it cannot outlive the supervisor.
 
 use std::fs;
-use std::io::{self, PipeReader};
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use firemode_runtime::listener::{LISTEN_FD, SUCCESSOR};
 use firemode_runtime::notify::NOTIFY_FD;
 use firemode_runtime::pulse::PULSE_FD;
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::SigSet;
@@ -24,11 +24,14 @@ use crate::spec::{ChildSpec, Kind, Probe, Program};
 /// What `ps` shows as the name of our own processes.
 const OWN_NAME: &str = "firemode";
 
+/// What a pipe for a child's lines holds: the most that the system gives without asking.
+const OUTPUT_BYTES: i32 = 1 << 20;
+
 /// A started process and our ends of its pipes. The process is waited for in [`super::reap`] and nowhere else.
 pub(crate) struct Spawned {
     pub(crate) pid: Pid,
-    pub(crate) stdout: ChildStdout,
-    pub(crate) stderr: ChildStderr,
+    pub(crate) stdout: PipeReader,
+    pub(crate) stderr: PipeReader,
     /// Readiness notifications; of services only.
     pub(crate) notify: Option<PipeReader>,
     /// Where it answers whether it is alive; of those that are asked so.
@@ -59,16 +62,29 @@ pub(crate) fn spawn(spec: &ChildSpec, executable: &Executable, succeeds: bool) -
         command.env(PULSE_FD, theirs.as_raw_fd().to_string());
         inherited.push(theirs.as_raw_fd());
     }
+    let (stdout, stderr) = (output_pipe(spec)?, output_pipe(spec)?);
+    command.stdout(stdout.1).stderr(stderr.1);
     prepare(&mut command, spec.kind, inherited);
-    let mut child = command.spawn().map_err(|error| named(spec, error))?;
-    let missing = || io::Error::other("the standard library gave no pipe");
+    let child = command.spawn().map_err(|error| named(spec, error))?;
     Ok(Spawned {
         pid: Pid::from_raw(child.id().cast_signed()),
-        stdout: child.stdout.take().ok_or_else(missing)?,
-        stderr: child.stderr.take().ok_or_else(missing)?,
+        stdout: stdout.0,
+        stderr: stderr.0,
         notify: pipe.map(|(reader, _)| reader),
         pulse: pulse.map(|(ours, _)| ours),
     })
+}
+
+/// A pipe for what a child prints. Those of ours and PostgreSQL lose lines rather than wait while nobody reads: the writing end does
+/// not block. It holds some thousand lines, as far as the system lets it. Another program might take a full pipe for its end.
+fn output_pipe(spec: &ChildSpec) -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    if spec.program == Program::OwnExecutable || spec.kind == Kind::Postgres {
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        // Where the system grants less, it stays as it is.
+        let _ = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(OUTPUT_BYTES));
+    }
+    Ok((reader, writer))
 }
 
 /// Closes, in every child to come, what this process itself was started with beyond the three standard descriptors.
@@ -124,7 +140,7 @@ fn command(spec: &ChildSpec, executable: &Executable) -> Command {
         }
     };
     command.args(&spec.args).envs(spec.env.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::null());
     // A group of its own: a terminal's Ctrl-C reaches the supervisor alone, and the stop keeps its order.
     command.process_group(0);
     if let Some(identity) = &spec.run_as {
