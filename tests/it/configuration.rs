@@ -128,6 +128,36 @@ fn all_faults_are_told_at_once_by_name_with_exit_code_78() {
     for name in ["server.port (PORT)", "server.worker:", "auth.registration_open"] {
         assert!(text.contains(name), "{name} is not in {text}");
     }
+    // Of every kind: a name, a type, a word, a range, a place, a file.
+    let text = refused(
+        "check",
+        &[
+            ("FIREMODE__SERVER__WORKER", "4"),
+            ("PORT", "no number"),
+            ("FIREMODE__LOG__FORMAT", "xml"),
+            ("FIREMODE_ENV", "staging"),
+            ("FIREMODE__SERVER__WORKERS", "0"),
+            ("FIREMODE__SERVER__JSON_BYTES_MAX", "-1"),
+            ("DATABASE_URL", "mysql://localhost"),
+            ("JWT_SECRET_KEY_FILE", "/no/such/file"),
+            ("FIREMODE_CONFIG", "/no/such/file.toml"),
+        ],
+    );
+    let names = [
+        "server.worker:",
+        "server.port (PORT)",
+        "log.format:",
+        "environment (FIREMODE_ENV)",
+        "server.workers:",
+        "server.json_bytes_max:",
+        "database.url (DATABASE_URL)",
+        "auth.jwt_secret_key (JWT_SECRET_KEY_FILE)",
+        "/no/such/file.toml",
+        "has 9 problem(s)",
+    ];
+    for name in names {
+        assert!(text.contains(name), "{name} is not in {text}");
+    }
     let text = refused(
         "check",
         &[

@@ -54,9 +54,54 @@ pub(super) struct Layers {
     defaults: BTreeMap<String, ValueKind>,
     /// Setting → the variable, or the setting's former name, that gave it.
     variables: BTreeMap<&'static str, String>,
-    /// Files with secrets that could not be used.
-    problems: Vec<SettingProblem>,
+    /// Files that could not be used.
+    problems: Vec<Fault>,
     renamed: Vec<Renamed>,
+}
+
+/// A setting that has no usable value.
+#[derive(Clone)]
+struct Fault {
+    /// Its name, without what gave it.
+    key: String,
+    problem: SettingProblem,
+}
+
+/// What could be read of the settings. Where something could not, its default stands in its place, so that the rest can be checked too.
+pub(super) struct Typed {
+    pub(super) settings: Settings,
+    faults: Vec<Fault>,
+}
+
+impl Fault {
+    /// One that belongs to no setting.
+    fn of_nothing(problem: SettingProblem) -> Self {
+        Self { key: String::new(), problem }
+    }
+
+    fn of_file(key: &str, variable: &str, message: String) -> Self {
+        let problem = SettingProblem { setting: format!("{key} ({variable})"), message };
+        Self { key: key.to_owned(), problem }
+    }
+}
+
+impl Typed {
+    /// What is wrong with the values that could be read, and with those that could not.
+    pub(super) fn with_faults(
+        self,
+        layers: &Layers,
+        found: Vec<(&str, String)>,
+    ) -> (Settings, Vec<SettingProblem>) {
+        let is_new = |(key, _): &(&str, String)| self.faults.iter().all(|fault| fault.key != *key);
+        let found = found
+            .into_iter()
+            .filter(is_new)
+            .map(|(key, message)| SettingProblem { setting: layers.label(key), message });
+        let mut problems: Vec<_> = found.collect();
+        problems.extend(self.faults.into_iter().map(|fault| fault.problem));
+        problems.sort_by(|a, b| a.setting.cmp(&b.setting));
+        (self.settings, problems)
+    }
 }
 
 /// The embedded defaults alone.
@@ -76,9 +121,14 @@ impl Layers {
         if is_deployed_on_replit(env) {
             ours = ours.add_source(File::from_str(REPLIT, FileFormat::Toml));
         }
+        let mut problems = Vec::new();
         let mut builder = Config::builder();
         if let Some(path) = set(env, "FIREMODE_CONFIG") {
-            builder = builder.add_source(File::new(path, FileFormat::Toml));
+            let file = File::new(path, FileFormat::Toml);
+            match Config::builder().add_source(file.clone()).build() {
+                Ok(_) => builder = builder.add_source(file),
+                Err(error) => problems.extend(one_problem(error).problems.into_iter().map(Fault::of_nothing)),
+            }
         }
         let prefixed = config::Environment::with_prefix("FIREMODE").prefix_separator("__").separator("__");
         builder = builder.add_source(prefixed.source(Some(env.clone().into_iter().collect::<Map<_, _>>())));
@@ -92,22 +142,19 @@ impl Layers {
                 variables.insert(key, variable.to_owned());
             }
         }
-        let mut problems = Vec::new();
         for SecretFile { key, variable, path, is_alone } in secret_files(env) {
             // While no key is being replaced there is none to accept besides, and the file may be there all the same.
             let may_be_empty = key.ends_with("accepted_keys");
             match secret_file::read(&path, may_be_empty) {
-                _ if !is_alone => problems.push(SettingProblem {
-                    setting: format!("{key} ({variable})"),
-                    message: "is set beside the variable without _FILE; set one of the two".to_owned(),
-                }),
+                _ if !is_alone => {
+                    let message = "is set beside the variable without _FILE; set one of the two".to_owned();
+                    problems.push(Fault::of_file(key, &variable, message));
+                }
                 Ok(value) => {
                     builder = override_with(builder, key, &value)?;
                     variables.insert(key, variable);
                 }
-                Err(message) => {
-                    problems.push(SettingProblem { setting: format!("{key} ({variable})"), message })
-                }
+                Err(message) => problems.push(Fault::of_file(key, &variable, message)),
             }
         }
         let mut given = builder.build().map_err(one_problem)?;
@@ -117,30 +164,46 @@ impl Layers {
         Ok(Self { merged, defaults, variables, problems, renamed })
     }
 
-    /// The settings as their types; every unknown name and wrong type is reported.
-    pub(super) fn typed(&self) -> Result<Settings, SettingsError> {
+    /// The settings as their types, and every unknown name and wrong type.
+    ///
+    /// # Errors
+    /// What fits its type one by one does not fit together.
+    pub(super) fn typed(&self) -> Result<Typed, SettingsError> {
+        let mut faults: Vec<Fault> = self.problems.clone();
+        faults.extend(self.renamed.iter().filter_map(Renamed::fault).map(Fault::of_nothing));
         let values = self.values();
-        let mistaken = values.iter().filter_map(|(key, value)| {
-            let message = match self.defaults.get(key) {
-                None => unknown(key).to_owned(),
-                Some(default) => {
-                    let wanted = wanted_type(default, value)?;
-                    format!("'{}' is not {wanted}", self.shown(key, &value.to_string()))
+        let given = values.iter().filter(|(key, value)| self.defaults.get(*key) != Some(value));
+        let mut usable = Vec::new();
+        for (key, value) in given {
+            match self.mistake(key, value) {
+                Some(message) => {
+                    let problem = SettingProblem { setting: self.label(key), message };
+                    faults.push(Fault { key: key.clone(), problem });
                 }
-            };
-            Some(SettingProblem { setting: self.label(key), message })
-        });
-        let twice = self.renamed.iter().filter_map(Renamed::fault);
-        let problems: Vec<SettingProblem> =
-            self.problems.iter().cloned().chain(twice).chain(mistaken).collect();
-        if !problems.is_empty() {
-            return Err(SettingsError { problems });
+                None => usable.push((key, value)),
+            }
         }
-        self.merged.clone().try_deserialize().map_err(one_problem)
+        let settings = with_defaults(&usable).map_err(one_problem)?;
+        Ok(Typed { settings, faults })
+    }
+
+    /// What is wrong with the form of a value.
+    fn mistake(&self, key: &str, value: &ValueKind) -> Option<String> {
+        let Some(default) = self.defaults.get(key) else { return Some(unknown(key).to_owned()) };
+        if let Some(wanted) = wanted_type(default, value) {
+            return Some(format!("'{}' is not {wanted}", self.shown(key, &value.to_string())));
+        }
+        let error = with_defaults(&[(key, value)]).err()?;
+        let is_secret = secrets().contains_key(key);
+        Some(if is_secret { "cannot be read".to_owned() } else { error.to_string() })
     }
 
     pub(super) fn data_dir(&self) -> Result<PathBuf, SettingsError> {
-        self.merged.get("data_dir").map_err(one_problem)
+        // It may stand in a file that could not be read.
+        match self.problems.iter().find(|fault| fault.key.is_empty()) {
+            Some(fault) => Err(SettingsError { problems: vec![fault.problem.clone()] }),
+            None => self.merged.get("data_dir").map_err(one_problem),
+        }
     }
 
     /// Settings that are given under a former name.
@@ -224,6 +287,15 @@ pub(super) fn is_production(env: &Environ) -> bool {
 
 fn is_deployed_on_replit(env: &Environ) -> bool {
     set(env, "REPLIT_DEPLOYMENT") == Some("1")
+}
+
+/// The settings with these values, and the defaults of all others.
+fn with_defaults<K: AsRef<str>>(values: &[(K, &ValueKind)]) -> Result<Settings, config::ConfigError> {
+    let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+    for (key, value) in values {
+        builder = builder.set_override(key.as_ref(), Value::new(None, (*value).clone()))?;
+    }
+    builder.build()?.try_deserialize()
 }
 
 type Builder = config::ConfigBuilder<config::builder::DefaultState>;

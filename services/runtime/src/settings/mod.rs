@@ -71,19 +71,11 @@ impl Settings {
         check: impl FnOnce(&Self) -> Vec<(&'static str, String)>,
     ) -> Result<Self, SettingsError> {
         let layers = Layers::merge(env)?;
-        let settings = layers.typed()?;
-        let mut problems = validate::problems(&settings, env);
-        problems.extend(check(&settings));
-        problems.sort();
-        if problems.is_empty() {
-            Ok(settings)
-        } else {
-            let problems = problems
-                .into_iter()
-                .map(|(key, message)| SettingProblem { setting: layers.label(key), message })
-                .collect();
-            Err(SettingsError { problems })
-        }
+        let typed = layers.typed()?;
+        let mut found = validate::problems(&typed.settings, env);
+        found.extend(check(&typed.settings));
+        let (settings, problems) = typed.with_faults(&layers, found);
+        if problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems }) }
     }
 
     /// What works, but had better be changed: former names of settings, and files with secrets that others can read.
