@@ -216,3 +216,43 @@ fn evidence_that_is_damaged_in_the_store_is_named_and_not_backed_up() {
     assert!(said.contains(&key), "{said}");
     assert_eq!(place.path().read_dir().unwrap().count(), 0, "a part of a file is left");
 }
+
+/// Unpacks a backup, lets a script change it there, and packs it again with hashes that fit.
+const CHANGE: &str = r#"
+    set -eu
+    rm -rf "$2"; mkdir "$2"; cd "$2"
+    tar tf "$1" > ../members
+    tar xf "$1"
+    sh -c "$3"
+    grep -v '^SHA256SUMS$' ../members | xargs -d '\n' sha256sum > SHA256SUMS
+    tar cf "$4" --no-recursion -T ../members
+"#;
+
+#[test]
+fn a_backup_that_does_not_fit_its_schema_is_told_by_what_does_not() {
+    let place = Folder::new();
+    let (file, changed) = (place.path().join("backup.tar"), place.path().join("changed.tar"));
+    succeeds(Stack::shared().folder().path(), "backup", &file);
+    for (script, words) in [
+        (r#"sed -i 's/"name": "buildings"/"name": "castles"/' manifest.json"#, "it has no table castles"),
+        (r#"sed -i 's/"metadata"/"metadatum"/' manifest.json"#, "has no column metadatum"),
+        (
+            r#"sed -i 's/"schema_version": [0-9]*/"schema_version": 9999/' manifest.json"#,
+            "schema version 9999",
+        ),
+        ("echo not a row >> database/buildings.copy", "rows of the table buildings do not fit"),
+    ] {
+        let unpacked = place.path().join("unpacked");
+        let done = std::process::Command::new("sh")
+            .args(["-c", CHANGE, "sh"])
+            .args([&file, &unpacked])
+            .arg(script)
+            .arg(&changed)
+            .status();
+        assert!(done.unwrap().success(), "{script}");
+        let target = Folder::new();
+        let said = fails(target.path(), "restore", &changed);
+        assert!(said.contains(words), "{script}: {said}");
+        assert!(!target.path().join("postgres").exists(), "{script}: something was made");
+    }
+}

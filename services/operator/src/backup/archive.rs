@@ -32,9 +32,12 @@ type Hashes = BTreeMap<String, String>;
 /// The archive is not what it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// It cannot be read or written, or ends in the middle of a member.
+    /// It cannot be read, or ends in the middle of a member.
     #[error("the backup cannot be read to its end")]
     Io(#[from] io::Error),
+    /// It cannot be written.
+    #[error("{}", not_written(.0))]
+    Write(#[source] io::Error),
     /// It is a tar file of somebody else's, or of a later version.
     #[error("this is not a backup of FireMode that this version can read: {0}")]
     Foreign(String),
@@ -76,7 +79,7 @@ impl Writer {
     pub(super) fn whole(&mut self, path: &str, content: &[u8]) -> Result<(), ArchiveError> {
         let mut header = header(self.now);
         header.set_size(content.len() as u64);
-        self.tar.append_data(&mut header, path, content)?;
+        self.tar.append_data(&mut header, path, content).map_err(ArchiveError::Write)?;
         self.note(path, Sha256::digest(content).into(), content.len() as u64);
         Ok(())
     }
@@ -88,15 +91,15 @@ impl Writer {
         content: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<Written, StreamError<E>> {
         let mut header = header(self.now);
-        let mut member = self.tar.append_writer(&mut header, path).map_err(ArchiveError::from)?;
+        let mut member = self.tar.append_writer(&mut header, path).map_err(ArchiveError::Write)?;
         let (mut hasher, mut bytes, mut content) = (Sha256::new(), 0, std::pin::pin!(content));
         while let Some(chunk) = content.next().await {
             let chunk = chunk.map_err(StreamError::Source)?;
             hasher.update(&chunk);
             bytes += chunk.len() as u64;
-            member.write_all(&chunk).map_err(ArchiveError::from)?;
+            member.write_all(&chunk).map_err(ArchiveError::Write)?;
         }
-        member.finish().map_err(ArchiveError::from)?;
+        member.finish().map_err(ArchiveError::Write)?;
         let sha256 = hasher.finalize().into();
         self.note(path, sha256, bytes);
         Ok(Written { sha256, bytes })
@@ -106,14 +109,26 @@ impl Writer {
     pub(super) fn finish(mut self) -> Result<u64, ArchiveError> {
         let lines: String = self.hashes.iter().map(|(path, hash)| format!("{hash}  {path}\n")).collect();
         self.whole(SUMS, lines.as_bytes())?;
-        let file = self.tar.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        Ok(self.bytes)
+        let bytes = self.bytes;
+        let durable = |tar: Builder<BufWriter<File>>| {
+            tar.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+        };
+        durable(self.tar).map_err(ArchiveError::Write)?;
+        Ok(bytes)
     }
 
     fn note(&mut self, path: &str, sha256: [u8; 32], bytes: u64) {
         self.bytes += bytes;
         self.hashes.insert(path.to_owned(), HEXLOWER.encode(&sha256));
+    }
+}
+
+fn not_written(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk that the backup is written to is full; make room there, or name a file on another disk"
+        }
+        _ => "the backup cannot be written",
     }
 }
 
@@ -291,4 +306,18 @@ fn read_sums(text: &[u8]) -> Hashes {
     let text = String::from_utf8_lossy(text);
     let line = |line: &str| line.split_once("  ").map(|(hash, path)| (path.to_owned(), hash.to_owned()));
     text.lines().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_where_a_backup_is_written() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut writer = Writer::new(full, OffsetDateTime::UNIX_EPOCH);
+        let written = writer.whole("a", &[0; 1 << 16]).and_then(|()| writer.finish().map(drop));
+        let error = written.expect_err("there is no room");
+        assert!(error.to_string().starts_with("the disk that the backup is written to is full"), "{error}");
+    }
 }

@@ -63,6 +63,11 @@ pub enum BackupError {
     /// The archive is damaged, or not one of ours.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// The database takes no such rows.
+    #[error(
+        "the backup does not fit its schema: {0}. It was changed, or something else made it; nothing was restored"
+    )]
+    Rows(String),
     /// The database or the store failed.
     #[error("the database or the evidence store fails; is this the right FIREMODE_DATA_DIR or DATABASE_URL?")]
     Storage(#[from] StorageError),

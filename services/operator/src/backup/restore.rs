@@ -68,7 +68,8 @@ async fn refuse_full_store(settings: &Settings) -> Result<(), BackupError> {
 async fn fill(settings: &Settings, verified: &Verified, file: &Path) -> Result<Contents, BackupError> {
     let manifest = &verified.manifest;
     let mut contents = Contents { bytes: verified.bytes, ..Contents::default() };
-    let database = Restoration::begin(settings, manifest.schema_version, &manifest.tables).await?;
+    let database =
+        Restoration::begin(settings, manifest.schema_version, &manifest.tables, &manifest.sequences).await?;
     let store = open_store(settings)?;
     let mut kept = Vec::new();
     let filled = put_members(settings, manifest, file, &database, &store, &mut kept, &mut contents).await;
@@ -104,6 +105,7 @@ async fn put_members(
             database.load(table, std::pin::pin!(member.chunks())).await.map_err(|error| match error {
                 LoadError::Source(error) => ArchiveError::from(error).into(),
                 LoadError::Storage(error) => BackupError::from(error),
+                LoadError::Misfit { .. } => BackupError::Rows(error.to_string()),
             })?;
             contents.tables += 1;
         } else if let Some(key) = name.strip_prefix("evidence/") {

@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 use super::archive::{self, StreamError, Writer};
 use super::manifest::{FORMAT, Manifest};
-use super::{ArchiveError, BackupError, Contents, at, open_store};
+use super::{BackupError, Contents, at, open_store};
 
 /// Writes the database and the evidence into a file that is not there yet.
 ///
@@ -151,6 +151,6 @@ fn publish(draft: &Path, file: &Path) -> Result<(), BackupError> {
         fs::remove_file(draft).map_err(at(draft))?;
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(ArchiveError::from)?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))?;
     Ok(())
 }

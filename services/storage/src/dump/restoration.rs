@@ -1,5 +1,7 @@
 //! A dump into an empty database.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use firemode_runtime::settings::Settings;
 use futures_util::{SinkExt as _, Stream, StreamExt as _};
@@ -45,6 +47,17 @@ pub enum RestoreError {
         /// The newest version that this binary knows.
         known: i32,
     },
+    /// What the dump names is not in its schema.
+    #[error(
+        "the backup does not fit the schema version {version} that it names: {what}. It was changed, or something else made it; \
+         nothing was restored"
+    )]
+    Misfit {
+        /// The version.
+        version: i32,
+        /// What is missing there.
+        what: String,
+    },
     /// The schema could not be made.
     #[error(transparent)]
     Migration(#[from] MigrationError),
@@ -64,7 +77,12 @@ impl Restoration {
     ///
     /// # Errors
     /// [`RestoreError`]; the database has no rows then either.
-    pub async fn begin(settings: &Settings, version: i32, tables: &[Table]) -> Result<Self, RestoreError> {
+    pub async fn begin(
+        settings: &Settings,
+        version: i32,
+        tables: &[Table],
+        sequences: &[Sequence],
+    ) -> Result<Self, RestoreError> {
         let known = migrations::embedded_version();
         if version > known {
             return Err(RestoreError::BinaryTooOld { dump: version, known });
@@ -78,6 +96,9 @@ impl Restoration {
             refuse_full(&mut client).await?;
         }
         migrations::run_to(&mut client, version).await?;
+        if let Some(what) = misfit(&client, tables, sequences).await? {
+            return Err(RestoreError::Misfit { version, what });
+        }
         let mut guarded = guarded(&client).await?;
         // Not those that a dump leaves out: evidence goes into its own meanwhile, on connections of its own.
         guarded.retain(|name| tables.iter().any(|table| table.name == *name));
@@ -106,12 +127,13 @@ impl Restoration {
         rows: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<u64, LoadError<E>> {
         let sql = format!("copy {} from stdin", target(table));
-        let sink = self.client.copy_in(&sql).await.map_err(StorageError::from)?;
+        let refused = |error| refused(table, error);
+        let sink = self.client.copy_in(&sql).await.map_err(refused)?;
         let (mut sink, mut rows) = (std::pin::pin!(sink), std::pin::pin!(rows));
         while let Some(chunk) = rows.next().await {
-            sink.send(chunk.map_err(LoadError::Source)?).await.map_err(StorageError::from)?;
+            sink.send(chunk.map_err(LoadError::Source)?).await.map_err(refused)?;
         }
-        Ok(sink.finish().await.map_err(StorageError::from)?)
+        sink.finish().await.map_err(refused)
     }
 
     /// Makes everything that was loaded durable, as a database of its own identity: what clients remember of the one that
@@ -177,8 +199,44 @@ pub enum LoadError<E> {
     #[error(transparent)]
     Source(E),
     /// The database refused them.
+    #[error("rows of the table {table} do not fit: {reason}")]
+    Misfit {
+        /// The table.
+        table: String,
+        /// What PostgreSQL says, and of which line.
+        reason: String,
+    },
+    /// The database does not answer.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+fn refused<E>(table: &Table, error: tokio_postgres::Error) -> LoadError<E> {
+    let Some(db) = error.as_db_error() else { return LoadError::Storage(error.into()) };
+    let place = db.where_().map(|place| format!(" ({place})")).unwrap_or_default();
+    LoadError::Misfit { table: table.name.clone(), reason: format!("{}{place}", db.message()) }
+}
+
+/// A table, column or sequence that a dump names and the schema does not have.
+async fn misfit(
+    client: &Client,
+    tables: &[Table],
+    sequences: &[Sequence],
+) -> Result<Option<String>, StorageError> {
+    let sql = "select c.relname::text, array_agg(a.attname::text) from pg_class c
+               join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+               where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'S') group by c.oid";
+    let rows = client.query(sql, &[]).await?;
+    let known: HashMap<String, Vec<String>> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let table = tables.iter().find_map(|table| {
+        let Some(columns) = known.get(&table.name) else {
+            return Some(format!("it has no table {}", table.name));
+        };
+        let column = table.columns.iter().find(|column| !columns.contains(column))?;
+        Some(format!("its table {} has no column {column}", table.name))
+    });
+    let sequence = sequences.iter().find(|sequence| !known.contains_key(&sequence.name));
+    Ok(table.or_else(|| sequence.map(|sequence| format!("it has no sequence {}", sequence.name))))
 }
 
 async fn guarded(client: &Client) -> Result<Vec<String>, StorageError> {
