@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Openapi,
     #[command(flatten)]
     Ask(Ask),
+    /// Look at the folder, the disk, the processes, the database, the store of evidence and the receiver of traces, and say what is
+    /// wrong and what to do. Changes nothing; leaves with 1 where something is wrong.
+    Doctor,
     /// Fill the demo organisation of a running FireMode, so that there is something to see (not in production).
     Seed,
     /// Print an access token of the demo organisation's admin, good for a day (not in production).

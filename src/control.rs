@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Subcommand;
-use firemode_runtime::control::{ChildStatus, Connection, ControlError, Request, Status};
+use firemode_operator::readiness::Readiness;
+use firemode_runtime::control::{self, ChildStatus, Connection, ControlError, Request, Status};
 use firemode_runtime::settings::{Environ, Settings};
 
 use crate::roles::{EXIT_NOT_RUNNING, Failure, configuration};
@@ -14,13 +15,16 @@ use crate::table::aligned;
 /// What answers at once is given up after this.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// What changes something is answered by the supervisor before this.
+const CHANGE_TIME_MAX: Duration = control::ANSWER_TIME_MAX.saturating_add(Duration::from_secs(10));
+
 /// Columns of a cause that fit beside the others.
 const CAUSE_CHARACTERS_MAX: usize = 60;
 
 /// Commands to a FireMode that runs already.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Ask {
-    /// Show what runs, since when, and what it takes.
+    /// Show what runs, since when, what it takes, and which checks are false. Leaves with 1 where it is not ready.
     Status {
         /// As JSON, for programs.
         #[arg(long)]
@@ -58,20 +62,28 @@ pub(crate) enum Ask {
 pub(crate) fn run(ask: Ask, env: &Environ) -> Result<ExitCode, Failure> {
     let data_dir = Settings::data_dir(env).map_err(configuration)?;
     let open = |timeout| Connection::open(&data_dir, timeout);
+    // A supervisor that does not answer this in time answers nothing, and what takes long would be waited for in vain.
+    let open_for_long = |timeout| {
+        open(Some(ANSWER_TIME_MAX))?.status()?;
+        open(timeout)
+    };
+    let change = |request: Request| {
+        open_for_long(Some(CHANGE_TIME_MAX)).and_then(|connection| act(connection, &request))
+    };
     let outcome = match ask {
         Ask::Status { json } => {
             open(Some(ANSWER_TIME_MAX)).and_then(|connection| show_status(connection, json))
         }
-        Ask::Logs { name, follow } => open(None).and_then(|connection| show_logs(connection, name, follow)),
-        Ask::Restart { name } => {
-            open(None).and_then(|connection| act(connection, &Request::Restart { name }))
+        Ask::Logs { name, follow } => {
+            open_for_long(None).and_then(|connection| show_logs(connection, name, follow))
         }
-        Ask::Stop { name } => open(None).and_then(|connection| act(connection, &Request::Stop { name })),
-        Ask::Start { name } => open(None).and_then(|connection| act(connection, &Request::Start { name })),
-        Ask::Reload => open(None).and_then(|connection| act(connection, &Request::Reload)),
+        Ask::Restart { name } => change(Request::Restart { name }),
+        Ask::Stop { name } => change(Request::Stop { name }),
+        Ask::Start { name } => change(Request::Start { name }),
+        Ask::Reload => change(Request::Reload),
     };
     match outcome {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Ok(code) => Ok(code),
         Err(error @ ControlError::NotRunning { .. }) => Err(Failure::new(EXIT_NOT_RUNNING, error)),
         // The reader of our output has had enough: `firemode logs | head`.
         Err(ControlError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
@@ -79,39 +91,57 @@ pub(crate) fn run(ask: Ask, env: &Environ) -> Result<ExitCode, Failure> {
     }
 }
 
-fn act(connection: Connection, request: &Request) -> Result<(), ControlError> {
+fn act(connection: Connection, request: &Request) -> Result<ExitCode, ControlError> {
     let (words, _) = connection.ask(request)?;
-    Ok(writeln!(io::stdout(), "{words}")?)
+    writeln!(io::stdout(), "{words}")?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn show_logs(connection: Connection, name: Option<String>, follow: bool) -> Result<(), ControlError> {
+fn show_logs(connection: Connection, name: Option<String>, follow: bool) -> Result<ExitCode, ControlError> {
     let (_, mut lines) = connection.ask(&Request::Logs { name, follow })?;
     let mut out = io::stdout();
     let mut buffer = [0; 16 * 1024];
     loop {
         let read = lines.read(&mut buffer)?;
         if read == 0 {
-            return Ok(());
+            return Ok(ExitCode::SUCCESS);
         }
         out.write_all(&buffer[..read])?;
         out.flush()?;
     }
 }
 
-fn show_status(connection: Connection, json: bool) -> Result<(), ControlError> {
+/// Leaves with 1 where it is not ready, by the processes or by what they say of themselves.
+fn show_status(connection: Connection, json: bool) -> Result<ExitCode, ControlError> {
     let status = connection.status()?;
-    let text = if json { serde_json::to_string_pretty(&status)? + "\n" } else { table(&status) };
-    Ok(io::stdout().write_all(text.as_bytes())?)
+    let readiness = status.listening.as_deref().map(Readiness::ask);
+    let text = if json { as_json(&status, readiness.as_ref())? } else { table(&status, readiness.as_ref()) };
+    io::stdout().write_all(text.as_bytes())?;
+    let is_ready =
+        status.ready && readiness.is_none_or(|answer| answer.is_ok_and(|readiness| readiness.ready));
+    Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn table(status: &Status) -> String {
+/// The supervisor's status, and in `readiness` the checks; null where nobody answered.
+fn as_json(status: &Status, readiness: Option<&Result<Readiness, String>>) -> Result<String, ControlError> {
+    let mut json = serde_json::to_value(status)?;
+    let answer = readiness.and_then(|answer| answer.as_ref().ok());
+    if let Some(members) = json.as_object_mut() {
+        members.insert("readiness".to_owned(), serde_json::to_value(answer)?);
+    }
+    Ok(serde_json::to_string_pretty(&json)? + "\n")
+}
+
+fn table(status: &Status, readiness: Option<&Result<Readiness, String>>) -> String {
     let head =
         ["NAME", "STATE", "SINCE", "PID", "RESTARTS", "MEMORY", "CPU", "PROBE", "NEXT TRY", "LAST EXIT"];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(status.children.iter().map(row));
     let mut text = aligned(&rows);
+    let is_degraded = readiness.is_some_and(|answer| !answer.as_ref().is_ok_and(|readiness| readiness.ready));
     let state = match (status.stopping, status.ready) {
         (true, _) => "stopping",
+        (false, true) if is_degraded => "degraded",
         (false, true) => "ready",
         (false, false) => "not ready",
     };
@@ -123,6 +153,13 @@ fn table(status: &Status) -> String {
     ));
     let troubled = status.children.iter().filter(|child| !matches!(child.state.as_str(), "ready" | "done"));
     text.extend(troubled.map(|child| format!("{}: {}\n", child.name, child.cause)));
+    match readiness {
+        Some(Ok(readiness)) => {
+            text.extend(readiness.faults().map(|(check, advice)| format!("{check}: {advice}\n")));
+        }
+        Some(Err(reason)) => text.push_str(&format!("readiness: {reason}\n")),
+        None => {}
+    }
     text
 }
 

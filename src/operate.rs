@@ -3,15 +3,18 @@
 use std::future::Future;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use firemode_operator::admin::{self, AdminError, FirstAdmin};
 use firemode_operator::backup::{self, Contents};
+use firemode_operator::doctor::{self, Verdict};
 use firemode_operator::{demo, seed};
 use firemode_runtime::demo::{ADMIN_EMAIL, PASSWORD, TECHNICIAN_EMAIL};
 use firemode_runtime::settings::{Environ, Settings};
 
 use crate::cli::Admin;
 use crate::roles::Failure;
+use crate::table::aligned;
 
 /// Values that cannot be taken (`EX_DATAERR` of sysexits.h).
 const EXIT_INPUT: u8 = 65;
@@ -86,6 +89,18 @@ pub(crate) fn token(settings: &Settings) -> anyhow::Result<()> {
     let token = run(demo::token(settings))??;
     writeln!(io::stdout(), "{token}")?;
     Ok(())
+}
+
+/// Says what is wrong with an appliance. Ends with 1 where something is.
+pub(crate) fn doctor(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let findings = run(doctor::examine(settings))?;
+    let rows: Vec<_> = findings
+        .iter()
+        .map(|found| [found.verdict.to_string(), found.subject.clone(), found.words.clone()])
+        .collect();
+    io::stdout().write_all(aligned(&rows).as_bytes())?;
+    let is_wrong = findings.iter().any(|found| found.verdict == Verdict::Wrong);
+    Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Writes a backup.

@@ -67,8 +67,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         _ => {}
     }
     let mut settings = settings(&env)?;
-    // A backup takes the secrets that are there, and a restore brings its own.
-    if !matches!(command, Command::Backup { .. } | Command::Restore { .. }) {
+    // A backup takes the secrets that are there, a restore brings its own, and the doctor changes nothing.
+    if !matches!(command, Command::Backup { .. } | Command::Restore { .. } | Command::Doctor) {
         ensure_development_secrets(&mut settings).map_err(configuration)?;
     }
     let _telemetry = telemetry::start(&settings, command.traced_as()).map_err(configuration)?;
@@ -87,6 +87,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Admin(admin) => operate::admin(&settings, admin)?,
         Command::Backup { file } => operate::backup(&settings, &file)?,
         Command::Restore { file } => operate::restore(&settings, &file)?,
+        Command::Doctor => return operate::doctor(&settings).map_err(Failure::from),
         Command::Jobs(command) => return jobs::run(&settings, &command).map_err(Failure::from),
         Command::Audit(command) => return audit::run(&settings, &command).map_err(Failure::from),
         Command::Keys(KeysCommand::Status) => return keys::status(&settings).map_err(Failure::from),

@@ -93,10 +93,11 @@ impl Appliance {
         children.into_iter().find(|child| child["name"] == name).unwrap_or_default()
     }
 
-    /// Kills a child's process, as the kernel does when memory runs out; returns the moment after which it is dead.
-    pub(crate) fn kill_child(&self, name: &str) -> Instant {
+    /// Sends a child's process a signal: SIGKILL, as the kernel does when memory runs out, or SIGSTOP, after which it hangs. Returns the
+    /// moment after which it does nothing more.
+    pub(crate) fn signal_child(&self, name: &str, signal: Signal) -> Instant {
         let pid = self.child(name)["pid"].as_i64().expect("the child runs");
-        kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+        kill(Pid::from_raw(pid as i32), signal).unwrap();
         Instant::now()
     }
 
@@ -126,8 +127,8 @@ impl Appliance {
     }
 
     fn status(&self) -> Option<Value> {
-        let (done, text) = self.command(&["status", "--json"]);
-        done.then(|| serde_json::from_str(&text).unwrap())
+        // It leaves with 1 while it is not ready.
+        serde_json::from_str(&self.command(&["status", "--json"]).1).ok()
     }
 }
 

@@ -16,6 +16,7 @@ mod buildings;
 mod bundle;
 mod changes;
 mod classification;
+mod commands;
 mod concurrent_readers;
 mod configuration;
 mod conventions;

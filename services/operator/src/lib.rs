@@ -7,4 +7,6 @@ pub mod admin;
 pub mod audit;
 pub mod backup;
 pub mod demo;
+pub mod doctor;
+pub mod readiness;
 pub mod seed;

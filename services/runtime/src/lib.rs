@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod control;
 pub mod data_dir;
 pub mod demo;
+pub mod disk;
 mod inherited;
 pub mod listener;
 pub mod memory;

@@ -31,6 +31,8 @@ pub struct ChildSpec {
     pub probe: Option<Probe>,
     /// The listening socket that each generation of it inherits.
     pub socket: Option<Arc<TcpListener>>,
+    /// Is its work done once and for all, so that no operator may ask for it again?
+    pub once: bool,
     /// The unprivileged user that it drops to.
     pub run_as: Option<Identity>,
     /// Its working directory, where it must not be the supervisor's.
@@ -66,6 +68,7 @@ impl ChildSpec {
             depends_on: Vec::new(),
             probe: None,
             socket: None,
+            once: false,
             run_as: None,
             directory: None,
             database: None,

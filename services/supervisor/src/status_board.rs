@@ -1,9 +1,11 @@
 //! What is known of each child, for operators: gathered from what the event loop sees, shown as status and as metrics.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use firemode_runtime::control::{ChildStatus, Status};
+use firemode_runtime::disk::{self, Room};
 
 use crate::effects::measure::Usage;
 use crate::machine::{Handover, HandoverStep, Phase, Transition};
@@ -16,6 +18,8 @@ const LOAD_TIME_MIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct StatusBoard {
     listening: Option<String>,
+    /// The data folder.
+    folder: Option<PathBuf>,
     started: Instant,
     stopping: bool,
     entries: Vec<ChildFigures>,
@@ -51,7 +55,7 @@ pub(crate) struct Pids {
 }
 
 impl StatusBoard {
-    pub(crate) fn new(table: &[ChildSpec], listening: Option<String>) -> Self {
+    pub(crate) fn new(table: &[ChildSpec], listening: Option<String>, folder: Option<PathBuf>) -> Self {
         let started = Instant::now();
         let entry = |spec: &ChildSpec| ChildFigures {
             name: spec.name,
@@ -72,7 +76,7 @@ impl StatusBoard {
             probe: None,
             probe_failure: None,
         };
-        Self { listening, started, stopping: false, entries: table.iter().map(entry).collect() }
+        Self { listening, folder, started, stopping: false, entries: table.iter().map(entry).collect() }
     }
 
     pub(crate) fn stopping(&mut self) {
@@ -183,9 +187,32 @@ impl StatusBoard {
         family("firemode_child_cpu_seconds", "gauge", "Processor time of its present process.", &|c| {
             c.cpu_seconds
         });
+        family("firemode_child_open_files", "gauge", "Files and connections that it has open.", &|c| {
+            c.open_files.map(|files| files as f64)
+        });
+        family("firemode_child_open_files_max", "gauge", "The most that it may have open.", &|c| {
+            c.open_files_max.map(|files| files as f64)
+        });
+        family(
+            "firemode_child_start_time_seconds",
+            "gauge",
+            "When its present process was started, since 1970.",
+            &|c| c.started_at_seconds,
+        );
         family("firemode_child_probe_seconds", "gauge", "How long its last probe took.", &|c| {
             c.probe_milliseconds.map(|milliseconds| milliseconds / 1e3)
         });
+        if let Some(Room { free_bytes, bytes }) =
+            self.folder.as_deref().and_then(|folder| disk::room(folder).ok())
+        {
+            let figures = [
+                ("firemode_disk_free_bytes", "Room that is left on the disk of the data folder.", free_bytes),
+                ("firemode_disk_bytes", "Size of that disk.", bytes),
+            ];
+            for (name, help, bytes) in figures {
+                let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {bytes}");
+            }
+        }
         let name = "firemode_child_state";
         let _ = writeln!(text, "# HELP {name} 1 for the state that the child is in.\n# TYPE {name} gauge");
         for child in &children {
@@ -226,6 +253,9 @@ impl ChildFigures {
             memory_bytes: usage.map(|usage| usage.memory_bytes),
             memory_bytes_max: self.memory_bytes_max,
             cpu_seconds: usage.map(|usage| usage.cpu_seconds),
+            open_files: usage.and_then(|usage| usage.open_files),
+            open_files_max: usage.and_then(|usage| usage.open_files_max),
+            started_at_seconds: usage.and_then(|usage| usage.started_at_seconds),
             cpu_load: self.cpu_load.filter(|_| pids.present.is_some()),
             probe_milliseconds: self.probe.map(|took| took.as_secs_f64() * 1e3),
             probe_failure: self.probe_failure.clone(),

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Answer, Request, Status, address_of};
+use super::{Answer, Request, Status, address_of, connect_at_once, removed};
 
 /// Longest first line of an answer, in bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -19,6 +19,24 @@ pub enum ControlError {
     /// Nobody listens.
     #[error("no FireMode runs in {}; start it, or set FIREMODE_DATA_DIR to the folder of the one you mean", path.display())]
     NotRunning {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// It runs, and what it ran in is gone.
+    #[error(
+        "FireMode runs as process {pid}, but its data folder {} was removed or moved away under it, and with it the socket to ask it \
+         over. `kill {pid}` stops it; put the folder back, or restore a backup, before the next start",
+        path.display()
+    )]
+    FolderGone {
+        /// The data folder.
+        path: PathBuf,
+        /// The supervisor's process.
+        pid: i32,
+    },
+    /// It does not answer in time.
+    #[error("the FireMode in {} runs and does not answer: its supervisor stands still (`kill -CONT`), or the machine does", path.display())]
+    Silent {
         /// The data folder.
         path: PathBuf,
     },
@@ -43,6 +61,7 @@ pub enum ControlError {
 #[derive(Debug)]
 pub struct Connection {
     stream: UnixStream,
+    data_dir: PathBuf,
 }
 
 impl Connection {
@@ -52,19 +71,20 @@ impl Connection {
     /// # Errors
     /// [`ControlError`].
     pub fn open(data_dir: &Path, timeout: Option<Duration>) -> Result<Self, ControlError> {
-        let path = || data_dir.to_owned();
         let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                ControlError::NotRunning { path: path() }
-            }
-            io::ErrorKind::PermissionDenied => ControlError::Forbidden { path: path() },
-            _ => ControlError::Io(error),
+            io::ErrorKind::NotFound => match removed::supervisor_of(data_dir) {
+                Some(pid) => ControlError::FolderGone { path: data_dir.to_owned(), pid },
+                None => ControlError::NotRunning { path: data_dir.to_owned() },
+            },
+            io::ErrorKind::ConnectionRefused => ControlError::NotRunning { path: data_dir.to_owned() },
+            io::ErrorKind::PermissionDenied => ControlError::Forbidden { path: data_dir.to_owned() },
+            _ => silent_or(data_dir, error),
         };
         let (address, _folder) = address_of(data_dir).map_err(failed)?;
-        let stream = UnixStream::connect(address).map_err(failed)?;
+        let stream = connect_at_once(&address).map_err(failed)?;
         stream.set_read_timeout(timeout)?;
         stream.set_write_timeout(timeout)?;
-        Ok(Self { stream })
+        Ok(Self { stream, data_dir: data_dir.to_owned() })
     }
 
     /// Sends a request; gives the answer's words and what follows it.
@@ -74,10 +94,11 @@ impl Connection {
     pub fn ask(mut self, request: &Request) -> Result<(String, impl Read + use<>), ControlError> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
-        self.stream.write_all(&line)?;
+        let silent = |error| silent_or(&self.data_dir, error);
+        self.stream.write_all(&line).map_err(silent)?;
         let mut stream = BufReader::new(self.stream);
         let mut first = String::new();
-        stream.by_ref().take(LINE_BYTES_MAX).read_line(&mut first)?;
+        stream.by_ref().take(LINE_BYTES_MAX).read_line(&mut first).map_err(silent)?;
         if first.is_empty() {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
@@ -107,5 +128,14 @@ impl Connection {
         let mut text = String::new();
         self.ask(request)?.1.take(TEXT_BYTES_MAX).read_to_string(&mut text)?;
         Ok(text)
+    }
+}
+
+fn silent_or(data_dir: &Path, error: io::Error) -> ControlError {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            ControlError::Silent { path: data_dir.to_owned() }
+        }
+        _ => ControlError::Io(error),
     }
 }

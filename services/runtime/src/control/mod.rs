@@ -4,14 +4,20 @@
 //! supervisor closes the connection.
 
 mod client;
+mod removed;
 mod socket;
 mod status;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use client::{Connection, ControlError};
-pub use socket::{SOCKET_NAME, address_of};
+pub use socket::{SOCKET_NAME, address_of, connect_at_once};
 pub use status::{ChildStatus, Status};
+
+/// A supervisor answers within this time, whatever it waits for.
+pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(300);
 
 /// Longest request, in bytes.
 pub const REQUEST_BYTES_MAX: usize = 4096;

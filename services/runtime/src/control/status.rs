@@ -54,6 +54,15 @@ pub struct ChildStatus {
     pub cpu_seconds: Option<f64>,
     /// Processors that it used lately, on average: 1.0 is one of them in full.
     pub cpu_load: Option<f64>,
+    /// Files and connections that it has open.
+    #[serde(default)]
+    pub open_files: Option<u64>,
+    /// The most of these that it may have.
+    #[serde(default)]
+    pub open_files_max: Option<u64>,
+    /// When its present process was started, in seconds since 1970.
+    #[serde(default)]
+    pub started_at_seconds: Option<f64>,
     /// How long its last probe took.
     pub probe_milliseconds: Option<f64>,
     /// What its last probe found wrong.

@@ -11,7 +11,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use firemode_runtime::control::{Answer, REQUEST_BYTES_MAX, Request, SOCKET_NAME, address_of};
+use firemode_runtime::control::{
+    ANSWER_TIME_MAX, Answer, REQUEST_BYTES_MAX, Request, SOCKET_NAME, address_of,
+};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
@@ -24,9 +26,6 @@ const CONNECTIONS_MAX: usize = 32;
 
 /// A client has this long to send its request and to take each part of the answer.
 const CLIENT_TIME_MAX: Duration = Duration::from_secs(10);
-
-/// A request is answered after this at the latest, so that nobody waits for ever for a child that waits for another.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(300);
 
 /// How often it is looked whether a client that follows log lines is still there.
 const HANG_UP_CHECK: Duration = Duration::from_secs(1);

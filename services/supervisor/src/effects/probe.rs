@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use firemode_runtime::control::connect_at_once;
 use firemode_runtime::pulse::{ALIVE, QUESTION};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::unistd::Pid;
 
 use crate::spec::Probe;
@@ -128,13 +127,7 @@ fn postgres(data: &Path, socket: &Path, pid: Pid, timeout: Duration) -> Result<(
 }
 
 fn ask_postgres(path: &Path, timeout: Duration) -> io::Result<()> {
-    // On a Unix socket a connection is made or refused at once, unless a hung server's backlog is full: not to wait
-    // for that, the socket does not block until it is connected.
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let stream = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
-    let mut stream = UnixStream::from(stream);
-    stream.set_nonblocking(false)?;
+    let mut stream = connect_at_once(path)?;
     stream.set_write_timeout(Some(timeout))?;
     stream.set_read_timeout(Some(timeout))?;
     stream.write_all(&SSL_REQUEST)?;

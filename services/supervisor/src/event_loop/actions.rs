@@ -9,6 +9,7 @@ use crate::effects::notify::{self, Notice};
 use crate::effects::probe::{Asked, Prober};
 use crate::effects::spawn;
 use crate::effects::stand_in::StandIn;
+use crate::logs::Stream;
 use crate::machine::{Action, Edition, Event, Pace, Run};
 use crate::postgres;
 use crate::report;
@@ -84,8 +85,8 @@ impl EventLoop {
         };
         let pid = spawned.pid;
         self.processes.insert(run, Process { pid, prober: None, pulse: spawned.pulse });
-        let mut followed = self.output.follow(spec.name, spawned.stdout);
-        followed = followed.and_then(|()| self.output.follow(spec.name, spawned.stderr));
+        let mut followed = self.output.follow(spec.name, Stream::Output, spawned.stdout);
+        followed = followed.and_then(|()| self.output.follow(spec.name, Stream::Error, spawned.stderr));
         if let Some(pipe) = spawned.notify {
             let sender = self.sender.clone();
             let deliver = move |notice| {

@@ -128,10 +128,11 @@ pub fn supervise(
         .map_err(system("start the output thread"))?;
     let to_loop = sender.clone();
     let deliver = move |request, reply| to_loop.send(Message::Request(request, reply)).is_ok();
+    let folder = presentation.control.clone();
     let control = presentation.control.map(|folder| ControlSocket::bind(&folder)?.serve(recent, deliver));
     let _control = control.transpose().map_err(system("open the control socket"))?;
     let mut this = EventLoop {
-        status_board: StatusBoard::new(&table, presentation.listening),
+        status_board: StatusBoard::new(&table, presentation.listening, folder),
         table,
         policy,
         machine,

@@ -6,6 +6,7 @@ use super::EventLoop;
 use crate::effects::control::ReplyTo;
 use crate::effects::executable::Executable;
 use crate::machine::{Command, Event};
+use crate::spec::ChildSpec;
 use crate::status_board::Pids;
 
 impl EventLoop {
@@ -25,7 +26,7 @@ impl EventLoop {
                 let _ = reply.try_send(Ok((String::new(), metrics)));
                 return;
             }
-            Request::Restart { name } => self.child_named(&name).map(Command::Restart),
+            Request::Restart { name } => self.to_restart(&name).map(Command::Restart),
             Request::Stop { name } => self.child_named(&name).map(Command::Stop),
             Request::Start { name } => self.child_named(&name).map(Command::Start),
             Request::Reload => Ok(Command::Reload),
@@ -62,9 +63,22 @@ impl EventLoop {
     }
 
     fn child_named(&self, name: &str) -> Result<usize, String> {
-        let names = || self.table.iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ");
         let position = self.table.iter().position(|spec| spec.name == name);
-        position.ok_or_else(|| format!("there is no child {name}; there are {}", names()))
+        position.ok_or_else(|| format!("there is no child {name}; there are {}", self.names(|_| true)))
+    }
+
+    fn to_restart(&self, name: &str) -> Result<usize, String> {
+        let index = self.child_named(name)?;
+        if self.table[index].once {
+            let others = self.names(|spec| !spec.once);
+            return Err(format!("{name} does its work once and for all; what can be restarted: {others}"));
+        }
+        Ok(index)
+    }
+
+    fn names(&self, which: impl Fn(&ChildSpec) -> bool) -> String {
+        let names: Vec<_> = self.table.iter().filter(|spec| which(spec)).map(|spec| spec.name).collect();
+        names.join(", ")
     }
 
     fn pids(&self) -> Vec<Pids> {

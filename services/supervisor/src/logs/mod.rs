@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use firemode_runtime::settings::LogFormat;
 
+pub(crate) use format::Stream;
 use gather::Gathered;
 use lines::BoundedLines;
 pub(crate) use mask::Mask;
@@ -66,7 +67,12 @@ impl Output {
     }
 
     /// Reads one stream of a child in a thread of its own, until it ends.
-    pub(crate) fn follow(&self, child: &'static str, stream: impl Read + Send + 'static) -> io::Result<()> {
+    pub(crate) fn follow(
+        &self,
+        child: &'static str,
+        which: Stream,
+        stream: impl Read + Send + 'static,
+    ) -> io::Result<()> {
         let (format, width, queue) = (self.format, self.width, self.queue.clone());
         let (mask, recent) = (self.mask.clone(), self.recent.clone());
         // The recent lines are for an operator who asks: what a full queue drops is still found there.
@@ -87,7 +93,7 @@ impl Output {
                     dropped = 0;
                 }
                 mask.apply(&mut line.bytes);
-                if !send(format::line(format, child, width, &line)) {
+                if !send(format::line(format, child, width, which, &line)) {
                     dropped += 1;
                 }
             }

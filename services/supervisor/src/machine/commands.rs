@@ -44,6 +44,7 @@ impl Machine {
         match command {
             Command::Reload => self.begin_reload(id, actions),
             Command::Start(index) => {
+                self.overtake_stops(index, actions);
                 self.start_on_command(index, actions);
                 self.wait_for(id, index, Goal::Serving);
             }
@@ -51,8 +52,27 @@ impl Machine {
                 self.stop_on_command(index, now, actions);
                 self.wait_for(id, index, Goal::Stopped);
             }
-            Command::Restart(index) => self.restart_on_command(id, index, now, actions),
+            Command::Restart(index) => {
+                self.overtake_stops(index, actions);
+                self.restart_on_command(id, index, now, actions);
+            }
         }
+    }
+
+    /// Whoever waits for the end of a child waits in vain when somebody else starts it.
+    fn overtake_stops(&mut self, index: usize, actions: &mut Vec<Action>) {
+        let name = self.children[index].name;
+        let (stops, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waits)
+            .into_iter()
+            .partition(|wait| wait.child == index && wait.goal == Goal::Stopped);
+        self.waits = others;
+        let overtaken = |wait: Wait| {
+            let result = Err(format!(
+                "{name} was to start again before it had stopped: somebody else has asked for that"
+            ));
+            Action::Answer { id: wait.id, result }
+        };
+        actions.extend(stops.into_iter().map(overtaken));
     }
 
     /// Answers those whose wait is over.

@@ -6,9 +6,9 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::Path;
 
 use firemode_runtime::data_dir::{self, EmbeddedDatabase};
+use firemode_runtime::disk::{self, Room};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::sys::statvfs::statvfs;
 use nix::unistd::{Pid, Uid, User, chown, geteuid};
 
 use super::PostgresError;
@@ -16,7 +16,7 @@ use crate::effects::reap::all_processes;
 use crate::spec::Identity;
 
 /// Two segments of the write-ahead log (16 MiB each), and as much again.
-const DISK_BYTES_MIN: u128 = 64 << 20;
+const DISK_BYTES_MIN: u64 = 64 << 20;
 
 /// Users that PostgreSQL may run as where the supervisor is root, in this order.
 const UNPRIVILEGED: &[&str] = &["postgres", "nobody"];
@@ -58,6 +58,25 @@ pub(super) fn make(folders: &EmbeddedDatabase, identity: Option<&Identity>) -> R
     }
     check_data(&folders.data, identity)?;
     identity.map_or(Ok(()), |identity| check_reachable(around, identity))
+}
+
+/// Removes what an initialisation that was killed has left beside the data. Its processes may still be ending and write there: what
+/// cannot be removed now is removed at a later start.
+pub(super) fn remove_drafts(folders: &EmbeddedDatabase) {
+    let around = folders.data.parent().unwrap_or(&folders.data);
+    let prefix = format!("{}.draft.", folders.data.file_name().unwrap_or_default().display());
+    let entries = fs::read_dir(around).into_iter().flatten().flatten();
+    for draft in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)) {
+        let folder = draft.path();
+        match fs::remove_dir_all(&folder) {
+            Ok(()) => {
+                tracing::info!(folder = %folder.display(), "removed what an interrupted initialisation had left")
+            }
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "cannot remove what an initialisation has left")
+            }
+        }
+    }
 }
 
 /// PostgreSQL refuses data that is another user's or open to others. The one takes an operator, the other is put right.
@@ -124,16 +143,14 @@ fn check_reachable(folder: &Path, identity: &Identity) -> Result<(), PostgresErr
 pub(crate) fn check_disk(folders: &EmbeddedDatabase) -> Result<(), String> {
     let around = folders.data.parent().unwrap_or(&folders.data);
     // What cannot be asked about is no reason to refuse a start.
-    let Ok(disk) = statvfs(around) else { return Ok(()) };
-    // Both counts are as wide as the platform makes them.
-    let free = u128::from(disk.blocks_available()) * u128::from(disk.fragment_size());
-    if free >= DISK_BYTES_MIN {
+    let Ok(Room { free_bytes, .. }) = disk::room(around) else { return Ok(()) };
+    if free_bytes >= DISK_BYTES_MIN {
         return Ok(());
     }
     Err(format!(
         "the disk that holds {} is full: {} MiB are left, and the database needs {} to start; make room there",
         around.display(),
-        free >> 20,
+        free_bytes >> 20,
         DISK_BYTES_MIN >> 20
     ))
 }

@@ -53,6 +53,7 @@ impl EmbeddedPostgres {
         let programs = programs::find(&settings.postgres.bin_dir, made_by, &folders.data)?;
         let run_as = folders::identity(&folders.data)?;
         folders::make(&folders, run_as.as_ref())?;
+        folders::remove_drafts(&folders);
         Ok(Self {
             programs,
             folders,
@@ -86,7 +87,9 @@ impl EmbeddedPostgres {
             self.folders.data.clone().into(),
             EmbeddedDatabase::NAME.into(),
         ];
-        self.child(INITIALISATION, Kind::OneShot, "/bin/sh".into(), args.into())
+        let mut spec = self.child(INITIALISATION, Kind::OneShot, "/bin/sh".into(), args.into());
+        spec.once = true;
+        spec
     }
 
     fn server(&self) -> ChildSpec {

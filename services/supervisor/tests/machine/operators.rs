@@ -49,6 +49,23 @@ fn migrations_can_be_run_again() {
 }
 
 #[test]
+fn a_stop_that_somebody_else_overtakes_is_answered() {
+    for again in [Command::Start(INGEST), Command::Restart(INGEST)] {
+        let mut bench = Bench::up();
+        bench.feed(command(Command::Stop(INGEST)));
+        let overtaken = bench.feed(Event::Commanded { id: Some(2), command: again });
+        let reason = "ingest was to start again before it had stopped: somebody else has asked for that";
+        assert!(
+            overtaken.contains(&Action::Answer { id: 1, result: Err(reason.to_owned()) }),
+            "{overtaken:?}"
+        );
+        assert_eq!(spawns(&bench.exit(INGEST, Exit::Code(0))), [INGEST]);
+        let ready = Action::Answer { id: 2, result: Ok("ingest is ready".to_owned()) };
+        assert!(bench.ready(INGEST).contains(&ready));
+    }
+}
+
+#[test]
 fn nobody_waits_for_an_answer_when_everything_stops() {
     let mut bench = Bench::up();
     bench.feed(command(Command::Restart(POSTGRES)));
