@@ -27,6 +27,7 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     handlers::metrics::describe();
     open_transactions::describe();
     ingest_circuit::describe();
+    readiness::describe();
     let background = vec![
         actix_web::rt::spawn(readiness::open_when_migrated(state.clone())),
         actix_web::rt::spawn(auth::revocations::keep_fresh(state.clone())),

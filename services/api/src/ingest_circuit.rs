@@ -170,7 +170,7 @@ pub(crate) async fn watch(state: web::Data<ApiState>) {
     let client = IngestClient::new(&state.settings.ingest);
     loop {
         let begun = Instant::now();
-        let is_well = proxy::is_healthy(&client, ANSWER_TIME_MAX).await;
+        let is_well = proxy::health(&client, ANSWER_TIME_MAX).await.is_some();
         if is_well {
             state.ingest_circuit.inner().is_well();
         } else if begun.elapsed() < ANSWER_TIME_MAX + LAG_MAX {

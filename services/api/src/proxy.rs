@@ -55,6 +55,9 @@ const RESPONSE_HEADERS: [HeaderName; 11] = [
 /// Longest body of its health.
 const HEALTH_BYTES_MAX: usize = 4096;
 
+/// Largest page of figures that is passed on.
+const FIGURES_BYTES_MAX: usize = 1 << 20;
+
 /// Routes below this path bring files, over links of any speed.
 const FILES: &str = "/v1/evidence";
 
@@ -116,14 +119,28 @@ pub(crate) async fn forward(
 
 /// What the ingest process says of its health; none where it does not answer in time.
 pub(crate) async fn health(client: &IngestClient, time_max: Duration) -> Option<IngestHealth> {
-    let request = Request::get("/health").body(Outgoing::Nothing).ok()?;
+    serde_json::from_slice(&page(client, "/health", HEALTH_BYTES_MAX, time_max).await?).ok()
+}
+
+/// The figures of the ingest process; none where it does not say in time.
+pub(crate) async fn figures(client: &IngestClient, time_max: Duration) -> Option<String> {
+    String::from_utf8(page(client, "/metrics", FIGURES_BYTES_MAX, time_max).await?.to_vec()).ok()
+}
+
+/// A page of the ingest process about itself.
+async fn page(
+    client: &IngestClient,
+    path: &'static str,
+    bytes_max: usize,
+    time_max: Duration,
+) -> Option<web::Bytes> {
+    let request = Request::get(path).body(Outgoing::Nothing).ok()?;
     let asked = async {
         let answer =
             client.send(request, time_max).await.ok().filter(|answer| answer.status().is_success())?;
-        let body = to_bytes_limited(answer.into_body(), HEALTH_BYTES_MAX).await.ok()?.ok()?;
-        serde_json::from_slice(&body).ok()
+        to_bytes_limited(answer.into_body(), bytes_max).await.ok()?.ok()
     };
-    timeout(time_max, asked).await.ok().flatten()
+    timeout(time_max, asked).await.ok()?
 }
 
 /// The span of the hop to the ingest process, from the first byte that goes there to the head of its answer.

@@ -8,6 +8,7 @@ use actix_web::web;
 use firemode_identity::keys;
 use firemode_runtime::control::{ChildStatus, Connection};
 use firemode_storage::{migrations, pooler};
+use metrics::{describe_gauge, gauge};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +18,8 @@ use crate::state::{ApiState, Ready};
 
 /// A database that answers slower than this in the median is degraded.
 const LATENCY_MAX: Duration = Duration::from_millis(10);
+
+const READY: &str = "firemode_ready";
 
 const DATABASE_SECONDS_MAX: u64 = 1;
 const INGEST_SECONDS_MAX: u64 = 2;
@@ -92,6 +95,27 @@ struct Findings {
     reasons: Reasons,
 }
 
+impl Checks {
+    /// Sets the figures of the checks.
+    fn note(&self) {
+        let checks = [
+            ("database", self.database),
+            ("ingest_service", self.ingest_service),
+            ("rtl_enabled", self.rtl_enabled),
+            ("migrations", self.migrations),
+            ("performance", self.performance),
+        ];
+        for (check, is_true) in checks {
+            gauge!(READY, "check" => check).set(if is_true { 1.0 } else { 0.0 });
+        }
+    }
+}
+
+/// Says what the figures of this file are.
+pub(crate) fn describe() {
+    describe_gauge!(READY, "1 where a check of /health/ready is true.");
+}
+
 impl Readiness {
     pub(crate) fn is_ready(&self) -> bool {
         self.ready
@@ -159,6 +183,7 @@ async fn look(state: &ApiState, client: &IngestClient) -> Findings {
         (Some(_), Some(fault)) => fault.in_words(),
         _ => "The pool gives no working connection to the database within a second.",
     };
+    checks.note();
     let reasons = [
         ("database", checks.database, database),
         ("ingest_service", checks.ingest_service, "The ingest process does not answer within two seconds."),

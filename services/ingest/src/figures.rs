@@ -4,6 +4,8 @@ use actix_web::{HttpResponse, web};
 use firemode_web::{Metrics, whole};
 use metrics::{describe_counter, describe_gauge, gauge};
 
+use crate::evidence::keep;
+use crate::results;
 use crate::state::IngestState;
 
 /// `GET /metrics`: Prometheus text format.
@@ -25,6 +27,8 @@ pub(crate) fn describe() {
         "Batches that work on a session or wait behind others on the same one."
     );
     describe_gauge!("firemode_results_queued", "Requests for results that wait for their commit.");
+    results::describe();
+    keep::describe();
     describe_counter!("firemode_results_batches_total", "Batches of results.");
     describe_counter!("firemode_results_batched_requests_total", "Requests for results in those batches.");
 }

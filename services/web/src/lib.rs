@@ -10,6 +10,7 @@ mod conventions;
 mod cursor;
 mod drain;
 mod feed;
+mod figures_text;
 mod idempotency;
 mod metrics;
 mod observed;

@@ -11,6 +11,8 @@ use firemode_storage::Database;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use crate::figures_text;
+
 const REQUESTS: &str = "firemode_http_requests_total";
 const REQUEST_SECONDS: &str = "firemode_http_request_seconds";
 const IN_FLIGHT: &str = "firemode_http_requests_in_flight";
@@ -38,9 +40,20 @@ impl Metrics {
     /// Answers with all figures as they are now. What is measured only when asked for is to be set before; `others` are
     /// figures of another process in the same format.
     pub fn respond(&self, database: &Database, others: &str) -> HttpResponse {
+        self.respond_for(database, others, &[])
+    }
+
+    /// The same for other processes too: their names, and what they answer when they are asked for their figures.
+    pub fn respond_for(
+        &self,
+        database: &Database,
+        others: &str,
+        processes: &[(&str, String)],
+    ) -> HttpResponse {
         set_pool(database);
         set_process();
-        HttpResponse::Ok().content_type(CONTENT_TYPE).body(self.0.render() + others)
+        let own = self.0.render() + others;
+        HttpResponse::Ok().content_type(CONTENT_TYPE).body(figures_text::merge(&own, processes))
     }
 
     /// Adds up what was measured, at intervals, for ever.

@@ -2,7 +2,7 @@
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::{Method, StatusCode};
-use firemode_runtime::telemetry::{REQUEST_SPAN, TraceContext};
+use firemode_runtime::telemetry::{self, REQUEST_SPAN, TraceContext};
 use tracing::{Span, field};
 use uuid::Uuid;
 
@@ -10,6 +10,9 @@ use crate::metrics::Measured;
 
 /// The label of a request for what no route serves, with any path.
 const NO_ROUTE: &str = "none";
+
+/// A request that took this long has its line, whatever is left out.
+const SLOW_MILLISECONDS: u64 = 1_000;
 
 /// A request that is being worked on.
 pub(crate) struct Observed {
@@ -22,6 +25,7 @@ pub(crate) struct Observed {
     method: &'static str,
     is_probe: bool,
     is_behind_api: bool,
+    is_sampled: bool,
     measured: Measured,
 }
 
@@ -43,20 +47,22 @@ impl Observed {
             span.record("trace_id", trace_id);
         }
         let measured = Measured::new(method, route.unwrap_or(NO_ROUTE));
-        Self { span, trace, path, method, is_probe, is_behind_api, measured }
+        let is_sampled = telemetry::is_request_logged(transaction_id);
+        Self { span, trace, path, method, is_probe, is_behind_api, is_sampled, measured }
     }
 
     /// Ends with the answer's head. One line a request; probes would drown the rest, so they are quieter, and so is a server
     /// behind the API about what went well: the API says the same.
     pub(crate) fn end(self, status: StatusCode, cause: Option<&str>) {
-        let Self { span, path, method, is_probe, is_behind_api, measured, .. } = self;
+        let Self { span, path, method, is_probe, is_behind_api, is_sampled, measured, .. } = self;
         let milliseconds = u64::try_from(measured.answered(status).as_millis()).unwrap_or(u64::MAX);
         span.record("http.response.status_code", status.as_u16());
         if status.is_server_error() {
             span.record("otel.status_code", "ERROR");
         }
         let code = status.as_u16();
-        let is_quiet = is_probe || (is_behind_api && status.is_success());
+        let is_left_out = !is_sampled && milliseconds < SLOW_MILLISECONDS && !status.is_server_error();
+        let is_quiet = is_probe || (is_behind_api && status.is_success()) || is_left_out;
         span.in_scope(|| match cause {
             Some(cause) if code == 500 => tracing::error!(milliseconds, cause, "{method} {path} {code}"),
             Some(cause) => tracing::warn!(milliseconds, cause, "{method} {path} {code}"),

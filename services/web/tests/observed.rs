@@ -12,7 +12,7 @@ async fn figures() -> String {
     let mut env = Environ::new();
     env.insert("DATABASE_URL".into(), "postgresql://nobody@127.0.0.1:1/none".into());
     let database = Database::new(&Settings::load(&env).expect("it is complete"), 3).expect("a URL");
-    let answer = Metrics::of_process().respond(&database, "# others\n");
+    let answer = Metrics::of_process().respond(&database, "# TYPE others gauge\nothers 1\n");
     let body = actix_web::body::to_bytes(answer.into_body()).await.expect("a body in memory");
     String::from_utf8(body.to_vec()).expect("text")
 }
@@ -50,6 +50,6 @@ async fn requests_are_counted_by_route_method_and_status() {
     assert!(figures.contains(r#"method="_OTHER",route="/v1/things/{thing_id}""#), "{figures}");
     assert!(has("firemode_http_requests_in_flight 0"));
     assert!(has("firemode_database_connections_max 3"));
-    assert!(figures.ends_with("# others\n"));
+    assert!(figures.ends_with("# TYPE others gauge\nothers 1\n"));
     assert!(!figures.contains("secret-path") && !figures.contains("MADEUP"), "{figures}");
 }

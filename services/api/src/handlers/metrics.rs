@@ -8,19 +8,28 @@ use firemode_web::{Metrics, whole};
 use metrics::{describe_counter, describe_gauge, gauge};
 
 use crate::auth::throttle::SIGN_INS;
+use crate::ingest_client::IngestClient;
 use crate::state::{ApiState, Ready};
+use crate::{proxy, readiness};
+
+/// It asks nobody else.
+const INGEST_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// It answers from memory.
 const SUPERVISOR_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Figures for Prometheus
 ///
-/// Requests and latencies by route, connections, memory, the state of each process. The bearer token is the one in the setting `metrics.token`, or the
-/// access token of an admin.
+/// Requests and latencies by route, connections, memory, the state of each process, the checks of `/health/ready`; those of the ingest
+/// process have `process="ingest"`. The bearer token is the one in the setting `metrics.token`, or the access token of an admin.
 #[utoipa::path(get, path = "/metrics", tag = "service",
     responses((status = 200, description = "Prometheus text format.", content_type = "text/plain", body = String,
                example = "firemode_http_requests_in_flight 1\n")))]
-pub(crate) async fn metrics(state: web::Data<ApiState>, metrics: web::Data<Metrics>) -> HttpResponse {
+pub(crate) async fn metrics(
+    state: web::Data<ApiState>,
+    metrics: web::Data<Metrics>,
+    client: web::Data<IngestClient>,
+) -> HttpResponse {
     let revocations = state.revocations.figures();
     gauge!("firemode_revocations").set(whole(revocations.entries));
     if let Some(age) = revocations.age {
@@ -30,7 +39,10 @@ pub(crate) async fn metrics(state: web::Data<ApiState>, metrics: web::Data<Metri
     let documents = state.documents.figures();
     gauge!("firemode_documents_warm").set(whole(documents.sessions));
     gauge!("firemode_documents_warm_bytes").set(whole(documents.memory_bytes));
-    metrics.respond(&state.database, &children(&state).await)
+    // Sets the figures of the checks.
+    readiness::check(&state, &client, false).await;
+    let ingest = proxy::figures(&client, INGEST_ANSWERS_WITHIN).await.map(|text| ("ingest", text));
+    metrics.respond_for(&state.database, &children(&state).await, ingest.as_slice())
 }
 
 /// What the supervisor says of its children; nothing where there is none.

@@ -12,6 +12,7 @@ use firemode_storage::sessions::Hold;
 use firemode_storage::{StorageError, Transaction, audit};
 use firemode_web::wire::{EvidenceAnswer, EvidenceFields};
 use firemode_web::{Outcome, Problem, catalogue};
+use metrics::{counter, describe_counter};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -20,6 +21,14 @@ use super::incoming::{claim, discard, remove};
 use super::{Received, again, check_session};
 use crate::principal::Principal;
 use crate::state::IngestState;
+
+const BYTES: &str = "firemode_evidence_bytes_total";
+
+/// Says what the figure of this file is, and has it from the beginning.
+pub(crate) fn describe() {
+    describe_counter!(BYTES, "Bytes of evidence that were added to the store.");
+    counter!(BYTES).increment(0);
+}
 
 /// Keeps evidence: its bytes are durable before anything refers to them, and removed again where nothing ever will.
 pub(super) async fn keep(
@@ -101,6 +110,8 @@ impl Keeping<'_> {
         // ended before its commit. After a commit of unknown outcome the bytes stay, and the sweeper finds them by their lease.
         if kept_under.as_ref() != Some(&self.bytes.key) {
             remove(self.state, self.principal.organisation_id, std::slice::from_ref(&self.bytes.key)).await;
+        } else if result.is_ok() {
+            counter!(BYTES).increment(self.bytes.size_bytes);
         }
         result
     }

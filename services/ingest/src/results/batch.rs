@@ -276,6 +276,9 @@ impl<'a> Batch<'a> {
         for (mut lease, merged) in leases.into_iter().zip(merged) {
             lease.put_back(merged.documents);
             for (place, taken) in merged.taken {
+                if let Some(Ok(taken)) = &taken {
+                    taken.counts.note();
+                }
                 self.answers.insert(place, taken.map(|taken| taken.map(|taken| taken.outcome)));
             }
         }

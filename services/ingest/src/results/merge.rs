@@ -19,6 +19,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::answer::{AnswerFilter, View};
+use super::counts::ChangeCounts;
 use super::entry_selection::EntrySelection;
 use super::failure::Failure;
 use super::queue::Request;
@@ -80,6 +81,7 @@ pub(super) struct RequestWrites {
     pub(super) arrivals: Vec<Arrival>,
     pub(super) event: Option<AuditEvent>,
     pub(super) outcome: Outcome,
+    pub(super) counts: ChangeCounts,
 }
 
 impl SessionBatch {
@@ -202,7 +204,8 @@ impl SessionBatch {
         let origin = Origin { organisation_id, session_id, user_id, process_id: context.process_id };
         let event = (!rows.is_empty()).then(|| event(&request, &prepared, &answer, activates));
         let arrivals = rows.into_iter().map(|change| Arrival { origin, change, is_late }).collect();
-        Ok(RequestWrites { arrivals, event, outcome: Outcome::new(StatusCode::OK, &answer)? })
+        let counts = ChangeCounts::of(self.documents.record.document(), &prepared);
+        Ok(RequestWrites { arrivals, event, outcome: Outcome::new(StatusCode::OK, &answer)?, counts })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod batch;
+mod counts;
 mod decode;
 mod elsewhere;
 mod entry_selection;
@@ -17,6 +18,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_web::{IdempotencyKey, Problem};
 use uuid::Uuid;
 
+pub(crate) use self::counts::describe;
 use self::decode::{Decoded, Form};
 use self::queue::Request;
 use crate::principal::Principal;

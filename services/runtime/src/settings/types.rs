@@ -222,6 +222,7 @@ settings! {
     pub struct LogSettings {
         pub filter: String,
         pub format: LogFormat,
+        pub requests_percent: u8,
     }
 
     /// Where traces go.

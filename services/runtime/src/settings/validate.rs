@@ -132,6 +132,7 @@ fn ranges(s: &Settings) -> SettingProblems {
         whole("worker.hold_seconds", s.worker.hold_seconds, 6, 3600),
         whole("worker.keep_days", s.worker.keep_days.into(), 1, 3650),
         whole("supervisor.memory_soft_percent", s.supervisor.memory_soft_percent, 10, 100),
+        whole("log.requests_percent", s.log.requests_percent.into(), 0, 100),
         whole("tracing.sample_percent", s.tracing.sample_percent.into(), 0, 100),
         whole("tracing.queue_spans_max", s.tracing.queue_spans_max as u64, 1, 1 << 20),
         whole("tracing.batch_spans_max", s.tracing.batch_spans_max as u64, 1, 1 << 16),

@@ -3,6 +3,7 @@
 mod export;
 mod fields;
 mod json;
+mod sampled;
 mod stderr;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Registry};
 
+pub use sampled::is_request_logged;
 pub use stderr::lines_dropped;
 pub use trace::{REQUEST_SPAN, TRACE_HEADERS, TraceContext};
 
@@ -50,6 +52,7 @@ pub struct Telemetry {
 /// # Errors
 /// See [`TelemetryError`].
 pub fn start(settings: &Settings, role: Option<&str>) -> Result<Telemetry, TelemetryError> {
+    sampled::keep(settings.log.requests_percent);
     let exporter = match role {
         Some(role) if !settings.tracing.otlp_endpoint.is_empty() => {
             Some(export::Exporter::start(&settings.tracing, role, settings.supervisor.shutdown_seconds_max)?)

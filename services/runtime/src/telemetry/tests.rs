@@ -35,7 +35,7 @@ impl MakeWriter<'_> for Memory {
 
 fn written(format: LogFormat, work: impl FnOnce()) -> Vec<String> {
     let memory = Memory::default();
-    let settings = LogSettings { filter: "debug".to_owned(), format };
+    let settings = LogSettings { filter: "debug".to_owned(), format, requests_percent: 100 };
     let lines = lines(&settings, memory.clone()).unwrap();
     let subscriber = tracing_subscriber::registry().with(lines).with(filter_fn(is_wanted));
     tracing::subscriber::with_default(subscriber, work);
