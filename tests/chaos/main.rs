@@ -1,6 +1,6 @@
-//! Kills processes under load, and replaces them under load, and counts what clients notice.
+//! Kills processes under load, stops them so that they hang, and replaces them under load, and counts what clients notice.
 //!
-//! `cargo test --test chaos -- [--kills 20] [--reloads 5] [--rate 240] [--workers 48] [--appliances 1]`
+//! `cargo test --test chaos -- [--kills 20] [--hangs 5] [--reloads 5] [--rate 240] [--workers 48] [--appliances 1]`
 //!
 //! With several appliances, all on one database, kills and reloads go round them, and a request that failed at one is sent again
 //! to the next, under its key.
@@ -28,6 +28,7 @@ use afterwards::{Reader, all_agree};
 use appliance::{Appliance, Organisation};
 use fleet::Fleet;
 use load::{Acknowledged, Load};
+use nix::sys::signal::Signal;
 use tally::{Tally, get};
 
 /// Sessions that share the load, so that no document grows without bound.
@@ -41,6 +42,7 @@ const RECOVERY_MAX: Duration = Duration::from_secs(60);
 
 struct Options {
     kills: u32,
+    hangs: u32,
     reloads: u32,
     rate: u32,
     workers: u32,
@@ -54,8 +56,10 @@ fn main() -> ExitCode {
     let counts = Reader::new(fleet.first(), &organisation).changes();
     let mut acknowledged = Acknowledged::default();
     let mut sound = true;
-    for child in ["api", "ingest", "worker"] {
-        sound &= kills(&fleet, &organisation, child, &options, &mut acknowledged);
+    for (signal, times) in [(Signal::SIGKILL, options.kills), (Signal::SIGSTOP, options.hangs)] {
+        for child in ["api", "ingest", "worker"] {
+            sound &= strike(&fleet, &organisation, (child, signal, times), &options, &mut acknowledged);
+        }
     }
     sound &= reloads(&fleet, &organisation, &options, &mut acknowledged);
     fleet.iter().for_each(|appliance| appliance.wait_until_settled(Duration::ZERO));
@@ -67,21 +71,22 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!sound))
 }
 
-fn kills(
+/// Sends a child a signal, so many times.
+fn strike(
     fleet: &Fleet,
     organisation: &Organisation,
-    child: &str,
+    (child, signal, times): (&str, Signal, u32),
     options: &Options,
     acknowledged: &mut Acknowledged,
 ) -> bool {
-    println!("\nkill -9 of {child}, {} times, under {} requests a second", options.kills, options.rate);
+    println!("\n{signal} to {child}, {times} times, under {} requests a second", options.rate);
     let begun = Instant::now();
     let load = Load::start(&fleet.addresses(), organisation, options.workers, options.rate);
     sleep(Duration::from_secs(2));
-    let recoveries = (0..options.kills as usize)
+    let recoveries = (0..times as usize)
         .map(|round| {
             let (number, appliance) = fleet.turn(round);
-            kill_and_recover(number, appliance, child, &load.tally)
+            strike_and_recover(number, appliance, child, signal, &load.tally)
         })
         .collect();
     let (tally, done) = load.stop();
@@ -115,13 +120,14 @@ fn reloads(
 }
 
 fn options() -> Options {
-    let mut options = Options { kills: 20, reloads: 5, rate: 240, workers: 48, appliances: 1 };
+    let mut options = Options { kills: 20, hangs: 5, reloads: 5, rate: 240, workers: 48, appliances: 1 };
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
         let value = args.next().and_then(|value| value.parse().ok());
         let value = value.unwrap_or_else(|| panic!("{name} wants a number"));
         match name.as_str() {
             "--kills" => options.kills = value,
+            "--hangs" => options.hangs = value,
             "--reloads" => options.reloads = value,
             "--rate" => options.rate = value,
             "--workers" => options.workers = value,
@@ -132,17 +138,23 @@ fn options() -> Options {
     options
 }
 
-/// Kills a child of one appliance; gives the time until that acknowledges a result that was sent afterwards, which takes all
-/// of its processes.
-fn kill_and_recover(number: usize, appliance: &Appliance, child: &str, tally: &Tally) -> Duration {
+/// Sends a child of one appliance a signal; gives the time until that appliance acknowledges a result that was sent afterwards, which
+/// takes all of its processes.
+fn strike_and_recover(
+    number: usize,
+    appliance: &Appliance,
+    child: &str,
+    signal: Signal,
+    tally: &Tally,
+) -> Duration {
     appliance.wait_until_settled(SETTLED);
-    let killed = appliance.kill_child(child);
+    let killed = appliance.signal_child(child, signal);
     loop {
         let first = tally.acknowledged_of_begun_after(number, killed);
         if let Some(acknowledged) = first {
             return acknowledged - killed;
         }
-        assert!(killed.elapsed() < RECOVERY_MAX, "nothing is acknowledged after the kill of {child}");
+        assert!(killed.elapsed() < RECOVERY_MAX, "nothing is acknowledged after {signal} to {child}");
         sleep(Duration::from_millis(5));
     }
 }
