@@ -11,6 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . load/stack.sh
 
 export FIREMODE__INGEST__EVIDENCE_BYTES_MAX=$((2 << 30))
+# One user sends what several would.
+export FIREMODE__SERVER__CALLER_SHARE_PERCENT=60
 [[ ${1:-file} == file ]] || export FIREMODE__EVIDENCE__URL=$1
 
 # upload FILE: as a form, streamed by curl.

@@ -4,8 +4,8 @@ use actix_web::http::header::STRICT_TRANSPORT_SECURITY;
 use actix_web::middleware::{Condition, DefaultHeaders, from_fn};
 use actix_web::{App, web};
 use firemode_runtime::listener;
-use firemode_runtime::settings::Settings;
-use firemode_web::{Server, ServerError, conventions};
+use firemode_runtime::settings::{Role, Settings};
+use firemode_web::{BodyLimit, Server, ServerError, conventions, take_place};
 
 use crate::ingest_client::IngestClient;
 use crate::state::{ApiState, Ready};
@@ -20,7 +20,7 @@ use crate::{
 /// # Errors
 /// See [`ServerError`].
 pub async fn run(settings: Settings) -> Result<(), ServerError> {
-    let server = Server::bind(&settings.server.address(), "PORT", &settings)?;
+    let server = Server::bind(&settings.server.address(), "PORT", &settings, Role::Api)?;
     let workers = settings.server.workers;
     let https_only_seconds = settings.server.https_only_seconds;
     let state = web::Data::new(ApiState::new(settings)?);
@@ -46,11 +46,12 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
         App::new()
             .app_data(app_state.clone())
             .app_data(web::Data::new(IngestClient::new(&app_state.settings.ingest)))
-            .app_data(web::PayloadConfig::new(app_state.settings.server.json_bytes_max))
+            .app_data(BodyLimit(app_state.settings.server.json_bytes_max))
             .configure(routes::register)
             .wrap(from_fn(limits::count_user))
             .wrap(from_fn(access::check))
             .wrap(from_fn(limits::slow_body::bound_body))
+            .wrap(from_fn(take_place))
             .wrap(from_fn(limits::admit))
             .wrap(Condition::new(has_cors, limits::cors::cors(&app_state.settings.cors)))
             .wrap(from_fn(conventions))

@@ -1,8 +1,13 @@
 //! HTTP/1.1 to the ingest process: connections that are kept, and bodies that stream in both directions at once.
+//!
+//! A body that is here holds a connection for as long as its answer takes, one that is still on its way for as long as its client likes.
+//! So the latter have places of their own, and each user has some of them: however many trickle, the others find a connection.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -20,22 +25,53 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
+use uuid::Uuid;
 
-/// Connections that one worker has to the ingest process; further requests wait for one.
-const CONNECTIONS_MAX: usize = 512;
+/// Connections that one worker has to the ingest process for requests whose bodies are here; further ones wait for one.
+const CONNECTIONS_MAX: usize = 384;
 
 /// The connections of one worker. Those that are not in use are kept until the ingest process closes them.
 pub(crate) struct IngestClient {
     address: String,
     connect_time_max: Duration,
     kept: RefCell<Vec<SendRequest<Outgoing>>>,
-    free: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+    large_of_user_max: usize,
+    large_by_user: Rc<RefCell<HashMap<Uuid, usize>>>,
 }
 
-/// The body of a request: none, or a client's as it comes.
+/// The body of a request: none, a client's that is here, or one as it comes.
 pub(crate) enum Outgoing {
     Nothing,
+    Whole(Option<Bytes>),
     Stream(Streamed),
+}
+
+/// The right to a connection. It is kept until the answer is there.
+pub(crate) struct ConnectionPlace {
+    _place: Option<OwnedSemaphorePermit>,
+    _of_user: Option<LargeOfUser>,
+}
+
+impl ConnectionPlace {
+    /// One beside all others, so that no client's request stands in the way. For who asks now and then.
+    pub(crate) fn beside() -> Self {
+        Self { _place: None, _of_user: None }
+    }
+}
+
+/// One of a user's large bodies that are on their way.
+struct LargeOfUser {
+    user_id: Uuid,
+    by_user: Rc<RefCell<HashMap<Uuid, usize>>>,
+}
+
+/// As many large bodies are on their way as may be: those of the user, or those of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TooManyLarge {
+    OfUser,
+    OfAll,
 }
 
 /// What a client sends, of a size that it stated or not.
@@ -49,7 +85,7 @@ pub(crate) struct Streamed {
 /// The body of an answer, and with it the place among the connections.
 pub(crate) struct Answered {
     body: Incoming,
-    _place: OwnedSemaphorePermit,
+    _place: ConnectionPlace,
 }
 
 /// There is no answer. The request may have been taken or not.
@@ -75,18 +111,37 @@ impl IngestClient {
             address: settings.address(),
             connect_time_max: Duration::from_millis(settings.connect_milliseconds_max),
             kept: RefCell::default(),
-            free: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            large: Arc::new(Semaphore::new(settings.large_bodies_max)),
+            large_of_user_max: settings.user_large_bodies_max,
+            large_by_user: Rc::default(),
         }
     }
 
-    /// Sends a request whose address is a path, and waits so long for the head of the answer. The body of the answer may come while
-    /// that of the request is still on its way.
+    /// A place for a large body of a user, of which nothing has been read yet.
+    ///
+    /// # Errors
+    /// See [`TooManyLarge`].
+    pub(crate) fn place_for_large(&self, user_id: Uuid) -> Result<ConnectionPlace, TooManyLarge> {
+        let mut by_user = self.large_by_user.borrow_mut();
+        if by_user.get(&user_id).is_some_and(|count| *count >= self.large_of_user_max) {
+            return Err(TooManyLarge::OfUser);
+        }
+        let place = Arc::clone(&self.large).try_acquire_owned().map_err(|_| TooManyLarge::OfAll)?;
+        *by_user.entry(user_id).or_default() += 1;
+        let of_user = LargeOfUser { user_id, by_user: Rc::clone(&self.large_by_user) };
+        Ok(ConnectionPlace { _place: Some(place), _of_user: Some(of_user) })
+    }
+
+    /// Sends a request whose address is a path, and waits so long for the head of the answer; also for a place, where none is given.
+    /// The body of the answer may come while that of the request is still on its way.
     ///
     /// # Errors
     /// See [`SendError`].
     pub(crate) async fn send(
         &self,
         mut request: Request<Outgoing>,
+        place: Option<ConnectionPlace>,
         time_max: Duration,
     ) -> Result<Response<Answered>, SendError> {
         let host = HeaderValue::from_str(&self.address)
@@ -94,12 +149,20 @@ impl IngestClient {
         request.headers_mut().insert(HOST, host);
         let deadline = Instant::now() + time_max;
         let sent = timeout_at(deadline, async {
-            let place = Arc::clone(&self.free).acquire_owned().await;
-            let place = place.map_err(|closed| SendError::Connect(io::Error::other(closed)))?;
+            let place = match place {
+                Some(place) => place,
+                None => self.place().await?,
+            };
             let response = self.exchange(request).await?;
             Ok(response.map(|body| Answered { body, _place: place }))
         });
         sent.await.map_err(|_| SendError::Timeout)?
+    }
+
+    async fn place(&self) -> Result<ConnectionPlace, SendError> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(|closed| SendError::Connect(io::Error::other(closed)))?;
+        Ok(ConnectionPlace { _place: Some(place), _of_user: None })
     }
 
     async fn exchange(&self, mut request: Request<Outgoing>) -> Result<Response<Incoming>, SendError> {
@@ -145,6 +208,18 @@ impl IngestClient {
     }
 }
 
+impl Drop for LargeOfUser {
+    fn drop(&mut self) {
+        let mut by_user = self.by_user.borrow_mut();
+        if let Some(count) = by_user.get_mut(&self.user_id) {
+            *count -= 1;
+            if *count == 0 {
+                by_user.remove(&self.user_id);
+            }
+        }
+    }
+}
+
 impl Streamed {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         if let Some(error) = self.broken.take() {
@@ -176,6 +251,7 @@ impl Body for Outgoing {
     ) -> Poll<Option<Result<Frame<Bytes>, PayloadError>>> {
         match self.get_mut() {
             Self::Nothing => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Stream(streamed) => {
                 streamed.poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data)))
             }
@@ -183,12 +259,13 @@ impl Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Nothing)
+        matches!(self, Self::Nothing | Self::Whole(None))
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Nothing => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Stream(Streamed { size, .. }) => size.map_or_else(SizeHint::new, SizeHint::with_exact),
         }
     }

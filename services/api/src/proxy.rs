@@ -1,4 +1,5 @@
-//! The way from the public port to the ingest process: bodies stream through in both directions.
+//! The way from the public port to the ingest process. Small bodies are read whole and then handed on; large ones stream through, and
+//! answers do.
 
 use std::time::Duration;
 
@@ -7,20 +8,22 @@ use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
-    RETRY_AFTER, TRANSFER_ENCODING,
+    RETRY_AFTER,
 };
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use firemode_runtime::telemetry::TraceContext;
 use firemode_web::wire::IngestHealth;
 use firemode_web::{
-    IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, RequestContext, Routed, TRANSACTION_ID, tus,
+    IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, RequestContext, Routed, TRANSACTION_ID, announced_bytes,
+    collect, tus,
 };
 use hyper::{Request, Response};
 use time::OffsetDateTime;
 use tokio::time::timeout;
 use tracing::{Instrument as _, Span, field};
+use uuid::Uuid;
 
-use crate::ingest_client::{IngestClient, Outgoing, SendError};
+use crate::ingest_client::{ConnectionPlace, IngestClient, Outgoing, SendError, TooManyLarge};
 use crate::principal::Principal;
 use crate::state::ApiState;
 
@@ -61,6 +64,12 @@ const FIGURES_BYTES_MAX: usize = 1 << 20;
 /// Routes below this path bring files, over links of any speed.
 const FILES: &str = "/v1/evidence";
 
+/// And below this one, pieces of files.
+const CHUNKS: &str = "/v1/evidence/uploads/";
+
+/// A large body may be sent again after this time: another one has arrived by then.
+const LARGE_RETRY_SECONDS: u32 = 2;
+
 /// Hands a request on, with an internal token instead of the client's.
 pub(crate) async fn forward(
     request: &HttpRequest,
@@ -90,8 +99,9 @@ pub(crate) async fn forward(
     for (name, value) in trace.headers() {
         outgoing = outgoing.header(name, value);
     }
+    let (body, place) = body(request, payload, principal.user_id, state, client).await?;
     // What the server has taken for an address or a header and this client does not is not one that a route of ours needs.
-    let outgoing = outgoing.body(body(request, payload));
+    let outgoing = outgoing.body(body);
     let outgoing =
         outgoing.map_err(|error| Problem::bad_request(format!("The request cannot be read: {error}.")))?;
     let is_file = Routed::of(request).pattern().is_some_and(|pattern| pattern.starts_with(FILES));
@@ -99,7 +109,7 @@ pub(crate) async fn forward(
         true => Duration::from_secs(state.settings.evidence.upload_seconds_max),
         false => state.settings.ingest.response_timeout(),
     };
-    let sending = client.send(outgoing, time_max).instrument(span.clone());
+    let sending = client.send(outgoing, place, time_max).instrument(span.clone());
     let sent = state.ingest_circuit.guard(sending).await;
     note(&span, &sent);
     let (head, body) = sent.map_err(|error| failure(&error))?.into_parts();
@@ -136,9 +146,9 @@ async fn page(
 ) -> Option<web::Bytes> {
     let request = Request::get(path).body(Outgoing::Nothing).ok()?;
     let asked = async {
-        let answer =
-            client.send(request, time_max).await.ok().filter(|answer| answer.status().is_success())?;
-        to_bytes_limited(answer.into_body(), bytes_max).await.ok()?.ok()
+        let answer = client.send(request, Some(ConnectionPlace::beside()), time_max).await.ok()?;
+        let body = answer.status().is_success().then(|| answer.into_body())?;
+        to_bytes_limited(body, bytes_max).await.ok()?.ok()
     };
     timeout(time_max, asked).await.ok()?
 }
@@ -157,13 +167,43 @@ fn span(request: &HttpRequest) -> Span {
     )
 }
 
-/// The body of a request. Without a head that announces one there is none.
-fn body(request: &HttpRequest, payload: web::Payload) -> Outgoing {
-    let size = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if size.is_none() && !request.headers().contains_key(TRANSFER_ENCODING) {
-        return Outgoing::Nothing;
+/// The body of a request; with it, for one that is still on its way, its place among the connections. Without a head that announces one
+/// there is none.
+async fn body(
+    request: &HttpRequest,
+    payload: web::Payload,
+    user_id: Uuid,
+    state: &ApiState,
+    client: &IngestClient,
+) -> Result<(Outgoing, Option<ConnectionPlace>), Problem> {
+    let small_bytes_max = state.settings.server.small_body_bytes_max;
+    // What arrives of a chunk counts even if the rest never does, so that is not read ahead.
+    let is_chunk = Routed::of(request).pattern().is_some_and(|pattern| pattern.starts_with(CHUNKS));
+    match announced_bytes(request.headers()) {
+        Some(0) => Ok((Outgoing::Nothing, None)),
+        Some(bytes) if bytes <= small_bytes_max && !is_chunk => {
+            let body = collect(request, payload.into_inner(), small_bytes_max).await?;
+            Ok((Outgoing::Whole(Some(body)), None))
+        }
+        announced => {
+            let place = client.place_for_large(user_id).map_err(too_many_large)?;
+            let size = announced.map(|bytes| bytes as u64);
+            Ok((Outgoing::of_client(payload, size), Some(place)))
+        }
     }
-    Outgoing::of_client(payload, size)
+}
+
+fn too_many_large(why: TooManyLarge) -> Problem {
+    match why {
+        TooManyLarge::OfUser => {
+            let detail = "You have as many large bodies on their way as you may have. Send this one when another has arrived.";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
+        }
+        TooManyLarge::OfAll => {
+            Problem::unavailable("As many large bodies are on their way as there is room for. Send this one in a moment.")
+        }
+    }
+    .retry_after(LARGE_RETRY_SECONDS)
 }
 
 fn note<T>(span: &Span, sent: &Result<Response<T>, SendError>) {

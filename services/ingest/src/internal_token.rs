@@ -7,7 +7,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 use firemode_domain::role::Role;
 use firemode_identity::at;
-use firemode_web::Problem;
+use firemode_web::{Place, Problem};
 use time::OffsetDateTime;
 
 use crate::principal::Principal;
@@ -28,12 +28,17 @@ impl Principal {
         if claims.role == Role::Auditor {
             return Err(Problem::forbidden("An auditor may read, but brings nothing."));
         }
+        let place = Place::of(request);
+        if let Some(place) = &place {
+            place.count_for(claims.sub)?;
+        }
         Ok(Self {
             user_id: claims.sub,
             organisation_id: claims.org,
             access_jti: claims.access_jti,
             access_issued_at: at(claims.access_iat),
             transaction_id: claims.transaction_id,
+            place,
         })
     }
 }

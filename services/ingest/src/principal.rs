@@ -3,7 +3,7 @@
 use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
 use firemode_storage::revocations::TokenInUse;
 use firemode_storage::{Transaction, revocations};
-use firemode_web::{Problem, catalogue};
+use firemode_web::{Place, Problem, catalogue};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -18,6 +18,8 @@ pub(crate) struct Principal {
     /// When the access token was made.
     pub(crate) access_issued_at: OffsetDateTime,
     pub(crate) transaction_id: Uuid,
+    /// What the memory of its request is counted by, for as long as anybody works for it: the client may be gone before.
+    pub(crate) place: Option<Place>,
 }
 
 impl Principal {

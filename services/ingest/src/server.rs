@@ -5,9 +5,9 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpResponse, Resource};
 use firemode_runtime::private_files;
-use firemode_runtime::settings::{EvidencePlace, Settings};
+use firemode_runtime::settings::{EvidencePlace, Role, Settings};
 use firemode_web::wire::IngestHealth;
-use firemode_web::{Routes, Server, ServerError, conventions_behind_api};
+use firemode_web::{BodyLimit, Routes, Server, ServerError, conventions_behind_api, take_place};
 
 use crate::state::IngestState;
 use crate::{classify, copies, evidence, figures, memory, profiles, results, uploads};
@@ -20,7 +20,7 @@ const CLASSIFY_BYTES_MAX: usize = 1 << 20;
 /// # Errors
 /// See [`ServerError`].
 pub async fn run(settings: Settings) -> Result<(), ServerError> {
-    let server = Server::bind(&settings.ingest.address(), "INGEST_PORT", &settings)?;
+    let server = Server::bind(&settings.ingest.address(), "INGEST_PORT", &settings, Role::Ingest)?;
     let workers = settings.ingest.workers;
     let (state, lanes) = IngestState::new(settings)?;
     let state = web::Data::new(state);
@@ -33,7 +33,10 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     ];
     let app = move || {
         let state = state.clone();
-        App::new().configure(move |server| routes(server, state)).wrap(from_fn(conventions_behind_api))
+        App::new()
+            .configure(move |server| routes(server, state))
+            .wrap(from_fn(take_place))
+            .wrap(from_fn(conventions_behind_api))
     };
     server.run(workers, app, background, || {}).await
 }
@@ -58,7 +61,7 @@ fn routes(server: &mut ServiceConfig, state: web::Data<IngestState>) {
     let has_profiles = state.settings.ingest.profiles;
     server.app_data(state);
     let mut routes = Routes::new(server);
-    let limited = |service: Resource, bytes_max| service.app_data(web::PayloadConfig::new(bytes_max));
+    let limited = |service: Resource, bytes_max| service.app_data(BodyLimit(bytes_max));
     // First, because the server tries one route after the other and this one carries the load.
     routes.add(Method::POST, "/v1/tests/sessions/{session_id}/results", |service| {
         limited(service, results_bytes_max).to(results::submit)

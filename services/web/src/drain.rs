@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -22,6 +22,9 @@ use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::TcpUserTimeout;
 use tokio::time::{Instant, sleep};
 
+use crate::connections::{Busy, Connection, Connections};
+use crate::in_flight::Held;
+
 /// How often open connections are counted.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -35,33 +38,24 @@ pub(crate) struct Drain(Arc<DrainState>);
 #[derive(Debug)]
 struct DrainState {
     leaving: AtomicBool,
-    connections: AtomicUsize,
+    connections: Arc<Connections>,
     /// With more than these open, none is kept for a next request.
     kept_max: usize,
     stalled_max: Duration,
 }
 
-/// Counts one connection for as long as it is open.
-struct Counted(Arc<DrainState>);
-
 impl DrainState {
     fn lets_none_wait(&self) -> bool {
-        self.leaving.load(Ordering::Acquire) || self.connections.load(Ordering::Acquire) > self.kept_max
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+        self.leaving.load(Ordering::Acquire) || self.connections.count() > self.kept_max
     }
 }
 
 impl Drain {
-    /// For a server with these bounds on its connections.
-    pub(crate) fn new(settings: &ServerSettings) -> Self {
+    /// For a server with these bounds on its connections; `each_max` is that of one address.
+    pub(crate) fn new(settings: &ServerSettings, each_max: Option<usize>) -> Self {
         Self(Arc::new(DrainState {
             leaving: AtomicBool::new(false),
-            connections: AtomicUsize::new(0),
+            connections: Connections::new(settings.connections_max, each_max),
             kept_max: settings.connections_max / 4 * 3,
             stalled_max: Duration::from_secs(settings.stalled_seconds_max),
         }))
@@ -73,9 +67,8 @@ impl Drain {
         move |stream, extensions| {
             if let Some(stream) = stream.downcast_ref::<TcpStream>() {
                 drop_when_stalled(stream, state.stalled_max);
+                extensions.insert(state.connections.opened(stream));
             }
-            state.connections.fetch_add(1, Ordering::AcqRel);
-            extensions.insert(Arc::new(Counted(state.clone())));
         }
     }
 
@@ -110,7 +103,7 @@ impl Drain {
         sleep(leave.notice).await;
         server.pause().await;
         sleep(SETTLE).await;
-        while self.0.connections.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+        while self.0.connections.count() > 0 && Instant::now() < deadline {
             sleep(POLL).await;
         }
         server.stop(false).await;
@@ -126,19 +119,20 @@ fn drop_when_stalled(stream: &TcpStream, after: Duration) {
     }
 }
 
-/// The middleware that says `Connection: close` once the [`Drain`] in the application's data has begun, and while so many
-/// connections are open that none can be spared for waiting.
+/// The middleware that knows which connections are idle. It says `Connection: close` once the [`Drain`] in the application's data has
+/// begun, and while so many connections are open that none can be spared for waiting.
 ///
 /// # Errors
 /// Those of the service within.
-pub(crate) async fn close_when_leaving(
+pub(crate) async fn tend_connection<B: MessageBody>(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    next: Next<B>,
+) -> Result<ServiceResponse<Held<B, Option<Busy>>>, Error> {
     let drain = request.app_data::<web::Data<Drain>>().cloned();
+    let busy = request.conn_data::<Arc<Connection>>().map(Connection::work);
     let mut response = next.call(request).await?;
     if drain.is_some_and(|drain| drain.0.lets_none_wait()) {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    Ok(response)
+    Ok(response.map_body(|_, body| Held::new(body, busy)))
 }

@@ -94,7 +94,7 @@ fn span(transaction_id: Uuid, method: &'static str, path: &str, route: Option<&s
 }
 
 /// Asked again and again by machines, about this process alone.
-fn is_probe(route: Option<&str>) -> bool {
+pub(crate) fn is_probe(route: Option<&str>) -> bool {
     route.is_some_and(|route| route.starts_with("/health") || matches!(route, "/metrics" | "/memory"))
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, rt, web};
-use firemode_runtime::settings::Settings;
+use firemode_runtime::settings::{Role, Settings};
 use firemode_web::{Routes, Server, ServerError, conventions_behind_api};
 use serde_json::json;
 
@@ -23,7 +23,7 @@ const THREADS: usize = 1;
 /// # Errors
 /// See [`ServerError`].
 pub async fn run(settings: Settings) -> Result<(), ServerError> {
-    let server = Server::bind(&settings.worker.address(), "WORKER_PORT", &settings)?;
+    let server = Server::bind(&settings.worker.address(), "WORKER_PORT", &settings, Role::Worker)?;
     let state = Rc::new(WorkerState::new(settings)?);
     figures::describe();
     reencryption::describe();

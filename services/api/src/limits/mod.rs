@@ -12,7 +12,7 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RANGE}
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
 use firemode_runtime::settings::ServerSettings;
-use firemode_web::{IDEMPOTENCY_KEY, Problem, Routed, client_address, network_of, tus};
+use firemode_web::{Caller, IDEMPOTENCY_KEY, Place, Problem, Routed, client_address, tus};
 
 use crate::principal::Principal;
 use crate::routes::{self, RouteRule};
@@ -50,16 +50,20 @@ pub(crate) async fn admit<B: MessageBody>(
     serve(taken, request, next).await
 }
 
-/// Refuses users that ask too often. It stands behind the access check, which says who asks.
+/// Refuses users that ask too often, or have too much under way. It stands behind the access check, which says who asks.
 pub(crate) async fn count_user<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let user_id = request.extensions().get::<Principal>().map(|principal| principal.user_id);
+    let place = Place::of(request.request());
+    if let Some(Err(problem)) = user_id.zip(place).map(|(user_id, place)| place.count_for(user_id)) {
+        return Ok(request.error_response(problem).map_into_right_body());
+    }
     let taken = request.app_data::<web::Data<ApiState>>().and_then(|state| {
         let limits = state.rate_limits.as_ref()?;
         let is_counted = !is_always_open(&request);
-        user_id.filter(|_| is_counted).map(|user_id| limits.user.take(user_id))
+        user_id.filter(|_| is_counted).map(|user_id| limits.user.take([Caller::User(user_id)]))
     });
     serve(taken, request, next).await
 }
@@ -96,9 +100,9 @@ fn take_by_address(
     if is_always_open(request) {
         return None;
     }
-    let network = network_of(client_address(request.head(), state.settings.server.trusted_proxy_hops));
-    let standing = match limits.address.take(network) {
-        Ok(_) if is_about_signing_in(request) => limits.auth.take(network),
+    let address = client_address(request.head(), state.settings.server.trusted_proxy_hops);
+    let standing = match limits.address.take(Caller::of_address(address)) {
+        Ok(_) if is_about_signing_in(request) => limits.auth.take(Caller::of_address(address)),
         taken => taken,
     };
     Some(standing)

@@ -1,7 +1,7 @@
 //! A body has a time to arrive in.
 //!
 //! The time grows with what has come: a large file over a slow network gets through, a client that sends a byte now and
-//! then does not.
+//! then does not. A large body holds a connection to the ingest process while it comes, so it has a pace of its own.
 
 use std::cell::Cell;
 use std::io;
@@ -17,7 +17,7 @@ use actix_web::http::ConnectionType;
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
-use firemode_runtime::settings::ServerSettings;
+use firemode_web::announced_bytes;
 use futures_util::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -42,11 +42,23 @@ pub(crate) async fn bound_body(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let headers = request.headers();
     let has_body = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    let announced_bytes = announced_bytes(headers);
     let Some(state) = request.app_data::<web::Data<ApiState>>().cloned().filter(|_| has_body) else {
         return next.call(request).await;
     };
     let is_late = Rc::new(Cell::new(false));
-    let body = Bounded::new(request.take_payload(), &state.settings.server, is_late.clone());
+    let settings = &state.settings.server;
+    let bytes_per_second_min =
+        match announced_bytes.is_some_and(|bytes| bytes <= settings.small_body_bytes_max) {
+            true => settings.body_bytes_per_second_min,
+            false => settings.large_body_bytes_per_second_min,
+        };
+    let body = Bounded::new(
+        request.take_payload(),
+        settings.body_seconds_max,
+        bytes_per_second_min,
+        is_late.clone(),
+    );
     request.set_payload(Payload::Stream { payload: Box::pin(body) });
     let mut response = next.call(request).await?;
     if is_late.get() {
@@ -56,13 +68,13 @@ pub(crate) async fn bound_body(
 }
 
 impl Bounded {
-    fn new(body: Payload, settings: &ServerSettings, is_late: Rc<Cell<bool>>) -> Self {
+    fn new(body: Payload, seconds_max: u64, bytes_per_second_min: u64, is_late: Rc<Cell<bool>>) -> Self {
         Self {
             body,
             start: Instant::now(),
             bytes: 0,
-            first: Duration::from_secs(settings.body_seconds_max),
-            bytes_per_second_min: settings.body_bytes_per_second_min.max(1),
+            first: Duration::from_secs(seconds_max),
+            bytes_per_second_min: bytes_per_second_min.max(1),
             timer: None,
             is_late,
         }

@@ -1,13 +1,13 @@
 //! Small evidence as JSON, with the file in base64.
 
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest as _, HttpRequest, web};
+use actix_web::{HttpRequest, web};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use firemode_domain::input::{self, At, Faults, Input, Members};
 use firemode_web::wire::EvidenceFields;
-use firemode_web::{Problem, json};
+use firemode_web::{Problem, collect_json, json};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use utoipa::openapi::{RefOr, Schema};
@@ -34,9 +34,7 @@ pub(super) async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<Received, Problem> {
-    let bytes = web::Bytes::from_request(request, &mut payload.into_inner())
-        .await
-        .map_err(|error| Problem::of_status(error.as_response_error().status_code()))?;
+    let bytes = collect_json(request, payload.into_inner()).await?;
     let (fields, content) = decode(&bytes)?;
     let mut upload = begin(state, principal.organisation_id).await?;
     if let Err(error) = upload.write(&content).await {

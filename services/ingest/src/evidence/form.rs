@@ -12,7 +12,7 @@ use firemode_web::Problem;
 use futures_util::TryStreamExt as _;
 
 use super::fields::{self, FILE, TEXTS};
-use super::incoming::{begin, discard};
+use super::incoming::{begin, discard, make_room};
 use super::{Received, sniff};
 use crate::principal::Principal;
 use crate::state::IngestState;
@@ -45,6 +45,7 @@ pub(super) async fn receive(
     if length.is_some_and(|length: u64| length > bytes_max + FORM_BYTES_BESIDE_FILE_MAX) {
         return Err(too_large(bytes_max));
     }
+    make_room(state, principal).await?;
     let mut form = Form::default();
     let parts = Multipart::new(request.headers(), payload);
     let result = form.read(state, principal, parts).await;

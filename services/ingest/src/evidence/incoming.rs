@@ -5,7 +5,16 @@ use firemode_storage::{Transaction, evidence_leases};
 use firemode_web::Problem;
 use uuid::Uuid;
 
+use crate::principal::Principal;
 use crate::state::IngestState;
+
+/// Takes memory for the bytes of one request that are on their way to the store, once for all of its parts.
+pub(crate) async fn make_room(state: &IngestState, principal: &Principal) -> Result<(), Problem> {
+    match &principal.place {
+        Some(place) => place.reserve(place.announced_bytes().min(state.evidence_store.part_bytes())).await,
+        None => Ok(()),
+    }
+}
 
 /// Begins an upload under a new key.
 pub(crate) async fn begin(state: &IngestState, organisation_id: Uuid) -> Result<Upload, Problem> {

@@ -15,7 +15,7 @@ mod refusal;
 use std::sync::OnceLock;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use firemode_web::{IdempotencyKey, Problem};
+use firemode_web::{BodyLimit, IdempotencyKey, Problem, collect, collect_json};
 use uuid::Uuid;
 
 pub(crate) use self::counts::describe;
@@ -34,10 +34,15 @@ pub(crate) async fn submit(
     session_id: web::Path<Uuid>,
     request: HttpRequest,
     state: web::Data<IngestState>,
-    body: web::Bytes,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     use actix_web::HttpMessage as _;
     let form = Form::of(request.content_type())?;
+    let payload = payload.into_inner();
+    let body = match form {
+        Form::Json => collect_json(&request, payload).await?,
+        Form::Automerge => collect(&request, payload, BodyLimit::of(&request)).await?,
+    };
     let byte_count = body.len();
     let decoded = decode(form, body, principal.user_id, &state).await?;
     let key = key.or_from_body(decoded.idempotency_key.as_deref())?;

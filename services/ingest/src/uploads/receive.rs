@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 
 use super::headers::Checksum;
 use super::{conflict, finish, no_such_upload};
-use crate::evidence::incoming::{begin, claim, discard, remove};
+use crate::evidence::incoming::{begin, claim, discard, make_room, remove};
 use crate::evidence::sniff;
 use crate::principal::Principal;
 use crate::state::IngestState;
@@ -41,6 +41,7 @@ pub(super) async fn chunk(
         let detail = format!("The upload has {PARTS_MAX} parts. Begin a new one and send larger chunks.");
         return Err(Problem::of(catalogue::PARTS, detail));
     }
+    make_room(state, principal).await?;
     let mut chunk =
         Chunk { state, principal, upload, checksum, current: None, whole: Vec::new(), head: Vec::new() };
     match chunk.read(payload).await {

@@ -66,6 +66,12 @@ settings! {
         pub body_bytes_per_second_min: u64,
         pub stalled_seconds_max: u64,
         pub connections_max: usize,
+        pub address_requests_max: usize,
+        pub user_requests_max: usize,
+        pub in_flight_bytes_max: u64,
+        pub caller_share_percent: usize,
+        pub small_body_bytes_max: usize,
+        pub large_body_bytes_per_second_min: u64,
         pub docs_public: bool,
         pub https_only_seconds: u64,
         pub request_head_seconds_max: u64,
@@ -83,6 +89,10 @@ settings! {
         pub request_entries_max: usize,
         pub evidence_bytes_max: u64,
         pub warm_bytes_max: u64,
+        pub in_flight_bytes_max: u64,
+        pub merge_bytes_max: u64,
+        pub large_bodies_max: usize,
+        pub user_large_bodies_max: usize,
         pub connect_milliseconds_max: u64,
         pub response_seconds_max: u64,
         pub profiles: bool,
@@ -258,6 +268,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// A device sends over some connections at the same time.
+const USER_REQUESTS_MIN: usize = 16;
+
 /// What a process without a ceiling is taken to have.
 const PROCESS_BYTES_ASSUMED: u64 = 512 << 20;
 
@@ -287,21 +300,63 @@ impl Settings {
 
     /// Memory for the session documents that the API process keeps, in bytes.
     pub fn api_warm_bytes(&self) -> usize {
-        warm_bytes(self.server.warm_bytes_max, self.supervisor.api_memory_bytes_max)
+        asked_or_eighths(self.server.warm_bytes_max, self.supervisor.api_memory_bytes_max, 3)
     }
 
     /// The same for the ingest process.
     pub fn ingest_warm_bytes(&self) -> usize {
-        warm_bytes(self.ingest.warm_bytes_max, self.supervisor.ingest_memory_bytes_max)
+        asked_or_eighths(self.ingest.warm_bytes_max, self.supervisor.ingest_memory_bytes_max, 3)
+    }
+
+    /// Memory for merges of the ingest process, in bytes.
+    pub fn ingest_merge_bytes(&self) -> usize {
+        asked_or_eighths(self.ingest.merge_bytes_max, self.supervisor.ingest_memory_bytes_max, 1)
+    }
+
+    /// What a process may have under way for its clients.
+    pub fn in_flight(&self, role: Role) -> InFlightBounds {
+        let (server, supervisor) = (&self.server, &self.supervisor);
+        let bytes_max = match role {
+            Role::Api => asked_or_eighths(server.in_flight_bytes_max, supervisor.api_memory_bytes_max, 1),
+            Role::Ingest => {
+                asked_or_eighths(self.ingest.in_flight_bytes_max, supervisor.ingest_memory_bytes_max, 2)
+            }
+            Role::Worker => asked_or_eighths(0, supervisor.worker_memory_bytes_max, 1),
+        };
+        InFlightBounds {
+            bytes_max,
+            caller_bytes_max: bytes_max / 100 * server.caller_share_percent,
+            requests_max: server.connections_max / 4 * 3,
+            address_requests_max: server.address_requests_max(),
+            user_requests_max: match server.user_requests_max {
+                0 => (server.connections_max / 16).max(USER_REQUESTS_MIN),
+                asked => asked,
+            },
+        }
     }
 }
 
-/// What is asked for, or three eighths of what the process may take: as much again goes to what is under way, and to what the
-/// allocator has not given back.
-fn warm_bytes(asked: u64, process_bytes_max: u64) -> usize {
+/// What a process may have under way for its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InFlightBounds {
+    /// Memory for bodies.
+    pub bytes_max: usize,
+    /// What one caller may have of it.
+    pub caller_bytes_max: usize,
+    /// Requests.
+    pub requests_max: usize,
+    /// Those of one client address.
+    pub address_requests_max: usize,
+    /// Those of one user.
+    pub user_requests_max: usize,
+}
+
+/// What is asked for, or so many eighths of what the process may take. All of them together leave room for the process itself and for
+/// what the allocator has not given back.
+fn asked_or_eighths(asked: u64, process_bytes_max: u64, eighths: u64) -> usize {
     let bytes = match (asked, process_bytes_max) {
-        (0, 0) => PROCESS_BYTES_ASSUMED / 8 * 3,
-        (0, process_bytes_max) => process_bytes_max / 8 * 3,
+        (0, 0) => PROCESS_BYTES_ASSUMED / 8 * eighths,
+        (0, process_bytes_max) => process_bytes_max / 8 * eighths,
         (asked, _) => asked,
     };
     usize::try_from(bytes).unwrap_or(usize::MAX)
@@ -367,6 +422,19 @@ impl ServerSettings {
     /// `host:port` to bind.
     pub fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    /// Requests that one client address may have under way.
+    pub fn address_requests_max(&self) -> usize {
+        match self.address_requests_max {
+            0 => self.connections_max / 4,
+            asked => asked,
+        }
+    }
+
+    /// Connections that one address may have open: some more, so that whoever has too many requests under way can be told.
+    pub fn address_connections_max(&self) -> usize {
+        self.address_requests_max().saturating_mul(5) / 4
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Environ, EvidencePlace, Settings};
 pub(super) type SettingProblems = Vec<(&'static str, String)>;
 
 /// Room for a few documents of short sessions.
-const WARM_BYTES_MIN: u64 = 64 << 10;
+const SHARE_BYTES_MIN: u64 = 64 << 10;
 
 /// A metrics token opens nothing but figures, but to the whole world.
 const METRICS_TOKEN_BYTES_MIN: usize = 16;
@@ -59,6 +59,16 @@ fn ranges(s: &Settings) -> SettingProblems {
         whole("server.body_bytes_per_second_min", s.server.body_bytes_per_second_min, 1, 1 << 20),
         whole("server.stalled_seconds_max", s.server.stalled_seconds_max, 1, 3600),
         whole("server.connections_max", s.server.connections_max as u64, 64, 1 << 20),
+        whole("server.address_requests_max", s.server.address_requests_max as u64, 0, 1 << 20),
+        whole("server.user_requests_max", s.server.user_requests_max as u64, 0, 1 << 20),
+        whole("server.caller_share_percent", s.server.caller_share_percent as u64, 1, 100),
+        whole("server.small_body_bytes_max", s.server.small_body_bytes_max as u64, 1024, 1 << 20),
+        whole(
+            "server.large_body_bytes_per_second_min",
+            s.server.large_body_bytes_per_second_min,
+            s.server.body_bytes_per_second_min,
+            1 << 20,
+        ),
         whole("server.https_only_seconds", s.server.https_only_seconds, 0, 63_072_000),
         whole("server.request_head_seconds_max", s.server.request_head_seconds_max, 1, 300),
         whole("server.keep_alive_seconds", s.server.keep_alive_seconds, 1, 3600),
@@ -68,6 +78,8 @@ fn ranges(s: &Settings) -> SettingProblems {
         whole("ingest.change_bytes_max", s.ingest.change_bytes_max as u64, 1024, 16 << 20),
         whole("ingest.request_entries_max", s.ingest.request_entries_max as u64, 1, 10_000),
         whole("ingest.evidence_bytes_max", s.ingest.evidence_bytes_max, 1024, 16 << 30),
+        whole("ingest.large_bodies_max", s.ingest.large_bodies_max as u64, 1, 4096),
+        whole("ingest.user_large_bodies_max", s.ingest.user_large_bodies_max as u64, 1, 4096),
         whole("ingest.connect_milliseconds_max", s.ingest.connect_milliseconds_max, 10, 60_000),
         whole("ingest.response_seconds_max", s.ingest.response_seconds_max, 1, 3600),
         whole("results.linger_milliseconds", s.results.linger_milliseconds, 0, 1000),
@@ -123,8 +135,23 @@ fn ranges(s: &Settings) -> SettingProblems {
         whole("supervisor.start_seconds_max", s.supervisor.start_seconds_max, 1, 3600),
         whole("supervisor.handover_seconds_max", s.supervisor.handover_seconds_max, 1, 3600),
         whole("supervisor.stand_in_milliseconds", s.supervisor.stand_in_milliseconds, 100, 60_000),
-        warm_bound("server.warm_bytes_max", s.server.warm_bytes_max, s.supervisor.api_memory_bytes_max),
-        warm_bound("ingest.warm_bytes_max", s.ingest.warm_bytes_max, s.supervisor.ingest_memory_bytes_max),
+        memory_share("server.warm_bytes_max", s.server.warm_bytes_max, s.supervisor.api_memory_bytes_max),
+        memory_share("ingest.warm_bytes_max", s.ingest.warm_bytes_max, s.supervisor.ingest_memory_bytes_max),
+        memory_share(
+            "server.in_flight_bytes_max",
+            s.server.in_flight_bytes_max,
+            s.supervisor.api_memory_bytes_max,
+        ),
+        memory_share(
+            "ingest.in_flight_bytes_max",
+            s.ingest.in_flight_bytes_max,
+            s.supervisor.ingest_memory_bytes_max,
+        ),
+        memory_share(
+            "ingest.merge_bytes_max",
+            s.ingest.merge_bytes_max,
+            s.supervisor.ingest_memory_bytes_max,
+        ),
         memory_bound("supervisor.api_memory_bytes_max", s.supervisor.api_memory_bytes_max),
         memory_bound("supervisor.ingest_memory_bytes_max", s.supervisor.ingest_memory_bytes_max),
         memory_bound("supervisor.worker_memory_bytes_max", s.supervisor.worker_memory_bytes_max),
@@ -150,13 +177,13 @@ fn memory_bound(name: &'static str, bytes: u64) -> Option<(&'static str, String)
     (!usable).then(|| (name, format!("{bytes} is neither 0 nor within {} to {}", 64 << 20, 1_u64 << 40)))
 }
 
-/// Beside the documents a process needs memory for itself and for what is under way.
-fn warm_bound(name: &'static str, bytes: u64, process_bytes: u64) -> Option<(&'static str, String)> {
+/// Beside its documents, and beside what is under way, a process needs memory for everything else.
+fn memory_share(name: &'static str, bytes: u64, process_bytes: u64) -> Option<(&'static str, String)> {
     let bytes_max = if process_bytes == 0 { 1 << 40 } else { process_bytes / 4 * 3 };
-    let usable = bytes == 0 || (WARM_BYTES_MIN..=bytes_max).contains(&bytes);
+    let usable = bytes == 0 || (SHARE_BYTES_MIN..=bytes_max).contains(&bytes);
     let wrong = || {
         format!(
-            "{bytes} is neither 0 nor within {WARM_BYTES_MIN} to {bytes_max}, three quarters of the ceiling"
+            "{bytes} is neither 0 nor within {SHARE_BYTES_MIN} to {bytes_max}, three quarters of the ceiling"
         )
     };
     (!usable).then(|| (name, wrong()))

@@ -77,6 +77,14 @@ impl EvidenceStore {
         })
     }
 
+    /// What an upload keeps in memory until it goes to the store, at most.
+    pub fn part_bytes(&self) -> usize {
+        match &self.0 {
+            Backend::Objects(objects) => objects.part_bytes,
+            Backend::Rows(_) => rows::CHUNK_BYTES,
+        }
+    }
+
     /// Is there nothing in it?
     ///
     /// # Errors
