@@ -12,6 +12,7 @@ use firemode_storage::{Database, Transaction, limits};
 use firemode_web::{Outcome, Problem, ServerError, run_once};
 
 use crate::principal::Principal;
+use crate::results::admission::MergeRoom;
 use crate::results::queue::{Lanes, Queue};
 
 /// What every request of the process shares.
@@ -21,6 +22,7 @@ pub(crate) struct IngestState {
     pub(crate) evidence_store: EvidenceStore,
     pub(crate) documents: WarmDocuments,
     pub(crate) queue: Queue,
+    pub(crate) merge_room: MergeRoom,
     pub(crate) visits: NotedVisits,
     pub(crate) internal_key: InternalKey,
     pub(crate) receipt_keys: ReceiptKeys,
@@ -40,6 +42,7 @@ impl IngestState {
             database,
             documents: WarmDocuments::new(settings.ingest_warm_bytes()).with_copies(),
             queue,
+            merge_room: MergeRoom::new(settings.ingest_merge_bytes()),
             visits: NotedVisits::default(),
             internal_key: InternalKey::new(
                 &settings.auth.internal_jwt_secret_key,

@@ -83,6 +83,24 @@ pub(super) fn plain_change(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, Cha
     Ok([&MAGIC, &chunk.checksum, header.as_slice(), data].concat())
 }
 
+/// How many operations a change has, as far as its columns say: at most some more than a change may have. Nothing else is looked at.
+pub(super) fn operation_count(bytes: &[u8], limits: &Limits) -> usize {
+    let Ok(chunk) = open(bytes) else { return 0 };
+    let inflated;
+    let data = match chunk.kind {
+        TYPE_COMPRESSED_CHANGE => {
+            inflated = inflate(chunk.data, limits.change_bytes_max).unwrap_or_default();
+            &inflated
+        }
+        _ => chunk.data,
+    };
+    let columns = read_columns(data).unwrap_or_default();
+    let actions = columns.into_iter().filter(|(specification, _)| *specification == COLUMN_ACTION);
+    let max = limits.change_operations_max as u64;
+    let counts = actions.map(|(_, column)| sum_runs(column, |_| 1, max).unwrap_or_default());
+    usize::try_from(counts.sum::<u64>()).unwrap_or(usize::MAX)
+}
+
 /// The part of the header that the hash covers: type and length.
 fn change_header(data_bytes: usize) -> Vec<u8> {
     let mut header = vec![TYPE_CHANGE];
@@ -131,14 +149,14 @@ fn check_counts(data: &[u8], limits: &Limits) -> Result<(), ChangeFault> {
     let operations_max = limits.change_operations_max;
     let columns = read_columns(data).map_err(|Malformed| ChangeFault::Corrupt("the change is malformed"))?;
     for (specification, column) in columns {
-        let too_many = match specification {
+        let sum = match specification {
             COLUMN_ACTION => sum_runs(column, |_| 1, operations_max as u64),
             COLUMN_PREDECESSOR_COUNT => sum_runs(column, |count| count, operations_max as u64),
             _ => continue,
         };
-        match too_many {
-            Ok(false) => {}
-            Ok(true) => {
+        match sum {
+            Ok(sum) if sum <= operations_max as u64 => {}
+            Ok(_) => {
                 return Err(ChangeFault::Oversized { what: "the number of operations", max: operations_max });
             }
             Err(Malformed) => return Err(ChangeFault::Corrupt("a column is malformed")),
@@ -167,8 +185,9 @@ fn read_columns(data: &[u8]) -> Result<Vec<(u64, &[u8])>, Malformed> {
     lengths.into_iter().map(|(specification, length)| Ok((specification, reader.take(length)?))).collect()
 }
 
-/// True when the values of a run-length column, weighed, exceed `max`. Work is bounded by the bytes and `max`.
-fn sum_runs(column: &[u8], weight: impl Fn(u64) -> u64, max: u64) -> Result<bool, Malformed> {
+/// The values of a run-length column, weighed and summed up; more than `max` where they exceed it. Work is bounded by the bytes and
+/// `max`.
+fn sum_runs(column: &[u8], weight: impl Fn(u64) -> u64, max: u64) -> Result<u64, Malformed> {
     let mut reader = Reader(column);
     let mut total: u64 = 0;
     while !reader.0.is_empty() {
@@ -186,10 +205,10 @@ fn sum_runs(column: &[u8], weight: impl Fn(u64) -> u64, max: u64) -> Result<bool
             }
         }
         if total > max {
-            return Ok(true);
+            break;
         }
     }
-    Ok(false)
+    Ok(total)
 }
 
 struct Malformed;

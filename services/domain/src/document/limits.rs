@@ -9,6 +9,9 @@ pub struct Limits {
     pub request_entries_max: usize,
     /// Bytes of all changes and operations of one request, before anything is inflated.
     pub request_bytes_max: usize,
+    /// Operations of all changes of one request, those that become of its JSON operations included: some 400 bytes each while they
+    /// are merged.
+    pub request_operations_max: usize,
     /// Bytes of one change, both as sent and inflated.
     pub change_bytes_max: usize,
     /// Operations in one change.
@@ -36,6 +39,7 @@ impl Default for Limits {
         Self {
             request_entries_max: 1_000,
             request_bytes_max: 8 << 20,
+            request_operations_max: 250_000,
             change_bytes_max: 1 << 20,
             change_operations_max: 100_000,
             change_expanded_bytes_max: 16 << 20,

@@ -60,7 +60,7 @@ pub use items::{ItemSeed, ItemsRefusal};
 pub use limits::Limits;
 pub use mark::Mark;
 pub(crate) use operation::is_deeper_than;
-pub use operation::{Entry, FieldError, Operation, OperationKind};
+pub use operation::{Entry, FieldError, Operation, OperationKind, operation_count_of};
 pub use past::{PlaceInHistory, UnknownPast, covered_by};
 pub use prepare::{OperationId, Prepared, Stranger};
 pub use refusal::{ChangeFault, Refusal};

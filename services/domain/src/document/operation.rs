@@ -11,8 +11,11 @@ use utoipa::openapi::schema::OneOfBuilder;
 use utoipa::openapi::{RefOr, Schema};
 
 use super::change::SERVER_DEVICE;
+use super::chunk;
+use super::limits::Limits;
 use super::pointer::Pointer;
-use super::value::{check_item, check_outcome};
+use super::refusal::Refusal;
+use super::value::{check_item, check_outcome, operation_count};
 use crate::input::{self, AsSent, At, Faults, Given, Input, Json, Members, Time};
 
 /// The longest name of a device and the longest operation id, in characters.
@@ -129,7 +132,30 @@ impl Input for Entry {
     }
 }
 
+/// The operations of all changes that a request brings, and that become of its own operations: how much work it is, as far as that can
+/// be told before anything is taken apart.
+///
+/// # Errors
+/// [`Refusal::TooManyOperations`].
+pub fn operation_count_of(entries: &[Entry], limits: &Limits) -> Result<usize, Refusal> {
+    let mut found = 0;
+    for entry in entries {
+        found += entry.operation_count(limits);
+        if found > limits.request_operations_max {
+            return Err(Refusal::TooManyOperations { found, max: limits.request_operations_max });
+        }
+    }
+    Ok(found)
+}
+
 impl Entry {
+    fn operation_count(&self, limits: &Limits) -> usize {
+        match self {
+            Self::Change(bytes) => chunk::operation_count(bytes, limits),
+            Self::Operation(operation) => operation.value.as_ref().map_or(1, operation_count),
+        }
+    }
+
     /// How much of the request this entry is, in bytes.
     pub(super) fn byte_count(&self) -> usize {
         match self {

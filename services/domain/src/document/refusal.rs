@@ -79,6 +79,16 @@ pub enum Refusal {
         /// How large they may be.
         max: usize,
     },
+    /// All entries together are too much work.
+    #[error(
+        "the changes of a request have at most {max} operations together, these have {found}: send them in several requests"
+    )]
+    TooManyOperations {
+        /// How many there are, at least.
+        found: usize,
+        /// How many there may be.
+        max: usize,
+    },
     /// The document would become too large.
     #[error("the session's document is full: it may have {max} {what}")]
     DocumentFull {

@@ -3,7 +3,7 @@
 use std::convert::identity;
 
 use actix_web::http::StatusCode;
-use firemode_domain::document::{Entry, Limits, Refusal, split_changes};
+use firemode_domain::document::{Entry, Limits, Refusal, operation_count_of, split_changes};
 use firemode_domain::input::{AsSent, At, Faults, Input as _};
 use firemode_storage::documents::Submission;
 use firemode_web::wire::ResultsBody;
@@ -26,6 +26,8 @@ pub(super) enum Form {
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub(super) submission: Submission,
+    /// Operations of all its changes.
+    pub(super) operation_count: usize,
     /// The key in the body, if there is one.
     pub(super) idempotency_key: Option<String>,
     /// SHA-256 of the body.
@@ -60,7 +62,10 @@ pub(super) fn decode(form: Form, body: &[u8], user_id: Uuid, limits: &Limits) ->
             (changes.into_iter().map(Entry::Change).collect(), None, None)
         }
     };
-    Ok(Decoded { submission: Submission { entries, seen, user_id }, idempotency_key, fingerprint })
+    let operation_count =
+        operation_count_of(&entries, limits).map_err(|refusal| problem_of(&refusal, identity))?;
+    let submission = Submission { entries, seen, user_id };
+    Ok(Decoded { submission, operation_count, idempotency_key, fingerprint })
 }
 
 fn results(body: &[u8], limits: &Limits) -> Result<ResultsBody, Problem> {
@@ -122,6 +127,22 @@ mod tests {
         let (status, text) = status(result);
         assert_eq!(status, 422);
         assert!(text.contains("changes:"), "{text}");
+    }
+
+    #[test]
+    fn too_much_work_is_refused_before_it_is_begun() {
+        let limits = Limits { request_operations_max: 5, ..Limits::default() };
+        let body = |values: &str| {
+            format!(
+                r#"{{"changes": [{{"op": "set", "path": "/items/a/list", "value": {values},
+                "actor_id": "tablet", "timestamp": "2026-02-13T01:02:03Z"}}]}}"#
+            )
+        };
+        let read = |values| decode(Form::Json, body(values).as_bytes(), Uuid::nil(), &limits);
+        assert_eq!(read("[1, 2, 3, 4]").map(|decoded| decoded.operation_count).ok(), Some(5));
+        let (status, text) = status(read("[1, 2, 3, [4]]"));
+        assert_eq!(status, 422);
+        assert!(text.contains("several requests"), "{text}");
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use firemode_runtime::settings::ResultsSettings;
 use firemode_web::Problem;
 use metrics::counter;
 use tokio::sync::mpsc;
 use tracing::{Instrument as _, Span};
 
+use super::admission::estimate;
 use super::batch;
 use super::failure::Failure;
 use super::queue::{Lanes, Queued, Request};
@@ -39,31 +39,41 @@ async fn run(mut waiting: mpsc::Receiver<Queued>, state: web::Data<IngestState>)
         if last_batch >= BUSY_BATCH_REQUESTS_MIN {
             tokio::time::sleep(Duration::from_millis(state.settings.results.linger_milliseconds)).await;
         }
-        let batch = fill(first, &mut waiting, &state.settings.results);
+        let batch = fill(first, &mut waiting, &state);
         last_batch = batch.len();
         counter!("firemode_results_batches_total").increment(1);
         counter!("firemode_results_batched_requests_total").increment(batch.len() as u64);
         let span = span(&batch);
+        let admitted = state.merge_room.admit(estimate_of(&batch)).await;
         // A task of its own: a panic must not take the lane with it.
         let settled = actix_web::rt::spawn(settle(batch, state.clone()).instrument(span));
         if let Err(error) = settled.await {
             tracing::error!(%error, "a batch of results broke down");
         }
+        drop(admitted);
     }
 }
 
 /// All that waits, up to the bounds of a batch.
-fn fill(first: Queued, waiting: &mut mpsc::Receiver<Queued>, settings: &ResultsSettings) -> Vec<Queued> {
+fn fill(first: Queued, waiting: &mut mpsc::Receiver<Queued>, state: &IngestState) -> Vec<Queued> {
+    let settings = &state.settings.results;
     let mut byte_count = first.request.byte_count;
+    let mut merge_bytes = estimate(&first.request);
     let mut batch = vec![first];
     while batch.len() < settings.batch_requests_max
         && byte_count < settings.batch_bytes_max
+        && merge_bytes < state.merge_room.batch_bytes_max()
         && let Ok(next) = waiting.try_recv()
     {
         byte_count += next.request.byte_count;
+        merge_bytes += estimate(&next.request);
         batch.push(next);
     }
     batch
+}
+
+fn estimate_of(batch: &[Queued]) -> usize {
+    batch.iter().map(|queued| estimate(&queued.request)).sum()
 }
 
 /// The batch in the trace of its first request; the others' traces point to it.

@@ -1,5 +1,6 @@
 //! `POST /v1/tests/sessions/{session_id}/results`: decode → line up → merge → commit → answer, many requests at a time.
 
+pub(crate) mod admission;
 mod answer;
 mod batch;
 mod counts;
@@ -53,6 +54,7 @@ pub(crate) async fn submit(
         submission: decoded.submission,
         strangers: OnceLock::new(),
         byte_count,
+        operation_count: decoded.operation_count,
         principal,
     })?;
     Ok(answer.await.map_err(Problem::internal)??.respond())

@@ -33,6 +33,8 @@ pub(super) struct Request {
     pub(super) strangers: OnceLock<Vec<Stranger>>,
     /// Size of the body.
     pub(super) byte_count: usize,
+    /// Operations of its changes, and of the changes that become of its own operations.
+    pub(super) operation_count: usize,
 }
 
 /// A request in the queue, with its client's place to wait. Dropped unanswered, it answers the client with a 500.
