@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool_postgres::{Client, Object};
 use futures_util::FutureExt as _;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::Row;
 
 use crate::spans::traced;
@@ -14,9 +15,12 @@ use crate::{Database, StorageError};
 #[derive(Debug)]
 pub struct ReadTransaction(Connection);
 
-/// A transaction that may write; it rolls back when dropped.
+/// A transaction that may write; it rolls back when dropped, and gives back its turn.
 #[derive(Debug)]
-pub struct Transaction(Connection);
+pub struct Transaction {
+    connection: Connection,
+    _turn: Option<OwnedSemaphorePermit>,
+}
 
 /// A connection of the pool with a transaction open on it. Dropping it rolls back and gives it to the next one.
 #[derive(Debug)]
@@ -45,12 +49,17 @@ impl ReadTransaction {
 }
 
 impl Transaction {
-    pub(crate) fn begin(client: Client, database: &Database, sql: String) -> Result<Self, StorageError> {
-        Ok(Self(Connection::begin(client, database, sql, false)?))
+    pub(crate) fn begin(
+        client: Client,
+        database: &Database,
+        sql: String,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Result<Self, StorageError> {
+        Ok(Self { connection: Connection::begin(client, database, sql, false)?, _turn: turn })
     }
 
     pub(crate) fn connection(&self) -> &Connection {
-        &self.0
+        &self.connection
     }
 
     /// Its commit does not wait for the disk: a crash of the database may lose what it does.
@@ -58,7 +67,7 @@ impl Transaction {
     /// # Errors
     /// The database does not answer.
     pub async fn without_the_disk(&self) -> Result<(), StorageError> {
-        self.0.batch("set local synchronous_commit = off").await
+        self.connection.batch("set local synchronous_commit = off").await
     }
 
     /// Makes what was done durable.
@@ -66,11 +75,11 @@ impl Transaction {
     /// # Errors
     /// A deferred constraint refused it, or the connection broke, in which case nobody knows whether it was done.
     pub async fn commit(mut self) -> Result<(), StorageError> {
-        if let Err(error) = self.0.batch("commit").await {
+        if let Err(error) = self.connection.batch("commit").await {
             self.abandon().await;
             return Err(error);
         }
-        self.0.is_open = false;
+        self.connection.is_open = false;
         Ok(())
     }
 
@@ -82,7 +91,7 @@ impl Transaction {
         &self,
         statements: [Statement<'_>; N],
     ) -> Result<[Vec<Row>; N], StorageError> {
-        let rows = self.0.pipeline(&statements).await?;
+        let rows = self.connection.pipeline(&statements).await?;
         rows.try_into().map_err(|_| StorageError::Damaged("a statement gave no rows".to_owned()))
     }
 
@@ -97,9 +106,9 @@ impl Transaction {
     ) -> Result<Vec<Vec<Row>>, StorageError> {
         // The database makes a rollback of the commit of a transaction in which a statement has failed.
         statements.push(Statement::new("commit", Vec::new()));
-        match self.0.pipeline(&statements).await {
+        match self.connection.pipeline(&statements).await {
             Ok(rows) => {
-                self.0.is_open = false;
+                self.connection.is_open = false;
                 Ok(rows)
             }
             Err(error) => {
@@ -113,8 +122,8 @@ impl Transaction {
     /// after, though a statement has failed: PostgreSQL reports the failure first and lets go of the locks then. A connection that
     /// broke undoes it too. No harm after a commit.
     pub async fn abandon(mut self) {
-        match self.0.batch("rollback").await {
-            Ok(()) => self.0.is_open = false,
+        match self.connection.batch("rollback").await {
+            Ok(()) => self.connection.is_open = false,
             Err(error) => tracing::debug!(%error, "a transaction was not rolled back by hand"),
         }
     }

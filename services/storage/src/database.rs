@@ -8,6 +8,8 @@ use deadpool_postgres::{
 };
 use firemode_runtime::settings::Settings;
 use futures_util::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_postgres::NoTls;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -48,6 +50,10 @@ struct Shared {
     statement_time_max: Duration,
     history: Arc<History>,
     writes: Writes,
+    /// Turns of those who write for a tenant: one connection in four is for everybody else, who reads, signs in, or asks whether the
+    /// database is well.
+    writers: Arc<Semaphore>,
+    wait_max: Duration,
 }
 
 impl std::fmt::Debug for Database {
@@ -98,6 +104,7 @@ impl Database {
             .map_err(|error| StorageError::Unavailable(error.to_string()))?;
         let reach = Arc::new(Reach::new(address, pool.clone(), statement_time_max));
         let types = (!settings.database.prepared_statements).then(ParameterTypes::default);
+        let writers = Arc::new(Semaphore::new(connections_max - connections_max / 4));
         Ok(Self(Arc::new(Shared {
             pool,
             reach,
@@ -105,6 +112,8 @@ impl Database {
             statement_time_max,
             history,
             writes: Writes::default(),
+            writers,
+            wait_max: wait,
         })))
     }
 
@@ -116,6 +125,13 @@ impl Database {
         }
         let client = self.0.pool.get().instrument(spans::waiting_for_connection());
         Ok(self.0.reach.reached(client).await.ok_or_else(StorageError::silent)??)
+    }
+
+    /// Waits until somebody who writes may have a connection, as long as one is waited for.
+    pub(crate) async fn turn_to_write(&self) -> Result<OwnedSemaphorePermit, StorageError> {
+        let turn = timeout(self.0.wait_max, Arc::clone(&self.0.writers).acquire_owned()).await;
+        let none = || StorageError::Unavailable("too many transactions write".to_owned());
+        turn.ok().and_then(Result::ok).ok_or_else(none)
     }
 
     /// How long a statement may run.

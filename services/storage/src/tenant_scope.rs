@@ -109,8 +109,12 @@ impl TenantScope<'_> {
     /// # Errors
     /// [`StorageError::Unavailable`] when there is no connection in `database.wait_seconds_max`.
     pub async fn transaction(&self) -> Result<Transaction, StorageError> {
+        let turn = match self.scope {
+            Scope::Tenants(_) => Some(self.database.turn_to_write().await?),
+            Scope::Across(_) | Scope::NoTenant => None,
+        };
         let client = self.database.connection().await?;
-        Transaction::begin(client, self.database, self.beginning("begin"))
+        Transaction::begin(client, self.database, self.beginning("begin"), turn)
     }
 
     /// All that a transaction begins with, as one message.
