@@ -1,5 +1,6 @@
 //! One lane of the queue: a batch is what has lined up while the one before was committed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,10 +33,51 @@ impl Lanes {
     }
 }
 
+/// What waits in a lane. A heavy request takes as long as many light ones, so those go first, in turn with the heavy ones.
+struct Waiting {
+    end: mpsc::Receiver<Queued>,
+    heavy: VecDeque<Queued>,
+    is_turn_of_heavy: bool,
+    /// What merging a heavy request takes at least.
+    heavy_bytes_min: usize,
+}
+
+impl Waiting {
+    fn new(end: mpsc::Receiver<Queued>, heavy_bytes_min: usize) -> Self {
+        Self { end, heavy: VecDeque::new(), is_turn_of_heavy: false, heavy_bytes_min }
+    }
+
+    /// The first request of the next batch; none once the queue is gone.
+    async fn next(&mut self) -> Option<Queued> {
+        let is_turn_of_heavy = std::mem::take(&mut self.is_turn_of_heavy);
+        if is_turn_of_heavy && let Some(heavy) = self.heavy.pop_front() {
+            return Some(heavy);
+        }
+        let light = self.next_light();
+        self.is_turn_of_heavy = light.is_some();
+        match light.or_else(|| self.heavy.pop_front()) {
+            Some(next) => Some(next),
+            None => self.end.recv().await,
+        }
+    }
+
+    /// A light request, if one waits; heavy ones before it are set aside.
+    fn next_light(&mut self) -> Option<Queued> {
+        while let Ok(next) = self.end.try_recv() {
+            if estimate(&next.request) < self.heavy_bytes_min {
+                return Some(next);
+            }
+            self.heavy.push_back(next);
+        }
+        None
+    }
+}
+
 /// Stores batches until the queue is gone.
-async fn run(mut waiting: mpsc::Receiver<Queued>, state: web::Data<IngestState>) {
+async fn run(end: mpsc::Receiver<Queued>, state: web::Data<IngestState>) {
+    let mut waiting = Waiting::new(end, state.merge_room.batch_bytes_max());
     let mut last_batch = 0;
-    while let Some(first) = waiting.recv().await {
+    while let Some(first) = waiting.next().await {
         if last_batch >= BUSY_BATCH_REQUESTS_MIN {
             tokio::time::sleep(Duration::from_millis(state.settings.results.linger_milliseconds)).await;
         }
@@ -55,7 +97,7 @@ async fn run(mut waiting: mpsc::Receiver<Queued>, state: web::Data<IngestState>)
 }
 
 /// All that waits, up to the bounds of a batch.
-fn fill(first: Queued, waiting: &mut mpsc::Receiver<Queued>, state: &IngestState) -> Vec<Queued> {
+fn fill(first: Queued, waiting: &mut Waiting, state: &IngestState) -> Vec<Queued> {
     let settings = &state.settings.results;
     let mut byte_count = first.request.byte_count;
     let mut merge_bytes = estimate(&first.request);
@@ -63,7 +105,7 @@ fn fill(first: Queued, waiting: &mut mpsc::Receiver<Queued>, state: &IngestState
     while batch.len() < settings.batch_requests_max
         && byte_count < settings.batch_bytes_max
         && merge_bytes < state.merge_room.batch_bytes_max()
-        && let Ok(next) = waiting.try_recv()
+        && let Some(next) = waiting.next_light()
     {
         byte_count += next.request.byte_count;
         merge_bytes += estimate(&next.request);
