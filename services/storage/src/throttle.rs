@@ -14,8 +14,18 @@ pub struct Pace {
     pub free_failures: i32,
     /// The longest delay, in seconds. The first is one second, and each further failure doubles it.
     pub delay_seconds_max: i32,
+    /// Each hour takes so many of them away.
+    pub forgiven_per_hour: i32,
     /// After so many seconds without a failure the earlier ones are forgotten.
     pub forget_seconds: i32,
+}
+
+impl Pace {
+    /// Failures that are counted at most: one more would make nobody wait longer, and would only take longer to go away.
+    fn failures_max(self) -> i32 {
+        let doublings = self.delay_seconds_max.max(1).ilog2() + 2;
+        self.free_failures.saturating_add(i32::try_from(doublings).unwrap_or(i32::MAX))
+    }
 }
 
 /// What is known of a key.
@@ -31,10 +41,7 @@ pub struct Known {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn read<const N: usize>(
-    on: &impl Executor,
-    keys: [&ThrottleKey; N],
-) -> Result<[Known; N], StorageError> {
+pub async fn read(on: &impl Executor, keys: &[ThrottleKey]) -> Result<Vec<Known>, StorageError> {
     let wanted: Vec<&[u8]> = keys.iter().map(|key| key.as_slice()).collect();
     let rows = on
         .rows(
@@ -45,14 +52,19 @@ pub async fn read<const N: usize>(
         )
         .await?;
     let nothing = Known { wait_seconds: 0, is_known: false };
-    Ok(keys.map(|key| {
+    let known = |key: &ThrottleKey| {
         let row = rows.iter().find(|row| row.get::<_, &[u8]>(0) == key);
         row.map_or(nothing, |row| Known {
             wait_seconds: u32::try_from(row.get::<_, i64>(1)).unwrap_or(u32::MAX),
             is_known: row.get(2),
         })
-    }))
+    };
+    Ok(keys.iter().map(known).collect())
 }
+
+/// Whole hours that have gone by since the failures were counted. What is left of an hour counts on: `failed_at` moves by whole hours
+/// alone.
+const HOURS: &str = "floor(extract(epoch from clock_timestamp() - t.failed_at) / 3600)";
 
 /// Counts a failure, and returns when the next try is open. Failures that come at the same moment wait for each other.
 ///
@@ -60,24 +72,31 @@ pub async fn read<const N: usize>(
 /// The database does not answer.
 pub async fn fail(on: &impl Executor, key: &ThrottleKey, pace: Pace) -> Result<OffsetDateTime, StorageError> {
     // The exponent has a bound of its own, so that no number overflows before the cap is applied.
+    let left = format!(
+        "case when t.failed_at < clock_timestamp() - make_interval(secs => $4) then 0
+              else greatest(least(t.failures, $6::double precision) - $5::double precision * {HOURS}, 0) end"
+    );
+    let sql = format!(
+        "insert into sign_in_throttle as t (key, failures, failed_at, open_at)
+         values ($1, 1, clock_timestamp(), clock_timestamp() + make_interval(secs => case when 1 > $2::double precision then 1 else 0 end))
+         on conflict (key) do update set
+             failures = least(({left}) + 1, $6),
+             failed_at = case when ({left}) = 0 then clock_timestamp()
+                              else t.failed_at + make_interval(secs => 3600 * {HOURS}) end,
+             open_at = clock_timestamp() + make_interval(secs => case when ({left}) < $2 then 0
+                 else least($3, power(2, ({left}) - $2)) end)
+         returning open_at"
+    );
     let row = sql::one(
         on,
-        "insert into sign_in_throttle as t (key, failures, failed_at, open_at)
-         values ($1, 1, clock_timestamp(), clock_timestamp() + make_interval(secs => case when 1 > $2 then 1 else 0 end))
-         on conflict (key) do update set
-             failures = case when t.failed_at < clock_timestamp() - make_interval(secs => $4) then 1
-                             else least(t.failures, 1000000) + 1 end,
-             failed_at = clock_timestamp(),
-             open_at = clock_timestamp() + make_interval(secs => case
-                 when t.failed_at < clock_timestamp() - make_interval(secs => $4) then case when 1 > $2 then 1 else 0 end
-                 when t.failures + 1 <= $2 then 0
-                 else least($3, power(2, least(t.failures - $2, 30))) end)
-         returning open_at",
+        &sql,
         &[
             &key.as_slice(),
-            &pace.free_failures,
+            &f64::from(pace.free_failures),
             &f64::from(pace.delay_seconds_max),
             &f64::from(pace.forget_seconds),
+            &f64::from(pace.forgiven_per_hour),
+            &f64::from(pace.failures_max()),
         ],
     )
     .await?;

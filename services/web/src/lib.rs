@@ -28,7 +28,7 @@ pub mod wire;
 
 pub use body::{Body, BodyLimit, collect, collect_json, json, parse, refuse};
 pub use catalogue::{CATALOGUE, Code};
-pub use client_address::{client_address, network_of};
+pub use client_address::client_address;
 pub use conventions::{KeepBody, RequestContext, TRANSACTION_ID, conventions, conventions_behind_api};
 pub use cursor::{CursorKey, CursorScope, PageLimit, PageQuery, rows_max};
 pub use feed::FeedRange;

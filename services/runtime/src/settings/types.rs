@@ -151,6 +151,8 @@ settings! {
         pub password_reset_hours: u32,
         pub sign_in_failures_free: i32,
         pub sign_in_network_failures_free: i32,
+        pub sign_in_failures_forgiven_per_hour: i32,
+        pub sign_in_network_failures_forgiven_per_hour: i32,
         pub sign_in_delay_seconds_max: i32,
         pub sign_in_forget_seconds: i32,
         pub known_network_days: i32,

@@ -36,6 +36,18 @@ fn sign_in(s: &Settings) -> SettingProblems {
         whole("auth.password_reset_hours", auth.password_reset_hours.into(), 1, 168),
         whole("auth.sign_in_failures_free", auth.sign_in_failures_free.into(), 1, 100),
         whole("auth.sign_in_network_failures_free", auth.sign_in_network_failures_free.into(), 1, 100_000),
+        whole(
+            "auth.sign_in_failures_forgiven_per_hour",
+            auth.sign_in_failures_forgiven_per_hour.into(),
+            0,
+            100,
+        ),
+        whole(
+            "auth.sign_in_network_failures_forgiven_per_hour",
+            auth.sign_in_network_failures_forgiven_per_hour.into(),
+            0,
+            100_000,
+        ),
         whole("auth.sign_in_delay_seconds_max", auth.sign_in_delay_seconds_max.into(), 1, 3600),
         whole("auth.sign_in_forget_seconds", auth.sign_in_forget_seconds.into(), 60, 30 * 86_400),
         whole("auth.known_network_days", auth.known_network_days.into(), 0, 365),
