@@ -34,6 +34,8 @@ Usage: ./run.sh [COMMAND]
   test [STEP]   Install what is missing, then run all checks or one of them, and print how long each took. The steps are
                 format, scripts, dependencies, clippy, docs and tests.
   test_load     Load tests against a stack of their own, or FIREMODE_BASE_URL; --short for a minute (load/README.md).
+  attack [SECONDS [NAME...]]
+                Attack a stack of its own beside an honest neighbour, and print how the neighbour fared (docs/security.md).
   fuzz TARGET [SECONDS]
                 Look for inputs that break the session document (CONTRIBUTING.md, Fuzzing).
   fuzz_api [OPTION...]
@@ -121,7 +123,7 @@ run_tests() {
 }
 
 main() {
-    if (($# > 1)) && [[ $1 != @(test|test_load|fuzz|fuzz_api|fuzz_sync|upgrade_test|backup|restore) ]]; then
+    if (($# > 1)) && [[ $1 != @(test|test_load|attack|fuzz|fuzz_api|fuzz_sync|upgrade_test|backup|restore) ]]; then
         usage >&2
         exit 2
     fi
@@ -133,6 +135,7 @@ main() {
         seed | token | backup | restore) with_what_is_built "$@" ;;
         test) run_tests "${@:2}" ;;
         test_load) exec load/run_all_tests.sh "${@:2}" ;;
+        attack) exec load/attack.sh "${@:2}" ;;
         fuzz) fuzz "${@:2}" ;;
         fuzz_api) fuzz_api "${@:2}" ;;
         fuzz_sync) fuzz_sync "${@:2}" ;;
