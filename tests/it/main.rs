@@ -12,6 +12,7 @@ mod audit_leaves;
 mod auth;
 mod backup;
 mod batches;
+mod bounds;
 mod buildings;
 mod bundle;
 mod changes;
