@@ -3,9 +3,11 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use firemode_domain::audit::AuditEvent;
 use firemode_runtime::settings::Settings;
-use firemode_storage::jobs::{self, JobState, ListedJob};
-use firemode_storage::{Database, Purpose, StorageError};
+use firemode_storage::jobs::{self, JobState, ListedJob, Steered};
+use firemode_storage::{Database, Purpose, StorageError, audit};
+use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -22,13 +24,16 @@ pub(crate) fn run(settings: &Settings, command: &JobsCommand) -> anyhow::Result<
             io::stdout().write_all(aligned(&table(&found)).as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
-        JobsCommand::Retry { id } => report(*id, block_on(retry(settings, *id))??, |state| {
-            matches!(state, JobState::Waiting | JobState::Running)
-        }),
-        JobsCommand::Cancel { id } => report(*id, block_on(cancel(settings, *id))??, |state| {
-            matches!(state, JobState::Cancelled | JobState::Running)
-        }),
+        JobsCommand::Retry { id } => report(*id, block_on(steer(settings, *id, Act::Retry))??),
+        JobsCommand::Cancel { id } => report(*id, block_on(steer(settings, *id, Act::Cancel))??),
     }
+}
+
+/// What is done about a job.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Retry,
+    Cancel,
 }
 
 async fn list(
@@ -41,29 +46,46 @@ async fn list(
     jobs::newest(&tx, state, kind, limit).await
 }
 
-async fn retry(settings: &Settings, id: Uuid) -> Result<Option<JobState>, StorageError> {
-    let tx = Database::new(settings, 1)?.across_tenants(Purpose::Work).transaction().await?;
-    let state = jobs::retry(&tx, id).await?;
+/// Does it, and puts on record what was done about an organisation's job. The appliance's own jobs are nobody's, and in no log.
+async fn steer(settings: &Settings, id: Uuid, act: Act) -> Result<Option<(Act, Steered)>, StorageError> {
+    let database = Database::new(settings, 1)?;
+    let owner = jobs::owner(&database.across_tenants(Purpose::Work).read().await?, id).await?;
+    let scope = match owner {
+        None => return Ok(None),
+        Some(None) => database.across_tenants(Purpose::Work),
+        Some(Some(organisation_id)) => database.tenant(organisation_id),
+    };
+    let tx = scope.transaction().await?;
+    let (action, steered) = match act {
+        Act::Retry => ("job.retry", jobs::retry(&tx, id).await?),
+        Act::Cancel => ("job.cancel", jobs::cancel(&tx, id).await?),
+    };
+    if let (Some(Some(organisation_id)), Some(Steered { is_changed: true, state, .. })) = (owner, steered) {
+        let resource = ("job", id.to_string());
+        let event = AuditEvent {
+            after: Some(json!({"state": state.as_str()})),
+            ..AuditEvent::of_system(organisation_id, Uuid::now_v7(), action, resource)
+        };
+        audit::record(&tx, &[event]).await?;
+    }
     tx.commit().await?;
-    Ok(state)
-}
-
-async fn cancel(settings: &Settings, id: Uuid) -> Result<Option<JobState>, StorageError> {
-    let tx = Database::new(settings, 1)?.across_tenants(Purpose::Work).transaction().await?;
-    let state = jobs::cancel(&tx, id).await?;
-    tx.commit().await?;
-    Ok(state)
+    Ok(steered.map(|steered| (act, steered)))
 }
 
 /// Says where the job stands now.
-fn report(
-    id: Uuid,
-    state: Option<JobState>,
-    is_as_wanted: impl Fn(JobState) -> bool,
-) -> anyhow::Result<ExitCode> {
-    let Some(state) = state else { anyhow::bail!("there is no job {id}") };
+fn report(id: Uuid, done: Option<(Act, Steered)>) -> anyhow::Result<ExitCode> {
+    let Some((act, Steered { state, is_recurring, .. })) = done else {
+        anyhow::bail!("there is no job {id}")
+    };
+    if is_recurring && matches!(act, Act::Cancel) {
+        anyhow::bail!("job {id} comes again and again, and what it does is needed: it cannot be cancelled")
+    }
     writeln!(io::stdout(), "Job {id} is {}.", state.as_str())?;
-    Ok(if is_as_wanted(state) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_as_wanted = match act {
+        Act::Retry => matches!(state, JobState::Waiting | JobState::Running),
+        Act::Cancel => matches!(state, JobState::Cancelled | JobState::Running),
+    };
+    Ok(if is_as_wanted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn table(jobs: &[ListedJob]) -> Vec<[String; 9]> {

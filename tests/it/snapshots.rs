@@ -74,13 +74,9 @@ fn a_session_reads_the_same_from_a_snapshot_and_what_came_after_it() {
     assert_eq!(stored(&stack, &site), None, "three changes are too few");
     send_results(&site, "tablet", 4);
 
-    let clock = site.read()["vector_clock"].clone();
+    site.read();
     let (covered, _) = eventually("a snapshot is stored", || stored(&stack, &site));
     assert_eq!(covered, 7, "the items, two outcomes and four notes");
-    let sql = "select vector_clock = $2::text::jsonb, changed_xid = created_xid from test_sessions
-               where id = $1::text::uuid";
-    let row = &stack.sql().rows(sql, &[&site.session_id, &clock.to_string()])[0];
-    assert!(row.get::<_, bool>(0), "the session's row says what the snapshot has seen");
 
     // Behind the snapshot: what is missing, work that is late, and a decision on it.
     site.send(&here.body(&[&missing])).expect(200);
@@ -102,18 +98,10 @@ fn a_snapshot_keeps_no_writer_waiting_and_waits_for_none() {
     let site = Site::on(&stack);
     send_results(&site, "tablet", 6);
     let writer = stack.sql();
-    let hold = format!("begin; select from test_sessions where id = '{}' for share", site.session_id);
-    writer.batch(&hold);
+    writer.batch(&format!("begin; select from test_sessions where id = '{}' for share", site.session_id));
     site.read();
     eventually("a snapshot is stored beside a writer", || stored(&stack, &site));
-    let clock = "select count(*) from test_sessions where id = $1::text::uuid and vector_clock <> '{}'";
-    assert_eq!(stack.sql().count(clock, &[&site.session_id]), 0, "the row was the writer's");
     writer.batch("rollback");
-    send_results(&site, "tablet", 5);
-    site.read();
-    eventually("the next one shows the clock", || {
-        (stack.sql().count(clock, &[&site.session_id]) == 1).then_some(())
-    });
 }
 
 fn is_ignored(event: &Value) -> bool {

@@ -174,6 +174,38 @@ fn an_operator_lists_cancels_and_retries_jobs() {
     }
     assert_eq!(jobs_command(stack, &["list", "--state", "lost"]).1, Some(2));
     assert!(jobs_command(stack, &["list", "--kind", "sweep"]).0.contains("the one"));
+    let acts = organisation.admin.get("/v1/audit?resource_type=job").expect(200);
+    let acts: Vec<(String, String)> = acts
+        .data()
+        .iter()
+        .map(|act| (act["action"].to_string(), act["after"]["state"].to_string()))
+        .collect();
+    let act = |action: &str, state: &str| (format!("{action:?}"), format!("{state:?}"));
+    assert_eq!(
+        acts,
+        [act("job.retry", "waiting"), act("job.cancel", "cancelled")],
+        "once each, newest first"
+    );
+}
+
+#[test]
+fn what_comes_again_is_not_cancelled_and_one_that_has_ended_comes_back() {
+    let stack = Stack::start(&SETTINGS);
+    let sql = stack.sql();
+    let id = || sql.rows("select id::text from jobs where kind = 'sweep'", &[])[0].get::<_, String>(0);
+    eventually("the sweep has been", || {
+        let been = "select count(*) from jobs where kind = 'sweep' and state = 'waiting' and finished_at is not null";
+        (sql.count(been, &[]) == 1).then_some(())
+    });
+    let (said, code) = jobs_command(&stack, &["cancel", &id()]);
+    assert!(code == Some(1) && said.contains("it cannot be cancelled"), "{said}");
+    assert_eq!(sql.rows(SWEEP, &[])[0].get::<_, &str>(0), "waiting");
+    // As an earlier release let it be.
+    sql.rows("update jobs set state = 'cancelled' where kind = 'sweep'", &[]);
+    kill_hard(worker_of(&stack));
+    eventually("the sweep is there again", || {
+        (sql.rows(SWEEP, &[])[0].get::<_, &str>(0) != "cancelled").then_some(())
+    });
 }
 
 /// Jobs whose effect is to be there once: another job, named by the attempt.

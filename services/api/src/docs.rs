@@ -21,10 +21,11 @@ const ROLES: &str = "x-roles";
 const PUBLIC: &str = "public";
 
 /// Where the ids in paths come from.
-const IDS: [(&str, &str); 6] = [
+const IDS: [(&str, &str); 7] = [
     ("user_id", "`id` of a user: `GET /v1/users`."),
     ("building_id", "`id` of a building: `GET /v1/buildings`."),
     ("asset_id", "`id` of an asset: `GET /v1/buildings/{building_id}/assets`."),
+    ("job_id", "`id` of background work that you started: `GET /v1/jobs`."),
     ("session_id", "`id` of a test session: `GET /v1/tests/sessions`."),
     ("upload_id", "`id` of the answer to `POST /v1/evidence/uploads`; its `Location` ends with it."),
     ("evidence_id", "`evidence_id` of the answer to `POST /v1/evidence`."),

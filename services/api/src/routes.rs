@@ -110,6 +110,8 @@ routes! {
         get "/v1/buildings/{building_id}" handlers::buildings::get;
         get "/v1/buildings/{building_id}/assets" handlers::assets::list;
         get "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::get;
+        get "/v1/jobs" handlers::jobs::list;
+        get "/v1/jobs/{job_id}" handlers::jobs::get;
         get "/v1/tests/sessions" handlers::sessions::list;
         get "/v1/tests/sessions/changes" handlers::sessions::feed::changes;
         get "/v1/tests/sessions/{session_id}" handlers::sessions::get;

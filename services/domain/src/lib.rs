@@ -9,6 +9,7 @@ pub mod classification;
 pub mod document;
 pub mod evidence;
 pub mod input;
+pub mod job;
 pub mod password;
 pub mod role;
 pub mod session;

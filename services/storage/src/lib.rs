@@ -9,6 +9,7 @@ pub mod audit;
 pub mod audit_leaves;
 pub mod buildings;
 pub mod changes;
+pub mod clocks;
 mod connection;
 mod database;
 mod database_address;

@@ -34,6 +34,11 @@ impl Lineage {
     pub(crate) fn as_bytes(&self) -> &[u8; LINEAGE_BYTES] {
         &self.0
     }
+
+    /// Is it the one that was stored?
+    pub(crate) fn is(&self, stored: &[u8]) -> bool {
+        self.0 == stored
+    }
 }
 
 /// What a process has seen of the database's history.

@@ -2,6 +2,7 @@
 
 use firemode_domain::audit::AuditStatus;
 use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
+use firemode_domain::job::JobState;
 use firemode_domain::role::Role;
 use firemode_domain::session::{LateState, SessionStatus};
 use serde_json::Value;
@@ -143,8 +144,8 @@ macro_rules! word_columns {
     };
 }
 
-plain_columns!(bool, i16, i32, i64, Date, OffsetDateTime, String, Uuid, Value, Vec<u8>);
-word_columns!(AuditStatus, EvidenceStatus, EvidenceType, LateState, Role, SessionStatus);
+plain_columns!(bool, f32, i16, i32, i64, Date, OffsetDateTime, String, Uuid, Value, Vec<u8>);
+word_columns!(AuditStatus, EvidenceStatus, EvidenceType, JobState, LateState, Role, SessionStatus);
 
 impl<T: Column> Column for Option<T> {
     type Kept = Option<T::Kept>;

@@ -2,7 +2,7 @@
 //!
 //! Nothing rests on a row being there, or being right: see [`SessionDocument::restored`].
 
-use firemode_domain::document::{SessionDocument, VectorClock};
+use firemode_domain::document::SessionDocument;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -24,8 +24,6 @@ pub struct NewDocumentSnapshot<'a> {
     pub change_count: usize,
     /// The snapshot.
     pub bytes: &'a [u8],
-    /// What those changes amount to.
-    pub vector_clock: &'a VectorClock,
 }
 
 /// The snapshot of a session's document, if there is one that this release can read.
@@ -70,10 +68,7 @@ pub async fn covered(
     Ok(row.map_or(0, |row| count(row.get(0))))
 }
 
-/// Keeps a snapshot in place of the one before, and notes at the session's row what its document has seen by now.
-///
-/// Writers of results hold that row, and are not kept waiting for this: where they do just now, the clock stays behind until
-/// the next snapshot. It is only ever as of some moment.
+/// Keeps a snapshot in place of the one before.
 ///
 /// # Errors
 /// The database does not answer.
@@ -85,7 +80,7 @@ pub async fn store(
 ) -> Result<(), StorageError> {
     let change_count = i32::try_from(snapshot.change_count).unwrap_or(i32::MAX);
     let digest = Sha256::digest(snapshot.bytes);
-    let stored = tx
+    tx
         .run(
             "insert into session_snapshots as s (session_id, organisation_id, format, change_count, digest, bytes)
              values ($2, $1, $3, $4, $5, $6)
@@ -105,19 +100,6 @@ pub async fn store(
             ],
         )
         .await?;
-    if stored == 0 {
-        return Ok(());
-    }
-    let clock = serde_json::to_value(snapshot.vector_clock)
-        .map_err(|error| StorageError::Damaged(format!("a clock: {error}")))?;
-    tx.run(
-        "with free as (
-             select id from test_sessions where organisation_id = $1 and id = $2 for no key update skip locked
-         )
-         update test_sessions s set vector_clock = $3 from free where s.organisation_id = $1 and s.id = free.id",
-        &[&organisation_id, &session_id, &clock],
-    )
-    .await?;
     Ok(())
 }
 

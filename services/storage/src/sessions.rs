@@ -4,7 +4,7 @@ mod held;
 
 use firemode_domain::audit::{OnRecord, Record};
 use firemode_domain::body;
-use firemode_domain::input::{Repeated, Time};
+use firemode_domain::input::{Actor, Repeated, Time};
 use firemode_domain::session::SessionStatus;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -90,6 +90,8 @@ body! {
         pub date_to: Option<Time>,
         /// Sessions of one technician.
         pub technician_id: Option<Uuid>,
+        /// Sessions that an Automerge actor wrote to: those that its first change was stored in, late or held ones included.
+        pub actor: Option<Actor>,
     }
 }
 
@@ -158,6 +160,10 @@ pub async fn update(
     sql::optional(on, &sql, params).await?.as_ref().map(Session::read).transpose()
 }
 
+/// The sessions that an actor wrote to, which are found before the list is read: they are few.
+const WRITTEN_TO: &str = "id = any (array(
+    select c.session_id from session_changes c where c.organisation_id = $1 and c.actor = {} and c.seq = 1))";
+
 /// One page of an organisation's sessions, newest first.
 ///
 /// # Errors
@@ -175,6 +181,7 @@ pub async fn list(
         .only_if("created_at >= {}", filter.date_from.map(Time::get))
         .only_if("created_at <= {}", filter.date_to.map(Time::get))
         .only_if("technician_id = {}", filter.technician_id)
+        .only_if(WRITTEN_TO, filter.actor.as_ref().map(Actor::as_bytes))
         .page(on)
         .await
 }

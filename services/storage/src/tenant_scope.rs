@@ -28,7 +28,8 @@ pub enum Purpose {
     /// Looking at what is encrypted under which key, and encrypting it again. Reads and changes users and second
     /// factors.
     PersonalData,
-    /// Taking jobs and saying what became of them. Reads and changes jobs.
+    /// Taking jobs and saying what became of them; looking for sessions with something new. Reads and changes jobs, reads organisations,
+    /// sessions and their changes.
     Work,
     /// What an operator does to the whole database: migrations, backup and restore. Sees and writes everything.
     Operator,

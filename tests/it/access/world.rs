@@ -8,6 +8,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::rules::pressure;
 use crate::sign_in::enrol;
 use crate::support::organisation::{PASSWORD, new_email};
 use crate::support::{Answer, Client, Form, Site, Stack, new_key};
@@ -19,6 +20,8 @@ const ROLES: [&str; 4] = ["admin", "manager", "technician", "auditor"];
 pub(super) struct World {
     site: Site,
     evidence_id: String,
+    /// One that the requests turn off, and one that they read.
+    rules: [Answer; 2],
     members: Vec<Member>,
     document: Value,
 }
@@ -35,6 +38,8 @@ impl World {
         let site = Site::new();
         let photo = Form::photo(&site.session_id, format!("\u{fffd} {}", new_key()).as_bytes());
         let evidence_id = photo.upload(&site.admin).expect(201).text("/evidence_id");
+        let rule = || pressure(&new_rule_code(), "1.0.0", "critical_defect");
+        let rules = [rule(), rule()].map(|rule| site.admin.post("/v1/rules", &rule).expect(201));
         let member = |role| {
             let member = site.organisation.member(stack, role);
             enrol(&member.client);
@@ -42,7 +47,7 @@ impl World {
         };
         let members = ROLES.map(member).into();
         let document = stack.client().get("/openapi.json").expect(200).json;
-        Self { evidence_id, members, document, site }
+        Self { evidence_id, rules, members, document, site }
     }
 
     /// A client of a user with this role, with a token that nobody else uses: the routes under test end some.
@@ -143,7 +148,8 @@ impl World {
     fn ids(&self) -> Vec<String> {
         let site = &self.site;
         let users = self.members.iter().map(|member| member.user_id.to_string());
-        let own = [&site.building_id, &site.session_id, &self.evidence_id].map(Clone::clone);
+        let own =
+            [site.building_id.clone(), site.session_id.clone(), self.evidence_id.clone(), self.rules[0].id()];
         own.into_iter().chain(site.items.iter().cloned()).chain(users).collect()
     }
 
@@ -155,6 +161,14 @@ impl World {
         opened.header("location").rsplit('/').next().unwrap().to_owned()
     }
 
+    /// Background work, which only the user who started it sees; for a caller of nobody here, a member's.
+    fn job_of(&self, client: &Client) -> String {
+        let caller = client.token_if_any().and_then(subject);
+        let own = self.members.iter().find(|member| caller == Some(member.user_id));
+        let user_id = own.unwrap_or(&self.members[0]).user_id;
+        crate::jobs::add(&self.site.organisation, user_id, &new_key()).to_string()
+    }
+
     fn address(&self, path: &str, client: &Client) -> String {
         let segment = |segment: &str| match segment {
             "{building_id}" => self.site.building_id.clone(),
@@ -162,6 +176,9 @@ impl World {
             "{session_id}" => self.site.session_id.clone(),
             "{evidence_id}" => self.evidence_id.clone(),
             "{upload_id}" => self.upload_of(client),
+            "{job_id}" => self.job_of(client),
+            "{rule_id}" => self.rules[0].id(),
+            "{rule_code}" => self.rules[1].text("/rule_code"),
             "{user_id}" => self.members[3].user_id.to_string(),
             "{file}" => "index.html".to_owned(),
             _ if segment.starts_with('{') => {
@@ -184,6 +201,7 @@ impl World {
             ("POST", "/v1/auth/refresh") => json!({"refresh_token": organisation.refresh_token}),
             ("POST", "/v1/auth/revoke") => json!({"jti": Uuid::new_v4()}),
             ("POST", "/v1/auth/revoke-all") => json!({"user_id": self.members[3].user_id}),
+            ("POST", "/v1/rules") => pressure(&new_rule_code(), "1.0.0", "critical_defect"),
             ("POST", "/v1/tests/sessions") => json!({"building_id": self.site.building_id}),
             _ => return self.example(method, path),
         };
@@ -240,6 +258,17 @@ impl World {
         self.site.admin.post("/v1/auth/revoke-all", &json!({"user_id": auditor.user_id})).expect(204);
         token
     }
+}
+
+/// A code of a rule that no other has.
+fn new_rule_code() -> String {
+    format!("OWN-{}", new_key().to_uppercase())
+}
+
+/// Whose a token is.
+fn subject(token: &str) -> Option<Uuid> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice::<Value>(&claims).ok()?["sub"].as_str()?.parse().ok()
 }
 
 /// The key that development has made for itself.

@@ -6,6 +6,7 @@ pub(crate) mod auth;
 pub(crate) mod buildings;
 pub(crate) mod evidence;
 pub(crate) mod health;
+pub(crate) mod jobs;
 pub(crate) mod metrics;
 pub(crate) mod proxied;
 pub(crate) mod receipts;

@@ -4,7 +4,7 @@ pub use automerge::{ActorId, ChangeHash};
 use uuid::Uuid;
 
 /// The longest actor id that is accepted, in bytes. Automerge's own are 16, derived ones a few more.
-pub(super) const ACTOR_BYTES_MAX: usize = 64;
+pub(crate) const ACTOR_BYTES_MAX: usize = 64;
 
 /// An actor id of the 16 bytes of a version 7 UUID.
 ///

@@ -55,6 +55,7 @@ pub use change::{NewChange, Provenance, RecordedChange, SERVER_DEVICE};
 pub use change_summary::{ChangeSummary, Standing, Touch, TouchAction};
 pub use chunk::split_changes;
 pub use clock::{ClockError, VectorClock};
+pub(crate) use ids::ACTOR_BYTES_MAX;
 pub use ids::{ActorId, ChangeHash, time_ordered_actor};
 pub use items::{ItemSeed, ItemsRefusal};
 pub use limits::Limits;

@@ -105,6 +105,12 @@ impl SessionDocument {
         self.unmerged.quarantined().map(describe).collect()
     }
 
+    /// True when changes wait for others, or are kept apart.
+    #[must_use]
+    pub fn has_unmerged(&self) -> bool {
+        !self.unmerged.is_empty()
+    }
+
     /// The number of merged changes.
     #[must_use]
     pub fn change_count(&self) -> usize {

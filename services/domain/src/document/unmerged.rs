@@ -94,6 +94,10 @@ impl Unmerged {
         self.quarantined.values()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.quarantined.is_empty()
+    }
+
     pub(super) fn contains(&self, hash: &ChangeHash) -> bool {
         self.held.contains_key(hash) || self.quarantined.contains_key(hash)
     }

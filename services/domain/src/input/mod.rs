@@ -8,6 +8,7 @@
 //! A body, or the parameters of a query, are declared with [`body!`](crate::body!): one line for each field gives the reader and the
 //! schema of the documentation. A status, a role or a kind is declared with [`words!`](crate::words!).
 
+mod actor;
 mod body;
 mod change;
 mod clock;
@@ -24,6 +25,7 @@ mod text;
 mod time;
 mod words;
 
+pub use actor::Actor;
 pub use body::{Fields, Members, SchemaFields, described};
 pub use change::{Becomes, Given};
 pub use email::{Email, SignInAddress};

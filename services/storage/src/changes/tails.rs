@@ -75,6 +75,33 @@ pub(crate) async fn sizes(
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
+/// Finds the highest number of each actor among what [`read_tails`] would read, and a row without an actor for each session where one of
+/// those changes builds on what is neither among them nor on record.
+///
+/// What is among them is taken away as a set, which takes no longer than reading them whatever the planner expects; the rest is looked
+/// for one by one.
+pub(crate) fn find_seen(tails: &[SessionTail]) -> Statement<'static> {
+    let unseen = unseen("c.hash, c.actor, c.seq, c.deps");
+    let sql = format!(
+        "with unseen as materialized ({unseen}), needed as (
+             select u.organisation_id, u.session_id, d.hash from unseen u cross join lateral unnest(u.deps) as d (hash)
+             except select organisation_id, session_id, hash from unseen
+         )
+         select session_id, encode(actor, 'hex') as actor, max(seq) as seq from unseen group by session_id, actor
+         union all
+         select distinct n.session_id, null::text, null::int8 from needed n
+         where (select true from session_changes p
+                where p.session_id = n.session_id and p.hash >= n.hash and p.hash <= n.hash
+                  and p.organisation_id is not distinct from n.organisation_id
+                  and not exists (select from late_changes l where l.organisation_id = p.organisation_id
+                                    and l.session_id = p.session_id and l.hash = p.hash and l.state <> 'accepted')
+                order by p.hash limit 1) is null"
+    );
+    let mut params = looks(tails);
+    params.push(Box::new(None::<Uuid>));
+    Statement::new(sql, params)
+}
+
 /// The parameters of [`LOOKS`].
 fn looks(tails: &[SessionTail]) -> Vec<Param<'static>> {
     let (mut organisations, mut sessions) = (Vec::new(), Vec::new());
@@ -122,7 +149,7 @@ const LOOK: &str = "
 /// What [`LOOKS`] find on record. Late changes that were accepted meanwhile are looked for from their side, since there are few.
 fn unseen(columns: &str) -> String {
     format!(
-        "select c.*, t.session_id
+        "select c.*, t.session_id, t.organisation_id
          from ({LOOKS}) t
          cross join lateral (
              (select {columns} from ({LOOK}) c

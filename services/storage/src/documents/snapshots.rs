@@ -68,13 +68,13 @@ impl WarmDocuments {
         let Some(draft) = self.draft(database, (organisation_id, session_id)).await? else {
             return Ok(false);
         };
-        let (change_count, vector_clock) = (draft.change_count(), draft.vector_clock().clone());
+        let change_count = draft.change_count();
         let verified = tokio::task::spawn_blocking(move || draft.verified()).await;
         let unsound =
             || StorageError::Damaged(format!("the snapshot of session {session_id} does not read back"));
         let bytes = verified.map_err(|_| unsound())?.ok_or_else(unsound)?;
         let tx = database.tenant(organisation_id).transaction().await?;
-        let new = NewDocumentSnapshot { change_count, bytes: &bytes, vector_clock: &vector_clock };
+        let new = NewDocumentSnapshot { change_count, bytes: &bytes };
         session_snapshots::store(&tx, organisation_id, session_id, &new).await?;
         tx.commit().await?;
         Ok(true)

@@ -21,8 +21,9 @@ pub use restoration::{LoadError, Restoration, RestoreError};
 /// Tables that a restored database makes by itself: what was migrated, and which cluster it lives in.
 const MADE_ANEW: &[&str] = &["refinery_schema_history", "database_incarnation"];
 
-/// Tables that no dump has: work in progress, which clients begin again, jobs, which a restored database must not run again, bytes of
-/// evidence, which go the way of all evidence, rows that only try whether one can be written, and snapshots and copies, which are made again from the changes.
+/// Tables that no dump has. Clients begin work in progress again; a restored database must not run jobs again. Bytes of evidence go
+/// the way of all evidence; rows of `write_probes` only try whether one can be written; and snapshots, copies and how far clocks are
+/// reckoned are made again from the changes.
 const LEFT_OUT: &[&str] = &[
     "evidence_chunks",
     "evidence_leases",
@@ -30,6 +31,8 @@ const LEFT_OUT: &[&str] = &[
     "evidence_upload_parts",
     "idempotency_leases",
     "jobs",
+    "session_clocks",
+    "session_clocks_place",
     "session_copies",
     "session_snapshots",
     "write_probes",

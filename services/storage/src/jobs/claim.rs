@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::hold::Hold;
 use super::{JobState, RUNNING_MAX, TOO_LATE, TOO_OFTEN};
+use crate::row::Column as _;
 use crate::sql::{self, Statement, params};
 use crate::{Executor, StorageError, Transaction};
 
@@ -115,7 +116,7 @@ pub async fn claim(
     ];
     let mut round = Round::default();
     for row in tx.commit_with(statements).await?.iter().skip(1).flatten() {
-        match JobState::stored(row.get("state"))? {
+        match JobState::read(row, "state")? {
             JobState::Running => round.claimed.push(claimed(row)),
             state => round.given_up.push(GivenUp {
                 id: row.get("id"),

@@ -6,6 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{JobState, TOO_OFTEN};
+use crate::row::Column as _;
 use crate::{Executor as _, StorageError, Transaction, sql};
 
 /// The right to end a job, until its time runs out.
@@ -31,8 +32,8 @@ pub struct Renewed {
 pub enum Ending<'a> {
     /// It did what it was for.
     Done(&'a Value),
-    /// So did one that comes again and again, and is due after this time.
-    Again(Duration),
+    /// So did one that comes again and again, and is due after this time. Where it shows nothing, what it showed before stays.
+    Again(Duration, Option<&'a Value>),
     /// It failed and may be tried again after `pause`, unless it `is_last`. `why` is for operators.
     Failed {
         /// What went wrong.
@@ -85,7 +86,7 @@ pub async fn renew(
 pub async fn end(tx: &Transaction, hold: Hold, ending: Ending<'_>) -> Result<Option<JobState>, StorageError> {
     let (result, error, why, pause, resets_attempts) = match ending {
         Ending::Done(result) => (Some(result), None, None, None, false),
-        Ending::Again(pause) => (None, None, None, Some(pause), true),
+        Ending::Again(pause, result) => (result, None, None, Some(pause), true),
         Ending::Failed { why, pause, is_last } => {
             (None, is_last.then_some(TOO_OFTEN), Some(why), Some(pause), false)
         }
@@ -100,7 +101,8 @@ pub async fn end(tx: &Transaction, hold: Hold, ending: Ending<'_>) -> Result<Opt
              where id = $1 and holder_id = $2 for update
          )
          update jobs j set
-             state = h.state, holder_id = null, is_cancel_asked = false, result = $4, error = $5,
+             state = h.state, holder_id = null, is_cancel_asked = false, error = $5,
+             result = coalesce($4, case when h.state = 'waiting' then j.result end),
              last_error = coalesce($6, case when $3 in ('waiting', 'cancelled') and not $8 then j.last_error end),
              progress = case when h.state = 'done' then 1 when $8 then 0 else j.progress end,
              attempts = case when $8 then 0 when $9 then j.attempts - 1 else j.attempts end,
@@ -120,7 +122,7 @@ pub async fn end(tx: &Transaction, hold: Hold, ending: Ending<'_>) -> Result<Opt
         ],
     )
     .await?;
-    ended.map(|row| JobState::stored(row.get(0))).transpose()
+    ended.map(|row| JobState::read(&row, "state")).transpose()
 }
 
 impl Ending<'_> {
@@ -128,7 +130,7 @@ impl Ending<'_> {
     fn state(&self) -> JobState {
         match self {
             Self::Done(_) => JobState::Done,
-            Self::Again(_) | Self::GivenBack | Self::Failed { is_last: false, .. } => JobState::Waiting,
+            Self::Again(..) | Self::GivenBack | Self::Failed { is_last: false, .. } => JobState::Waiting,
             Self::Failed { is_last: true, .. } | Self::Refused(_) => JobState::Failed,
             Self::Cancelled => JobState::Cancelled,
         }

@@ -6,7 +6,9 @@
 //! once writes it in the transaction that ends the job ([`end()`]); all other work must do no harm when it is done again.
 
 mod claim;
+mod figures;
 mod hold;
+mod list;
 mod operate;
 
 use std::time::Duration;
@@ -17,8 +19,11 @@ use uuid::Uuid;
 use crate::{Executor as _, StorageError, Transaction, sql};
 
 pub use claim::{Claimed, GivenUp, KindLimits, Round, claim, next_due};
+pub use figures::{JobFigures, backup_age_seconds, figures};
+pub use firemode_domain::job::JobState;
 pub use hold::{Ending, Hold, Renewed, end, renew};
-pub use operate::{JobFigures, ListedJob, cancel, figures, newest, retry};
+pub use list::{Job, JobFilter, find, list};
+pub use operate::{ListedJob, Steered, cancel, newest, owner, retry};
 
 /// Jobs of one kind that run for one organisation at the same time, on all instances together. The appliance's own have no such bound:
 /// each of them is there once.
@@ -27,26 +32,14 @@ pub const RUNNING_MAX: i64 = 2;
 /// Jobs of one kind that wait or run for one organisation.
 pub const OPEN_MAX: i64 = 100;
 
+/// Key of a job of the appliance that comes again and again: there is one of its kind.
+const THE_ONE: &str = "the one";
+
 /// The error of a job whose deadline has passed.
 const TOO_LATE: &str = "It was not done in time.";
 
 /// The error of a job that failed at every attempt.
 const TOO_OFTEN: &str = "It failed too often.";
-
-/// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobState {
-    /// Until it is due and a worker is free.
-    Waiting,
-    /// A worker holds it.
-    Running,
-    /// It did what it was for.
-    Done,
-    /// It was given up.
-    Failed,
-    /// Somebody did not want it any more.
-    Cancelled,
-}
 
 /// A job to be done.
 #[derive(Debug, Clone, Copy)]
@@ -74,27 +67,6 @@ pub enum Enqueued {
     Known(Uuid),
     /// The organisation has [`OPEN_MAX`] of its kind.
     Full,
-}
-
-impl JobState {
-    /// Every state.
-    pub const ALL: [Self; 5] = [Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Cancelled];
-
-    /// The name that is stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    fn stored(name: &str) -> Result<Self, StorageError> {
-        let known = Self::ALL.into_iter().find(|state| state.as_str() == name);
-        known.ok_or_else(|| StorageError::Damaged(format!("a job's state '{name}'")))
-    }
 }
 
 /// Adds a job, to be done once the transaction commits.
@@ -141,6 +113,22 @@ pub async fn enqueue(tx: &Transaction, job: &NewJob<'_>) -> Result<Enqueued, Sto
     )
     .await?;
     Ok(known.map_or(Enqueued::Full, |row| Enqueued::Known(row.get(0))))
+}
+
+/// Makes sure that the appliance's job of a kind that comes again and again is there and open.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn keep_recurring(tx: &Transaction, kind: &str) -> Result<(), StorageError> {
+    tx.run(
+        "insert into jobs as j (id, kind, key, input) values ($1, $2, $3, '{}')
+         on conflict (coalesce(organisation_id, '00000000-0000-0000-0000-000000000000'), kind, key) do update
+             set state = 'waiting', attempts = 0, due_at = now(), error = null
+             where j.state in ('done', 'failed', 'cancelled')",
+        &[&Uuid::now_v7(), &kind, &THE_ONE],
+    )
+    .await?;
+    Ok(())
 }
 
 /// Removes jobs that ended so long ago, at most `limit` of them.

@@ -1,25 +1,11 @@
-//! What a person sees of jobs and does about one, whichever worker has it.
+//! What an operator sees of jobs and does about one, whichever worker has it.
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::JobState;
+use super::{JobState, THE_ONE};
+use crate::row::Column as _;
 use crate::{Executor, StorageError, Transaction, sql};
-
-/// How many jobs of a kind there are.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JobFigures {
-    /// The kind.
-    pub kind: String,
-    /// Those that wait.
-    pub waiting: i64,
-    /// Those that run.
-    pub running: i64,
-    /// Those that were given up and are kept.
-    pub failed: i64,
-    /// For how many seconds the one has been due that is due longest.
-    pub oldest_seconds: f64,
-}
 
 /// A job as an operator sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +52,7 @@ pub async fn newest(
             organisation_id: row.get(1),
             kind: row.get(2),
             key: row.get(3),
-            state: JobState::stored(row.get(4))?,
+            state: JobState::read(row, "state")?,
             progress: row.get(5),
             attempts: row.get(6),
             due_at: row.get(7),
@@ -77,58 +63,58 @@ pub async fn newest(
     rows.iter().map(read).collect()
 }
 
-/// The figures of every kind.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn figures(on: &impl Executor) -> Result<Vec<JobFigures>, StorageError> {
-    let sql = "select kind, count(*) filter (where state = 'waiting'), count(*) filter (where state = 'running'),
-                      count(*) filter (where state = 'failed'),
-                      coalesce(extract(epoch from now() - min(due_at) filter (where state = 'waiting' and due_at < now())), 0)::float8
-               from jobs where state in ('waiting', 'running', 'failed') group by kind order by kind";
-    let read = |row: tokio_postgres::Row| JobFigures {
-        kind: row.get(0),
-        waiting: row.get(1),
-        running: row.get(2),
-        failed: row.get(3),
-        oldest_seconds: row.get(4),
-    };
-    Ok(on.rows(sql, &[]).await?.into_iter().map(read).collect())
+/// What became of a job that an operator steers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Steered {
+    /// Where it stands now.
+    pub state: JobState,
+    /// Is anything other than before?
+    pub is_changed: bool,
+    /// It comes again and again, and is never cancelled: something that the appliance needs would not be done any more.
+    pub is_recurring: bool,
 }
 
-/// Takes back a job. One that waits is cancelled; one that runs is stopped by its worker soon; one that has ended stays as it is. Gives
-/// where it stands now, if it is there.
+/// Whose a job is, if it is there: an organisation's, or the appliance's own (none).
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn cancel(tx: &Transaction, job_id: Uuid) -> Result<Option<JobState>, StorageError> {
-    tx.run(
-        "update jobs set is_cancel_asked = state = 'running',
+pub async fn owner(on: &impl Executor, job_id: Uuid) -> Result<Option<Option<Uuid>>, StorageError> {
+    let row = sql::optional(on, "select organisation_id from jobs where id = $1", &[&job_id]).await?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// Takes back a job. One that waits is cancelled; one that runs is stopped by its worker soon; one that has ended, or comes again and
+/// again, stays as it is. None where it is not there.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn cancel(tx: &Transaction, job_id: Uuid) -> Result<Option<Steered>, StorageError> {
+    let cancelled = "update jobs set is_cancel_asked = state = 'running',
              finished_at = case state when 'waiting' then now() else finished_at end,
              state = case state when 'waiting' then 'cancelled' else state end
-         where id = $1 and state in ('waiting', 'running')",
-        &[&job_id],
-    )
-    .await?;
-    state(tx, job_id).await
+         where id = $1 and state in ('waiting', 'running') and not is_cancel_asked
+           and not (organisation_id is null and key = $2)";
+    let changed = tx.run(cancelled, &[&job_id, &THE_ONE]).await?;
+    steered(tx, job_id, changed).await
 }
 
-/// Lets a job run now, that was given up, was cancelled, or waits for a later moment; one that runs or is done stays as it is. Gives where
-/// it stands now, if it is there.
+/// Lets a job run now, that was given up, was cancelled, or waits for a later moment; one that runs or is done stays as it is. None where
+/// it is not there.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn retry(tx: &Transaction, job_id: Uuid) -> Result<Option<JobState>, StorageError> {
-    tx.run(
-        "update jobs set state = 'waiting', attempts = 0, due_at = now(), deadline_at = null, error = null
-         where id = $1 and state in ('waiting', 'failed', 'cancelled')",
-        &[&job_id],
-    )
-    .await?;
-    state(tx, job_id).await
+pub async fn retry(tx: &Transaction, job_id: Uuid) -> Result<Option<Steered>, StorageError> {
+    let retried =
+        "update jobs set state = 'waiting', attempts = 0, due_at = now(), deadline_at = null, error = null,
+             finished_at = case when key = $2 then finished_at end
+         where id = $1 and state in ('waiting', 'failed', 'cancelled')";
+    let changed = tx.run(retried, &[&job_id, &THE_ONE]).await?;
+    steered(tx, job_id, changed).await
 }
 
-async fn state(tx: &Transaction, job_id: Uuid) -> Result<Option<JobState>, StorageError> {
-    let row = sql::optional(tx, "select state from jobs where id = $1", &[&job_id]).await?;
-    row.map(|row| JobState::stored(row.get(0))).transpose()
+async fn steered(tx: &Transaction, job_id: Uuid, changed: u64) -> Result<Option<Steered>, StorageError> {
+    let sql = "select state, organisation_id is null and key = $2 from jobs where id = $1";
+    let Some(row) = sql::optional(tx, sql, &[&job_id, &THE_ONE]).await? else { return Ok(None) };
+    let state = JobState::read(&row, "state")?;
+    Ok(Some(Steered { state, is_changed: changed > 0, is_recurring: row.get(1) }))
 }

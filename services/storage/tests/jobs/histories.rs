@@ -126,12 +126,16 @@ impl<'a> History<'a> {
             Step::Claim { jobs_max } => drop(self.claim(jobs_max)),
             Step::Renew { hold } => self.renew(hold),
             Step::End { hold, how } => self.end(hold, how),
-            Step::Cancel { job } => {
-                self.operate(job, async |tx, id| jobs::cancel(tx, id).await.unwrap(), cancelled)
-            }
-            Step::Retry { job } => {
-                self.operate(job, async |tx, id| jobs::retry(tx, id).await.unwrap(), retried)
-            }
+            Step::Cancel { job } => self.operate(
+                job,
+                async |tx, id| jobs::cancel(tx, id).await.unwrap().map(|it| it.state),
+                cancelled,
+            ),
+            Step::Retry { job } => self.operate(
+                job,
+                async |tx, id| jobs::retry(tx, id).await.unwrap().map(|it| it.state),
+                retried,
+            ),
             Step::Pass { seconds } => {
                 self.server.pass(Duration::from_secs(seconds));
                 self.now += seconds;
@@ -232,7 +236,7 @@ impl<'a> History<'a> {
         let result = json!({ "by": hold.holder_id });
         let ending = match how {
             How::Done => Ending::Done(&result),
-            How::Again => Ending::Again(pause),
+            How::Again => Ending::Again(pause, None),
             How::Failed => Ending::Failed { why: "it was to", pause, is_last },
             How::Refused => Ending::Refused("No."),
             How::Cancelled => Ending::Cancelled,

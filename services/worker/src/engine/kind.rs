@@ -51,8 +51,8 @@ pub struct Task {
 pub enum Outcome {
     /// It is done; this is shown to the user who started it.
     Done(Value),
-    /// It is done and due again after this time.
-    Again(Duration),
+    /// It is done and due again after this time. What it shows stands in its row until it shows something else.
+    Again(Duration, Option<Value>),
     /// The work has ended the job itself, in the transaction of its effect ([`firemode_storage::jobs::end`]).
     Ended,
 }

@@ -14,17 +14,13 @@ use std::time::Duration;
 use actix_web::rt;
 use firemode_runtime::backoff::{Jitter, system_jitter};
 use firemode_runtime::settings::WorkerSettings;
-use firemode_storage::jobs::{self, KindLimits, NewJob};
+use firemode_storage::jobs::{self, KindLimits};
 use firemode_storage::{Database, Purpose, StorageError};
-use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use held::{HeldJobs, Order};
 pub use kind::{Failure, Kind, Lane, Outcome, Task, Work};
-
-/// Key of a job that comes again and again: there is one of its kind.
-const THE_ONE: &str = "the one";
 
 /// After a job has ended, others that end now are waited for: one claim for all of them.
 const GATHER: Duration = Duration::from_millis(5);
@@ -108,21 +104,12 @@ impl<C: 'static> Engine<C> {
         }
     }
 
-    /// Adds the jobs that come again and again, where they are not there yet.
+    /// Makes sure that the jobs are there that come again and again.
     async fn add_what_comes_again(&self) -> Result<(), StorageError> {
         let tx = self.database.across_tenants(Purpose::Work).transaction().await?;
         let kinds = possible(self.lanes.iter().flat_map(|lane| lane.kinds), &self.context);
         for kind in kinds.filter(|kind| kind.comes_again) {
-            let (key, input) = (THE_ONE, json!({}));
-            let job = NewJob {
-                organisation_id: None,
-                created_by: None,
-                kind: kind.name,
-                key,
-                input: &input,
-                time_max: None,
-            };
-            jobs::enqueue(&tx, &job).await?;
+            jobs::keep_recurring(&tx, kind.name).await?;
         }
         tx.commit().await
     }

@@ -77,7 +77,7 @@ impl<C: 'static> Engine<C> {
         let is_last = kind.attempts_max.is_some_and(|max| task.job.attempt >= max);
         let ending = match stopped {
             Stopped::Finished(Ok(Outcome::Done(result))) => Ending::Done(result),
-            Stopped::Finished(Ok(Outcome::Again(pause))) => Ending::Again(*pause),
+            Stopped::Finished(Ok(Outcome::Again(pause, result))) => Ending::Again(*pause, result.as_ref()),
             Stopped::Finished(Ok(Outcome::Ended)) => return Some(JobState::Done),
             Stopped::Finished(Err(Failure::Refused(why))) => Ending::Refused(why),
             Stopped::Finished(Err(Failure::Later(why))) => Ending::Failed { why, pause, is_last },
@@ -122,7 +122,7 @@ fn report(task: &Task, stopped: &Stopped, state: Option<JobState>, took: Duratio
         return event!(warn, "another worker has the job by now; nothing of this attempt counts");
     };
     match stopped {
-        Stopped::Finished(Ok(Outcome::Again(_))) => {
+        Stopped::Finished(Ok(Outcome::Again(..))) => {
             event!(debug, state, "the job is done until the next time")
         }
         Stopped::Finished(Ok(_)) => event!(info, state, "the job is done"),

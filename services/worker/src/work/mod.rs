@@ -1,4 +1,5 @@
 //! What the jobs do.
 
+pub(crate) mod clocks;
 pub(crate) mod reencryption;
 pub(crate) mod sweep;

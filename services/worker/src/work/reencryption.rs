@@ -55,7 +55,7 @@ pub(crate) async fn run(state: Rc<WorkerState>, task: Rc<Task>) -> Result<Outcom
         tokio::time::sleep(Duration::from_millis(auth.reencryption_pause_milliseconds)).await;
     }
     // The row of the last run says when it ended; asking is cheap.
-    Ok(Outcome::Again(Duration::from_secs(auth.reencryption_interval_seconds.min(10))))
+    Ok(Outcome::Again(Duration::from_secs(auth.reencryption_interval_seconds.min(10)), None))
 }
 
 async fn step(state: &WorkerState) -> Result<Step, StorageError> {

@@ -27,7 +27,7 @@ pub(crate) async fn run(state: Rc<WorkerState>) -> Result<Outcome, Failure> {
     sweep_rows(&state).await?;
     while expire_upload(&state).await? {}
     sweep_bytes(&state).await?;
-    Ok(Outcome::Again(PAUSE))
+    Ok(Outcome::Again(PAUSE, None))
 }
 
 async fn sweep_rows(state: &WorkerState) -> Result<(), StorageError> {

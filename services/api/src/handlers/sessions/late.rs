@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use firemode_domain::session::LateDecision;
 use firemode_storage::sessions::Session;
-use firemode_storage::{Hold, changes};
+use firemode_storage::{Hold, changes, clocks};
 use firemode_web::Problem;
 use serde::Serialize;
 use serde_json::json;
@@ -47,6 +47,7 @@ async fn decide(id: Uuid, decision: LateDecision, call: &Call) -> Result<HttpRes
     let tx = call.transaction().await?;
     call.find::<Session>(&tx, id, Hold::Alone).await?;
     let changes = changes::decide_late(&tx, call.organisation_id(), id, call.user_id(), decision).await?;
+    clocks::settle(&tx, call.organisation_id(), id).await?;
     call.record(&tx, action, ("session", id), None, Some(json!({"changes": changes}))).await?;
     tx.commit().await?;
     Ok(HttpResponse::Ok().json(LateDecided { session_id: id, state: decision, changes }))

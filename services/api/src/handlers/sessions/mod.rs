@@ -20,7 +20,7 @@ use firemode_storage::assets::Asset;
 use firemode_storage::changes::{self, Origin};
 use firemode_storage::page::Page;
 use firemode_storage::sessions::{self, NewSession, Session, SessionFilter};
-use firemode_storage::{Hold, Transaction, assets, audit, buildings, recent_sessions, users};
+use firemode_storage::{Hold, Transaction, assets, audit, buildings, clocks, recent_sessions, users};
 use firemode_web::{Body, IdempotencyKey, Outcome, Params, Problem, refuse};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -70,10 +70,13 @@ impl Filters for SessionFilter {
     fn scope(&self, path: &str, _: Option<Uuid>) -> (String, String) {
         let (statuses, building_id, technician_id) = (&self.status.0, self.building_id, self.technician_id);
         let (from, to) = (self.date_from.map(Time::get), self.date_to.map(Time::get));
-        let filters = format!(
+        let mut filters = format!(
             "SessionFilter {{ statuses: {statuses:?}, building_id: {building_id:?}, from: {from:?}, to: {to:?}, \
              technician_id: {technician_id:?} }}"
         );
+        if let Some(actor) = &self.actor {
+            filters.push_str(&format!(" actor: {actor:?}"));
+        }
         (path.to_owned(), filters)
     }
 }
@@ -236,6 +239,9 @@ pub(crate) async fn update(
         _ => "session.activate",
     };
     call.record_change(&tx, action, &before, &after).await?;
+    if after.status == SessionStatus::Completed {
+        clocks::settle(&tx, organisation_id, *id).await?;
+    }
     tx.commit().await?;
     SessionView::new(after, summary).respond()
 }

@@ -43,12 +43,6 @@ impl DocumentSnapshotDraft {
         self.facts.change_count
     }
 
-    /// What those changes amount to.
-    #[must_use]
-    pub fn vector_clock(&self) -> &VectorClock {
-        &self.facts.vector_clock
-    }
-
     /// The snapshot, if it gives the document again that it was made from. Takes as long as reading it.
     #[must_use]
     pub fn verified(self) -> Option<Vec<u8>> {
