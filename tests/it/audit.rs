@@ -234,6 +234,8 @@ fn what_the_record_commits_to_can_be_shown_by_whoever_has_the_text_and_its_salt(
         "site_name": commitment("site_name", r#""North Wing""#),
         "site_address": commitment("site_address", r#""4 Quay Street""#),
         "building_class": "9a",
+        "jurisdiction": null,
+        "time_zone": null,
         "metadata": commitment("metadata", r#"{"beds":12,"contact":"Ada"}"#),
         "is_active": true,
     });

@@ -69,6 +69,7 @@ mod replit;
 mod revocation;
 mod row_security;
 mod row_security_cost;
+mod rules;
 mod schema;
 mod security_page;
 mod sessions;

@@ -21,11 +21,12 @@ const ROLES: &str = "x-roles";
 const PUBLIC: &str = "public";
 
 /// Where the ids in paths come from.
-const IDS: [(&str, &str); 7] = [
+const IDS: [(&str, &str); 8] = [
     ("user_id", "`id` of a user: `GET /v1/users`."),
     ("building_id", "`id` of a building: `GET /v1/buildings`."),
     ("asset_id", "`id` of an asset: `GET /v1/buildings/{building_id}/assets`."),
     ("job_id", "`id` of background work that you started: `GET /v1/jobs`."),
+    ("rule_id", "`id` of a version of a rule: `GET /v1/rules`."),
     ("session_id", "`id` of a test session: `GET /v1/tests/sessions`."),
     ("upload_id", "`id` of the answer to `POST /v1/evidence/uploads`; its `Location` ends with it."),
     ("evidence_id", "`evidence_id` of the answer to `POST /v1/evidence`."),
@@ -52,6 +53,7 @@ pub fn openapi() -> OpenApi {
         let operation = match method.as_str() {
             "GET" => &mut item.get,
             "POST" => &mut item.post,
+            "PUT" => &mut item.put,
             "PATCH" => &mut item.patch,
             "OPTIONS" => &mut item.options,
             _ => &mut item.delete,
@@ -172,7 +174,7 @@ fn add_common(operation: &mut Operation, method: &Method, access: RouteRule, pat
         errors.push(("400", "The cursor is not of this list and these filters."));
         errors.push(("410", "The cursor is from before a restore."));
     }
-    if *method == Method::PATCH || *method == Method::DELETE {
+    if [Method::PATCH, Method::PUT, Method::DELETE].contains(method) {
         errors.push((
             "412",
             "It has changed since it was read: the tag of `If-Match` is not its tag any more.",

@@ -63,6 +63,7 @@ macro_rules! routes {
     };
     (@method get) => { Method::GET };
     (@method post) => { Method::POST };
+    (@method put) => { Method::PUT };
     (@method patch) => { Method::PATCH };
     (@method delete) => { Method::DELETE };
     (@method options) => { Method::OPTIONS };
@@ -112,6 +113,13 @@ routes! {
         get "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::get;
         get "/v1/jobs" handlers::jobs::list;
         get "/v1/jobs/{job_id}" handlers::jobs::get;
+        get "/v1/organisation" handlers::organisation::get;
+        get "/v1/rules" handlers::rules::list;
+        get "/v1/rules/schema" handlers::rules::schema;
+        get "/v1/rules/uncovered" handlers::rules::uncovered;
+        get "/v1/rules/{rule_code}" handlers::rules::get;
+        get "/v1/rules/{rule_code}/versions" handlers::rules::versions;
+        get "/v1/rules/id/{rule_id}" handlers::rules::get_version;
         get "/v1/tests/sessions" handlers::sessions::list;
         get "/v1/tests/sessions/changes" handlers::sessions::feed::changes;
         get "/v1/tests/sessions/{session_id}" handlers::sessions::get;
@@ -143,6 +151,9 @@ routes! {
         patch "/v1/buildings/{building_id}" handlers::buildings::update;
         delete "/v1/buildings/{building_id}" handlers::buildings::deactivate;
         delete "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::deactivate;
+        post "/v1/rules" handlers::rules::create;
+        put "/v1/rules/id/{rule_id}/activate" handlers::rules::activate;
+        put "/v1/rules/id/{rule_id}/deactivate" handlers::rules::deactivate;
         post "/v1/evidence/{evidence_id}/unflag" handlers::evidence::unflag;
         post "/v1/tests/sessions/{session_id}/late/accept" handlers::sessions::late::accept_late;
         post "/v1/tests/sessions/{session_id}/late/reject" handlers::sessions::late::reject_late;
@@ -151,6 +162,7 @@ routes! {
         get "/v1/audit" handlers::audit::list;
     }
     RouteRule::Roles(ADMINS) => {
+        patch "/v1/organisation" handlers::organisation::update;
         post "/v1/auth/revoke" handlers::auth::tokens::revoke;
         post "/v1/auth/revoke-all" handlers::auth::tokens::revoke_all;
         get "/v1/users" handlers::users::list;

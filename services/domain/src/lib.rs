@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod input;
 pub mod job;
 pub mod password;
+pub mod place;
 pub mod role;
 pub mod session;
 mod spelling;

@@ -12,9 +12,7 @@ use uuid::Uuid;
 use crate::page::{Keyset, Listing, Page};
 use crate::row::{Row as _, row};
 use crate::table::Table;
-use crate::{Executor, StorageError};
-
-time::serde::format_description!(iso_date, Date, "[year]-[month]-[day]");
+use crate::{Executor, StorageError, iso_date};
 
 row! {
     /// An asset.

@@ -3,6 +3,7 @@
 use firemode_domain::audit::{OnRecord, Record};
 use firemode_domain::body;
 use firemode_domain::input::{self, comparison_key};
+use firemode_domain::place::{Jurisdiction, TimeZone};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -32,6 +33,12 @@ row! {
         /// Class of the National Construction Code.
         #[schema(example = "5")]
         pub building_class: Option<String>,
+        /// Whose law applies; null: that of the organisation.
+        #[schema(example = "NSW")]
+        pub jurisdiction: Option<Jurisdiction>,
+        /// In which zone its days are; null: by its jurisdiction, else that of the organisation.
+        #[schema(value_type = Option<String>, example = "Australia/Sydney")]
+        pub time_zone: Option<TimeZone>,
         /// Free fields of the customer.
         #[schema(schema_with = input::object)]
         pub metadata: Value,
@@ -85,6 +92,8 @@ impl OnRecord for Building {
         record.text("site_name", self.site_name.as_str());
         record.text("site_address", self.site_address.as_str());
         record.code("building_class", self.building_class.as_deref());
+        record.plain("jurisdiction", self.jurisdiction);
+        record.plain("time_zone", self.time_zone.clone());
         record.free("metadata", &self.metadata);
         record.plain("is_active", self.is_active);
     }

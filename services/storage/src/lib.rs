@@ -31,6 +31,7 @@ mod lineage;
 mod look_alikes;
 pub mod migrations;
 pub mod open_transactions;
+pub mod organisations;
 pub mod page;
 pub mod personal_data;
 pub mod pg_snapshot;
@@ -67,6 +68,9 @@ pub use row::Row;
 pub use sql::Executor;
 pub use table::{Hold, Table};
 pub use tenant_scope::{Purpose, TenantScope};
+
+// Days, in what is shown to clients.
+time::serde::format_description!(iso_date, Date, "[year]-[month]-[day]");
 
 /// What is wrong with the settings of the database and of the evidence store, as far as they say it themselves: a process that
 /// connects meets the same.

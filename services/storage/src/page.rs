@@ -59,8 +59,19 @@ pub(crate) struct Listing<'a> {
 impl<'a> Listing<'a> {
     /// The rows of a table with `organisation_id`, `id`, `created_at` and `created_xid` that the pass has not shown yet.
     pub(crate) fn of(table: &'a str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
+        Self::of_tenant(table, "organisation_id = {}", organisation_id, keyset)
+    }
+
+    /// The same with the rows that the product ships, which are nobody's.
+    pub(crate) fn of_own_and_shipped(table: &'a str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
+        let condition = "(organisation_id is null or organisation_id = {})";
+        Self::of_tenant(table, condition, organisation_id, keyset)
+    }
+
+    /// The first parameter of the statement is the organisation.
+    fn of_tenant(table: &'a str, condition: &str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
         let mut listing = Self { keyset, table, conditions: Vec::new(), params: Vec::new() };
-        listing = listing.only("organisation_id = {}", organisation_id);
+        listing = listing.only(condition, organisation_id);
         let snapshot = listing.place(&keyset.visible_up_to.snapshot);
         let began_at = listing.place(keyset.visible_up_to.began_at);
         listing.conditions.push(is_in_sight("created_xid", "created_at", &snapshot, &began_at));

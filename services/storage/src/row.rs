@@ -3,6 +3,7 @@
 use firemode_domain::audit::AuditStatus;
 use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
 use firemode_domain::job::JobState;
+use firemode_domain::place::{Jurisdiction, TimeZone};
 use firemode_domain::role::Role;
 use firemode_domain::session::{LateState, SessionStatus};
 use serde_json::Value;
@@ -32,12 +33,12 @@ use crate::StorageError;
 macro_rules! row {
     (
         $(#[$about:meta])*
-        pub struct $name:ident {
+        $vis:vis struct $name:ident {
             $($(#[$doc:meta])* pub $field:ident: $type:ty $(= $says:ident)?),+ $(,)?
         }
     ) => {
         $(#[$about])*
-        pub struct $name {
+        $vis struct $name {
             $($(#[$doc])* pub $field: $type,)+
         }
 
@@ -145,7 +146,17 @@ macro_rules! word_columns {
 }
 
 plain_columns!(bool, f32, i16, i32, i64, Date, OffsetDateTime, String, Uuid, Value, Vec<u8>);
-word_columns!(AuditStatus, EvidenceStatus, EvidenceType, JobState, LateState, Role, SessionStatus);
+word_columns!(
+    AuditStatus,
+    EvidenceStatus,
+    EvidenceType,
+    JobState,
+    Jurisdiction,
+    LateState,
+    Role,
+    SessionStatus,
+    TimeZone
+);
 
 impl<T: Column> Column for Option<T> {
     type Kept = Option<T::Kept>;

@@ -1,11 +1,136 @@
 //! Classification rules: shipped ones, and an organisation's own.
 
-use firemode_domain::classification::Rule;
+use firemode_domain::audit::{OnRecord, Record};
+use firemode_domain::classification::{Rule, RuleVersion};
+use firemode_domain::input::Line;
+use firemode_domain::place::Jurisdiction;
+use firemode_domain::{body, words};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
-use tokio_postgres::{Client, Row};
+use time::{Date, OffsetDateTime};
+use tokio_postgres::Client;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{Executor, Purpose, StorageError, migrations};
+use crate::page::{Keyset, Listing, Page};
+use crate::row::{Row as _, row};
+use crate::{Executor, Purpose, StorageError, Transaction, iso_date, migrations, sql};
+
+/// Versions of rules of its own that an organisation may have.
+pub const OWN_RULES_MAX: i64 = 20_000;
+
+/// The constraint that refuses a second rule of an organisation with the same code and version.
+pub const CODE_AND_VERSION_TAKEN: &str = "idx_as1851_rules_own";
+
+words! {
+    /// Whose a rule is.
+    pub enum RuleOrigin {
+        /// It comes with the product.
+        Shipped = "shipped",
+        /// It is the organisation's own.
+        Own = "own",
+    }
+}
+
+row! {
+    /// A version of a rule.
+    #[derive(Debug, Clone, Serialize, ToSchema)]
+    #[schema(as = RuleVersion)]
+    pub struct StoredRule {
+        /// The version's id.
+        pub id: Uuid,
+        /// Code of the rule, the same in all its versions.
+        #[schema(example = "AS1851-10-EXT-PRESSURE")]
+        pub rule_code: String,
+        /// Semantic version.
+        #[schema(example = "1.0.0")]
+        pub version: String,
+        /// Whose it is.
+        #[serde(rename = "origin", serialize_with = "origin")]
+        #[schema(value_type = RuleOrigin)]
+        pub organisation_id: Option<Uuid>,
+        /// The jurisdiction in which alone it decides; null: anywhere.
+        #[schema(example = "QLD")]
+        pub jurisdiction: Option<Jurisdiction>,
+        /// The first day on which it decides; null: any day.
+        #[serde(with = "iso_date::option")]
+        #[schema(value_type = Option<String>, format = Date, example = "2027-01-01")]
+        pub effective_from: Option<Date>,
+        /// Does the organisation use it?
+        pub is_active: bool,
+        /// How it classifies: `GET /v1/rules/schema`.
+        #[schema(schema_with = firemode_domain::input::object)]
+        pub rule_schema: Value,
+        /// When it was made.
+        #[serde(with = "time::serde::rfc3339")]
+        pub created_at: OffsetDateTime = database,
+    }
+}
+
+body! {
+    /// Which versions of rules are wanted.
+    #[derive(Debug, Default)]
+    pub struct RuleFilter {
+        /// Those of this section of AS 1851-2012.
+        pub section: Option<Section>,
+        /// Those that cover this item.
+        pub item_code: Option<Line<64>>,
+        /// Shipped ones, or the organisation's own.
+        pub origin: Option<RuleOrigin>,
+        /// Those that the organisation uses, or that it does not.
+        pub active: Option<bool>,
+    }
+}
+
+/// A section of AS 1851-2012.
+pub type Section = firemode_domain::input::Whole<2, 14>;
+
+fn origin<S: Serializer>(organisation_id: &Option<Uuid>, serializer: S) -> Result<S::Ok, S::Error> {
+    let origin = if organisation_id.is_some() { RuleOrigin::Own } else { RuleOrigin::Shipped };
+    origin.serialize(serializer)
+}
+
+impl OnRecord for StoredRule {
+    fn on_record(&self, record: &mut Record<'_>) {
+        record.code("rule_code", self.rule_code.as_str());
+        record.plain("version", self.version.parse::<RuleVersion>().ok());
+        record.plain("jurisdiction", self.jurisdiction);
+        record.date("effective_from", self.effective_from);
+        record.free("rule_schema", &self.rule_schema);
+        record.plain("is_active", self.is_active);
+    }
+}
+
+impl StoredRule {
+    /// The rule itself.
+    ///
+    /// # Errors
+    /// What is stored does not read as one.
+    pub fn rule(self) -> Result<Rule, StorageError> {
+        let (code, version) = (&self.rule_code, &self.version);
+        let rule = Rule::parse(code, version, self.rule_schema, self.organisation_id)
+            .map_err(|error| StorageError::Damaged(format!("rule {code} {version}: {error}")))?;
+        Ok(Rule {
+            is_active: self.is_active,
+            effective_from: self.effective_from,
+            jurisdiction: self.jurisdiction,
+            ..rule
+        })
+    }
+
+    /// Its columns, read of a table, or of rows of it, with this name. What the organisation, which is the first parameter, has said of
+    /// it takes the place of what the version was made as.
+    fn columns_of(rules: &str) -> String {
+        Self::columns().replace("is_active", &format!("{} as is_active", is_active(rules)))
+    }
+}
+
+fn is_active(rules: &str) -> String {
+    format!(
+        "coalesce((select act.is_active from rule_activations act
+                   where act.organisation_id = $1 and act.rule_id = {rules}.id and act.known_to is null), {rules}.is_active)"
+    )
+}
 
 /// Adds the rules that the product ships and that the database does not have yet; a version never changes.
 ///
@@ -33,47 +158,172 @@ pub async fn install_shipped(client: &mut Client, rules: &[Rule]) -> Result<u64,
     Ok(added)
 }
 
-/// The active rules that an organisation can see and that have, in any version, to do with an item: its own and the shipped
-/// ones. All versions of a rule's code come along, because a newer one may have dropped the item.
+/// One page of the versions of rules that an organisation can see, newest first; of one code, where one is given.
 ///
 /// # Errors
-/// The database does not answer, or a stored rule does not read as one.
-pub async fn for_item(
+/// The database does not answer.
+pub async fn list(
     on: &impl Executor,
     organisation_id: Uuid,
-    item_code: &str,
-) -> Result<Vec<Rule>, StorageError> {
-    let rows = on
-        .rows(
-            "select rule_code, version, rule_schema, organisation_id from as1851_rules
-             where is_active and (organisation_id is null or organisation_id = $1)
-               and rule_code in (select rule_code from as1851_rules
-                                 where is_active and (organisation_id is null or organisation_id = $1)
-                                   and item_codes @> array[$2])",
-            &[&organisation_id, &item_code],
-        )
-        .await?;
-    rows.into_iter().map(read).collect()
+    rule_code: Option<&str>,
+    filter: &RuleFilter,
+    keyset: &Keyset,
+) -> Result<Page<StoredRule>, StorageError> {
+    let active = format!("{} = {{}}", is_active("as1851_rules"));
+    let is_own = filter.origin.map(|origin| origin == RuleOrigin::Own);
+    Listing::of_own_and_shipped("as1851_rules", organisation_id, keyset)
+        .only_if("rule_code = {}", rule_code)
+        .only_if("(rule_schema ->> 'section')::smallint = {}", filter.section.map(|section| section.to_i16()))
+        .only_if("item_codes @> array[{}]", filter.item_code.as_deref())
+        .only_if("(organisation_id is not null) = {}", is_own)
+        .only_if(&active, filter.active)
+        .page_from(on, StoredRule::read, |page| {
+            format!("select {} from {page} page", StoredRule::columns_of("page"))
+        })
+        .await
 }
 
-/// The active rules that an organisation can see.
+/// The versions for which a condition holds, of those that an organisation can see. Its own parameters begin with `$2`.
+async fn visible(
+    on: &impl Executor,
+    condition: &str,
+    params: sql::Params<'_>,
+) -> Result<Vec<StoredRule>, StorageError> {
+    let sql = format!(
+        "select {} from as1851_rules r where (r.organisation_id is null or r.organisation_id = $1) and {condition}",
+        StoredRule::columns_of("r")
+    );
+    StoredRule::read_all(&on.rows(&sql, params).await?)
+}
+
+/// Finds a version that an organisation can see.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn find(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    id: Uuid,
+) -> Result<Option<StoredRule>, StorageError> {
+    Ok(visible(on, "r.id = $2", &[&organisation_id, &id]).await?.pop())
+}
+
+/// All versions of one code that an organisation can see.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn versions(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    rule_code: &str,
+) -> Result<Vec<StoredRule>, StorageError> {
+    visible(on, "r.rule_code = $2", &[&organisation_id, &rule_code]).await
+}
+
+/// The rules that an organisation can see and that have, in any version, to do with one of these items: its own and the shipped ones.
+/// All versions of a rule's code come along, because a newer one may have dropped the item.
 ///
 /// # Errors
 /// The database does not answer, or a stored rule does not read as one.
-pub async fn active(on: &impl Executor, organisation_id: Uuid) -> Result<Vec<Rule>, StorageError> {
-    let rows = on
-        .rows(
-            "select rule_code, version, rule_schema, organisation_id from as1851_rules
-             where is_active and (organisation_id is null or organisation_id = $1) order by rule_code, version",
-            &[&organisation_id],
-        )
-        .await?;
-    rows.into_iter().map(read).collect()
+pub async fn for_items(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    item_codes: &[&str],
+) -> Result<Vec<Rule>, StorageError> {
+    let condition = "r.rule_code in (select rule_code from as1851_rules
+                                     where (organisation_id is null or organisation_id = $1) and item_codes && $2)";
+    let versions = visible(on, condition, &[&organisation_id, &item_codes]).await?;
+    versions.into_iter().filter(|version| version.is_active).map(StoredRule::rule).collect()
 }
 
-fn read(row: Row) -> Result<Rule, StorageError> {
-    let (code, version): (&str, &str) = (row.get(0), row.get(1));
-    let schema: Value = row.get(2);
-    Rule::parse(code, version, schema, row.get(3))
-        .map_err(|error| StorageError::Damaged(format!("rule {code} {version}: {error}")))
+/// Makes a version of an organisation's own. None where it has as many as it may.
+///
+/// # Errors
+/// [`CODE_AND_VERSION_TAKEN`], or the database does not answer.
+pub async fn insert(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    made_by: Uuid,
+    rule: &Rule,
+) -> Result<Option<StoredRule>, StorageError> {
+    let schema = serde_json::to_value(&rule.schema)
+        .map_err(|error| StorageError::Damaged(format!("rule {}: {error}", rule.code)))?;
+    let jurisdiction = rule.jurisdiction.map(Jurisdiction::as_str);
+    let sql = format!(
+        "insert into as1851_rules as r
+             (id, organisation_id, rule_code, version, rule_schema, item_codes, is_active, effective_from, jurisdiction, created_by)
+         select $2, $1, $3, $4, $5, $6, $7, $8, $9, $10
+         where (select count(*) from as1851_rules where organisation_id = $1) < $11
+         returning {}",
+        StoredRule::columns_of("r")
+    );
+    let params: sql::Params<'_> = &[
+        &organisation_id,
+        &Uuid::now_v7(),
+        &rule.code,
+        &rule.version.to_string(),
+        &schema,
+        &rule.schema.item_codes(),
+        &rule.is_active,
+        &rule.effective_from,
+        &jurisdiction,
+        &made_by,
+        &OWN_RULES_MAX,
+    ];
+    sql::optional(tx, &sql, params).await?.as_ref().map(StoredRule::read).transpose()
+}
+
+/// Turns a version on or off for an organisation, which keeps each such act. False where it was so already.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn set_active(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    version: &StoredRule,
+    is_active: bool,
+    acted_by: Uuid,
+) -> Result<bool, StorageError> {
+    // One such act at a time, or two could follow the same one.
+    tx.rows("select from organisations where id = $1 for no key update", &[&organisation_id]).await?;
+    let now = find(tx, organisation_id, version.id).await?;
+    if now.is_some_and(|now| now.is_active == is_active) {
+        return Ok(false);
+    }
+    tx.run(
+        "with ended as (
+             update rule_activations set known_to = clock_timestamp()
+             where organisation_id = $1 and rule_id = $2 and known_to is null
+             returning known_to
+         )
+         insert into rule_activations (id, organisation_id, rule_id, is_active, acted_by, known_from)
+         values ($3, $1, $2, $4, $5, coalesce((select known_to from ended), clock_timestamp()))",
+        &[&organisation_id, &version.id, &Uuid::now_v7(), &is_active, &acted_by],
+    )
+    .await?;
+    Ok(true)
+}
+
+/// An item of the organisation's assets that no rule covers.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct UncoveredItem {
+    /// Its code.
+    #[schema(example = "EXT-GAUGE")]
+    pub item_code: String,
+    /// Active assets that have it.
+    pub assets: i64,
+}
+
+/// The codes of an organisation's active assets, with how many have each, in their order; those after one, where one is given.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn item_codes_in_use(
+    on: &impl Executor,
+    organisation_id: Uuid,
+) -> Result<Vec<UncoveredItem>, StorageError> {
+    let sql = "select item_code, count(*) as assets from assets where organisation_id = $1 and is_active
+               group by item_code order by item_code";
+    let rows = on.rows(sql, &[&organisation_id]).await?;
+    Ok(rows.iter().map(|row| UncoveredItem { item_code: row.get(0), assets: row.get(1) }).collect())
 }

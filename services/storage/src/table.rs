@@ -7,10 +7,14 @@ use crate::row::Row;
 use crate::sql::{self, Param};
 use crate::{Executor, StorageError, Transaction};
 
-/// A row of a table with `organisation_id`, `id` and `updated_at`.
+/// A row of a table with `organisation_id`, `id` and `updated_at`, or of the table of organisations itself.
 pub trait Table: Row {
     /// The table's name.
     const NAME: &'static str;
+
+    /// The column that says whose the row is.
+    #[doc(hidden)]
+    const OF_TENANT: &'static str = "organisation_id";
 
     /// The row's id.
     fn id(&self) -> Uuid;
@@ -59,8 +63,8 @@ pub async fn find<T: Table>(
     id: Uuid,
     hold: Hold,
 ) -> Result<Option<T>, StorageError> {
-    let (columns, table, hold) = (T::columns(), T::NAME, hold.as_sql());
-    let sql = format!("select {columns} from {table} where organisation_id = $1 and id = $2 {hold}");
+    let (columns, table, tenant, hold) = (T::columns(), T::NAME, T::OF_TENANT, hold.as_sql());
+    let sql = format!("select {columns} from {table} where {tenant} = $1 and id = $2 {hold}");
     sql::optional(on, &sql, &[&organisation_id, &id]).await?.as_ref().map(T::read).transpose()
 }
 
@@ -69,7 +73,7 @@ pub async fn find<T: Table>(
 /// # Errors
 /// A rule of the schema refuses it (a constraint), or the database does not answer.
 pub async fn insert<T: Table>(tx: &Transaction, organisation_id: Uuid, row: &T) -> Result<T, StorageError> {
-    let mut names = vec!["organisation_id"];
+    let mut names = vec![T::OF_TENANT];
     let mut params: Vec<Param<'_>> = vec![Box::new(organisation_id)];
     for (name, value) in row.written().into_iter().chain(T::derived(None, row)) {
         names.push(name);
@@ -111,9 +115,10 @@ pub async fn update<T: Table>(
     }
     let sql = format!(
         "update {} set {}, updated_at = now()
-         where organisation_id = $1 and id = $2 and row({}) is distinct from row({}) returning {}",
+         where {} = $1 and id = $2 and row({}) is distinct from row({}) returning {}",
         T::NAME,
         sets.join(", "),
+        T::OF_TENANT,
         names.join(", "),
         places.join(", "),
         T::columns()

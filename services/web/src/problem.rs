@@ -176,7 +176,7 @@ impl Problem {
 
     /// 422 on one field.
     pub fn invalid_field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::invalid(vec![FieldError { field: field.into(), message: message.into() }])
+        Self::invalid(vec![FieldError::new(field, message)])
     }
 
     /// 503: not now.

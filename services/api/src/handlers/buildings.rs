@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 use firemode_domain::body;
 use firemode_domain::input::{Becomes as _, Given, Line, Metadata};
+use firemode_domain::place::{Jurisdiction, TimeZone};
 use firemode_storage::buildings::{self, Building, BuildingFilter, NAME_AND_ADDRESS_TAKEN};
 use firemode_storage::{StorageError, table};
 use firemode_web::{Body, IdempotencyKey, Problem, catalogue};
@@ -24,6 +25,10 @@ body! {
         site_address: Line<500> = "1 Quay Street, Sydney NSW 2000",
         /// Class of the National Construction Code.
         building_class: Option<Line<50>> = "5",
+        /// Whose law applies; left out: that of the organisation.
+        jurisdiction: Option<Jurisdiction> = "NSW",
+        /// An IANA time zone; left out: by the jurisdiction, else that of the organisation.
+        time_zone: Option<TimeZone> = "Australia/Sydney",
         /// Free fields of yours: a JSON object.
         metadata: Option<Metadata>,
     }
@@ -37,6 +42,10 @@ body! {
         site_address: Given<Line<500>>,
         /// Null takes it away.
         building_class: Given<Option<Line<50>>>,
+        /// Null: that of the organisation.
+        jurisdiction: Given<Option<Jurisdiction>>,
+        /// Null: by the jurisdiction, else that of the organisation.
+        time_zone: Given<Option<TimeZone>>,
         /// Replaces the old fields.
         metadata: Given<Metadata>,
         is_active: Given<bool>,
@@ -50,6 +59,8 @@ impl CreateBuilding {
             site_name: self.site_name.becomes(),
             site_address: self.site_address.becomes(),
             building_class: self.building_class.becomes(),
+            jurisdiction: self.jurisdiction,
+            time_zone: self.time_zone,
             metadata: self.metadata.becomes(),
             is_active: true,
             created_at: table::BY_DATABASE,
@@ -63,6 +74,8 @@ impl UpdateBuilding {
         self.site_name.apply(&mut building.site_name);
         self.site_address.apply(&mut building.site_address);
         self.building_class.apply(&mut building.building_class);
+        self.jurisdiction.apply(&mut building.jurisdiction);
+        self.time_zone.apply(&mut building.time_zone);
         self.metadata.apply(&mut building.metadata);
         self.is_active.apply(&mut building.is_active);
     }

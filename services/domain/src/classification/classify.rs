@@ -61,6 +61,7 @@ fn judge_condition<'a>(
     }
     Err(ClassifyError::UnmappedCondition {
         condition: condition.to_owned(),
+        known: schema.conditions.keys().chain(schema.thresholds.keys()).cloned().collect(),
         rule_code: rule.code.clone(),
         version: rule.version.clone(),
     })

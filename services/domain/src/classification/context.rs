@@ -4,18 +4,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::problem::{Invalid, Members, RuleProblems, number, word};
-
-const UNIT_CHARS_MAX: usize = 16;
-
-pub(super) const UNIT_RULE: &str = "must be a unit without spaces, at most 16 characters";
+use super::problem::{Invalid, Members, RuleProblems, number};
+use super::units;
 
 /// A number with its unit.
 #[derive(Debug, Clone, PartialEq, ToSchema)]
 pub struct Quantity {
     /// The number, in `unit`.
     pub value: f64,
-    /// Unit as the rule writes it, such as `kPa`; compared exactly, never converted.
+    /// A unit that is known, such as `kPa`; it is converted to that of the rule.
     pub unit: String,
 }
 
@@ -30,7 +27,8 @@ pub struct Quantity {
 /// ```
 ///
 /// - `measurement`: the value that the device measured; needed by conditions that are judged by a number.
-/// - `baseline`: what the building's baseline record says for the same quantity, above zero and in the same unit;
+/// - `baseline`: what the building's baseline record says for the same quantity, above zero and in a unit
+///   of the same quantity;
 ///   needed where a limit is relative. (A missing baseline record is a condition of its own in the rules.)
 /// - every other member is a fact that the predicates of a rule can test: `true`/`false`, a number or text. Facts
 ///   that no predicate asks for have no effect.
@@ -49,10 +47,10 @@ impl Context {
     /// Reads the `context` of a request.
     ///
     /// # Errors
-    /// Every problem at once, each with the path of its field, which starts with `context`.
+    /// Every problem at once, each with the pointer of its field, which starts with `/context`.
     pub fn parse(value: Value) -> Result<Self, Invalid> {
         let mut problems = RuleProblems::default();
-        let context = Members::open(value, "context", &mut problems).map(|mut members| {
+        let context = Members::open(value, "/context", &mut problems).map(|mut members| {
             let measurement = members.optional("measurement", &mut problems, quantity);
             let baseline = members.optional("baseline", &mut problems, quantity);
             Self { measurement, baseline, facts: members.rest() }
@@ -87,13 +85,17 @@ impl TryFrom<Value> for Context {
 fn quantity(value: Value, path: &str, problems: &mut RuleProblems) -> Option<Quantity> {
     let mut members = Members::open(value, path, problems)?;
     let value = members.required("value", problems, number);
-    let unit = members
-        .required("unit", problems, |value, path, problems| word(value, path, is_unit, UNIT_RULE, problems));
+    let unit = members.required("unit", problems, unit);
     members.close(problems);
     Some(Quantity { value: value?, unit: unit? })
 }
 
-pub(super) fn is_unit(text: &str) -> bool {
-    (1..=UNIT_CHARS_MAX).contains(&text.chars().count())
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+/// A unit that is known.
+pub(super) fn unit(value: Value, path: &str, problems: &mut RuleProblems) -> Option<String> {
+    let known = value.as_str().filter(|unit| units::is_known(unit)).map(str::to_owned);
+    if known.is_none() {
+        let all: Vec<_> = units::units().collect();
+        problems.add(path, format_args!("must be one of the units {}", all.join(", ")));
+    }
+    known
 }

@@ -12,10 +12,12 @@ pub enum ClassifyError {
         item_code: String,
     },
     /// The rule does not map the observed condition (HTTP 422).
-    #[error("rule {rule_code} {version} has no mapping for the condition {condition}")]
+    #[error("rule {rule_code} {version} has no mapping for the condition {condition}; it knows {}", known.join(", "))]
     UnmappedCondition {
         /// The condition of the observation.
         condition: String,
+        /// The conditions that the rule maps or measures.
+        known: Vec<String>,
         /// Code of the rule.
         rule_code: String,
         /// Version of the rule.
@@ -35,8 +37,8 @@ pub enum ClassifyError {
         /// What the rule expects there, in words.
         expected: String,
     },
-    /// A quantity has another unit than the rule; nothing is converted (HTTP 422).
-    #[error("{field} must be {expected}, not {found}")]
+    /// A quantity has a unit that does not convert to that of the rule (HTTP 422).
+    #[error("{field} must be {expected} or a unit that converts to it, not {found}")]
     UnitMismatch {
         /// Path of the unit, such as `context.measurement.unit`.
         field: String,

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::class::{Classification, Mapping};
 use super::context::{Context, Quantity};
 use super::error::ClassifyError;
+use super::units;
 
 /// A value this close to a limit, as a fraction of the limit, is at the limit and inside it. It keeps the binary
 /// rounding of decimal numbers (70 % of 0.1) from deciding the class of a defect.
@@ -15,9 +16,8 @@ const ROUNDING_FRACTION: f64 = 1e-9;
 
 /// How one measured quantity is judged.
 ///
-/// It needs `context.measurement` in its unit and, when one of its limits is relative, `context.baseline` in the
-/// same unit. Units are compared as they are written and nothing is converted: a silent conversion of a wrong
-/// unit would be a wrong class.
+/// It needs `context.measurement` and, when one of its limits is relative, `context.baseline`, each in a unit of the
+/// quantity that its own unit measures; other units are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Threshold {
     /// Unit of the measured value, such as `kPa`, `L/s` or `%`; at most 16 characters.
@@ -59,8 +59,8 @@ impl Bound {
     pub(super) const NAMES: [&'static str; 4] =
         ["min", "max", "min_percent_of_baseline", "max_percent_of_baseline"];
 
-    fn is_crossed(self, measured: f64, context: &Context) -> Result<bool, ClassifyError> {
-        let of_baseline = |percent: f64| Ok(baseline(context)?.value * percent / 100.0);
+    fn is_crossed(self, measured: f64, baseline: Option<f64>) -> Result<bool, ClassifyError> {
+        let of_baseline = |percent: f64| Ok(above_zero(baseline)? * percent / 100.0);
         Ok(match self {
             Self::Min(min) => is_below(measured, min),
             Self::Max(max) => is_below(-measured, -max),
@@ -100,35 +100,36 @@ impl Threshold {
         let measurement = context
             .measurement()
             .ok_or(ClassifyError::MissingContext { field: "context.measurement".into() })?;
-        self.check_unit(measurement, "context.measurement.unit")?;
-        if let Some(baseline) = context.baseline() {
-            self.check_unit(baseline, "context.baseline.unit")?;
-        }
+        let measured = self.value_of(measurement, "context.measurement.unit")?;
+        let baseline = context
+            .baseline()
+            .map(|baseline| self.value_of(baseline, "context.baseline.unit"))
+            .transpose()?;
 
         let mut crossed = Vec::new();
         for limit in &self.limits {
-            if limit.bound.is_crossed(measurement.value, context)? {
+            if limit.bound.is_crossed(measured, baseline)? {
                 crossed.push(limit.consequence.verdict(name, conditions));
             }
         }
         if crossed.is_empty() {
             return Err(ClassifyError::WithinLimits {
                 condition: name.to_owned(),
-                value: measurement.value,
+                value: measured,
                 unit: self.unit.clone(),
             });
         }
         Ok(crossed)
     }
 
-    fn check_unit(&self, quantity: &Quantity, field: &str) -> Result<(), ClassifyError> {
-        if quantity.unit == self.unit {
-            return Ok(());
-        }
-        Err(ClassifyError::UnitMismatch {
-            field: field.to_owned(),
-            expected: self.unit.clone(),
-            found: quantity.unit.clone(),
+    /// The value in the threshold's own unit.
+    fn value_of(&self, quantity: &Quantity, field: &str) -> Result<f64, ClassifyError> {
+        units::convert(quantity.value, &quantity.unit, &self.unit).ok_or_else(|| {
+            ClassifyError::UnitMismatch {
+                field: field.to_owned(),
+                expected: self.unit.clone(),
+                found: quantity.unit.clone(),
+            }
         })
     }
 }
@@ -148,10 +149,10 @@ impl Consequence {
     }
 }
 
-fn baseline(context: &Context) -> Result<&Quantity, ClassifyError> {
+fn above_zero(baseline: Option<f64>) -> Result<f64, ClassifyError> {
     let field = || "context.baseline".to_owned();
-    let baseline = context.baseline().ok_or_else(|| ClassifyError::MissingContext { field: field() })?;
-    if baseline.value > 0.0 {
+    let baseline = baseline.ok_or_else(|| ClassifyError::MissingContext { field: field() })?;
+    if baseline > 0.0 {
         Ok(baseline)
     } else {
         Err(ClassifyError::InvalidContext { field: field(), expected: "a baseline above zero".into() })

@@ -13,10 +13,12 @@
 //!
 //! The published JSON Schema of a rule is `rules/rule_schema.schema.json`; the rules that the product ships are
 //! the other files beside it, see [`shipped_rules`]. They are our own judgement in our own words, and a customer
-//! replaces any of them by a rule with the same code and a higher version.
+//! replaces any of them by a rule of his own with the same code.
 
 mod class;
 mod classify;
+mod code;
+mod consistency;
 mod context;
 mod error;
 mod limit;
@@ -26,14 +28,17 @@ mod problem;
 mod rule;
 mod schema;
 mod shipped;
+mod units;
 
 pub use class::{Classification, Mapping};
 pub use classify::{Observation, Outcome, classify};
+pub use code::{RuleCode, RuleVersion};
 pub use context::{Context, Quantity};
 pub use error::ClassifyError;
 pub use limit::{Bound, Consequence, Limit, Threshold};
 pub use predicate::{Operand, Operator, Predicate, Scalar, Test};
 pub use problem::{Invalid, RuleProblem};
-pub use rule::{Rule, latest, rule_for_item};
+pub use rule::{Occasion, Rule, in_force, rule_for_item};
 pub use schema::RuleSchema;
 pub use shipped::{RULE_JSON_SCHEMA, shipped_rules};
+pub use units::units;

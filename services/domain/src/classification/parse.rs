@@ -1,15 +1,16 @@
 //! From JSON to a valid [`RuleSchema`], with every problem named.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
+use utoipa::openapi::{RefOr, Schema};
 
 use super::class::{Classification, Mapping};
-use super::context::{Context, UNIT_RULE, is_unit};
+use super::consistency::check_consistency;
+use super::context::{Context, unit};
 use super::limit::{Bound, Consequence, Limit, Threshold};
 use super::predicate::{Operand, Operator, Predicate, Scalar, Test};
 use super::problem::{Invalid, Members, RuleProblems, list, map, number, text, word};
 use super::schema::RuleSchema;
+use crate::input::{self, At, Faults, Input};
 
 const ITEM_CHARS_MAX: usize = 200;
 const NOTE_CHARS_MAX: usize = 500;
@@ -25,7 +26,7 @@ impl RuleSchema {
     /// Reads a customer's `rule_schema`.
     ///
     /// # Errors
-    /// Every problem at once, each with the path of its field, which starts with `rule_schema`.
+    /// Every problem at once, each with the pointer of its field, which starts with `/rule_schema`.
     pub fn parse(value: Value) -> Result<Self, Invalid> {
         let mut problems = RuleProblems::default();
         let schema = rule_schema_into(value, &mut problems);
@@ -41,9 +42,25 @@ impl TryFrom<Value> for RuleSchema {
     }
 }
 
+impl Input for RuleSchema {
+    fn read(value: Value, _: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        match Self::parse(value) {
+            Ok(schema) => Some(schema),
+            Err(invalid) => {
+                invalid.problems.into_iter().for_each(|problem| faults.push(problem.into()));
+                None
+            }
+        }
+    }
+
+    fn schema() -> RefOr<Schema> {
+        input::object().into()
+    }
+}
+
 pub(super) fn rule_schema_into(value: Value, problems: &mut RuleProblems) -> Option<RuleSchema> {
     let problems_before = problems.len();
-    let mut members = Members::open(value, "rule_schema", problems)?;
+    let mut members = Members::open(value, "/rule_schema", problems)?;
     let section = members.required("section", problems, section);
     let item_codes = members.required("item_codes", problems, |value, path, problems| {
         list(value, path, 1..=64, problems, item_code)
@@ -76,7 +93,7 @@ pub(super) fn rule_schema_into(value: Value, problems: &mut RuleProblems) -> Opt
         references,
     };
     if problems.len() == problems_before {
-        check_references(&schema, problems);
+        check_consistency(&schema, problems);
     }
     Some(schema)
 }
@@ -84,42 +101,6 @@ pub(super) fn rule_schema_into(value: Value, problems: &mut RuleProblems) -> Opt
 /// What was left out is empty; what could not be read is reported, so the value is never used.
 fn or_empty<T: Default>(value: Option<T>) -> T {
     value.unwrap_or_default()
-}
-
-/// Names in one part of a rule that stand for something in another part.
-fn check_references(schema: &RuleSchema, problems: &mut RuleProblems) {
-    let mut codes = BTreeSet::new();
-    for (index, code) in schema.item_codes.iter().enumerate() {
-        if !codes.insert(code) {
-            problems.add(format!("rule_schema.item_codes[{index}]"), "is there twice");
-        }
-    }
-    for (name, threshold) in &schema.thresholds {
-        let path = format!("rule_schema.thresholds.{name}");
-        if schema.conditions.contains_key(name) {
-            problems.add(&path, "has the name of a condition: a condition is mapped or measured, not both");
-        }
-        for (index, limit) in threshold.limits.iter().enumerate() {
-            if let Consequence::Condition(condition) = &limit.consequence
-                && !schema.conditions.contains_key(condition)
-            {
-                problems.add(
-                    format!("{path}.limits[{index}].condition"),
-                    "is not one of the conditions of this rule",
-                );
-            }
-        }
-    }
-    for (index, predicate) in schema.predicates.iter().enumerate() {
-        for (name_index, name) in predicate.conditions.iter().enumerate() {
-            if !schema.conditions.contains_key(name) && !schema.thresholds.contains_key(name) {
-                problems.add(
-                    format!("rule_schema.predicates[{index}].conditions[{name_index}]"),
-                    "is not one of the conditions or thresholds of this rule",
-                );
-            }
-        }
-    }
 }
 
 fn section(value: Value, path: &str, problems: &mut RuleProblems) -> Option<u8> {
@@ -163,8 +144,7 @@ fn condition(key: &str, value: Value, path: &str, problems: &mut RuleProblems) -
 fn threshold(key: &str, value: Value, path: &str, problems: &mut RuleProblems) -> Option<Threshold> {
     check_key(key, path, problems);
     let mut members = Members::open(value, path, problems)?;
-    let unit = members
-        .required("unit", problems, |value, path, problems| word(value, path, is_unit, UNIT_RULE, problems));
+    let unit = members.required("unit", problems, unit);
     let limits = members
         .required("limits", problems, |value, path, problems| list(value, path, 1..=8, problems, limit));
     members.close(problems);

@@ -5,16 +5,55 @@ use std::fmt::Display;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::input::FieldError;
+
 /// At most this many problems are kept: enough to repair a rule, small enough for an answer.
 const PROBLEMS_MAX: usize = 100;
 
 /// One fault of a value, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleProblem {
-    /// Path of the field, such as `rule_schema.thresholds.flow_measured.limits[1].min`.
-    pub field: String,
+    /// JSON Pointer (RFC 6901) of the field, such as `/rule_schema/thresholds/flow_measured/limits/1/min`.
+    pub pointer: String,
     /// What is wrong with it, for the person who wrote it.
     pub message: String,
+}
+
+impl From<RuleProblem> for FieldError {
+    fn from(problem: RuleProblem) -> Self {
+        let field = problem.field();
+        Self { field, message: problem.message, pointer: Some(problem.pointer) }
+    }
+}
+
+impl RuleProblem {
+    /// Path of the field as all errors name theirs, such as `rule_schema.thresholds.flow_measured.limits[1].min`.
+    pub fn field(&self) -> String {
+        let mut field = String::new();
+        for segment in self.pointer.split('/').skip(1) {
+            let is_index = !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
+            match (is_index, field.is_empty()) {
+                (true, _) => field.extend(["[", segment, "]"]),
+                (false, true) => field.push_str(&unescaped(segment)),
+                (false, false) => field.extend([".", &unescaped(segment)]),
+            }
+        }
+        field
+    }
+}
+
+fn unescaped(segment: &str) -> String {
+    segment.replace("~1", "/").replace("~0", "~")
+}
+
+/// The pointer of a member of the object at this one.
+pub(super) fn member(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// The pointer of an entry of the list at this one.
+pub(super) fn entry(pointer: &str, index: usize) -> String {
+    format!("{pointer}/{index}")
 }
 
 /// A value that was refused, with every problem found in it (HTTP: 422, one entry of `errors` for each).
@@ -26,7 +65,11 @@ pub struct Invalid {
 }
 
 fn describe(problems: &[RuleProblem]) -> String {
-    problems.iter().map(|p| format!("{}: {}", p.field, p.message)).collect::<Vec<_>>().join("; ")
+    problems
+        .iter()
+        .map(|problem| format!("{}: {}", problem.field(), problem.message))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// Collects problems while a value is read.
@@ -34,9 +77,9 @@ fn describe(problems: &[RuleProblem]) -> String {
 pub(super) struct RuleProblems(Vec<RuleProblem>);
 
 impl RuleProblems {
-    pub(super) fn add(&mut self, field: impl Into<String>, message: impl Display) {
+    pub(super) fn add(&mut self, pointer: impl Into<String>, message: impl Display) {
         if self.0.len() < PROBLEMS_MAX {
-            self.0.push(RuleProblem { field: field.into(), message: message.to_string() });
+            self.0.push(RuleProblem { pointer: pointer.into(), message: message.to_string() });
         }
     }
 
@@ -75,9 +118,9 @@ impl Members {
         }
     }
 
-    /// The path of one member.
+    /// The pointer of one member.
     pub(super) fn path(&self, name: &str) -> String {
-        format!("{}.{name}", self.path)
+        member(&self.path, name)
     }
 
     /// Takes a member that may be left out.
@@ -203,7 +246,7 @@ pub(super) fn list<T>(
     let entries: Vec<_> = entries
         .into_iter()
         .enumerate()
-        .map(|(index, entry)| read(entry, &format!("{path}[{index}]"), problems))
+        .map(|(index, value)| read(value, &entry(path, index), problems))
         .collect();
     entries.into_iter().collect()
 }
@@ -224,7 +267,7 @@ pub(super) fn map<T>(
     let entries: Vec<_> = members
         .into_iter()
         .map(|(name, entry)| {
-            let read = read(&name, entry, &format!("{path}.{name}"), problems);
+            let read = read(&name, entry, &member(path, &name), problems);
             read.map(|entry| (name, entry))
         })
         .collect();

@@ -1,14 +1,19 @@
 //! A rule with its code and version, and which of several applies.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use semver::Version;
 use serde_json::Value;
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use super::parse::{CODE_RULE, is_code};
+use super::code::{RuleCode, RuleVersion};
 use super::problem::{Invalid, RuleProblems};
 use super::schema::RuleSchema;
+use crate::place::{Jurisdiction, Place};
 
-/// One version of one rule. A version never changes once it is made; it can only be deactivated.
+/// One version of one rule. A version never changes once it is made; each organisation says for itself whether it is active.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Code of the rule, such as `AS1851-10-EXT-PRESSURE`; the same in all its versions.
@@ -17,14 +22,34 @@ pub struct Rule {
     pub version: Version,
     /// How it classifies.
     pub schema: RuleSchema,
-    /// Whether this version is in use.
+    /// Whether the organisation uses this version.
     pub is_active: bool,
     /// The organisation whose rule it is; `None` for a rule that the product ships.
     pub organisation_id: Option<Uuid>,
+    /// The first day on which it may decide; `None`: any day.
+    pub effective_from: Option<Date>,
+    /// Where it may decide; `None`: anywhere.
+    pub jurisdiction: Option<Jurisdiction>,
+}
+
+/// When and where a rule is to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occasion {
+    /// The day at the building.
+    pub day: Date,
+    /// The building's jurisdiction.
+    pub jurisdiction: Option<Jurisdiction>,
+}
+
+impl Occasion {
+    /// A moment at a place.
+    pub fn at(place: &Place, at: OffsetDateTime) -> Self {
+        Self { day: place.day(at), jurisdiction: place.jurisdiction }
+    }
 }
 
 impl Rule {
-    /// Reads a new, active rule, as a customer posts it.
+    /// Reads a new, active rule, as a customer posts it: for any day and place.
     ///
     /// # Errors
     /// Every problem of `rule_code`, `version` and `rule_schema` at once.
@@ -35,54 +60,62 @@ impl Rule {
         organisation_id: Option<Uuid>,
     ) -> Result<Self, Invalid> {
         let mut problems = RuleProblems::default();
-        if !is_code(rule_code) {
-            problems.add("rule_code", CODE_RULE);
-        }
-        let version = version
-            .parse::<Version>()
-            .map_err(|error| problems.add("version", format_args!("must be a semantic version: {error}")))
-            .ok();
+        let code = rule_code.parse::<RuleCode>().map_err(|error| problems.add("/rule_code", error)).ok();
+        let version = version.parse::<RuleVersion>().map_err(|error| problems.add("/version", error)).ok();
         let schema = super::parse::rule_schema_into(rule_schema, &mut problems);
-        let rule = version.zip(schema).map(|(version, schema)| Self {
-            code: rule_code.to_owned(),
-            version,
-            schema,
-            is_active: true,
-            organisation_id,
-        });
-        problems.into_result(rule)
+        let read = code.zip(version).zip(schema);
+        problems.into_result(
+            read.map(|((code, version), schema)| Self::new(code, version, schema, organisation_id)),
+        )
     }
 
-    /// Order of versions: semantic precedence (a pre-release before its release), build metadata as a tie-break;
-    /// of two equal versions the organisation's own rule is the later one.
-    fn precedence(&self) -> (&Version, bool) {
-        (&self.version, self.organisation_id.is_some())
+    /// A new, active rule, for any day and place.
+    pub fn new(
+        RuleCode(code): RuleCode,
+        RuleVersion(version): RuleVersion,
+        schema: RuleSchema,
+        organisation_id: Option<Uuid>,
+    ) -> Self {
+        let (effective_from, jurisdiction) = (None, None);
+        Self { code, version, schema, is_active: true, organisation_id, effective_from, jurisdiction }
+    }
+
+    /// May it decide?
+    fn is_for(&self, occasion: Occasion) -> bool {
+        self.is_active
+            && self.effective_from.is_none_or(|from| from <= occasion.day)
+            && (self.jurisdiction.is_none() || self.jurisdiction == occasion.jurisdiction)
+    }
+
+    /// Which of several that may decide does: the organisation's own before one that is shipped, then one for the jurisdiction before
+    /// a general one, then the highest version by semantic precedence (a pre-release before its release; build metadata breaks a tie).
+    fn rank(&self) -> (bool, bool, &Version) {
+        (self.organisation_id.is_some(), self.jurisdiction.is_some(), &self.version)
     }
 }
 
-/// The latest of some versions of one rule: the highest active one by semantic precedence, never by text.
-///
-/// `None` when no version is active.
-pub fn latest<'a>(versions: impl IntoIterator<Item = &'a Rule>) -> Option<&'a Rule> {
-    versions.into_iter().filter(|rule| rule.is_active).max_by_key(|rule| rule.precedence())
+/// Of some versions of one rule the one that is in force; `None` when no version may decide.
+pub fn in_force<'a>(versions: impl IntoIterator<Item = &'a Rule>, occasion: Occasion) -> Option<&'a Rule> {
+    versions.into_iter().filter(|rule| rule.is_for(occasion)).max_by_key(|rule| rule.rank())
 }
 
 /// The rule that classifies an item, out of all the rules that an organisation can see.
 ///
-/// Only the latest active version of each code counts, so a newer version that no longer covers an item retires the
-/// older one for it. Where rules of different codes cover the same item, the organisation's own rule is chosen before
-/// one that is shipped, and then the code that sorts first, so that the answer never depends on the order of
-/// `rules`. `None` when no rule covers the item.
-pub fn rule_for_item<'a>(rules: impl IntoIterator<Item = &'a Rule>, item_code: &str) -> Option<&'a Rule> {
-    let mut latest_by_code = std::collections::BTreeMap::<&str, &Rule>::new();
-    for rule in rules.into_iter().filter(|rule| rule.is_active) {
-        let current = latest_by_code.entry(&rule.code).or_insert(rule);
-        if current.precedence() < rule.precedence() {
-            *current = rule;
-        }
+/// Only the version in force of each code counts, so a newer version that no longer covers an item retires the older one for it. Where
+/// rules of different codes cover the same item, the same order decides between them, and then the code that sorts first, so that the
+/// answer never depends on the order of `rules`. `None` when no rule covers the item.
+pub fn rule_for_item<'a>(
+    rules: impl IntoIterator<Item = &'a Rule>,
+    item_code: &str,
+    occasion: Occasion,
+) -> Option<&'a Rule> {
+    let mut by_code = BTreeMap::<&str, Vec<&Rule>>::new();
+    for rule in rules {
+        by_code.entry(&rule.code).or_default().push(rule);
     }
-    latest_by_code
+    by_code
         .into_values()
+        .filter_map(|versions| in_force(versions, occasion))
         .filter(|rule| rule.schema.covers(item_code))
-        .min_by_key(|rule| rule.organisation_id.is_none())
+        .max_by_key(|rule| (rule.rank(), Reverse(&rule.code)))
 }

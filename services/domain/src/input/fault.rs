@@ -18,6 +18,16 @@ pub struct FieldError {
     pub field: String,
     /// What is wrong with it, and what to do.
     pub message: String,
+    /// Its JSON Pointer (RFC 6901), for faults inside of a document that people write: `/rule_schema/conditions/missing`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+}
+
+impl FieldError {
+    /// A fault of a field.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into(), pointer: None }
+    }
 }
 
 /// A place in a request. It costs nothing until a fault has to be reported.
@@ -75,12 +85,13 @@ pub struct Faults(Vec<FieldError>);
 impl Faults {
     /// Notes one. Of several faults of one field only the first is kept: the others follow from it.
     pub fn add(&mut self, at: &At<'_>, message: impl Into<String>) {
-        if self.0.len() == FAULTS_MAX {
-            return;
-        }
-        let field = at.to_string();
-        if self.0.iter().all(|known| known.field != field) {
-            self.0.push(FieldError { field, message: message.into() });
+        self.push(FieldError::new(at.to_string(), message));
+    }
+
+    /// Adds one that was found by a reader of its own.
+    pub(crate) fn push(&mut self, fault: FieldError) {
+        if self.0.len() < FAULTS_MAX && self.0.iter().all(|known| known.field != fault.field) {
+            self.0.push(fault);
         }
     }
 

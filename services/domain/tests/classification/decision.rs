@@ -1,6 +1,6 @@
 //! Conditions, measured values and context predicates.
 
-use firemode_domain::classification::{Classification, ClassifyError, Context, classify};
+use firemode_domain::classification::{Classification, ClassifyError, Context, RuleProblem, classify};
 use serde_json::{Value, json};
 
 use super::{full_schema, observation, rule};
@@ -94,20 +94,42 @@ fn what_a_measured_condition_needs_must_be_there() {
 }
 
 #[test]
-fn another_unit_is_an_error_and_never_converted() {
+fn a_value_is_judged_in_whichever_unit_it_was_measured() {
+    let context = |value: f64, unit: &str, baseline: f64, baseline_unit: &str| {
+        json!({ "measurement": { "value": value, "unit": unit },
+                "baseline": { "value": baseline, "unit": baseline_unit } })
+    };
+    let in_rule_unit = class("flow_measured", context(8.0, "L/s", 20.0, "L/s"));
+    assert!(in_rule_unit.is_ok());
+    for (value, unit, baseline, baseline_unit) in
+        [(480.0, "L/min", 20.0, "L/s"), (8.0, "L/s", 1200.0, "L/min"), (28.8, "m3/h", 72.0, "m³/h")]
+    {
+        assert_eq!(
+            class("flow_measured", context(value, unit, baseline, baseline_unit)),
+            in_rule_unit,
+            "{unit}"
+        );
+    }
+}
+
+#[test]
+fn a_unit_of_another_quantity_is_an_error() {
     let mut wrong_measurement = flow(8.0);
-    wrong_measurement["measurement"]["unit"] = json!("L/min");
+    wrong_measurement["measurement"]["unit"] = json!("kPa");
     let mut wrong_baseline = flow(8.0);
-    wrong_baseline["baseline"]["unit"] = json!("l/s");
+    wrong_baseline["baseline"]["unit"] = json!("mm");
     for (context, field, found) in [
-        (wrong_measurement, "context.measurement.unit", "L/min"),
-        (wrong_baseline, "context.baseline.unit", "l/s"),
+        (wrong_measurement, "context.measurement.unit", "kPa"),
+        (wrong_baseline, "context.baseline.unit", "mm"),
     ] {
         let error = class("flow_measured", context).unwrap_err();
         let expected =
             ClassifyError::UnitMismatch { field: field.into(), expected: "L/s".into(), found: found.into() };
         assert_eq!(error, expected);
-        assert_eq!(error.to_string(), format!("{field} must be L/s, not {found}"));
+        assert_eq!(
+            error.to_string(),
+            format!("{field} must be L/s or a unit that converts to it, not {found}")
+        );
     }
 }
 
@@ -222,7 +244,7 @@ fn a_malformed_context_names_every_problem() {
         "anything": ["else"]
     });
     let invalid = Context::parse(context).unwrap_err();
-    let fields: Vec<_> = invalid.problems.iter().map(|problem| problem.field.as_str()).collect();
+    let fields: Vec<_> = invalid.problems.iter().map(RuleProblem::field).collect();
     assert_eq!(fields, ["context.measurement.value", "context.measurement.unit", "context.baseline.when"]);
     assert!(Context::parse(json!([])).is_err());
     assert_eq!(Context::parse(json!({})), Ok(Context::default()));

@@ -6,8 +6,9 @@ mod shipped;
 mod validation;
 mod versions;
 
-use firemode_domain::classification::{Context, Observation, Rule};
+use firemode_domain::classification::{Context, Observation, Occasion, Rule};
 use serde_json::{Value, json};
+use time::macros::date;
 
 /// A valid rule that uses every part of the language.
 fn full_schema() -> Value {
@@ -55,6 +56,9 @@ fn full_schema() -> Value {
         "references": ["3", "3.4"]
     })
 }
+
+/// A day, anywhere.
+const SOME_DAY: Occasion = Occasion { day: date!(2026 - 11 - 30), jurisdiction: None };
 
 fn rule(schema: Value) -> Rule {
     Rule::parse("AS1851-03-PMP-FLOW", "1.2.0", schema, None).expect("the rule of a test is valid")

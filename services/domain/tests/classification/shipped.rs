@@ -8,7 +8,7 @@ use firemode_domain::classification::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::observation;
+use super::{SOME_DAY, observation};
 
 #[derive(Deserialize)]
 struct Cases {
@@ -36,7 +36,7 @@ fn cases() -> Cases {
 }
 
 fn status_of(item_code: &str, observed_condition: &str) -> u16 {
-    let Some(rule) = rule_for_item(shipped_rules(), item_code) else { return 404 };
+    let Some(rule) = rule_for_item(shipped_rules(), item_code, SOME_DAY) else { return 404 };
     match classify(rule, &observation(item_code, observed_condition, json!({}))) {
         Ok(_) => 200,
         Err(ClassifyError::UnknownItem { .. }) => 404,
@@ -50,8 +50,8 @@ fn every_case_comes_out_as_a_practitioner_says() {
     assert_eq!(cases.len(), 15);
     for case in cases {
         let name = format!("{} {}", case.item_code, case.observed_condition);
-        let rule =
-            rule_for_item(shipped_rules(), &case.item_code).unwrap_or_else(|| panic!("{name}: no rule"));
+        let rule = rule_for_item(shipped_rules(), &case.item_code, SOME_DAY)
+            .unwrap_or_else(|| panic!("{name}: no rule"));
         let outcome = classify(rule, &observation(&case.item_code, &case.observed_condition, json!({})))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(outcome.classification, case.classification, "{name}");
@@ -72,7 +72,7 @@ fn every_edge_is_refused_as_the_contract_says() {
 
 #[test]
 fn the_only_extinguisher_of_an_area_is_not_one_of_many() {
-    let rule = rule_for_item(shipped_rules(), "EXT-PRESSURE").expect("shipped");
+    let rule = rule_for_item(shipped_rules(), "EXT-PRESSURE", SOME_DAY).expect("shipped");
     let class = |context| {
         classify(rule, &observation("EXT-PRESSURE", "pressure_low", context))
             .expect("classified")

@@ -1,6 +1,6 @@
 //! What a customer may write into a rule, and how it is refused.
 
-use firemode_domain::classification::{Rule, RuleSchema};
+use firemode_domain::classification::{Rule, RuleProblem, RuleSchema};
 use serde_json::{Value, json};
 
 use super::full_schema;
@@ -8,7 +8,7 @@ use super::full_schema;
 fn fields(schema: Value) -> Vec<String> {
     match RuleSchema::parse(schema) {
         Ok(_) => Vec::new(),
-        Err(invalid) => invalid.problems.into_iter().map(|problem| problem.field).collect(),
+        Err(invalid) => invalid.problems.iter().map(RuleProblem::field).collect(),
     }
 }
 
@@ -83,7 +83,7 @@ fn names_that_stand_for_another_part_must_exist_there() {
 #[test]
 fn code_and_version_are_reported_together_with_the_schema() {
     let invalid = Rule::parse("as1851", "1.0", json!({}), None).unwrap_err();
-    let fields: Vec<_> = invalid.problems.iter().map(|problem| problem.field.as_str()).collect();
+    let fields: Vec<_> = invalid.problems.iter().map(RuleProblem::field).collect();
     assert_eq!(
         fields,
         [
@@ -109,4 +109,69 @@ fn the_number_of_reported_problems_is_bounded() {
     let unknown: serde_json::Map<String, Value> =
         (0..5_000).map(|n| (format!("field_{n}"), json!(1))).collect();
     assert_eq!(fields(Value::Object(unknown)).len(), 100);
+}
+
+#[test]
+fn a_pointer_leads_to_each_problem_whatever_its_name() {
+    let mut schema = full_schema();
+    schema["conditions"]["a/b~c.d"] = json!({ "classification": "non_conformance" });
+    schema["thresholds"]["flow_measured"]["limits"][0]["min_percent_of_baseline"] = json!("much");
+    let invalid = RuleSchema::parse(schema.clone()).unwrap_err();
+    let document = json!({ "rule_schema": schema });
+    for problem in &invalid.problems {
+        assert!(document.pointer(&problem.pointer).is_some(), "{problem:?}");
+    }
+    let fields: Vec<_> = invalid.problems.iter().map(RuleProblem::field).collect();
+    assert_eq!(
+        fields,
+        [
+            "rule_schema.conditions.a/b~c.d",
+            "rule_schema.thresholds.flow_measured.limits[0].min_percent_of_baseline"
+        ]
+    );
+}
+
+#[test]
+fn what_can_never_decide_is_refused() {
+    let faults = |change: fn(&mut Value)| {
+        let mut schema = full_schema();
+        change(&mut schema);
+        fields(schema)
+    };
+    assert_eq!(faults(|_| {}), [""; 0]);
+    let twice = faults(|schema| {
+        let limits = schema["thresholds"]["flow_measured"]["limits"].as_array_mut().expect("a list");
+        let again = limits[0].clone();
+        limits.push(again);
+    });
+    assert!(
+        twice.iter().all(|field| field.starts_with("rule_schema.thresholds.flow_measured.limits[")),
+        "{twice:?}"
+    );
+    let nothing_between = faults(|schema| {
+        schema["thresholds"]["flow_measured"]["limits"] = json!([
+            { "min": 10, "classification": "critical_defect" },
+            { "max": 5, "classification": "non_critical_defect" }
+        ]);
+    });
+    assert_eq!(nothing_between, ["rule_schema.thresholds.flow_measured.limits[0].min"]);
+    let shadowed = faults(|schema| {
+        let test = json!({ "field": "is_sole", "operator": "equals", "value": true });
+        let other = json!({ "field": "is_exposed", "operator": "equals", "value": true });
+        schema["predicates"] = json!([
+            { "when": [test.clone()], "classification": "critical_defect" },
+            { "conditions": ["flow_measured"], "when": [other, test], "classification": "non_conformance" }
+        ]);
+    });
+    assert_eq!(shadowed, ["rule_schema.predicates[1]"]);
+    let unknown_unit = faults(|schema| schema["thresholds"]["flow_measured"]["unit"] = json!("buckets"));
+    assert_eq!(unknown_unit, ["rule_schema.thresholds.flow_measured.unit"]);
+}
+
+#[test]
+fn the_words_of_addresses_are_no_codes() {
+    for code in ["SCHEMA", "ID", "IMPACT", "UNCOVERED"] {
+        let invalid = Rule::parse(code, "1.0.0", full_schema(), None).unwrap_err();
+        assert_eq!(invalid.problems[0].pointer, "/rule_code", "{code}");
+    }
 }

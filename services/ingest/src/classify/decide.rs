@@ -1,16 +1,19 @@
 //! One fault: its class, or why it has none, and the event that says so.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use actix_web::http::StatusCode;
 use firemode_domain::audit::{AuditEvent, AuditStatus, is_code};
-use firemode_domain::classification::{self, ClassifyError, Context, Invalid, Observation, Rule};
+use firemode_domain::classification::{self, ClassifyError, Context, Invalid, Observation, Occasion, Rule};
 use firemode_domain::input::{FieldError, Object};
+use firemode_domain::place::Place;
 use firemode_storage::Transaction;
-use firemode_storage::sessions::{self, Hold};
+use firemode_storage::organisations;
 use firemode_web::Problem;
 use firemode_web::wire::{ClassifyAnswer, ClassifyBody};
 use serde_json::json;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::principal::Principal;
@@ -21,11 +24,11 @@ pub(super) struct Decision {
     pub(super) event: AuditEvent,
 }
 
-/// Which sessions the organisation has, of those that were asked for.
+/// Where the faults of one request were seen: at a session's building, or, without one, anywhere in the organisation.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(HashMap<Uuid, bool>);
+pub(super) struct Places(HashMap<Option<Uuid>, Option<Place>>);
 
-impl Sessions {
+impl Places {
     /// Classifies a fault by the rules that the organisation can see.
     ///
     /// # Errors
@@ -37,30 +40,27 @@ impl Sessions {
         rules: &[Rule],
         fault: &ClassifyBody,
     ) -> Result<Decision, Problem> {
-        let is_known = match fault.session_id {
-            Some(session_id) => self.has(tx, principal.organisation_id, session_id).await?,
-            None => true,
-        };
-        let outcome = if is_known {
-            classify(rules, fault)
-        } else {
-            Err(Problem::invalid_field("session_id", "names no test session of your organisation"))
+        let outcome = match self.of(tx, principal.organisation_id, fault.session_id).await? {
+            Some(place) => classify(rules, fault, place),
+            None => Err(Problem::invalid_field("session_id", "names no test session of your organisation")),
         };
         Ok(Decision::new(principal, fault, outcome))
     }
 
-    async fn has(
+    async fn of(
         &mut self,
         tx: &Transaction,
         organisation_id: Uuid,
-        session_id: Uuid,
-    ) -> Result<bool, Problem> {
-        if let Some(is_known) = self.0.get(&session_id) {
-            return Ok(*is_known);
-        }
-        let is_known = sessions::find(tx, organisation_id, session_id, Hold::None).await?.is_some();
-        self.0.insert(session_id, is_known);
-        Ok(is_known)
+        session_id: Option<Uuid>,
+    ) -> Result<Option<&Place>, Problem> {
+        let place = match self.0.entry(session_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(match session_id {
+                Some(id) => organisations::place_of_session(tx, organisation_id, id).await?,
+                None => Some(organisations::place(tx, organisation_id).await?),
+            }),
+        };
+        Ok(place.as_ref())
     }
 }
 
@@ -98,13 +98,14 @@ impl Decision {
     }
 }
 
-fn classify(rules: &[Rule], fault: &ClassifyBody) -> Result<classification::Outcome, Problem> {
+fn classify(rules: &[Rule], fault: &ClassifyBody, place: &Place) -> Result<classification::Outcome, Problem> {
     let context = match &fault.context {
         Some(Object(facts)) => Context::parse(facts.clone().into()).map_err(invalid_context)?,
         None => Context::default(),
     };
     let item_code = fault.item_code.to_string();
-    let rule = classification::rule_for_item(rules, &item_code)
+    let occasion = Occasion::at(place, OffsetDateTime::now_utc());
+    let rule = classification::rule_for_item(rules, &item_code, occasion)
         .ok_or_else(|| refusal(&ClassifyError::UnknownItem { item_code: item_code.clone() }))?;
     let observed_condition = fault.observed_condition.to_string();
     let observation = Observation { item_code, observed_condition, context };
@@ -119,9 +120,7 @@ fn refusal(error: &ClassifyError) -> Problem {
 }
 
 fn invalid_context(invalid: Invalid) -> Problem {
-    let field =
-        |problem: classification::RuleProblem| FieldError { field: problem.field, message: problem.message };
-    Problem::invalid(invalid.problems.into_iter().map(field).collect())
+    Problem::invalid(invalid.problems.into_iter().map(FieldError::from).collect())
 }
 
 /// The text if it is written as codes are. The audit log keeps for ever what it is given, so it is given nothing that people
@@ -134,6 +133,7 @@ fn code_alone(text: &str) -> Option<&str> {
 mod tests {
     use firemode_domain::classification::shipped_rules;
     use firemode_domain::input;
+    use firemode_domain::place::Stated;
     use serde_json::Value;
 
     use super::*;
@@ -152,7 +152,8 @@ mod tests {
             (fault("EXT-PRESSURE", "no_such_condition", None), "FIRE-422", "observed_condition"),
             (fault("EXT-PRESSURE", "pressure_low", Some(json!({"measurement": 7}))), "FIRE-422", "context"),
         ] {
-            let problem = classify(rules, &fault).expect_err("there is no class");
+            let problem = classify(rules, &fault, &Place::of(Stated::default(), Stated::default()))
+                .expect_err("there is no class");
             assert_eq!(problem.error_code(), code);
             assert!(problem.to_string().contains(named), "{problem}");
         }
@@ -160,8 +161,12 @@ mod tests {
 
     #[test]
     fn a_shipped_rule_decides() {
-        let found = classify(shipped_rules(), &fault("EXT-PRESSURE", "pressure_low", None))
-            .expect("the shipped rules know this condition");
+        let found = classify(
+            shipped_rules(),
+            &fault("EXT-PRESSURE", "pressure_low", None),
+            &Place::of(Stated::default(), Stated::default()),
+        )
+        .expect("the shipped rules know this condition");
         assert_eq!(found.classification, classification::Classification::NonCriticalDefect);
     }
 

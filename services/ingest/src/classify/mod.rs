@@ -2,6 +2,8 @@
 
 mod decide;
 
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use firemode_domain::input::List;
@@ -9,7 +11,7 @@ use firemode_storage::{Transaction, audit, rules};
 use firemode_web::wire::{ClassifyAnswer, ClassifyBody, FaultResult, FaultsAnswer, FaultsBody};
 use firemode_web::{Body, IdempotencyKey, Outcome, Problem};
 
-use self::decide::{Decision, Sessions};
+use self::decide::{Decision, Places};
 use crate::principal::Principal;
 use crate::state::IngestState;
 
@@ -25,8 +27,8 @@ pub(crate) async fn one(
     let result = state
         .run_once(&principal, scope, &body.fingerprint, async |tx| {
             principal.check_token(tx).await?;
-            let rules = rules::for_item(tx, principal.organisation_id, &body.value.item_code).await?;
-            let decision = Sessions::default().decide(tx, &principal, &rules, &body.value).await?;
+            let rules = rules::for_items(tx, principal.organisation_id, &[&body.value.item_code]).await?;
+            let decision = Places::default().decide(tx, &principal, &rules, &body.value).await?;
             match decision.outcome {
                 Ok(answer) => {
                     audit::record(tx, &[decision.event]).await?;
@@ -72,12 +74,14 @@ async fn classify_all(
     principal: &Principal,
     faults: &[ClassifyBody],
 ) -> Result<Vec<FaultResult>, Problem> {
-    let rules = rules::active(tx, principal.organisation_id).await?;
-    let mut sessions = Sessions::default();
+    let item_codes: BTreeSet<&str> = faults.iter().map(|fault| &*fault.item_code).collect();
+    let item_codes: Vec<&str> = item_codes.into_iter().collect();
+    let rules = rules::for_items(tx, principal.organisation_id, &item_codes).await?;
+    let mut places = Places::default();
     let mut results = Vec::with_capacity(faults.len());
     let mut events = Vec::with_capacity(faults.len());
     for (index, fault) in faults.iter().enumerate() {
-        let Decision { outcome, event } = sessions.decide(tx, principal, &rules, fault).await?;
+        let Decision { outcome, event } = places.decide(tx, principal, &rules, fault).await?;
         results.push(match outcome {
             Ok(answer) => success(index, answer),
             Err(problem) => FaultResult {

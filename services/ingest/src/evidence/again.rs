@@ -59,9 +59,8 @@ fn the_same(known: Evidence, fields: &EvidenceFields) -> Result<Evidence, Proble
         all.join(", "),
         known.size_bytes
     );
-    let differing = stored.iter().filter(|(_, _, is_same)| !is_same).map(|(name, value, _)| FieldError {
-        field: (*name).to_owned(),
-        message: format!("is another one than that of the stored evidence: {value}"),
+    let differing = stored.iter().filter(|(_, _, is_same)| !is_same).map(|(name, value, _)| {
+        FieldError::new(*name, format!("is another one than that of the stored evidence: {value}"))
     });
     Err(Problem::of(catalogue::EXISTS, detail).about(differing.collect()))
 }

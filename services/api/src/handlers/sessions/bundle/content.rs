@@ -1,17 +1,18 @@
 //! What is in a bundle.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use firemode_domain::body;
-use firemode_domain::classification::{Rule, rule_for_item};
+use firemode_domain::classification::{Occasion, rule_for_item};
 use firemode_domain::document::SessionDocument;
 use firemode_domain::input::Repeated;
 use firemode_storage::assets::{self, Asset};
 use firemode_storage::buildings::Building;
 use firemode_storage::sessions::Session;
-use firemode_storage::{ReadTransaction, buildings, rules, sessions};
+use firemode_storage::{ReadTransaction, buildings, organisations, rules, sessions};
 use firemode_web::Problem;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{BundleData, Content, PriorFault, RuleView};
@@ -74,7 +75,7 @@ pub(super) async fn content(
     let building = building.ok_or_else(|| Problem::not_found(Building::CALLED))?;
     let mut assets = assets::active_of(tx, organisation_id, session.building_id, None).await?;
     assets.retain(|asset| filter.takes(asset));
-    let rules = rules_for(rules::active(tx, organisation_id).await?, &assets)?;
+    let rules = rules_for(tx, organisation_id, session, &assets).await?;
     let wanted = Wanted::of(filter, &assets);
     let prior_faults = prior_faults(tx, state, organisation_id, session, &wanted).await?;
     let look =
@@ -88,11 +89,22 @@ pub(super) async fn content(
     Ok(Content { vector_clock, document: saved, data })
 }
 
-/// The rule of each asset's code, once.
-fn rules_for(rules: Vec<Rule>, assets: &[Asset]) -> Result<Vec<RuleView>, Problem> {
+/// The rule of each asset's code that is in force today, once.
+async fn rules_for(
+    tx: &ReadTransaction,
+    organisation_id: Uuid,
+    session: &Session,
+    assets: &[Asset],
+) -> Result<Vec<RuleView>, Problem> {
+    let item_codes: BTreeSet<&str> = assets.iter().map(|asset| &*asset.item_code).collect();
+    let item_codes: Vec<&str> = item_codes.into_iter().collect();
+    let rules = rules::for_items(tx, organisation_id, &item_codes).await?;
+    let place = organisations::place_of_session(tx, organisation_id, session.id).await?;
+    let occasion =
+        Occasion::at(&place.ok_or_else(|| Problem::not_found(Session::CALLED))?, OffsetDateTime::now_utc());
     let mut chosen = BTreeMap::new();
-    for asset in assets {
-        if let Some(rule) = rule_for_item(&rules, &asset.item_code) {
+    for item_code in item_codes {
+        if let Some(rule) = rule_for_item(&rules, item_code, occasion) {
             chosen.insert(&rule.code, rule);
         }
     }

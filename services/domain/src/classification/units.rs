@@ -1,0 +1,60 @@
+//! Units of measured values, as data: see `config/compliance/units.json`.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Known {
+    /// For each quantity its units, each with what one of it is in the first of them that has a factor of 1.
+    quantities: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../../../config/compliance/units.json"))
+        .expect("the embedded units are valid, a test reads them")
+});
+
+fn quantity_of(unit: &str) -> Option<&'static BTreeMap<String, f64>> {
+    KNOWN.quantities.values().find(|units| units.contains_key(unit))
+}
+
+/// Is there such a unit?
+pub(super) fn is_known(unit: &str) -> bool {
+    quantity_of(unit).is_some()
+}
+
+/// All units that rules and measured values may have.
+pub fn units() -> impl Iterator<Item = &'static str> {
+    KNOWN.quantities.values().flat_map(BTreeMap::keys).map(String::as_str)
+}
+
+/// The value in another unit; none where that is of another quantity.
+pub(super) fn convert(value: f64, from: &str, to: &str) -> Option<f64> {
+    let units = quantity_of(to)?;
+    let (from, to) = (units.get(from)?, units.get(to)?);
+    Some(if from.to_bits() == to.to_bits() { value } else { value * from / to })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_the_same_in_each_unit_of_its_quantity() {
+        for (value, from, to, expected) in [
+            (1.0, "bar", "kPa", 100.0),
+            (90.0, "L/min", "L/s", 1.5),
+            (36.0, "m³/h", "L/s", 10.0),
+            (0.5, "h", "min", 30.0),
+        ] {
+            let converted = convert(value, from, to).expect("both are of one quantity");
+            assert!((converted - expected).abs() < 1e-9, "{value} {from} are {converted} {to}");
+        }
+        assert_eq!(convert(7.3, "kPa", "kPa"), Some(7.3), "what needs no conversion is not touched");
+        assert_eq!(convert(1.0, "kPa", "L/s"), None);
+        assert_eq!(convert(1.0, "dB", "dBA"), None, "weighted and unweighted levels are not comparable");
+        assert_eq!(convert(1.0, "furlong", "m"), None);
+    }
+}

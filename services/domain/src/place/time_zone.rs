@@ -1,0 +1,137 @@
+//! Time zones by their names in the IANA database, which is part of the binary.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::tz::{self, TimeZoneDatabase};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::{Date, OffsetDateTime};
+use utoipa::openapi::{RefOr, Schema};
+
+use super::jurisdiction::KNOWN;
+use crate::input::{self, At, Faults, Input};
+
+/// A time zone of the IANA database, such as `Australia/Sydney`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TimeZone(tz::TimeZone);
+
+/// There is no such time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be the name of a time zone in the IANA database, such as Australia/Sydney")]
+pub struct UnknownTimeZone;
+
+impl TimeZone {
+    /// The longest name in the database is half as long.
+    const CHARACTERS_MAX: usize = 64;
+
+    /// Its name, as the database writes it.
+    pub fn as_str(&self) -> &str {
+        self.0.iana_name().unwrap_or_default()
+    }
+
+    /// The day there.
+    pub fn day(&self, at: OffsetDateTime) -> Date {
+        let instant = Timestamp::from_nanosecond(at.unix_timestamp_nanos());
+        let local = instant.map(|instant| self.0.to_datetime(instant).date()).ok();
+        local.and_then(to_date).unwrap_or_else(|| at.date())
+    }
+}
+
+fn to_date(day: jiff::civil::Date) -> Option<Date> {
+    let month = u8::try_from(day.month()).ok()?.try_into().ok()?;
+    Date::from_calendar_date(day.year().into(), month, day.day().try_into().ok()?).ok()
+}
+
+impl Default for TimeZone {
+    /// Where nobody said which.
+    fn default() -> Self {
+        KNOWN.default_time_zone.clone()
+    }
+}
+
+impl FromStr for TimeZone {
+    type Err = UnknownTimeZone;
+
+    fn from_str(name: &str) -> Result<Self, UnknownTimeZone> {
+        // Of the binary, so that a name means the same on every machine.
+        let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| UnknownTimeZone)?;
+        zone.iana_name().is_some().then_some(Self(zone)).ok_or(UnknownTimeZone)
+    }
+}
+
+impl TryFrom<String> for TimeZone {
+    type Error = UnknownTimeZone;
+
+    fn try_from(name: String) -> Result<Self, UnknownTimeZone> {
+        name.parse()
+    }
+}
+
+impl From<TimeZone> for String {
+    fn from(zone: TimeZone) -> Self {
+        zone.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for TimeZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Input for TimeZone {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let read = value.as_str().ok_or(UnknownTimeZone).and_then(str::parse);
+        read.map_err(|unknown| faults.add(at, unknown.to_string())).ok()
+    }
+
+    fn schema() -> RefOr<Schema> {
+        input::text(1, Some(Self::CHARACTERS_MAX)).into()
+    }
+}
+
+crate::becomes_itself!(TimeZone);
+impl crate::audit::Plain for TimeZone {}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::{date, datetime};
+
+    use super::*;
+
+    fn day(zone: &str, at: OffsetDateTime) -> Date {
+        zone.parse::<TimeZone>().expect("the zone is known").day(at)
+    }
+
+    #[test]
+    fn a_day_begins_when_it_does_there() {
+        // Daylight saving in Sydney began on 4 October 2026, half an hour counts in Broken Hill, three quarters in Eucla.
+        assert_eq!(day("Australia/Sydney", datetime!(2026-10-03 13:59:59 UTC)), date!(2026 - 10 - 03));
+        assert_eq!(day("Australia/Sydney", datetime!(2026-10-03 14:00 UTC)), date!(2026 - 10 - 04));
+        assert_eq!(day("Australia/Sydney", datetime!(2026-10-04 13:00 UTC)), date!(2026 - 10 - 05));
+        assert_eq!(day("Australia/Broken_Hill", datetime!(2026-07-01 14:29:59 UTC)), date!(2026 - 07 - 01));
+        assert_eq!(day("Australia/Broken_Hill", datetime!(2026-07-01 14:30 UTC)), date!(2026 - 07 - 02));
+        assert_eq!(day("Australia/Eucla", datetime!(2026-07-01 15:14:59 UTC)), date!(2026 - 07 - 01));
+        assert_eq!(day("Australia/Eucla", datetime!(2026-07-01 15:15 UTC)), date!(2026 - 07 - 02));
+        assert_eq!(day("Australia/Perth", datetime!(2028-02-28 16:00 UTC)), date!(2028 - 02 - 29));
+    }
+
+    #[test]
+    fn a_zone_has_one_name() {
+        let zone: TimeZone = "australia/sydney".parse().expect("names are found in any case");
+        assert_eq!(zone.as_str(), "Australia/Sydney");
+        for unknown in ["", "Sydney", "Australia/Atlantis", "+10:00", "../../etc/passwd", "UTC+10"] {
+            assert_eq!(unknown.parse::<TimeZone>(), Err(UnknownTimeZone), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn each_jurisdiction_has_a_zone() {
+        for jurisdiction in crate::place::Jurisdiction::ALL {
+            assert!(jurisdiction.time_zone().as_str().starts_with("Australia/"), "{jurisdiction}");
+        }
+    }
+}
