@@ -75,7 +75,7 @@ fn what_uploads_can_do_is_told_to_anybody() {
     for (name, value) in [
         ("tus-resumable", "1.0.0"),
         ("tus-version", "1.0.0"),
-        ("tus-extension", "creation,expiration,checksum,termination"),
+        ("tus-extension", "creation,creation-defer-length,expiration,checksum,termination,concatenation"),
         ("tus-max-size", "104857600"),
         ("tus-checksum-algorithm", "sha1,sha256"),
     ] {
@@ -123,7 +123,7 @@ fn a_file_comes_in_chunks_and_becomes_evidence_with_the_last() {
     let evidence = site.admin.get(&format!("/v1/evidence/{id}")).expect(200);
     assert_eq!(evidence["content_type"], "image/png");
     assert_eq!(evidence["item_id"], site.items[0]);
-    assert_eq!(evidence["metadata"], json!({"filename": "door.png"}));
+    assert_eq!(evidence["metadata"], json!({"filename": "door.png", "filetype": "x"}));
     assert_eq!(site.admin.get(&format!("/v1/evidence/{id}/content")).expect(200).body, file);
     assert_eq!((known(&site, "evidence_upload_parts"), known(&site, "evidence_leases")), (0, 0));
     // It is one of the tenant's contents like any other.
@@ -172,7 +172,7 @@ fn every_fault_of_a_request_is_named() {
     at(&[tus, ("upload-length", "0"), ("upload-metadata", &good)]).invalid(&["Upload-Length"]);
     at(&[tus, ("upload-length", "104857601"), ("upload-metadata", &good)]).problem(413, "FIRE-413");
     at(&[tus, ("upload-length", "1")]).invalid(&["sha256_hash", "session_id", "evidence_type"]);
-    let both = format!("{good},item_id ***,colour cmVk");
+    let both = format!("{good},item_id ***,colour red");
     at(&[tus, ("upload-length", "1"), ("upload-metadata", &both)]).invalid(&["item_id", "colour"]);
     let nowhere = Site { session_id: uuid::Uuid::now_v7().to_string(), ..site.clone() };
     open_with(&site.admin, 1, &metadata(&nowhere, &file, &[])).problem(404, "FIRE-404");

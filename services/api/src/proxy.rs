@@ -27,33 +27,13 @@ use crate::ingest_client::{ConnectionPlace, IngestClient, Outgoing, SendError, T
 use crate::principal::Principal;
 use crate::state::ApiState;
 
-/// What a client may say to the ingest process; everything else stays here, so that nothing can be smuggled in.
-const REQUEST_HEADERS: [HeaderName; 9] = [
-    ACCEPT,
-    CONTENT_LENGTH,
-    CONTENT_TYPE,
-    IDEMPOTENCY_KEY,
-    HeaderName::from_static(tus::TUS_RESUMABLE),
-    HeaderName::from_static(tus::UPLOAD_LENGTH),
-    HeaderName::from_static(tus::UPLOAD_OFFSET),
-    HeaderName::from_static(tus::UPLOAD_METADATA),
-    HeaderName::from_static(tus::UPLOAD_CHECKSUM),
-];
+/// What a client may say to the ingest process, beside what uploads need; everything else stays here, so that nothing can be
+/// smuggled in.
+const REQUEST_HEADERS: [HeaderName; 4] = [ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, IDEMPOTENCY_KEY];
 
-/// What the ingest process may say to a client.
-const RESPONSE_HEADERS: [HeaderName; 11] = [
-    CACHE_CONTROL,
-    CONTENT_TYPE,
-    IDEMPOTENT_REPLAYED,
-    LOCATION,
-    RETRY_AFTER,
-    HeaderName::from_static(tus::TUS_RESUMABLE),
-    HeaderName::from_static(tus::UPLOAD_LENGTH),
-    HeaderName::from_static(tus::UPLOAD_OFFSET),
-    HeaderName::from_static(tus::UPLOAD_EXPIRES),
-    HeaderName::from_static(tus::EVIDENCE_ID),
-    HeaderName::from_static(tus::EVIDENCE_RECEIPT),
-];
+/// What the ingest process may say to a client, beside what it says of an upload.
+const RESPONSE_HEADERS: [HeaderName; 5] =
+    [CACHE_CONTROL, CONTENT_TYPE, IDEMPOTENT_REPLAYED, LOCATION, RETRY_AFTER];
 
 /// Longest body of its health.
 const HEALTH_BYTES_MAX: usize = 4096;
@@ -89,7 +69,7 @@ pub(crate) async fn forward(
         .uri(request.path())
         .header(AUTHORIZATION.as_str(), format!("Bearer {token}"))
         .header(TRANSACTION_ID.as_str(), transaction_id.to_string());
-    for name in &REQUEST_HEADERS {
+    for name in REQUEST_HEADERS.iter().chain(&tus::REQUEST_HEADERS) {
         if let Some(value) = request.headers().get(name) {
             outgoing = outgoing.header(name.as_str(), value.as_bytes());
         }
@@ -115,7 +95,7 @@ pub(crate) async fn forward(
     let (head, body) = sent.map_err(|error| failure(&error))?.into_parts();
     let status = StatusCode::from_u16(head.status.as_u16()).map_err(Problem::internal)?;
     let mut response = HttpResponse::build(status);
-    for name in &RESPONSE_HEADERS {
+    for name in RESPONSE_HEADERS.iter().chain(&tus::RESPONSE_HEADERS) {
         if let Some(value) = head.headers.get(name.as_str()) {
             let value = HeaderValue::from_bytes(value.as_bytes()).map_err(Problem::internal)?;
             response.insert_header((name.clone(), value));

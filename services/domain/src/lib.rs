@@ -10,6 +10,7 @@ pub mod document;
 pub mod evidence;
 pub mod input;
 pub mod job;
+pub mod media_type;
 pub mod password;
 pub mod place;
 pub mod role;

@@ -31,6 +31,8 @@ row! {
         pub content_type: String,
         /// What the device says about it.
         pub metadata: Value,
+        /// What the device calls the file, where a form said so.
+        pub file_name: Option<String>,
         /// Where it stands.
         pub status: EvidenceStatus,
         /// Why it is to be reviewed, where it is flagged.
@@ -76,6 +78,8 @@ pub struct NewEvidence<'a> {
     pub content_type: &'a str,
     /// See [`Evidence::metadata`].
     pub metadata: &'a Value,
+    /// See [`Evidence::file_name`].
+    pub file_name: Option<&'a str>,
     /// See [`Evidence::uploaded_by`].
     pub uploaded_by: Uuid,
     /// What was signed for it.
@@ -126,8 +130,8 @@ pub async fn insert(
 ) -> Result<bool, StorageError> {
     let inserted = tx.run(
         "insert into evidence (organisation_id, id, session_id, item_id, evidence_type, sha256, content_type, metadata,
-                               uploaded_by, receipt)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (organisation_id, id) do nothing",
+                               uploaded_by, receipt, file_name)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (organisation_id, id) do nothing",
         &[
             &organisation_id,
             &evidence.id,
@@ -139,6 +143,7 @@ pub async fn insert(
             &evidence.metadata,
             &evidence.uploaded_by,
             &evidence.receipt,
+            &evidence.file_name,
         ],
     )
     .await?;

@@ -12,10 +12,9 @@ use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::Problem;
 use crate::observed::Observed;
 use crate::routing::Decision;
-use crate::security;
+use crate::{Problem, security, tus};
 
 /// The header with the request's id, on every answer.
 pub const TRANSACTION_ID: HeaderName = HeaderName::from_static("x-transaction-id");
@@ -83,21 +82,25 @@ async fn serve(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let decision = Decision::of(&request);
-    let observed = Observed::new(&request, decision.routed.pattern(), transaction_id, is_behind_api);
+    let route = decision.routed.pattern();
+    let observed = Observed::new(&request, route, transaction_id, is_behind_api);
     decision.apply(&mut request);
     request.extensions_mut().insert(RequestContext { transaction_id });
     request.extensions_mut().insert(observed.trace.clone());
     match next.call(request).instrument(observed.span.clone()).await {
         Ok(response) => {
             let (mut response, cause) = with_problem_body(response, transaction_id, &observed.path);
+            let status = response.status();
             common_headers(response.headers_mut(), transaction_id);
-            observed.end(response.status(), cause.as_deref());
+            tus::add(response.headers_mut(), route, status);
+            observed.end(status, cause.as_deref());
             Ok(response)
         }
         Err(error) => {
             let problem = problem_of(&error);
             let mut response = problem.render(transaction_id, &observed.path);
             common_headers(response.headers_mut(), transaction_id);
+            tus::add(response.headers_mut(), route, problem.status());
             observed.end(response.status(), problem.cause());
             Err(InternalError::from_response(error, response).into())
         }

@@ -3,7 +3,7 @@
 use std::{fmt, io};
 
 use actix_web::error::PayloadError;
-use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CONTENT_RANGE, HeaderName, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use firemode_domain::input::FieldError;
@@ -68,7 +68,8 @@ struct Parts {
     detail: String,
     errors: Vec<FieldError>,
     retry_after_seconds: Option<u32>,
-    allow: Vec<Method>,
+    /// Headers that belong to it.
+    headers: Vec<(HeaderName, String)>,
     /// What really happened, for the log alone.
     cause: Option<String>,
 }
@@ -86,7 +87,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after_seconds: None,
-            allow: Vec::new(),
+            headers: Vec::new(),
             cause: None,
         }))
     }
@@ -139,12 +140,21 @@ impl Problem {
     }
 
     /// 405 with the methods that work.
-    pub fn method_not_allowed(allow: Vec<Method>) -> Self {
+    pub fn method_not_allowed(allow: &[Method]) -> Self {
         let names: Vec<&str> = allow.iter().map(Method::as_str).collect();
         let detail = format!("This address takes {}.", names.join(", "));
-        let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, detail);
-        problem.0.allow = allow;
-        problem
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, detail).with_header(ALLOW, names.join(", "))
+    }
+
+    /// 416 with the length of what there is.
+    pub fn range_not_satisfiable(length_bytes: u64) -> Self {
+        let length = format!("bytes */{length_bytes}");
+        Self::of_status(StatusCode::RANGE_NOT_SATISFIABLE).with_header(CONTENT_RANGE, length)
+    }
+
+    fn with_header(mut self, name: HeaderName, value: String) -> Self {
+        self.0.headers.push((name, value));
+        self
     }
 
     /// 409: the first request with the same key is still running.
@@ -264,9 +274,8 @@ impl Problem {
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header(("WWW-Authenticate", "Bearer"));
         }
-        if !self.0.allow.is_empty() {
-            let names: Vec<&str> = self.0.allow.iter().map(Method::as_str).collect();
-            response.insert_header((ALLOW, names.join(", ")));
+        for (name, value) in &self.0.headers {
+            response.insert_header((name.clone(), value.as_str()));
         }
         response.content_type("application/problem+json").body(serde_json::to_vec(&body).unwrap_or_default())
     }

@@ -11,7 +11,7 @@ use actix_web::http::{Method, Uri};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource};
 
-use crate::{Problem, catalogue, paths};
+use crate::{Problem, catalogue, paths, tus};
 
 /// The routes of a server, to be asked what a path means.
 #[derive(Debug)]
@@ -83,11 +83,9 @@ impl RouteTable {
         Self { by_length }
     }
 
-    /// What a method and a path of ours mean, and the one form of the path.
-    fn find(&self, method: &Method, path: &str) -> Option<(Routed, String)> {
-        let segments = paths::segments(path)?;
-        let pattern = self.by_length.get(segments.len())?.iter().find(|pattern| pattern.takes(&segments))?;
-        Some((pattern.routed(method), pattern.write(&segments)))
+    /// The pattern of a path of ours.
+    fn find(&self, segments: &[Cow<'_, str>]) -> Option<&Pattern> {
+        self.by_length.get(segments.len())?.iter().find(|pattern| pattern.takes(segments))
     }
 }
 
@@ -99,9 +97,10 @@ impl Pattern {
         })
     }
 
-    fn routed(&self, method: &Method) -> Routed {
-        let served = if method == Method::HEAD { &Method::GET } else { method };
-        match self.rows.iter().find(|(known, _)| known == served) {
+    /// HEAD is served as GET is.
+    fn routed(&self, method: Option<&Method>) -> Routed {
+        let served = method.map(|method| if method == Method::HEAD { &Method::GET } else { method });
+        match self.rows.iter().find(|(known, _)| Some(known) == served) {
             Some((_, row)) => Routed::Route { row: *row, pattern: self.text },
             None => {
                 let allowed = self.rows.iter().map(|(method, _)| method.clone()).collect();
@@ -156,7 +155,7 @@ impl Routed {
     pub fn row(&self) -> Result<usize, Problem> {
         match self {
             Self::Route { row, .. } => Ok(*row),
-            Self::OtherMethod { allowed, .. } => Err(Problem::method_not_allowed(allowed.clone())),
+            Self::OtherMethod { allowed, .. } => Err(Problem::method_not_allowed(allowed)),
             Self::Nowhere => Err(Problem::of(catalogue::ROUTE, "There is nothing at this address.")),
         }
     }
@@ -165,6 +164,8 @@ impl Routed {
 /// What was decided of a request, before the request goes by it.
 pub(crate) struct Decision {
     pub(crate) routed: Routed,
+    /// The method that the client means, where that can be read.
+    method: Option<Method>,
     /// The request's target with the one form of its path, where that is another than the client's.
     target: Option<Uri>,
 }
@@ -172,16 +173,19 @@ pub(crate) struct Decision {
 impl Decision {
     /// Decides what a request means.
     pub(crate) fn of(request: &ServiceRequest) -> Self {
-        Self::find(request).unwrap_or(Self { routed: Routed::Nowhere, target: None })
+        Self::find(request).unwrap_or(Self { routed: Routed::Nowhere, method: None, target: None })
     }
 
     fn find(request: &ServiceRequest) -> Option<Self> {
-        let (routed, path) = request.app_data::<RouteTable>()?.find(request.method(), request.path())?;
+        let segments = paths::segments(request.path())?;
+        let pattern = request.app_data::<RouteTable>()?.find(&segments)?;
+        let method = tus::method(request, pattern.text);
+        let path = pattern.write(&segments);
         let target = (path != request.path()).then(|| match request.uri().query() {
             Some(query) => Uri::try_from(format!("{path}?{query}")),
             None => Uri::try_from(path),
         });
-        Some(Self { routed, target: target.transpose().ok()? })
+        Some(Self { routed: pattern.routed(method.as_ref()), method, target: target.transpose().ok()? })
     }
 
     /// Makes the request one that everything behind takes as it was decided. HEAD is served as GET is; the server leaves the
@@ -190,6 +194,9 @@ impl Decision {
         if let Some(target) = self.target {
             request.match_info_mut().get_mut().update(&target);
             request.head_mut().uri = target;
+        }
+        if let Some(method) = self.method {
+            request.head_mut().method = method;
         }
         if request.method() == Method::HEAD {
             request.head_mut().method = Method::GET;

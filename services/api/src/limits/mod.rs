@@ -22,17 +22,9 @@ use rate::{Exhausted, RateLimits, Standing};
 /// What is signed in and out of, each time with a password's hash or a token of one's own.
 const AUTH: &str = "/v1/auth/";
 
-/// Headers that may come once. Where there are two, a proxy before us or a server behind us may look at the other.
-const SINGLE: [HeaderName; 8] = [
-    CONTENT_TYPE,
-    IDEMPOTENCY_KEY,
-    RANGE,
-    HeaderName::from_static(tus::TUS_RESUMABLE),
-    HeaderName::from_static(tus::UPLOAD_LENGTH),
-    HeaderName::from_static(tus::UPLOAD_OFFSET),
-    HeaderName::from_static(tus::UPLOAD_METADATA),
-    HeaderName::from_static(tus::UPLOAD_CHECKSUM),
-];
+/// Headers that may come once, beside those of uploads. Where there are two, a proxy before us or a server behind us may look at the
+/// other.
+static SINGLE: [HeaderName; 3] = [CONTENT_TYPE, IDEMPOTENCY_KEY, RANGE];
 
 /// Refuses heads that are too large or say something twice, bodies that would have to be unpacked, and addresses that ask too often, before anything
 /// else is done for them.
@@ -128,7 +120,8 @@ fn check_head(request: &ServiceRequest, settings: &ServerSettings) -> Result<(),
         let detail = format!("The headers are longer than {} bytes.", settings.header_bytes_max);
         return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
     }
-    if let Some(name) = SINGLE.iter().find(|name| request.headers().get_all(*name).nth(1).is_some()) {
+    let mut single = SINGLE.iter().chain(&tus::REQUEST_HEADERS);
+    if let Some(name) = single.find(|name| request.headers().get_all(*name).nth(1).is_some()) {
         return Err(Problem::bad_request(format!("Send the header {name} once.")));
     }
     if request

@@ -41,8 +41,9 @@ pub(super) async fn receive(
         discard(state, principal.organisation_id, upload).await;
         return Err(error.into());
     }
-    let content_type = sniff::media_type(&content[..content.len().min(sniff::HEAD_BYTES)]);
-    Ok(Received { fields, upload, content_type, fingerprint: Sha256::digest(&bytes).into() })
+    let head = &content[..content.len().min(sniff::HEAD_BYTES)];
+    let content_type = sniff::media_type(head, fields::file_name(&fields));
+    Ok(Received { fields, file_name: None, upload, content_type, fingerprint: Sha256::digest(&bytes).into() })
 }
 
 fn decode(bytes: &[u8]) -> Result<(EvidenceFields, Vec<u8>), Problem> {

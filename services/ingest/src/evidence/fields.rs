@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firemode_domain::input::{At, Faults, Fields as _, Members};
+use firemode_domain::input::{At, Faults, Fields as _, Input as _, Line, Members};
 use firemode_web::Problem;
 use firemode_web::wire::EvidenceFields;
 use sha2::{Digest as _, Sha256};
@@ -12,6 +12,12 @@ pub(super) const METADATA_BYTES_MAX: usize = 64 << 10;
 
 /// The field with the bytes in a form.
 pub(super) const FILE: &str = "file";
+
+/// What the device calls the file: a parameter of that field, or a name in the metadata.
+pub(crate) const FILE_NAME: &str = "filename";
+
+/// The name of a file.
+pub(crate) type FileName = Line<512>;
 
 /// The fields of a form, besides the file, with the largest size of each in bytes.
 pub(crate) const TEXTS: [(&str, usize); 6] = [
@@ -25,14 +31,26 @@ pub(crate) const TEXTS: [(&str, usize); 6] = [
 
 const METADATA: &str = "metadata";
 
-/// Reads the texts of a form: 422 naming all that is missing or not valid.
-pub(crate) fn from_form(texts: BTreeMap<String, String>, has_file: bool) -> Result<EvidenceFields, Problem> {
+/// Reads the texts of a form, and what the device calls its file, where there is one: 422 naming all that is missing or not valid.
+pub(crate) fn from_form(
+    texts: BTreeMap<String, String>,
+    file: Option<Option<String>>,
+) -> Result<(EvidenceFields, Option<String>), Problem> {
     let mut faults = Faults::default();
-    if !has_file {
+    if file.is_none() {
         faults.add(&At::named(FILE), "is required");
     }
+    let name = file.flatten().filter(|name| !name.trim().is_empty());
+    let name: Option<FileName> =
+        name.and_then(|name| FileName::read_text(name, &At::named(FILE_NAME), &mut faults));
     let fields = from_members(Members::of_texts(texts, &mut faults));
-    faults.into_result(fields).map_err(Problem::invalid)
+    let fields = faults.into_result(fields).map_err(Problem::invalid)?;
+    Ok((fields, name.map(Line::into_string)))
+}
+
+/// What the device calls the file, where the metadata says so.
+pub(crate) fn file_name(fields: &EvidenceFields) -> Option<&str> {
+    fields.metadata.as_ref()?.0.get(FILE_NAME)?.as_str()
 }
 
 /// Reads what is said about evidence, wherever it is said.
@@ -71,7 +89,9 @@ mod tests {
     #[test]
     fn a_whole_form_is_read() {
         let more = [("item_id", "door-7"), ("evidence_id", SESSION), ("metadata", r#"{"device": "tablet"}"#)];
-        let fields = from_form(texts(&more), true).expect("the form is valid");
+        let (fields, name) =
+            from_form(texts(&more), Some(Some(" a.jpg ".to_owned()))).expect("the form is valid");
+        assert_eq!(name.as_deref(), Some("a.jpg"));
         assert_eq!(fields.session_id.to_string(), SESSION);
         assert_eq!(fields.item_id.as_ref().map(ItemId::as_str), Some("door-7"));
         assert_eq!(fields.metadata.expect("there is metadata").0["device"], "tablet");
@@ -79,7 +99,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_named_at_once() {
-        let problem = from_form(BTreeMap::new(), false).expect_err("nothing is there");
+        let problem = from_form(BTreeMap::new(), None).expect_err("nothing is there");
         assert_eq!(problem.error_code(), "FIRE-422");
         assert!(problem.to_string().contains("4 fields"), "{problem}");
     }
@@ -95,7 +115,7 @@ mod tests {
             ("metadata", "[1]"),
             ("metadata", "{"),
         ] {
-            let problem = from_form(texts(&[(name, text)]), true).expect_err("the field is not valid");
+            let problem = from_form(texts(&[(name, text)]), Some(None)).expect_err("the field is not valid");
             assert!(problem.to_string().starts_with(&format!("FIRE-422: {name}")), "{problem}");
         }
     }

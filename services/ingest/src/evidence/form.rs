@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{HttpRequest, web};
 use firemode_storage::evidence_store::Upload;
 use firemode_storage::sessions::{self, Hold};
 use firemode_web::Problem;
-use futures_util::TryStreamExt as _;
 
 use super::fields::{self, FILE, TEXTS};
 use super::incoming::{begin, discard, make_room};
+use super::multipart::Multipart;
 use super::{Received, sniff};
 use crate::principal::Principal;
 use crate::state::IngestState;
@@ -29,6 +28,7 @@ struct Form {
 
 struct File {
     upload: Upload,
+    name: Option<String>,
     /// The first bytes.
     head: Vec<u8>,
 }
@@ -47,7 +47,8 @@ pub(super) async fn receive(
     }
     make_room(state, principal).await?;
     let mut form = Form::default();
-    let parts = Multipart::new(request.headers(), payload);
+    let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
+    let parts = Multipart::new(content_type, payload)?;
     let result = form.read(state, principal, parts).await;
     match (result, form.file) {
         (Err(problem), file) => {
@@ -68,45 +69,48 @@ async fn complete(
 ) -> Result<Received, Problem> {
     let file_sha256 = file.as_ref().map_or([0; 32], |file| file.upload.sha256());
     let fingerprint = fields::fingerprint(&texts, &file_sha256);
-    match (fields::from_form(texts, file.is_some()), file) {
-        (Ok(fields), Some(File { upload, head })) => {
-            Ok(Received { fields, upload, content_type: sniff::media_type(&head), fingerprint })
+    let Some(File { upload, name, head }) = file else {
+        return Err(fields::from_form(texts, None).err().unwrap_or_else(no_file));
+    };
+    match fields::from_form(texts, Some(name)) {
+        Ok((fields, file_name)) => {
+            let content_type = sniff::media_type(&head, file_name.as_deref().or(fields::file_name(&fields)));
+            Ok(Received { fields, file_name, upload, content_type, fingerprint })
         }
-        (Ok(_), None) => Err(Problem::invalid_field(FILE, "is required")),
-        (Err(problem), file) => {
-            if let Some(file) = file {
-                discard(state, principal.organisation_id, file.upload).await;
-            }
+        Err(problem) => {
+            discard(state, principal.organisation_id, upload).await;
             Err(problem)
         }
     }
 }
+
+type Parts = Multipart<web::Payload>;
 
 impl Form {
     async fn read(
         &mut self,
         state: &IngestState,
         principal: &Principal,
-        mut parts: Multipart,
+        mut parts: Parts,
     ) -> Result<(), Problem> {
-        while let Some(part) = parts.try_next().await.map_err(broken)? {
-            let name = part.name().unwrap_or_default().to_owned();
+        while let Some(part) = parts.next_part().await? {
+            let name = part.name;
             let text_bytes_max = TEXTS.iter().find(|(known, _)| *known == name).map(|(_, max)| *max);
             match text_bytes_max {
                 _ if name == FILE && self.file.is_some() => return Err(twice(&name)),
-                _ if name == FILE => self.read_file(state, principal, part).await?,
-                Some(bytes_max) => self.read_text(name, part, bytes_max).await?,
+                _ if name == FILE => self.read_file(state, principal, part.file_name, &mut parts).await?,
+                Some(bytes_max) => self.read_text(name, &mut parts, bytes_max).await?,
                 None => return Err(Problem::invalid_field(name, "is not a known field")),
             }
         }
         Ok(())
     }
 
-    async fn read_text(&mut self, name: String, mut part: Field, bytes_max: usize) -> Result<(), Problem> {
-        let Ok(bytes) = part.bytes(bytes_max).await else {
+    async fn read_text(&mut self, name: String, part: &mut Parts, bytes_max: usize) -> Result<(), Problem> {
+        let Some(bytes) = part.bytes(bytes_max).await? else {
             return Err(Problem::invalid_field(name, format!("may have {bytes_max} bytes at most")));
         };
-        let Ok(text) = String::from_utf8(bytes.map_err(broken)?.to_vec()) else {
+        let Ok(text) = String::from_utf8(bytes) else {
             return Err(Problem::invalid_field(name, "must be UTF-8 text"));
         };
         match self.texts.insert(name.clone(), text) {
@@ -119,14 +123,14 @@ impl Form {
         &mut self,
         state: &IngestState,
         principal: &Principal,
-        mut part: Field,
+        name: Option<String>,
+        part: &mut Parts,
     ) -> Result<(), Problem> {
         self.check_session_if_known(state, principal).await?;
         let bytes_max = state.settings.ingest.evidence_bytes_max;
         let upload = begin(state, principal.organisation_id).await?;
-        let File { upload, head } =
-            self.file.insert(File { upload, head: Vec::with_capacity(sniff::HEAD_BYTES) });
-        while let Some(bytes) = part.try_next().await.map_err(broken)? {
+        let File { upload, head, .. } = self.file.insert(File { upload, name, head: Vec::new() });
+        while let Some(bytes) = part.next_bytes().await? {
             if upload.size_bytes() + bytes.len() as u64 > bytes_max {
                 return Err(too_large(bytes_max));
             }
@@ -162,6 +166,6 @@ pub(crate) fn too_large(bytes_max: u64) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
-fn broken(error: MultipartError) -> Problem {
-    Problem::bad_request("The form could not be read to its end.").caused_by(error)
+fn no_file() -> Problem {
+    Problem::invalid_field(FILE, "is required")
 }

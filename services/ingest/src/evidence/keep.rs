@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use data_encoding::HEXLOWER;
 use firemode_domain::audit::AuditStatus;
 use firemode_domain::input::ItemId;
+use firemode_domain::media_type::MediaType;
 use firemode_identity::ReceiptSubject;
 use firemode_storage::evidence::{self, Evidence, NewEvidence};
 use firemode_storage::evidence_store::StoredBytes;
@@ -37,14 +38,15 @@ pub(super) async fn keep(
     scope: Option<IdempotencyScope>,
     received: Received,
 ) -> Result<Outcome, Problem> {
-    let Received { fields, upload, content_type, fingerprint } = received;
+    let Received { fields, file_name, upload, content_type, fingerprint } = received;
     if let Err(problem) = check(state, principal, &fields, &upload.sha256(), upload.size_bytes()).await {
         discard(state, principal.organisation_id, upload).await;
         return Err(problem);
     }
     let bytes = upload.complete().await?;
-    let keeping = Keeping { state, principal, fields: &fields, bytes: &bytes, content_type };
-    keeping.commit(scope, &fingerprint, async |_, _| Ok(())).await
+    let file_name = file_name.as_deref();
+    let keeping = Keeping { state, principal, fields: &fields, file_name, bytes: &bytes, content_type };
+    keeping.commit(scope, &fingerprint, async |_, status, answer| Outcome::new(status, answer)).await
 }
 
 /// Checks that need no transaction, before the bytes are made durable.
@@ -72,8 +74,10 @@ pub(crate) struct Keeping<'a> {
     pub(crate) state: &'a IngestState,
     pub(crate) principal: &'a Principal,
     pub(crate) fields: &'a EvidenceFields,
+    /// What the device calls the file, where it says so beside the fields.
+    pub(crate) file_name: Option<&'a str>,
     pub(crate) bytes: &'a StoredBytes,
-    pub(crate) content_type: &'static str,
+    pub(crate) content_type: MediaType,
 }
 
 /// What the rows say.
@@ -86,7 +90,7 @@ struct Recorded {
 }
 
 impl Keeping<'_> {
-    /// Makes the rows in one transaction, together with what else belongs to it.
+    /// Makes the rows in one transaction, together with what else belongs to it, which gives the answer.
     pub(crate) async fn commit<A>(
         &self,
         scope: Option<IdempotencyScope>,
@@ -94,16 +98,16 @@ impl Keeping<'_> {
         and: A,
     ) -> Result<Outcome, Problem>
     where
-        A: AsyncFnOnce(&Transaction, &EvidenceAnswer) -> Result<(), Problem>,
+        A: AsyncFnOnce(&Transaction, StatusCode, &EvidenceAnswer) -> Result<Outcome, Problem>,
     {
         let mut kept_under = None;
         let result = self
             .state
             .run_once(self.principal, scope, fingerprint, async |tx| {
                 let Recorded { status, answer, storage_key } = self.record(tx).await?;
-                and(tx, &answer).await?;
+                let outcome = and(tx, status, &answer).await?;
                 kept_under = Some(storage_key);
-                Outcome::new(status, &answer)
+                Ok(outcome)
             })
             .await;
         // Known to be unreferenced: the same bytes are kept under another key, the answer is a repeated one, or the transaction
@@ -175,7 +179,7 @@ impl Keeping<'_> {
             evidence_id,
             hash: HEXLOWER.encode(&self.bytes.sha256),
             size: self.bytes.size_bytes,
-            content_type: self.content_type.to_owned(),
+            content_type: self.content_type.as_str().to_owned(),
             status: "verified".to_owned(),
             receipt,
             metadata_differs: Vec::new(),
@@ -206,8 +210,9 @@ impl Keeping<'_> {
             item_id: self.fields.item_id.as_ref().map(ItemId::as_str),
             evidence_type: self.fields.evidence_type,
             sha256: &self.bytes.sha256,
-            content_type: self.content_type,
+            content_type: self.content_type.as_str(),
             metadata: &self.metadata(),
+            file_name: self.file_name,
             uploaded_by: self.principal.user_id,
             receipt: &answer.receipt,
         };

@@ -2,16 +2,19 @@
 
 pub(crate) mod again;
 mod body;
+mod disposition;
 pub(crate) mod fields;
 pub(crate) mod form;
 pub(crate) mod incoming;
 pub(crate) mod keep;
 mod key_lease;
+mod multipart;
 pub(crate) mod sniff;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use firemode_domain::media_type::MediaType;
 use firemode_domain::session::SessionStatus;
 use firemode_storage::Executor;
 use firemode_storage::evidence_store::Upload;
@@ -33,8 +36,10 @@ pub(crate) const JSON_BYTES_MAX: usize = 3 << 19;
 #[derive(Debug)]
 struct Received {
     fields: EvidenceFields,
+    /// What the device calls the file, where the form says so.
+    file_name: Option<String>,
     upload: Upload,
-    content_type: &'static str,
+    content_type: MediaType,
     /// Distinguishes two requests under one idempotency key.
     fingerprint: [u8; 32],
 }

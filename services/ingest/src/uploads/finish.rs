@@ -1,13 +1,15 @@
 //! From the parts of an upload to a piece of evidence.
 
+use firemode_domain::media_type::MediaType;
 use firemode_storage::evidence_store::StoredBytes;
 use firemode_storage::evidence_uploads::{self, ResumableUpload};
 use firemode_storage::{StorageError, Transaction};
-use firemode_web::Problem;
 use firemode_web::wire::EvidenceFields;
+use firemode_web::{Outcome, Problem};
 use futures_util::TryStreamExt as _;
 
 use super::{conflict, fields_of, no_such_upload};
+use crate::evidence::fields::file_name;
 use crate::evidence::incoming::{begin, discard, remove};
 use crate::evidence::keep::{Keeping, check};
 use crate::evidence::sniff;
@@ -15,9 +17,9 @@ use crate::principal::Principal;
 use crate::state::IngestState;
 
 /// The whole file, in one place.
-struct Assembled {
-    bytes: StoredBytes,
-    content_type: &'static str,
+pub(super) struct Assembled {
+    pub(super) bytes: StoredBytes,
+    pub(super) content_type: MediaType,
 }
 
 /// Makes an upload a piece of evidence: with the last of its bytes, which become part of it in the same transaction. So an
@@ -31,7 +33,7 @@ pub(super) async fn upload(
 ) -> Result<ResumableUpload, Problem> {
     let fields = fields_of(upload.fields.clone())?;
     let last_keys: Vec<String> = last.iter().map(|part| part.key.clone()).collect();
-    let assembled = assemble(state, principal, &upload, last, head).await;
+    let assembled = assemble(state, principal, &upload, &fields, last, head).await;
     let result = match assembled {
         Ok(assembled) => keep(state, principal, &upload, &fields, assembled, &last_keys).await,
         Err(problem) => Err(problem),
@@ -39,7 +41,7 @@ pub(super) async fn upload(
     match result {
         Ok((answer, unused)) => {
             remove(state, principal.organisation_id, &unused).await;
-            upload.offset_bytes = upload.length_bytes;
+            upload.offset_bytes = upload.length_bytes.unwrap_or(upload.offset_bytes);
             upload.answer = Some(answer);
             Ok(upload)
         }
@@ -68,11 +70,12 @@ async fn refused(
     Ok(problem)
 }
 
-/// Copies the parts to one place, hashing them on the way. A file that came in one part is there already.
+/// Brings the parts to one place, hashing them on the way. A file that came in one part is there already.
 async fn assemble(
     state: &IngestState,
     principal: &Principal,
     upload: &ResumableUpload,
+    fields: &EvidenceFields,
     mut last: Vec<StoredBytes>,
     head: Vec<u8>,
 ) -> Result<Assembled, Problem> {
@@ -80,16 +83,26 @@ async fn assemble(
         && last.len() == 1
         && let Some(bytes) = last.pop()
     {
-        return Ok(Assembled { bytes, content_type: sniff::media_type(&head) });
+        return Ok(Assembled { bytes, content_type: sniff::media_type(&head, file_name(fields)) });
     }
     let tx = state.database.tenant(principal.organisation_id).read().await?;
     let mut keys = evidence_uploads::parts(&tx, principal.organisation_id, upload.id).await?;
     drop(tx);
     keys.extend(last.into_iter().map(|part| part.key));
+    join(state, principal, fields, &keys).await
+}
+
+/// Copies these bytes, one after the other, to one place.
+pub(super) async fn join(
+    state: &IngestState,
+    principal: &Principal,
+    fields: &EvidenceFields,
+    keys: &[String],
+) -> Result<Assembled, Problem> {
     let mut whole = begin(state, principal.organisation_id).await?;
-    let mut head = Vec::with_capacity(sniff::HEAD_BYTES);
+    let mut head = Vec::new();
     let copied = async {
-        for key in &keys {
+        for key in keys {
             let mut bytes = state.evidence_store.read(key, None).await?;
             while let Some(bytes) = bytes.try_next().await? {
                 let missing = sniff::HEAD_BYTES - head.len();
@@ -104,7 +117,7 @@ async fn assemble(
         return Err(error.into());
     }
     let bytes = whole.complete().await?;
-    Ok(Assembled { bytes, content_type: sniff::media_type(&head) })
+    Ok(Assembled { bytes, content_type: sniff::media_type(&head, file_name(fields)) })
 }
 
 /// Keeps the file. Gives the answer, and what is not needed any more.
@@ -122,13 +135,14 @@ async fn keep(
         return Err(problem);
     }
     let mut unused: Vec<String> = last_keys.iter().filter(|key| **key != bytes.key).cloned().collect();
-    let keeping = Keeping { state, principal, fields, bytes: &bytes, content_type };
+    let keeping = Keeping { state, principal, fields, file_name: None, bytes: &bytes, content_type };
     let outcome = keeping
-        .commit(None, &[], async |tx, answer| {
+        .commit(None, &[], async |tx, status, answer| {
             check_offset(tx, principal, upload).await?;
-            let answer = serde_json::to_value(answer).map_err(Problem::internal)?;
-            unused.extend(evidence_uploads::finish(tx, organisation_id, upload.id, &answer).await?);
-            Ok(())
+            let shown = serde_json::to_value(answer).map_err(Problem::internal)?;
+            let length = bytes.size_bytes;
+            unused.extend(evidence_uploads::finish(tx, organisation_id, upload.id, length, &shown).await?);
+            Outcome::new(status, answer)
         })
         .await?;
     Ok((outcome.value()?, unused))

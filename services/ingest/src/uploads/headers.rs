@@ -1,31 +1,27 @@
 //! The headers of tus 1.0.0.
 
-use std::collections::BTreeMap;
-
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use firemode_domain::input::{At, Faults, Input, Line, Members, Metadata};
+use firemode_storage::evidence_uploads::PARTIAL;
 use firemode_web::Problem;
 use firemode_web::tus::{
-    CONTENT_TYPE_OF_CHUNKS, TUS_RESUMABLE, UPLOAD_CHECKSUM, UPLOAD_LENGTH, UPLOAD_METADATA, UPLOAD_OFFSET,
-    VERSION,
+    CONTENT_TYPE_OF_CHUNKS, TUS_RESUMABLE, UPLOAD_CHECKSUM, UPLOAD_CONCAT, UPLOAD_DEFER_LENGTH,
+    UPLOAD_LENGTH, UPLOAD_METADATA, UPLOAD_OFFSET, VERSION,
 };
-use firemode_web::wire::EvidenceFields;
+use uuid::Uuid;
 
-use crate::evidence::fields;
-
-/// The name of the file on the device; kept with what the device says about it.
-const FILE_NAME: &str = "filename";
-
-/// Clients say it by habit; the type is found by looking at the bytes.
-const FILE_TYPE: &str = "filetype";
-
-const FILE_NAME_BYTES_MAX: usize = 512;
-
-type FileName = Line<FILE_NAME_BYTES_MAX>;
+/// What an upload has to do with others.
+pub(super) enum Concatenation {
+    /// It is a file by itself.
+    Alone,
+    /// It is a part of a file.
+    Part,
+    /// It is a file that is put together from these.
+    Of(Vec<Uuid>),
+}
 
 /// What a chunk's bytes must hash to.
 pub(super) struct Checksum {
@@ -33,13 +29,26 @@ pub(super) struct Checksum {
     wanted: Vec<u8>,
 }
 
-/// 412 for another version of the protocol.
+/// 412 for another version of the protocol, or none.
 pub(super) fn check_version(request: &HttpRequest) -> Result<(), Problem> {
-    if text(request, TUS_RESUMABLE)? == Some(VERSION) {
-        return Ok(());
+    if text(request, TUS_RESUMABLE)?.is_some() {
+        check_version_if_said(request)
+    } else {
+        Err(other_version())
     }
+}
+
+/// 412 for another version of the protocol: who only looks need not say one.
+pub(super) fn check_version_if_said(request: &HttpRequest) -> Result<(), Problem> {
+    match text(request, TUS_RESUMABLE)? {
+        None | Some(VERSION) => Ok(()),
+        Some(_) => Err(other_version()),
+    }
+}
+
+fn other_version() -> Problem {
     let detail = format!("Uploads speak tus {VERSION}: send Tus-Resumable: {VERSION}.");
-    Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail))
+    Problem::new(StatusCode::PRECONDITION_FAILED, detail)
 }
 
 /// 415 for a chunk that does not say that it is one.
@@ -52,58 +61,62 @@ pub(super) fn check_chunk_type(request: &HttpRequest) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
 }
 
-/// How long the file is.
-pub(super) fn length(request: &HttpRequest) -> Result<u64, Problem> {
-    number(request, UPLOAD_LENGTH)
+/// How long the file is, where a new upload says so.
+pub(super) fn length_or_deferred(request: &HttpRequest) -> Result<Option<u64>, Problem> {
+    match (length(request)?, text(request, UPLOAD_DEFER_LENGTH)?) {
+        (Some(length), None) => Ok(Some(length)),
+        (None, Some("1")) => Ok(None),
+        _ => {
+            let detail = "Send either Upload-Length, a whole number of bytes, or Upload-Defer-Length: 1.";
+            Err(Problem::bad_request(detail))
+        }
+    }
+}
+
+/// How long the file is, where it is said.
+pub(super) fn length(request: &HttpRequest) -> Result<Option<u64>, Problem> {
+    text(request, UPLOAD_LENGTH)?.map(|text| number(UPLOAD_LENGTH, text)).transpose()
 }
 
 /// Where a chunk belongs.
 pub(super) fn offset(request: &HttpRequest) -> Result<u64, Problem> {
-    number(request, UPLOAD_OFFSET)
+    number(UPLOAD_OFFSET, text(request, UPLOAD_OFFSET)?.unwrap_or_default())
 }
 
-fn number(request: &HttpRequest, name: &str) -> Result<u64, Problem> {
-    let number = text(request, name)?.and_then(|text| text.parse().ok());
+/// Digits alone, as RFC 9110 writes lengths.
+fn number(name: &str, text: &str) -> Result<u64, Problem> {
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     number.ok_or_else(|| Problem::bad_request(format!("{name} must be there once, a whole number of bytes.")))
 }
 
-/// What is said about the file: the fields of the form, each in base64.
-pub(super) fn fields(request: &HttpRequest) -> Result<EvidenceFields, Problem> {
-    let mut faults = Faults::default();
-    let mut texts = BTreeMap::new();
-    for pair in text(request, UPLOAD_METADATA)?.unwrap_or_default().split(',') {
-        let (name, value) = pair.trim().split_once(' ').unwrap_or((pair.trim(), ""));
-        if name.is_empty() {
-            continue;
-        }
-        match decoded(name, value) {
-            Err(why) => faults.add(&At::named(name), why),
-            Ok(_) if texts.contains_key(name) => faults.add(&At::named(name), "is there twice; send it once"),
-            Ok(value) => drop(texts.insert(name.to_owned(), value)),
-        }
-    }
-    texts.remove(FILE_TYPE);
-    let file_name: Option<FileName> =
-        texts.remove(FILE_NAME).and_then(|name| Input::read_text(name, &At::named(FILE_NAME), &mut faults));
-    let fields = fields::from_members(Members::of_texts(texts, &mut faults));
-    let mut fields = faults.into_result(fields).map_err(Problem::invalid)?;
-    if let Some(name) = file_name {
-        let Metadata(metadata) = fields.metadata.get_or_insert_default();
-        metadata.entry(FILE_NAME).or_insert(name.into_string().into());
-    }
-    Ok(fields)
+/// `Upload-Metadata`, as it was sent.
+pub(super) fn metadata(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    Ok(text(request, UPLOAD_METADATA)?.map(str::to_owned))
 }
 
-fn decoded(name: &str, value: &str) -> Result<String, String> {
-    let bytes_max = bytes_max(name).ok_or("is not a known field; remove it or correct its name")?;
-    let text = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let text = text.ok_or("must be UTF-8 text in base64")?;
-    if text.len() > bytes_max { Err(format!("may have {bytes_max} bytes at most")) } else { Ok(text) }
+/// `Upload-Concat`, as it was sent.
+pub(super) fn concatenation_text(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    Ok(text(request, UPLOAD_CONCAT)?.map(str::to_owned))
 }
 
-fn bytes_max(name: &str) -> Option<usize> {
-    let known = fields::TEXTS.iter().find(|(known, _)| *known == name).map(|(_, max)| *max);
-    known.or_else(|| matches!(name, FILE_NAME | FILE_TYPE).then_some(FILE_NAME_BYTES_MAX))
+/// What `Upload-Concat` says: `partial`, or `final;` and the addresses of the parts.
+pub(super) fn concatenation(text: Option<&str>) -> Result<Concatenation, Problem> {
+    let Some(text) = text else { return Ok(Concatenation::Alone) };
+    if text == PARTIAL {
+        return Ok(Concatenation::Part);
+    }
+    let addresses = text.strip_prefix("final;").map(|addresses| addresses.split_ascii_whitespace());
+    let parts: Option<Vec<Uuid>> = addresses.and_then(|addresses| addresses.map(id_of).collect());
+    parts.filter(|parts| !parts.is_empty()).map(Concatenation::Of).ok_or_else(|| {
+        let why =
+            "must be partial, or final; and the addresses of uploads that are whole, with blanks between";
+        Problem::invalid_field("Upload-Concat", why)
+    })
+}
+
+/// The id in an upload's address, which may begin with the server's.
+fn id_of(address: &str) -> Option<Uuid> {
+    address.trim_end_matches('/').rsplit_once("/v1/evidence/uploads/")?.1.parse().ok()
 }
 
 /// `Upload-Checksum: sha1 <base64>`; 400 for an algorithm that is not offered.

@@ -3,88 +3,40 @@
 //! A chunk's bytes go to the evidence store and are durable before its answer; what arrived of a chunk that broke off counts
 //! too. Nothing of an upload is in memory between requests, so any instance can go on with it.
 
+mod concatenate;
+mod create;
 mod finish;
 mod headers;
+mod metadata;
 mod receive;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, LOCATION};
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use firemode_domain::audit::AuditStatus;
-use firemode_storage::audit;
 use firemode_storage::evidence_uploads::{self, ResumableUpload};
 use firemode_web::tus::{
-    EVIDENCE_ID, EVIDENCE_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET, VERSION,
+    EVIDENCE_ID, EVIDENCE_RECEIPT, UPLOAD_CONCAT, UPLOAD_DEFER_LENGTH, UPLOAD_EXPIRES, UPLOAD_LENGTH,
+    UPLOAD_METADATA, UPLOAD_OFFSET,
 };
 use firemode_web::wire::UploadAnswer;
-use firemode_web::{IdempotencyKey, Outcome, Problem, catalogue};
-use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+use firemode_web::{Problem, catalogue};
+use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub(crate) use self::create::create;
 use crate::detached;
-use crate::evidence::form::too_large;
-use crate::evidence::{again, incoming};
+use crate::evidence::incoming;
 use crate::principal::Principal;
 use crate::state::IngestState;
-
-/// Opens an upload.
-pub(crate) async fn create(
-    principal: Principal,
-    key: IdempotencyKey,
-    request: HttpRequest,
-    state: web::Data<IngestState>,
-) -> Result<HttpResponse, Problem> {
-    headers::check_version(&request)?;
-    let length = headers::length(&request)?;
-    if length == 0 {
-        return Err(Problem::invalid_field("Upload-Length", "is 0: evidence has at least one byte"));
-    }
-    if length > state.settings.ingest.evidence_bytes_max {
-        return Err(too_large(state.settings.ingest.evidence_bytes_max));
-    }
-    let fields = headers::fields(&request)?;
-    let fields_json = serde_json::to_value(&fields).map_err(Problem::internal)?;
-    let fingerprint: [u8; 32] = Sha256::digest(format!("{length} {fields_json}")).into();
-    let (owner, settings) = ((principal.organisation_id, principal.user_id), &state.settings);
-    let scope = key.scope(principal.organisation_id, principal.user_id);
-    let outcome = state.run_once(&principal, scope, &fingerprint, async |tx| {
-        again::check(tx, principal.organisation_id, &fields).await?;
-        principal.check_token(tx).await?;
-        let (hours, open_max) = (settings.evidence.upload_hours_max, settings.evidence.uploads_open_max);
-        let upload = evidence_uploads::insert(tx, owner, &fields_json, length, hours, open_max).await?;
-        let upload = upload.ok_or_else(|| {
-            let detail = format!(
-                "You have {open_max} uploads open. Finish one, or end it with DELETE /v1/evidence/uploads/<id>."
-            );
-            Problem::of(catalogue::UPLOADS_OPEN, detail)
-        })?;
-        let after = json!({"session_id": fields.session_id, "length_bytes": length});
-        let resource = ("evidence_upload", Some(upload.id.to_string()));
-        let event = principal.event("evidence.upload_begin", resource, AuditStatus::Success, after);
-        audit::record(tx, &[event]).await?;
-        Outcome::new(StatusCode::CREATED, &answer(upload))
-    })
-    .await?;
-    outcome.respond_created(|upload| {
-        [
-            (LOCATION, upload["id"].as_str().map(|id| format!("/v1/evidence/uploads/{id}"))),
-            (HeaderName::from_static(TUS_RESUMABLE), Some(VERSION.to_owned())),
-            (
-                HeaderName::from_static(UPLOAD_OFFSET),
-                upload["offset"].as_u64().map(|offset| offset.to_string()),
-            ),
-        ]
-    })
-}
 
 /// Shows how far an upload is.
 pub(crate) async fn show(
     principal: Principal,
     id: web::Path<Uuid>,
+    request: HttpRequest,
     state: web::Data<IngestState>,
 ) -> Result<HttpResponse, Problem> {
+    headers::check_version_if_said(&request)?;
     let upload = find(&state, &principal, *id).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
@@ -102,10 +54,18 @@ pub(crate) async fn append(
 ) -> Result<HttpResponse, Problem> {
     headers::check_version(&request)?;
     headers::check_chunk_type(&request)?;
-    let offset = headers::offset(&request)?;
-    let checksum = headers::checksum(&request)?;
+    let said = receive::Said {
+        offset: headers::offset(&request)?,
+        length: headers::length(&request)?,
+        checksum: headers::checksum(&request)?,
+    };
     let upload = find(&state, &principal, *id).await?;
-    let work = async move { receive::chunk(&state, &principal, upload, offset, checksum, payload).await };
+    if upload.is_final() {
+        return Err(Problem::forbidden(
+            "The upload was put together from others and takes no bytes of its own.",
+        ));
+    }
+    let work = async move { receive::chunk(&state, &principal, upload, said, payload).await };
     let upload = detached::run_to_completion(work).await?;
     let mut response = HttpResponse::NoContent();
     describe(&mut response, &upload);
@@ -122,7 +82,7 @@ pub(crate) async fn terminate(
     headers::check_version(&request)?;
     let work = async move { remove(&state, &principal, *id).await };
     detached::run_to_completion(work).await?;
-    Ok(HttpResponse::NoContent().insert_header((TUS_RESUMABLE, VERSION)).finish())
+    Ok(HttpResponse::NoContent().finish())
 }
 
 async fn remove(state: &IngestState, principal: &Principal, id: Uuid) -> Result<(), Problem> {
@@ -159,17 +119,28 @@ fn answer(upload: ResumableUpload) -> UploadAnswer {
 }
 
 fn describe(response: &mut HttpResponseBuilder, upload: &ResumableUpload) {
-    response.insert_header((TUS_RESUMABLE, VERSION));
     response.insert_header((UPLOAD_OFFSET, upload.offset_bytes));
-    response.insert_header((UPLOAD_LENGTH, upload.length_bytes));
     response.insert_header((UPLOAD_EXPIRES, http_date(upload.expires_at)));
-    let shown =
-        |name: &str| upload.answer.as_ref().and_then(|answer| answer[name].as_str()).map(str::to_owned);
-    for (header, member) in [(EVIDENCE_ID, "evidence_id"), (EVIDENCE_RECEIPT, "receipt")] {
-        if let Some(value) = shown(member) {
-            response.insert_header((header, value));
+    match upload.length_bytes {
+        Some(length) => response.insert_header((UPLOAD_LENGTH, length)),
+        None => response.insert_header((UPLOAD_DEFER_LENGTH, "1")),
+    };
+    for (header, value) in [(UPLOAD_METADATA, &upload.metadata), (UPLOAD_CONCAT, &upload.concatenation)] {
+        if let Some(value) = value {
+            response.insert_header((header, value.as_str()));
         }
     }
+    for header in evidence_headers(upload.answer.as_ref()) {
+        response.insert_header(header);
+    }
+}
+
+/// The headers that name the evidence.
+fn evidence_headers(answer: Option<&Value>) -> impl Iterator<Item = (&'static str, &str)> {
+    let shown = move |name: &str| answer?[name].as_str();
+    [(EVIDENCE_ID, "evidence_id"), (EVIDENCE_RECEIPT, "receipt")]
+        .into_iter()
+        .filter_map(move |(header, member)| Some((header, shown(member)?)))
 }
 
 /// A time as HTTP headers write it (RFC 9110, 5.6.7).

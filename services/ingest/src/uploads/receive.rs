@@ -9,6 +9,7 @@ use firemode_web::tus::CHECKSUM_MISMATCH;
 use firemode_web::{Problem, catalogue};
 use futures_util::StreamExt as _;
 
+use super::create::check_length;
 use super::headers::Checksum;
 use super::{conflict, finish, no_such_upload};
 use crate::evidence::incoming::{begin, claim, discard, make_room, remove};
@@ -22,18 +23,28 @@ const PART_BYTES: u64 = 8 << 20;
 /// Parts that one upload may have.
 const PARTS_MAX: i32 = 10_000;
 
+/// What a client says of a chunk.
+pub(super) struct Said {
+    /// Where it belongs.
+    pub(super) offset: u64,
+    /// How long the file is, where that becomes known with it.
+    pub(super) length: Option<u64>,
+    pub(super) checksum: Option<Checksum>,
+}
+
 /// Takes a chunk: all of it, or what arrives before the connection breaks. Gives the upload as it is then.
 pub(super) async fn chunk(
     state: &IngestState,
     principal: &Principal,
     upload: ResumableUpload,
-    offset: u64,
-    checksum: Option<Checksum>,
+    said: Said,
     payload: web::Payload,
 ) -> Result<ResumableUpload, Problem> {
+    let Said { offset, length, checksum } = said;
     if offset != upload.offset_bytes {
         return Err(conflict(upload.offset_bytes));
     }
+    let upload = with_length(state, principal, upload, length).await?;
     if upload.answer.is_some() {
         return Ok(upload);
     }
@@ -51,6 +62,39 @@ pub(super) async fn chunk(
             Err(problem)
         }
     }
+}
+
+/// Notes the length of an upload, where it becomes known with this chunk.
+async fn with_length(
+    state: &IngestState,
+    principal: &Principal,
+    mut upload: ResumableUpload,
+    length: Option<u64>,
+) -> Result<ResumableUpload, Problem> {
+    let Some(length) = length else { return Ok(upload) };
+    if let Some(known) = upload.length_bytes {
+        let why = format!("is {length}, and the upload has {known} bytes");
+        return if known == length { Ok(upload) } else { Err(Problem::invalid_field("Upload-Length", why)) };
+    }
+    check_length(state, length)?;
+    if length < upload.offset_bytes {
+        let why = format!("is {length}, and {} bytes are there already", upload.offset_bytes);
+        return Err(Problem::invalid_field("Upload-Length", why));
+    }
+    upload.length_bytes = Some(length);
+    // One that is whole by that is evidence, or nothing: its length is noted when it becomes that.
+    if upload.is_partial() || !upload.is_complete() {
+        let owner = (principal.organisation_id, principal.user_id);
+        let tx = state.database.tenant(principal.organisation_id).transaction().await?;
+        let now =
+            evidence_uploads::find_to_change(&tx, owner, upload.id).await?.ok_or_else(no_such_upload)?;
+        if now.offset_bytes != upload.offset_bytes || now.length_bytes.is_some_and(|known| known != length) {
+            return Err(conflict(now.offset_bytes));
+        }
+        evidence_uploads::set_length(&tx, principal.organisation_id, upload.id, length).await?;
+        tx.commit().await?;
+    }
+    Ok(upload)
 }
 
 /// A chunk on its way.
@@ -87,8 +131,9 @@ impl Chunk<'_> {
     }
 
     async fn take(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        if self.end() + bytes.len() as u64 > self.upload.length_bytes {
-            let detail = format!("The upload has {} bytes, and this is more.", self.upload.length_bytes);
+        let bytes_max = self.upload.length_bytes.unwrap_or(self.state.settings.ingest.evidence_bytes_max);
+        if self.end() + bytes.len() as u64 > bytes_max {
+            let detail = format!("The upload has {bytes_max} bytes at most, and this is more.");
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
         }
         if let Some(checksum) = &mut self.checksum {
@@ -107,7 +152,7 @@ impl Chunk<'_> {
         self.current = Some(current);
         written?;
         // The last part becomes durable together with the evidence.
-        if is_part && self.end() < self.upload.length_bytes {
+        if is_part && !self.makes_evidence() {
             self.complete_current().await?;
             if self.checksum.is_none() {
                 self.append().await?;
@@ -120,6 +165,11 @@ impl Chunk<'_> {
     fn end(&self) -> u64 {
         let whole: u64 = self.whole.iter().map(|part| part.size_bytes).sum();
         self.upload.offset_bytes + whole + self.current.as_ref().map_or(0, Upload::size_bytes)
+    }
+
+    /// Does the upload become evidence with what has arrived?
+    fn makes_evidence(&self) -> bool {
+        !self.upload.is_partial() && self.upload.length_bytes == Some(self.end())
     }
 
     async fn complete_current(&mut self) -> Result<(), Problem> {
@@ -136,9 +186,9 @@ impl Chunk<'_> {
             let status = StatusCode::from_u16(CHECKSUM_MISMATCH).map_err(Problem::internal)?;
             return Err(Problem::new(status, "The chunk does not have the checksum that was sent with it."));
         }
-        let is_last = self.end() == self.upload.length_bytes;
+        let makes_evidence = self.makes_evidence();
         self.complete_current().await?;
-        if is_last {
+        if makes_evidence {
             let (whole, head) = (std::mem::take(&mut self.whole), std::mem::take(&mut self.head));
             return finish::upload(self.state, self.principal, self.upload, whole, head).await;
         }

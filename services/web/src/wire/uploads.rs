@@ -13,8 +13,9 @@ use super::EvidenceAnswer;
 pub struct UploadAnswer {
     /// The upload: `/v1/evidence/uploads/{id}`.
     pub id: Uuid,
-    /// How long the file is, in bytes.
-    pub length: u64,
+    /// How long the file is, in bytes; null while that is to be said (`Upload-Defer-Length`).
+    #[schema(required = true)]
+    pub length: Option<u64>,
     /// How much of it is durable, in bytes.
     pub offset: u64,
     /// When the upload is removed, complete or not.

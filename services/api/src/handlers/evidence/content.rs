@@ -5,38 +5,48 @@ use std::ops::Range;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, ETAG, RANGE,
+    CONTENT_SECURITY_POLICY, ETAG, IF_RANGE, RANGE,
 };
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use data_encoding::HEXLOWER;
+use firemode_storage::evidence::Evidence;
 use firemode_web::Problem;
 use uuid::Uuid;
 
 use crate::call::Call;
 use crate::etag;
-use crate::handlers::evidence::find;
+use crate::handlers::evidence::{file_name, find};
+use crate::state::ApiState;
 
 /// Reads the bytes of a piece of evidence
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}/content", tag = "evidence",
     params(("evidence_id" = Uuid, Path),
-           ("Range" = Option<String>, Header, description = "One range of bytes.", example = "bytes=0-1023")),
+           ("Range" = Option<String>, Header, description = "One range of bytes.", example = "bytes=0-1023"),
+           ("If-Range" = Option<String>, Header,
+            description = "`ETag` of the bytes that you have: the range where they are the same, else all bytes.")),
     responses((status = 200, description = "All bytes.", content_type = "*/*",
                headers(("ETag", description = "Names the content."))),
               (status = 206, description = "The bytes of the range.", content_type = "*/*"),
               (status = 304, description = "You have them already."),
-              (status = 416, description = "The range lies outside the content.")))]
+              (status = 416, description = "The range lies outside the content; `Content-Range` says how long that is.")))]
 pub(crate) async fn content(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
-    let evidence = find(&call, *id).await?;
+    let evidence = find(&call.state, call.organisation_id(), *id).await?;
+    serve(&call.request, &call.state, evidence).await
+}
+
+/// Answers with the bytes that were asked for.
+async fn serve(
+    request: &HttpRequest,
+    state: &ApiState,
+    evidence: Evidence,
+) -> Result<HttpResponse, Problem> {
     let size = u64::try_from(evidence.size_bytes).unwrap_or_default();
     let tag = format!("\"{}\"", HEXLOWER.encode(&evidence.sha256));
-    if etag::is_known(&call.request, &tag) {
+    if etag::is_known(request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
     }
-    let range = match call.request.headers().get(RANGE).and_then(|value| value.to_str().ok()) {
-        Some(text) => parse_range(text, size)?,
-        None => None,
-    };
-    let stream = call.state.evidence.read(&evidence.storage_key, range.clone()).await?;
+    let range = wanted_range(request, &tag, size)?;
+    let stream = state.evidence.read(&evidence.storage_key, range.clone()).await?;
     let mut response = match &range {
         Some(range) => {
             let mut response = HttpResponse::build(StatusCode::PARTIAL_CONTENT);
@@ -47,18 +57,35 @@ pub(crate) async fn content(id: web::Path<Uuid>, call: Call) -> Result<HttpRespo
         None => HttpResponse::Ok(),
     };
     let length = range.map_or(size, |range| range.end - range.start);
-    // What somebody uploaded is never shown inside a page of ours.
-    let disposition = format!("attachment; filename=\"{}\"", evidence.id);
     Ok(response
         .insert_header((ETAG, tag))
         .insert_header((ACCEPT_RANGES, "bytes"))
         .insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"))
-        .insert_header((CONTENT_DISPOSITION, disposition))
+        .insert_header((CONTENT_DISPOSITION, disposition(&evidence)))
         .insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
         .insert_header((CONTENT_LENGTH, length))
         .content_type(evidence.content_type)
         .no_chunking(length)
         .streaming(stream))
+}
+
+/// The range that a request asks for. One that belongs to other bytes than these is none (RFC 9110, 13.1.5): all bytes.
+fn wanted_range(request: &HttpRequest, tag: &str, size: u64) -> Result<Option<Range<u64>>, Problem> {
+    let said = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    if said(IF_RANGE).is_some_and(|known| known.trim() != tag) {
+        return Ok(None);
+    }
+    said(RANGE).map_or(Ok(None), |text| parse_range(text, size))
+}
+
+/// What the file is called (RFC 6266). What somebody uploaded is never shown inside a page of ours.
+fn disposition(evidence: &Evidence) -> String {
+    let name = file_name::of(evidence);
+    let plain = file_name::in_ascii(&name);
+    if plain == name {
+        return format!("attachment; filename=\"{plain}\"");
+    }
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", file_name::encoded(&name))
 }
 
 /// One range of RFC 9110, 14.1.2. A header of another form or with several ranges is ignored, as the RFC allows: all bytes.
@@ -72,11 +99,7 @@ fn parse_range(text: &str, size: u64) -> Result<Option<Range<u64>>, Problem> {
         (Err(_), Ok(suffix)) if first.trim().is_empty() => size.saturating_sub(suffix)..size,
         _ => return Ok(None),
     };
-    if range.start < range.end {
-        Ok(Some(range))
-    } else {
-        Err(Problem::of_status(StatusCode::RANGE_NOT_SATISFIABLE))
-    }
+    if range.start < range.end { Ok(Some(range)) } else { Err(Problem::range_not_satisfiable(size)) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What is known of evidence, and its review. Its bytes are in `evidence_content`.
 
 pub(crate) mod content;
+mod file_name;
 pub(crate) mod uploads;
 
 use actix_web::http::StatusCode;
@@ -24,6 +25,7 @@ use crate::call::Call;
 use crate::list::{Filters, List, Listing};
 use crate::object::on_record;
 use crate::schema::free_object;
+use crate::state::ApiState;
 
 /// A piece of evidence.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,6 +41,9 @@ pub(crate) struct EvidenceView {
     /// Found by looking at the bytes.
     #[schema(example = "image/jpeg")]
     content_type: String,
+    /// What the device called the file, where it said so.
+    #[schema(example = "door.jpg")]
+    file_name: Option<String>,
     #[schema(schema_with = free_object)]
     metadata: Value,
     status: EvidenceStatus,
@@ -84,6 +89,7 @@ pub(crate) struct Verification {
 
 impl From<Evidence> for EvidenceView {
     fn from(evidence: Evidence) -> Self {
+        let file_name = file_name::said(&evidence).map(str::to_owned);
         let flag = || {
             Some(FlagView {
                 reason: evidence.flag_reason?,
@@ -93,6 +99,7 @@ impl From<Evidence> for EvidenceView {
         };
         Self {
             flag: flag(),
+            file_name,
             id: evidence.id,
             session_id: evidence.session_id,
             item_id: evidence.item_id,
@@ -112,7 +119,7 @@ impl From<Evidence> for EvidenceView {
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}", tag = "evidence", params(("evidence_id" = Uuid, Path)),
     responses((status = 200, description = "What is known of it.", body = EvidenceView)))]
 pub(crate) async fn get(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
-    let evidence = find(&call, *id).await?;
+    let evidence = find(&call.state, call.organisation_id(), *id).await?;
     Ok(HttpResponse::Ok().json(EvidenceView::from(evidence)))
 }
 
@@ -223,7 +230,7 @@ impl OnRecord for Review<'_> {
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}/verify", tag = "evidence", params(("evidence_id" = Uuid, Path)),
     responses((status = 200, description = "Whether they are what was uploaded.", body = Verification)))]
 pub(crate) async fn verify(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
-    let evidence = find(&call, *id).await?;
+    let evidence = find(&call.state, call.organisation_id(), *id).await?;
     let actual = match call.state.evidence.hash(&evidence.storage_key).await {
         Ok(stored) => Some(stored.sha256),
         Err(error) => {
@@ -240,9 +247,9 @@ pub(crate) async fn verify(id: web::Path<Uuid>, call: Call) -> Result<HttpRespon
     }))
 }
 
-pub(crate) async fn find(call: &Call, id: Uuid) -> Result<Evidence, Problem> {
-    let tx = call.read().await?;
-    let evidence = evidence::find(&tx, call.organisation_id(), id).await?;
+pub(crate) async fn find(state: &ApiState, organisation_id: Uuid, id: Uuid) -> Result<Evidence, Problem> {
+    let tx = state.database.tenant(organisation_id).read().await?;
+    let evidence = evidence::find(&tx, organisation_id, id).await?;
     evidence.ok_or_else(no_such_evidence)
 }
 

@@ -13,8 +13,10 @@ use crate::state::ApiState;
 
 /// Shows what resumable uploads can do here
 ///
-/// Uploads speak tus 1.0.0 (<https://tus.io>) with creation, expiration, checksum and termination, so any tus client works:
-/// give it this address, an `Authorization` header, and the fields of `POST /v1/evidence` as metadata.
+/// Uploads speak tus 1.0.0 (<https://tus.io>) with creation (of a length that is said later too), expiration, checksum, termination and
+/// concatenation, so any tus client works with its defaults: give it this address, an `Authorization` header, and the fields of
+/// `POST /v1/evidence` as metadata. A client that cannot send a method sends POST with it in `X-HTTP-Method-Override`. Every answer
+/// has `Tus-Resumable`.
 #[utoipa::path(options, path = "/v1/evidence/uploads", tag = "evidence",
     responses((status = 204, description = "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size`, `Tus-Checksum-Algorithm`.")))]
 pub(crate) async fn options(state: web::Data<ApiState>) -> HttpResponse {
@@ -29,18 +31,27 @@ pub(crate) async fn options(state: web::Data<ApiState>) -> HttpResponse {
 
 proxied! {
     /// Opens a resumable upload
+    ///
+    /// Or a part of a file (`Upload-Concat: partial`), of which nothing else has to be said; or puts a file together from such parts,
+    /// which are given up with it (`Upload-Concat: final;` and their addresses): that is evidence at once, and the same
+    /// request again gets the same answer.
     #[utoipa::path(post, path = "/v1/evidence/uploads", tag = "evidence", operation_id = "create_upload",
         params(("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0"),
-               ("Upload-Length" = u64, Header, description = "How long the file is, in bytes."),
-               ("Upload-Metadata" = String, Header,
-                description = "The fields of `POST /v1/evidence` but the file, as `name base64,name base64`, and `filename`.",
+               ("Upload-Length" = Option<u64>, Header, description = "How long the file is, in bytes."),
+               ("Upload-Defer-Length" = Option<u64>, Header,
+                description = "`1` in the place of `Upload-Length`, where that comes with a later chunk.", example = 1),
+               ("Upload-Concat" = Option<String>, Header, description = "`partial`, or `final;` and addresses of parts.",
+                example = "final;/v1/evidence/uploads/019a0000-0000-7000-8000-000000000000"),
+               ("Upload-Metadata" = Option<String>, Header,
+                description = "The fields of `POST /v1/evidence` but the file, as `name base64,name base64`, and `filename`. Required but \
+                               for a part. What else a client says is kept in `metadata`.",
                 example = "sha256_hash ZTNiMGM0NDI...,session_id MDFhMWZjNDg...,evidence_type cGhvdG8="),
                IdempotencyKey),
         responses((status = 201, description = "Opened; `Location` is its address.", body = UploadAnswer),
                   (status = 400, description = "A header is missing or cannot be read."),
                   (status = 404, description = "There is no such test session."),
-                  (status = 409, description = "The session is cancelled, the evidence id is taken (FIRE-409-EXISTS, which says \
-                                                by what), or you have too many uploads open."),
+                  (status = 409, description = "The session is cancelled, the evidence id is taken or the parts have become another \
+                                                file (FIRE-409-EXISTS, which says what there is), or you have too many uploads open."),
                   (status = 412, description = "Another version of tus."),
                   (status = 413, description = "The file is larger than `Tus-Max-Size`.")))]
     create
@@ -49,7 +60,8 @@ proxied! {
 proxied! {
     /// Shows how far a resumable upload is
     ///
-    /// Clients ask with HEAD, and read `Upload-Offset`. Once it is complete, `Evidence-Id` and `Evidence-Receipt` are there.
+    /// Clients ask with HEAD, and read `Upload-Offset`. `Upload-Metadata` and `Upload-Concat` come back as they were sent. Once it is
+    /// complete, `Evidence-Id` and `Evidence-Receipt` are there.
     #[utoipa::path(get, path = "/v1/evidence/uploads/{upload_id}", tag = "evidence", operation_id = "show_upload",
         params(("upload_id" = Uuid, Path)),
         responses((status = 200, description = "Where it stands.", body = UploadAnswer)))]
@@ -66,6 +78,8 @@ proxied! {
         params(("upload_id" = Uuid, Path),
                ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0"),
                ("Upload-Offset" = u64, Header, description = "Where in the file the bytes belong."),
+               ("Upload-Length" = Option<u64>, Header,
+                description = "How long the file is, where that was to be said later; with the last bytes or after them."),
                ("Upload-Checksum" = Option<String>, Header, description = "`sha1` or `sha256`, and the hash in base64.")),
         responses((status = 204, description = "Taken. `Upload-Offset` says how far it is; with the last byte, `Evidence-Id` \
                                                 and `Evidence-Receipt` are there."),
