@@ -61,7 +61,7 @@ check_tests() {
     require_postgresql
     require_node
     require_jq
-    install_walkthrough_packages
+    install_packages tests/walkthrough tests/clients
     local without=()
     have_check_tool pgbouncer || without=(-- --skip poolers::)
     step "tests" cargo test --workspace --locked "${without[@]}"

@@ -6,6 +6,6 @@
 fuzz_sync() {
     load_env_file .env
     require_node
-    install_walkthrough_packages
+    install_packages tests/walkthrough
     exec node tests/differential/differential.mjs "$@"
 }

@@ -109,10 +109,13 @@ node_from_pypi() {
     mv "$folder.partial" "$folder"
 }
 
-# The device of the walk-through and of the interoperation tests. Nothing to do where the lock file is installed.
-install_walkthrough_packages() {
-    local folder=tests/walkthrough
-    [[ $folder/node_modules/.package-lock.json -nt $folder/package-lock.json ]] && return
-    step "installing the JavaScript packages of $folder" \
-        quietly npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund
+# install_packages FOLDER...: the JavaScript packages of these folders: of the walk-through's device, and of official clients. Nothing
+# to do where a lock file is installed.
+install_packages() {
+    local folder
+    for folder in "$@"; do
+        [[ $folder/node_modules/.package-lock.json -nt $folder/package-lock.json ]] && continue
+        step "installing the JavaScript packages of $folder" \
+            quietly npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund
+    done
 }

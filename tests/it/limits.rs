@@ -112,11 +112,11 @@ fn only_pages_of_configured_origins_may_call() {
         let request = request.header("access-control-request-method", "POST");
         request.header("access-control-request-headers", "authorization,content-type,idempotency-key").send()
     };
-    let allowed = preflight("https://app.example.com").expect(200);
+    let allowed = preflight("https://app.example.com").expect(204);
     assert_eq!(allowed.header("access-control-allow-origin"), "https://app.example.com");
     assert_eq!(allowed.header("access-control-max-age"), "600");
     assert_eq!(allowed.header("access-control-allow-credentials"), "");
-    let refused = preflight("https://evil.example.com");
+    let refused = preflight("https://evil.example.com").problem(403, "FIRE-403-ORIGIN");
     assert_eq!(refused.header("access-control-allow-origin"), "");
 
     let address = new_address();
@@ -158,7 +158,7 @@ fn a_page_may_send_resumable_uploads_and_read_how_they_stand() {
     let sent = "authorization,content-type,idempotency-key,tus-resumable,upload-checksum,upload-length,\
                 upload-metadata,upload-offset";
     let preflight = from_page().header("access-control-request-method", "PATCH");
-    let preflight = preflight.header("access-control-request-headers", sent).send().expect(200);
+    let preflight = preflight.header("access-control-request-headers", sent).send().expect(204);
     let allowed = preflight.header("access-control-allow-headers").to_lowercase();
     for name in sent.split(',') {
         assert!(is_in_list(&allowed, name), "{name} is not in {allowed}");

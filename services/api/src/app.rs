@@ -40,7 +40,6 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     if listener::is_successor() {
         readiness::wait_until_serving(&state).await;
     }
-    let has_cors = state.settings.cors.origins().next().is_some();
     let app_state = state.clone();
     let app = move || {
         App::new()
@@ -53,7 +52,7 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
             .wrap(from_fn(limits::slow_body::bound_body))
             .wrap(from_fn(take_place))
             .wrap(from_fn(limits::admit))
-            .wrap(Condition::new(has_cors, limits::cors::cors(&app_state.settings.cors)))
+            .wrap(from_fn(limits::cors::check))
             .wrap(from_fn(conventions))
             .wrap(Condition::new(https_only_seconds > 0, https_only(https_only_seconds)))
     };

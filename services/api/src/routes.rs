@@ -97,6 +97,7 @@ routes! {
         post "/v1/auth/reset-password" handlers::auth::reset_password;
         get "/v1/receipts/keys" handlers::receipts::keys;
         options "/v1/evidence/uploads" handlers::evidence::uploads::options;
+        get "/v1/evidence/{evidence_id}/linked" handlers::evidence::link::linked;
     }
     RouteRule::Roles(ANYONE) => {
         post "/v1/auth/logout" handlers::auth::tokens::logout;
@@ -129,6 +130,7 @@ routes! {
         get "/v1/tests/sessions/{session_id}/evidence" handlers::evidence::list;
         get "/v1/evidence/{evidence_id}" handlers::evidence::get;
         get "/v1/evidence/{evidence_id}/content" handlers::evidence::content::content;
+        get "/v1/evidence/{evidence_id}/link" handlers::evidence::link::link;
         get "/v1/evidence/{evidence_id}/verify" handlers::evidence::verify;
     }
     RouteRule::Roles(WRITERS) => {

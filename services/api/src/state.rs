@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use firemode_domain::document::Limits;
-use firemode_identity::{AccessKey, InternalKey, Passwords, ReceiptKeys, Revocations, Vault};
+use firemode_identity::{AccessKey, InternalKey, LinkKey, Passwords, ReceiptKeys, Revocations, Vault};
 use firemode_runtime::process_id::ProcessId;
 use firemode_runtime::settings::{Role, Settings};
 use firemode_storage::documents::WarmDocuments;
@@ -38,6 +38,7 @@ pub(crate) struct ApiState {
     pub(crate) visits: NotedVisits,
     pub(crate) access_key: AccessKey,
     pub(crate) internal_key: InternalKey,
+    pub(crate) link_key: LinkKey,
     pub(crate) cursor_key: CursorKey,
     pub(crate) receipt_keys: ReceiptKeys,
     pub(crate) passwords: Passwords,
@@ -70,6 +71,7 @@ impl ApiState {
             visits: NotedVisits::default(),
             access_key: AccessKey::new(&auth.jwt_secret_key, &auth.jwt_keys_accepted()),
             internal_key: InternalKey::new(&auth.internal_jwt_secret_key, &auth.internal_jwt_keys_accepted()),
+            link_key: LinkKey::new(&auth.internal_jwt_secret_key, &auth.internal_jwt_keys_accepted()),
             cursor_key: CursorKey::derive(&auth.jwt_secret_key, &auth.jwt_keys_accepted()),
             receipt_keys: ReceiptKeys::new(&settings.receipts.signing_key)
                 .ok_or(ServerError::Keys("receipts.signing_key"))?,

@@ -23,6 +23,6 @@ pub use receipts::{
 pub use revocations::{RevocationFigures, Revocations};
 pub use tokens::{
     ACCESS_TOKEN_SECONDS_MAX, AccessClaims, AccessKey, INTERNAL_TOKEN_SECONDS, InternalClaims, InternalKey,
-    LEEWAY_SECONDS, TokenError, at, seconds_of,
+    LEEWAY_SECONDS, LINK_SECONDS, LinkClaims, LinkKey, TokenError, at, seconds_of,
 };
 pub use vault::{Renewal, Vault};

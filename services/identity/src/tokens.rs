@@ -1,4 +1,5 @@
-//! The tokens that say who asks: access tokens of clients, and the internal ones that the API hands to the ingest process.
+//! The tokens that say who asks: access tokens of clients, the internal ones that the API hands to the ingest process, and those in
+//! addresses for what cannot send a token.
 
 use firemode_domain::role::Role;
 use jsonwebtoken::{Algorithm, Validation};
@@ -13,9 +14,13 @@ use crate::jws::{self, SigningKey, SigningKeys};
 const ISSUER: &str = "firemode";
 const ACCESS_AUDIENCE: &str = "firemode-api";
 const INTERNAL_AUDIENCE: &str = "firemode-ingest";
+const LINK_AUDIENCE: &str = "firemode-link";
 
 /// Life of an internal token, in seconds; a longer one is refused.
 pub const INTERNAL_TOKEN_SECONDS: i64 = 60;
+
+/// Life of an address that carries a token, in seconds.
+pub const LINK_SECONDS: i64 = 300;
 
 /// Longest life of an access token, in seconds. Entries of the revocation list are kept a little longer than this, so a
 /// token that lived longer would come back to life.
@@ -75,6 +80,17 @@ pub struct InternalClaims {
     exp: f64,
 }
 
+/// What the token in an address says: who made the address, and which evidence it shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkClaims {
+    /// What the access token said that the address was made with. What ends that token ends the address.
+    pub access: AccessClaims,
+    /// The evidence.
+    pub evidence_id: Uuid,
+    #[serde(serialize_with = "whole")]
+    exp: f64,
+}
+
 /// Makes and reads access tokens.
 #[derive(Debug, Clone)]
 pub struct AccessKey(Keys);
@@ -82,6 +98,10 @@ pub struct AccessKey(Keys);
 /// Makes and reads internal tokens.
 #[derive(Debug, Clone)]
 pub struct InternalKey(Keys);
+
+/// Makes and reads the tokens in addresses.
+#[derive(Debug, Clone)]
+pub struct LinkKey(Keys);
 
 /// Keys for the tokens of one audience.
 #[derive(Debug, Clone)]
@@ -188,6 +208,38 @@ impl InternalKey {
             return Err(TokenError::Invalid);
         }
         check_times(claims.nbf, claims.exp, now)?;
+        Ok(claims)
+    }
+}
+
+impl LinkKey {
+    /// HS256 over the secrets' UTF-8 bytes; the first signs, the others are accepted while a key is being replaced.
+    pub fn new(secret: &SecretString, accepted: &[SecretString]) -> Self {
+        Self(Keys::new(secret, accepted, LINK_AUDIENCE))
+    }
+
+    /// Makes a token, and says until when it is good.
+    ///
+    /// # Errors
+    /// The claims cannot be written, which does not happen.
+    pub fn issue(
+        &self,
+        access: &AccessClaims,
+        evidence_id: Uuid,
+        now: OffsetDateTime,
+    ) -> Result<(String, OffsetDateTime), TokenError> {
+        let exp = seconds_of(now + Duration::seconds(LINK_SECONDS)).floor();
+        let token = self.0.seal(&LinkClaims { access: access.clone(), evidence_id, exp })?;
+        Ok((token, at(exp)))
+    }
+
+    /// Reads a token at a time.
+    ///
+    /// # Errors
+    /// See [`TokenError`].
+    pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<LinkClaims, TokenError> {
+        let claims: LinkClaims = self.0.open(token)?;
+        check_times(always(), claims.exp, now)?;
         Ok(claims)
     }
 }

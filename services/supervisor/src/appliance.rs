@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use firemode_runtime::settings::SupervisorSettings;
+use firemode_runtime::settings::{Settings, SupervisorSettings};
 
 use crate::effects::sockets::Bound;
 use crate::postgres::{self, EmbeddedPostgres};
@@ -21,7 +21,7 @@ pub(crate) struct Sockets {
 pub(crate) fn appliance(
     sockets: &Sockets,
     database: Option<&EmbeddedPostgres>,
-    settings: &SupervisorSettings,
+    Settings { supervisor: settings, cors, .. }: &Settings,
 ) -> Vec<ChildSpec> {
     let mut table = database.map(EmbeddedPostgres::children).unwrap_or_default();
     let server = database.map(|_| postgres::SERVER);
@@ -47,6 +47,7 @@ pub(crate) fn appliance(
     api.socket = Some(sockets.public.socket.clone());
     api.hands_over = true;
     api.stands_in = true;
+    api.cors = Some(cors.clone());
     api.memory = memory(settings.api_memory_bytes_max, settings);
 
     table.extend([migrate, ingest, worker, api]);

@@ -53,7 +53,7 @@ pub fn run(settings: Settings) -> Result<ExitCode, SupervisorError> {
         tracing::info!(folder = %database.data().display(), "using the embedded database");
     }
     report::listening(&sockets);
-    let table = appliance(&sockets, database.as_ref(), &settings.supervisor);
+    let table = appliance(&sockets, database.as_ref(), &settings);
     let presentation = Presentation {
         format: settings.log.format,
         welcome: report::welcome(&sockets, !settings.is_production()),

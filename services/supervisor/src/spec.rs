@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use firemode_runtime::data_dir::EmbeddedDatabase;
+use firemode_runtime::settings::CorsSettings;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid};
 
@@ -43,6 +44,8 @@ pub struct ChildSpec {
     pub hands_over: bool,
     /// Does the supervisor answer on its socket while it is down for long?
     pub stands_in: bool,
+    /// Which web pages may read what it answers there.
+    pub cors: Option<CorsSettings>,
     /// How much memory it may take.
     pub memory: Option<MemoryLimits>,
 }
@@ -74,6 +77,7 @@ impl ChildSpec {
             database: None,
             hands_over: false,
             stands_in: false,
+            cors: None,
             memory: None,
         }
     }

@@ -70,6 +70,7 @@ catalogue! {
     TOTP_INVALID = 401 "TOTP-INVALID" "The code of the second factor is wrong, or was used before."
         "Ask for the next code.";
     TOTP_REQUIRED = 401 "TOTP-REQUIRED" "The account has a second factor." "Send `totp` too.";
+    ORIGIN = 403 "ORIGIN" "Pages of this origin may not call here." "Ask the operator; `detail` names the origin.";
     REGISTRATION_CLOSED = 403 "REGISTRATION-CLOSED" "Registration is closed here." "Ask an admin for an invitation.";
     ROUTE = 404 "ROUTE" "There is no such address." "Correct the path; `/openapi.json` has all of them.";
     CANCELLED = 409 "CANCELLED" "The session is cancelled and takes nothing more." "Keep the work; tell a manager.";

@@ -445,6 +445,21 @@ impl CorsSettings {
     pub fn origins(&self) -> impl Iterator<Item = &str> {
         self.allowed_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty())
     }
+
+    /// May pages of this origin call? An origin that is allowed on `:*` may have any port, or none.
+    pub fn allows(&self, origin: &str) -> bool {
+        self.origins().any(|allowed| match allowed.strip_suffix(":*") {
+            Some(allowed) => origin.strip_prefix(allowed).is_some_and(is_port),
+            None => origin == allowed,
+        })
+    }
+}
+
+/// Nothing, or a colon and digits.
+fn is_port(text: &str) -> bool {
+    let digits = text.strip_prefix(':');
+    text.is_empty()
+        || digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 impl IngestSettings {

@@ -241,18 +241,23 @@ fn is_loopback(host: &str) -> bool {
     address.map_or(host == "localhost", |address| address.is_loopback())
 }
 
-/// A browser sends an origin as scheme and host alone, and what differs by a slash never matches.
+/// A browser sends an origin as scheme and host alone, and what differs by a slash never matches. Applications that carry a browser with
+/// them have schemes of their own.
 fn origins(s: &Settings) -> SettingProblems {
     let is_origin = |origin: &str| {
-        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        host.is_some_and(|host| {
-            !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b))
-        })
+        let Some((scheme, host)) = origin.split_once("://") else { return false };
+        let host = host.strip_suffix(":*").unwrap_or(host);
+        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+            && scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b));
+        let is_host = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:[]_".contains(&b);
+        is_scheme && !host.is_empty() && host.bytes().all(is_host)
     };
     let wrong = s.cors.origins().find(|origin| !is_origin(origin));
     let faulty = |origin: &str| {
-        let message =
-            format!("'{origin}' is not an origin like https://app.example.com (no path, no slash, no *)");
+        let message = format!(
+            "'{origin}' is not an origin like https://app.example.com or capacitor://localhost (lower case, no path, no slash; * \
+             stands for a port alone)"
+        );
         ("cors.allowed_origins", message)
     };
     wrong.map(faulty).into_iter().collect()

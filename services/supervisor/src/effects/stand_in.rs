@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use firemode_runtime::settings::CorsSettings;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::json;
@@ -40,14 +41,19 @@ pub(crate) struct StandIn {
 
 impl StandIn {
     /// Begins to answer on `listener`.
-    pub(crate) fn start(listener: Arc<TcpListener>, retry_in: Option<Duration>) -> io::Result<Self> {
+    pub(crate) fn start(
+        listener: Arc<TcpListener>,
+        retry_in: Option<Duration>,
+        cors: Option<CorsSettings>,
+    ) -> io::Result<Self> {
         let (stopped, stop) = io::pipe()?;
         // As its child has it too: whoever is slower finds nothing to take, and must not wait for the next connection.
         listener.set_nonblocking(true)?;
         let back_at = retry_in.map(|delay| Instant::now() + delay);
+        let answering = Arc::new(Answering { back_at, cors });
         let thread = thread::Builder::new()
             .name("stand-in".into())
-            .spawn(move || accept(&listener, &stopped, back_at))?;
+            .spawn(move || accept(&listener, &stopped, &answering))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -62,7 +68,13 @@ impl Drop for StandIn {
     }
 }
 
-fn accept(listener: &TcpListener, stopped: &PipeReader, back_at: Option<Instant>) {
+/// What every answer depends on.
+struct Answering {
+    back_at: Option<Instant>,
+    cors: Option<CorsSettings>,
+}
+
+fn accept(listener: &TcpListener, stopped: &PipeReader, answering: &Arc<Answering>) {
     let busy = Arc::new(AtomicUsize::new(0));
     loop {
         let may_accept = busy.load(Ordering::Acquire) < CONNECTIONS_MAX;
@@ -82,19 +94,19 @@ fn accept(listener: &TcpListener, stopped: &PipeReader, back_at: Option<Instant>
             continue;
         }
         match listener.accept() {
-            Ok((stream, _)) => answer_in_thread(stream, back_at, &busy),
+            Ok((stream, _)) => answer_in_thread(stream, answering, &busy),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => thread::sleep(REFUSED_PAUSE),
         }
     }
 }
 
-fn answer_in_thread(stream: TcpStream, back_at: Option<Instant>, busy: &Arc<AtomicUsize>) {
+fn answer_in_thread(stream: TcpStream, answering: &Arc<Answering>, busy: &Arc<AtomicUsize>) {
     busy.fetch_add(1, Ordering::AcqRel);
-    let done = busy.clone();
+    let (answering, done) = (answering.clone(), busy.clone());
     let work = move || {
         // A client that goes away early is not our concern.
-        let _ = answer(stream, back_at);
+        let _ = answer(stream, &answering);
         done.fetch_sub(1, Ordering::AcqRel);
     };
     if thread::Builder::new().name("stand-in".into()).spawn(work).is_err() {
@@ -103,7 +115,7 @@ fn answer_in_thread(stream: TcpStream, back_at: Option<Instant>, busy: &Arc<Atom
     }
 }
 
-fn answer(mut stream: TcpStream, back_at: Option<Instant>) -> io::Result<()> {
+fn answer(mut stream: TcpStream, answering: &Answering) -> io::Result<()> {
     let deadline = Instant::now() + CONNECTION_TIME_MAX;
     stream.set_nonblocking(false)?;
     stream.set_write_timeout(Some(CONNECTION_TIME_MAX))?;
@@ -113,7 +125,7 @@ fn answer(mut stream: TcpStream, back_at: Option<Instant>) -> io::Result<()> {
             return Ok(());
         }
     }
-    stream.write_all(response(&head, back_at).as_bytes())?;
+    stream.write_all(response(&head, answering).as_bytes())?;
     stream.shutdown(Shutdown::Write)?;
     // Closing with unread bytes resets the connection, and the client might never see the answer.
     let mut rest = Vec::new();
@@ -133,17 +145,37 @@ fn read_some(stream: &mut TcpStream, into: &mut Vec<u8>, deadline: Instant) -> i
     Ok(read)
 }
 
-/// The same body as every other error of the public port.
-fn response(head: &[u8], back_at: Option<Instant>) -> String {
-    let line = String::from_utf8_lossy(head);
-    let mut words = line.lines().next().unwrap_or_default().split(' ');
+/// The same body as every other error of the public port, and the same answer to a browser that asks whether a page may call.
+fn response(head: &[u8], answering: &Answering) -> String {
+    let head = String::from_utf8_lossy(head);
+    let mut words = head.lines().next().unwrap_or_default().split(' ');
     let method = words.next().unwrap_or_default();
     let path = words.next().unwrap_or("/").split('?').next().unwrap_or("/");
-    let left = back_at.map(|at| at.saturating_duration_since(Instant::now()).as_secs() + 1);
+    let cors = cors_headers(&head, answering.cors.as_ref());
+    if method == "OPTIONS" && !cors.is_empty() && header(&head, "access-control-request-method").is_some() {
+        let headers = header(&head, "access-control-request-headers").unwrap_or_default();
+        let headers = headers.replace(|c: char| c.is_control(), "");
+        return format!(
+            "HTTP/1.1 204 No Content\r\n{cors}Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n\
+             Access-Control-Allow-Headers: {headers}\r\nConnection: close\r\n\r\n"
+        );
+    }
+    let left = answering.back_at.map(|at| at.saturating_duration_since(Instant::now()).as_secs() + 1);
     let retry_seconds = left.unwrap_or(RETRY_SECONDS_UNPLANNED);
     let transaction_id = Uuid::new_v4();
+    let body = body(path, transaction_id);
+    let shown = if method == "HEAD" { "" } else { body.as_str() };
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
+         Retry-After: {retry_seconds}\r\nX-Transaction-Id: {transaction_id}\r\nCache-Control: no-store\r\n\
+         X-Content-Type-Options: nosniff\r\n{cors}Connection: close\r\n\r\n{shown}",
+        body.len()
+    )
+}
+
+fn body(path: &str, transaction_id: Uuid) -> String {
     let detail = "The service is down and will be back. Try again later.";
-    let body = json!({
+    json!({
         "type": "/docs/errors#fire-503-down",
         "title": "Service Unavailable",
         "status": 503,
@@ -154,12 +186,22 @@ fn response(head: &[u8], back_at: Option<Instant>) -> String {
         "message": detail,
         "retryable": true,
     })
-    .to_string();
-    let shown = if method == "HEAD" { "" } else { body.as_str() };
-    format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
-         Retry-After: {retry_seconds}\r\nX-Transaction-Id: {transaction_id}\r\nCache-Control: no-store\r\n\
-         X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{shown}",
-        body.len()
-    )
+    .to_string()
+}
+
+/// What lets a page read the answer, where it may call at all.
+fn cors_headers(head: &str, cors: Option<&CorsSettings>) -> String {
+    match header(head, "origin") {
+        Some(origin) if cors.is_some_and(|cors| cors.allows(origin)) => format!(
+            "Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Expose-Headers: Retry-After, X-Transaction-Id\r\n\
+             Vary: Origin\r\n"
+        ),
+        _ => String::new(),
+    }
+}
+
+/// What a header of a request says.
+fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut lines = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    lines.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
 }

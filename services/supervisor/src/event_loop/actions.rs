@@ -140,7 +140,7 @@ impl EventLoop {
     fn stand_in(&mut self, child: usize, retry_in: Option<Duration>) {
         let spec = &self.table[child];
         let Some(socket) = &spec.socket else { return };
-        match StandIn::start(socket.clone(), retry_in) {
+        match StandIn::start(socket.clone(), retry_in, spec.cors.clone()) {
             Ok(stand_in) => {
                 tracing::warn!(child = spec.name, "answering 503 in its place");
                 self.stand_ins.insert(child, stand_in);

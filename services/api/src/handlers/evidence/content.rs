@@ -5,10 +5,11 @@ use std::ops::Range;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, ETAG, IF_RANGE, RANGE,
+    CONTENT_SECURITY_POLICY, CROSS_ORIGIN_RESOURCE_POLICY, ETAG, IF_RANGE, RANGE,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use data_encoding::HEXLOWER;
+use firemode_domain::media_type::MediaType;
 use firemode_storage::evidence::Evidence;
 use firemode_web::Problem;
 use uuid::Uuid;
@@ -17,6 +18,15 @@ use crate::call::Call;
 use crate::etag;
 use crate::handlers::evidence::{file_name, find};
 use crate::state::ApiState;
+
+/// To whom the bytes are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A client that has a token, and stores what it reads.
+    Client,
+    /// A page that shows what it reads, wherever the page is from.
+    Page,
+}
 
 /// Reads the bytes of a piece of evidence
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}/content", tag = "evidence",
@@ -31,14 +41,15 @@ use crate::state::ApiState;
               (status = 416, description = "The range lies outside the content; `Content-Range` says how long that is.")))]
 pub(crate) async fn content(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
     let evidence = find(&call.state, call.organisation_id(), *id).await?;
-    serve(&call.request, &call.state, evidence).await
+    serve(&call.request, &call.state, evidence, Reader::Client).await
 }
 
 /// Answers with the bytes that were asked for.
-async fn serve(
+pub(super) async fn serve(
     request: &HttpRequest,
     state: &ApiState,
     evidence: Evidence,
+    reader: Reader,
 ) -> Result<HttpResponse, Problem> {
     let size = u64::try_from(evidence.size_bytes).unwrap_or_default();
     let tag = format!("\"{}\"", HEXLOWER.encode(&evidence.sha256));
@@ -56,12 +67,20 @@ async fn serve(
         }
         None => HttpResponse::Ok(),
     };
+    match reader {
+        Reader::Client => {
+            response.insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"));
+        }
+        Reader::Page => {
+            response.insert_header((CACHE_CONTROL, "private, max-age=300"));
+            response.insert_header((CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"));
+        }
+    }
     let length = range.map_or(size, |range| range.end - range.start);
     Ok(response
         .insert_header((ETAG, tag))
         .insert_header((ACCEPT_RANGES, "bytes"))
-        .insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"))
-        .insert_header((CONTENT_DISPOSITION, disposition(&evidence)))
+        .insert_header((CONTENT_DISPOSITION, disposition(&evidence, reader)))
         .insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
         .insert_header((CONTENT_LENGTH, length))
         .content_type(evidence.content_type)
@@ -78,14 +97,18 @@ fn wanted_range(request: &HttpRequest, tag: &str, size: u64) -> Result<Option<Ra
     said(RANGE).map_or(Ok(None), |text| parse_range(text, size))
 }
 
-/// What the file is called (RFC 6266). What somebody uploaded is never shown inside a page of ours.
-fn disposition(evidence: &Evidence) -> String {
+/// What is done with the file, and what it is called (RFC 6266). What somebody uploaded is shown inside a page only where it is a
+/// picture, a film or a sound, and the page asks for that.
+fn disposition(evidence: &Evidence, reader: Reader) -> String {
+    let media_type: Option<MediaType> = evidence.content_type.parse().ok();
+    let is_shown = reader == Reader::Page && media_type.is_some_and(MediaType::is_shown_in_pages);
+    let kind = if is_shown { "inline" } else { "attachment" };
     let name = file_name::of(evidence);
     let plain = file_name::in_ascii(&name);
     if plain == name {
-        return format!("attachment; filename=\"{plain}\"");
+        return format!("{kind}; filename=\"{plain}\"");
     }
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", file_name::encoded(&name))
+    format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{}", file_name::encoded(&name))
 }
 
 /// One range of RFC 9110, 14.1.2. A header of another form or with several ranges is ignored, as the RFC allows: all bytes.

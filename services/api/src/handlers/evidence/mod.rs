@@ -2,6 +2,7 @@
 
 pub(crate) mod content;
 mod file_name;
+pub(crate) mod link;
 pub(crate) mod uploads;
 
 use actix_web::http::StatusCode;
