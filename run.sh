@@ -49,6 +49,10 @@ Usage: ./run.sh [COMMAND]
   walkthrough   Walk through the API of a running FireMode, as a technician's device would use it.
   seed          Fill the demo organisation of a running FireMode, so that there is something to see.
   token         Print an access token of the demo organisation's admin.
+  status, logs, restart NAME, stop NAME, start NAME, reload
+                Look at and steer the processes of a running FireMode.
+  check, keys, admin, jobs, audit, receipt, openapi, migrate
+                What 'firemode' does by these names; each explains itself with --help.
   backup FILE   Write the database and the evidence into one file.
   restore FILE  Put such a file back, into an empty FIREMODE_DATA_DIR or database.
   --help        This text.
@@ -94,7 +98,7 @@ run_binary() {
 walk_through() {
     load_env_file .env
     require_node
-    install_walkthrough_packages
+    install_packages tests/walkthrough
     exec tests/walkthrough/walkthrough.sh
 }
 
@@ -122,17 +126,23 @@ run_tests() {
     run_checks "$@"
 }
 
+# Commands that the binary has by the same name.
+readonly PASSED_ON='seed|token|status|doctor|logs|restart|stop|reload|check|keys|admin|jobs|audit|receipt|openapi|migrate|backup|restore'
+
 main() {
-    if (($# > 1)) && [[ $1 != @(test|test_load|attack|fuzz|fuzz_api|fuzz_sync|upgrade_test|backup|restore) ]]; then
+    if (($# > 1)) && [[ $1 == @(-h|--help|help|build|walkthrough) ]]; then
         usage >&2
         exit 2
+    fi
+    # 'start' alone is everything, and with a name one process of a FireMode that runs.
+    if [[ ${1:-} == @($PASSED_ON) || (${1:-} == start && $# -gt 1) ]]; then
+        with_what_is_built "$@"
     fi
     case "${1:-}" in
         -h | --help | help) usage ;;
         "") build_and_start ;;
         build) build_all ;;
         start) with_what_is_built ;;
-        seed | token | backup | restore) with_what_is_built "$@" ;;
         test) run_tests "${@:2}" ;;
         test_load) exec load/run_all_tests.sh "${@:2}" ;;
         attack) exec load/attack.sh "${@:2}" ;;

@@ -13,7 +13,7 @@ use crate::roles::{EXIT_NOT_RUNNING, Failure, configuration};
 use crate::table::aligned;
 
 /// What answers at once is given up after this.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What changes something is answered by the supervisor before this.
 const CHANGE_TIME_MAX: Duration = control::ANSWER_TIME_MAX.saturating_add(Duration::from_secs(10));

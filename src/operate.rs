@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,10 +10,12 @@ use firemode_operator::admin::{self, AdminError, FirstAdmin};
 use firemode_operator::backup::{self, Contents};
 use firemode_operator::doctor::{self, Verdict};
 use firemode_operator::{demo, seed};
+use firemode_runtime::control::Connection;
 use firemode_runtime::demo::{ADMIN_EMAIL, PASSWORD, TECHNICIAN_EMAIL};
 use firemode_runtime::settings::{Environ, Settings};
 
 use crate::cli::Admin;
+use crate::control::ANSWER_TIME_MAX;
 use crate::roles::Failure;
 use crate::table::aligned;
 
@@ -61,9 +64,11 @@ fn read_password(path: &PathBuf) -> Result<String, Failure> {
 
 /// Fills the demo organisation.
 pub(crate) fn seed(settings: &Settings, env: &Environ) -> anyhow::Result<()> {
-    let own = format!("http://127.0.0.1:{}", settings.server.port);
-    let base_url = env.get("FIREMODE_BASE_URL").filter(|url| !url.is_empty()).unwrap_or(&own);
-    let added = run(seed::run(settings, base_url))??;
+    let base_url = match env.get("FIREMODE_BASE_URL").filter(|url| !url.is_empty()) {
+        Some(base_url) => base_url.clone(),
+        None => format!("http://{}", address_of_running(settings)),
+    };
+    let added = run(seed::run(settings, &base_url))??;
     let mut out = io::stdout();
     if added.nothing() {
         writeln!(out, "The demo organisation is filled already; nothing was added.")?;
@@ -82,6 +87,18 @@ pub(crate) fn seed(settings: &Settings, env: &Environ) -> anyhow::Result<()> {
     }
     writeln!(out, "Sign in at {base_url} as {ADMIN_EMAIL} or {TECHNICIAN_EMAIL}, password: {PASSWORD}")?;
     Ok(())
+}
+
+/// Where the FireMode of this data folder answers on this machine: as it says itself, or else as it is configured.
+fn address_of_running(settings: &Settings) -> SocketAddr {
+    let asked = Connection::open(&settings.data_dir, Some(ANSWER_TIME_MAX)).and_then(Connection::status);
+    let listening = asked.ok().and_then(|status| status.listening?.parse::<SocketAddr>().ok());
+    let address = listening.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, settings.server.port)));
+    match address.ip() {
+        ip if !ip.is_unspecified() => address,
+        IpAddr::V4(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+        IpAddr::V6(_) => SocketAddr::from((Ipv6Addr::LOCALHOST, address.port())),
+    }
 }
 
 /// Prints an access token, and nothing else.

@@ -77,7 +77,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         warnings.iter().for_each(|warning| tracing::warn!(setting = warning.setting, "{}", warning.message));
     }
     match command {
-        Command::Supervise => return supervise(settings),
+        Command::Supervise => return supervise(settings, Settings::why_host(&env).map_err(configuration)?),
         Command::Api => actix(firemode_api::run(settings))?,
         Command::Ingest => actix(firemode_ingest::run(settings))?,
         Command::Worker => actix(firemode_worker::run(settings))?,
@@ -100,8 +100,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn supervise(settings: Settings) -> Result<ExitCode, Failure> {
-    firemode_supervisor::run(settings)
+fn supervise(settings: Settings, why_host: &str) -> Result<ExitCode, Failure> {
+    firemode_supervisor::run(settings, why_host)
         .map(ExitCode::from)
         .map_err(|error| Failure { exit_code: error.exit_code() as u8, error: error.into() })
 }

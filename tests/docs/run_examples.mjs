@@ -1,7 +1,7 @@
-// Runs the examples of a Markdown file, in their order, as they stand: those in ```sh as one bash script, those in ```js as
-// one module. Usage: node run_examples.mjs FILE; FIREMODE_BASE_URL says where FireMode answers.
+// Runs the examples of a Markdown file, in their order, as they stand: those in ```sh as one bash script, with tools that take no more
+// than those of a Mac, those in ```js as one module. Usage: node run_examples.mjs FILE; FIREMODE_BASE_URL says where FireMode answers.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,8 +29,22 @@ function fences(text, language) {
 
 const mark = (comment, { line, code }) => `${comment} line ${line}\n${code.join("\n")}\n`;
 
-function run(folder, file, command, args) {
-  const options = { cwd: folder, encoding: "utf8", timeout: SECONDS_MAX * 1000 };
+/** Tools of a Mac know no long options, and two of Linux are not there at all. */
+function toolsOfAMac(folder) {
+  const tools = join(folder, "tools");
+  mkdirSync(tools);
+  const script = (name, ...lines) => writeFileSync(join(tools, name), ["#!/bin/bash", ...lines, ""].join("\n"), { mode: 0o755 });
+  for (const name of ["base64", "cmp", "cut", "date", "grep", "head", "sha256sum", "tail", "tr", "wc"]) {
+    const refuse = `for word; do [[ $word != --?* ]] || { echo "${name}: a Mac has no $word" >&2; exit 64; }; done`;
+    script(name, refuse, `PATH=\${PATH#*:} exec ${name} "$@"`);
+  }
+  script("cat", `for word; do [[ $word != /proc/* ]] || { echo "a Mac has no $word" >&2; exit 64; }; done`, 'PATH=${PATH#*:} exec cat "$@"');
+  script("uuidgen", `exec node -p 'crypto.randomUUID().toUpperCase()'`);
+  return { ...process.env, PATH: `${tools}:${process.env.PATH}` };
+}
+
+function run(folder, file, command, args, env) {
+  const options = { cwd: folder, encoding: "utf8", timeout: SECONDS_MAX * 1000, env };
   const { status, signal, stdout, stderr } = spawnSync(command, [...args, file], options);
   if (status !== 0) {
     process.stderr.write(`${stdout}${stderr}\n${file}: ended with ${status ?? signal}\n`);
@@ -46,14 +60,14 @@ try {
   // The packages that the walk-through has installed.
   symlinkSync(join(here, "../walkthrough/node_modules"), join(folder, "node_modules"));
   const languages = [
-    { language: "sh", file: "examples.sh", comment: "#", command: "bash", args: ["-euo", "pipefail"] },
-    { language: "js", file: "examples.mjs", comment: "//", command: process.execPath, args: [] },
+    { language: "sh", file: "examples.sh", comment: "#", command: "bash", args: ["-euo", "pipefail"], env: toolsOfAMac(folder) },
+    { language: "js", file: "examples.mjs", comment: "//", command: process.execPath, args: [], env: process.env },
   ];
-  for (const { language, file, comment, command, args } of languages) {
+  for (const { language, file, comment, command, args, env } of languages) {
     const examples = fences(text, language);
     if (examples.length === 0) throw new Error(`${document} has no examples in ${language}`);
     writeFileSync(join(folder, file), examples.map((example) => mark(comment, example)).join("\n"));
-    if (!run(folder, file, command, args)) process.exitCode = 1;
+    if (!run(folder, file, command, args, env)) process.exitCode = 1;
     else console.log(`${document}: ${examples.length} examples in ${language} work`);
   }
 } finally {

@@ -40,6 +40,7 @@ mod evidence_stores;
 mod examples;
 mod failover;
 mod feed;
+mod first_minutes;
 mod hangs;
 mod health;
 mod hidden;

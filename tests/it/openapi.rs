@@ -1,10 +1,11 @@
 //! The OpenAPI document against the running server.
 
 use std::collections::HashSet;
+use std::fs;
 
 use serde_json::Value;
 
-use crate::support::stack::command;
+use crate::support::stack::{command, repository_file};
 use crate::support::{Folder, Form, Site, Stack, new_key};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -56,6 +57,75 @@ fn every_route_of_the_document_is_there_and_answers_as_it_says() {
         let needs_token = operation.get("security").is_some_and(|list| list != &serde_json::json!([]));
         assert_eq!(needs_token, status == 401, "{method} {path} without a token gives {status}");
         answer.expect(status);
+    }
+}
+
+/// What stands between backticks in a document and names a route: method, path, and the fields of its body where they are named.
+fn named_routes(text: &str) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
+    let quoted = text.split('`').skip(1).step_by(2).filter(|quoted| !quoted.contains('\n'));
+    quoted.filter_map(|quoted| {
+        let (method, rest) = quoted.split_once(" /")?;
+        let (path, fields) =
+            rest.split_once(" {").map_or((rest, None), |(path, fields)| (path, Some(fields)));
+        let is_method = METHODS.contains(&method.to_lowercase().as_str());
+        is_method.then_some((method, path, fields.map(|fields| fields.trim_end_matches('}'))))
+    })
+}
+
+/// The operation for a method and a path, with parameters of any name.
+fn find<'a>(document: &'a Value, method: &str, path: &str) -> Option<&'a Value> {
+    let path = path.split('?').next().unwrap_or_default();
+    let is_it = |known: &str| {
+        let (known, named): (Vec<_>, Vec<_>) =
+            (known.trim_start_matches('/').split('/').collect(), path.split('/').collect());
+        known.len() == named.len()
+            && known.iter().zip(&named).all(|(a, b)| a == b || (a.starts_with('{') && b.starts_with('{')))
+    };
+    let (_, item) = document["paths"].as_object()?.iter().find(|(known, _)| is_it(known))?;
+    item.get(method.to_lowercase())
+}
+
+#[test]
+fn the_documents_name_routes_and_their_fields_as_they_are() {
+    let document = document();
+    let mut looked_at = 0;
+    for page in ["README.md", "docs/api.md", "docs/operations.md", "docs/security.md", "docs/deployment.md"] {
+        let text = fs::read_to_string(repository_file(page)).unwrap();
+        for (method, path, fields) in named_routes(&text) {
+            let Some(operation) = find(&document, method, path) else {
+                panic!("{page}: there is no {method} /{path}");
+            };
+            looked_at += 1;
+            let Some(fields) = fields else { continue };
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let name = schema["$ref"].as_str().and_then(|name| name.strip_prefix('#')).unwrap_or_default();
+            let schema = document.pointer(name).unwrap_or(schema);
+            let named: HashSet<&str> =
+                fields.split(',').map(|field| field.trim().trim_end_matches('?')).collect();
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            for field in required {
+                assert!(named.contains(field), "{page}: {method} /{path} wants {field} as well");
+            }
+            for field in named {
+                assert!(schema["properties"].get(field).is_some(), "{page}: {method} /{path} has no {field}");
+            }
+        }
+    }
+    assert!(looked_at > 50, "{looked_at}");
+}
+
+#[test]
+fn what_is_said_not_to_be_there_yet_is_not() {
+    let document = document();
+    let text = fs::read_to_string(repository_file("docs/not-yet.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.split(" | ").nth(1));
+    let routes: Vec<_> = rows.flat_map(named_routes).collect();
+    assert!(routes.len() >= 10, "{routes:?}");
+    for (method, path, _) in routes {
+        assert!(
+            find(&document, method, path).is_none(),
+            "{method} /{path} is there: take it off docs/not-yet.md"
+        );
     }
 }
 

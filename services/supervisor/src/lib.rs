@@ -35,11 +35,11 @@ pub use postgres::{PostgresError, TemporaryPostgres};
 /// thread is.
 ///
 /// What the embedded database needs is looked for and all ports are bound before anything starts, so that what is
-/// wrong with them is reported at once.
+/// wrong with them is reported at once. `why_host` says why the public server listens where it does.
 ///
 /// # Errors
 /// [`SupervisorError`]; its [`SupervisorError::exit_code`] is what the process should leave with.
-pub fn run(settings: Settings) -> Result<ExitCode, SupervisorError> {
+pub fn run(settings: Settings, why_host: &str) -> Result<ExitCode, SupervisorError> {
     let _lock = lock::acquire(&settings.data_dir)?;
     private_files::close_data_folder(&settings);
     let embedded = settings.uses_embedded_database();
@@ -56,7 +56,7 @@ pub fn run(settings: Settings) -> Result<ExitCode, SupervisorError> {
     let table = appliance(&sockets, database.as_ref(), &settings);
     let presentation = Presentation {
         format: settings.log.format,
-        welcome: report::welcome(&sockets, !settings.is_production()),
+        welcome: report::welcome(&sockets, why_host, !settings.is_production()),
         listening: Some(sockets.public.address.to_string()),
         control: Some(settings.data_dir.clone()),
         secrets: settings.secret_texts(),

@@ -54,13 +54,20 @@ pub(crate) fn listening(sockets: &Sockets) {
 }
 
 /// What people read when everything is ready.
-pub(crate) fn welcome(sockets: &Sockets, has_demo: bool) -> Vec<String> {
+pub(crate) fn welcome(sockets: &Sockets, why_host: &str, has_demo: bool) -> Vec<String> {
+    let reach = match sockets.public.address.ip().is_loopback() {
+        true => {
+            format!("this machine alone, because {why_host}; FIREMODE__SERVER__HOST=0.0.0.0 lets others in")
+        }
+        false => format!("other machines too, because {why_host}"),
+    };
     let address = sockets.public.local();
     let host = if address.ip().is_loopback() { "localhost".to_owned() } else { url_host(address.ip()) };
     let url = format!("http://{host}:{}", address.port());
     let mut lines = vec![
         String::new(),
         format!("  FireMode is ready at {url}"),
+        format!("    answers        {reach}"),
         format!("    documentation  {url}/docs"),
         format!("    health         {url}/health"),
         format!("    stop           Ctrl-C, or kill {}", std::process::id()),

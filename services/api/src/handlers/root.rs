@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION};
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, VARY};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use firemode_web::{CATALOGUE, Code, Problem};
 use futures_util::stream;
 use utoipa_swagger_ui::Config;
 
-use crate::state::ApiState;
+use crate::state::{ApiState, Ready};
 
 const PIECE_BYTES: usize = 16 << 10;
 
@@ -27,17 +27,44 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| crate::docs::openapi().to_j
 
 /// What this is and where to go
 ///
-/// Answers within a second of the start, before anything else does.
+/// Answers within a second of the start, before anything else does. A browser is shown a page that says the same.
 #[utoipa::path(get, path = "/", tag = "service",
     responses((status = 200, description = "Name, version and addresses.", content_type = "application/json")))]
-pub(crate) async fn index() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({
+pub(crate) async fn index(request: HttpRequest, state: web::Data<ApiState>) -> HttpResponse {
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/html") {
+        return HttpResponse::Ok()
+            .insert_header((VARY, "Accept"))
+            .insert_header((CONTENT_SECURITY_POLICY, PAGE))
+            .content_type("text/html; charset=utf-8")
+            .body(first_page(&state));
+    }
+    HttpResponse::Ok().insert_header((VARY, "Accept")).json(serde_json::json!({
         "name": "FireMode",
         "version": env!("CARGO_PKG_VERSION"),
         "docs": "/docs",
         "openapi": "/openapi.json",
         "health": "/health",
     }))
+}
+
+fn first_page(state: &ApiState) -> String {
+    let standing = match state.readiness.get() {
+        Ready::Starting => "It is starting; reload this page in a moment.",
+        Ready::Serving => "It is running.",
+        Ready::Stopping => "It is stopping.",
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>FireMode</title>\n\
+         <style>body {{ font: 1rem/1.5 sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem }}</style>\n\
+         <h1>FireMode {version}</h1>\n<p>The backend of a fire-safety compliance platform: it keeps what technicians find when they \
+         test the fire protection of buildings. It answers programs; there are no pages to work with here yet.</p>\n<p>{standing} \
+         <a href=\"/health/ready\">Is everything working?</a></p>\n<ul>\n<li><a href=\"/docs\">Documentation of every route</a></li>\n\
+         <li><a href=\"/docs/errors\">Errors, and what to do about them</a></li>\n\
+         <li><a href=\"/openapi.json\">The OpenAPI document</a></li>\n</ul>\n</html>\n"
+    )
 }
 
 /// This document

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
 
@@ -42,6 +42,19 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("OTEL_SERVICE_NAME", "tracing.service_name"),
 ];
 
+/// Development answers this machine alone, unless somebody outside has to reach it; and why so.
+const REACHED_FROM_OUTSIDE: &str = "[server]\nhost = \"0.0.0.0\"\n";
+
+/// Variables of platforms that hand on what comes from outside.
+const PLATFORMS: [(&str, &str); 3] = [
+    ("PORT", "PORT is set"),
+    ("REPL_ID", "this is a workspace of Replit"),
+    ("KUBERNETES_SERVICE_HOST", "this is a container"),
+];
+
+/// Files that the makers of containers put there.
+const CONTAINER_FILES: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
+
 /// Settings of earlier releases, and what to do about them.
 const RETIRED: &[(&str, &str)] = &[(
     "ingest.warm_sessions_max",
@@ -57,6 +70,8 @@ pub(super) struct Layers {
     /// Files that could not be used.
     problems: Vec<Fault>,
     renamed: Vec<Renamed>,
+    /// Why the public server listens where it does.
+    why_host: &'static str,
 }
 
 /// A setting that has no usable value.
@@ -118,6 +133,10 @@ impl Layers {
         let mut ours = Config::builder()
             .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
             .add_source(File::from_str(profile, FileFormat::Toml));
+        let why_reached = why_reached(env).filter(|_| !is_production(env));
+        if why_reached.is_some() {
+            ours = ours.add_source(File::from_str(REACHED_FROM_OUTSIDE, FileFormat::Toml));
+        }
         if is_deployed_on_replit(env) {
             ours = ours.add_source(File::from_str(REPLIT, FileFormat::Toml));
         }
@@ -159,9 +178,14 @@ impl Layers {
         }
         let mut given = builder.build().map_err(one_problem)?;
         let renamed = rename(&mut given);
+        let why_host = match given.get_string("server.host") {
+            Ok(_) => "server.host says so",
+            Err(_) if is_production(env) => "this is production",
+            Err(_) => why_reached.unwrap_or("this is development"),
+        };
         variables.extend(renamed.iter().map(|setting| (setting.name, setting.former.to_owned())));
         let merged = ours.add_source(given).build().map_err(one_problem)?;
-        Ok(Self { merged, defaults, variables, problems, renamed })
+        Ok(Self { merged, defaults, variables, problems, renamed, why_host })
     }
 
     /// The settings as their types, and every unknown name and wrong type.
@@ -204,6 +228,10 @@ impl Layers {
             Some(fault) => Err(SettingsError { problems: vec![fault.problem.clone()] }),
             None => self.merged.get("data_dir").map_err(one_problem),
         }
+    }
+
+    pub(super) fn why_host(&self) -> &'static str {
+        self.why_host
     }
 
     /// Settings that are given under a former name.
@@ -283,6 +311,13 @@ pub(super) fn is_production(env: &Environ) -> bool {
         Some(name) => name == "production",
         None => is_deployed_on_replit(env),
     }
+}
+
+/// Why a development has to be reached from outside of this machine, where it has to.
+fn why_reached(env: &Environ) -> Option<&'static str> {
+    let platform = PLATFORMS.iter().find(|(variable, _)| set(env, variable).is_some());
+    let is_container = || CONTAINER_FILES.iter().any(|file| Path::new(file).exists());
+    platform.map(|(_, why)| *why).or_else(|| is_container().then_some("this is a container"))
 }
 
 fn is_deployed_on_replit(env: &Environ) -> bool {

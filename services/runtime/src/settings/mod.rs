@@ -53,7 +53,8 @@ impl fmt::Display for SettingsError {
 impl Settings {
     /// Merges defaults, profile, the file named by `FIREMODE_CONFIG` and the environment, and checks the result.
     ///
-    /// Reads that file, those that variables ending in `_FILE` name for secrets, and nothing else; secrets that development makes
+    /// Reads that file, those that variables ending in `_FILE` name for secrets, looks whether this is a container, and does nothing
+    /// else; secrets that development makes
     /// for itself are added by [`ensure_development_secrets`].
     ///
     /// # Errors
@@ -91,6 +92,14 @@ impl Settings {
     #[must_use]
     pub fn asks_for_production(env: &Environ) -> bool {
         layers::is_production(env)
+    }
+
+    /// Why the public server listens where it does, to be read behind "because".
+    ///
+    /// # Errors
+    /// As [`Settings::load`], without the checks of values.
+    pub fn why_host(env: &Environ) -> Result<&'static str, SettingsError> {
+        Ok(Layers::merge(env)?.why_host())
     }
 
     /// The data folder alone, for commands that talk to a running appliance and need none of its secrets.

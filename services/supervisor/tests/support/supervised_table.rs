@@ -81,7 +81,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 fn run_appliance() -> Result<Result<ExitCode, SupervisorError>, Box<dyn Error>> {
     let mut settings = Settings::load(&std::env::vars().collect::<HashMap<_, _>>())?;
     ensure_development_secrets(&mut settings)?;
-    Ok(run(settings).map(ExitCode::from))
+    Ok(run(settings, "a test asks for it").map(ExitCode::from))
 }
 
 fn run_table(table: Table) -> Result<Result<ExitCode, SupervisorError>, Box<dyn Error>> {
