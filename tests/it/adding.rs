@@ -66,6 +66,8 @@ fn aggregates() -> Vec<(String, String, String)> {
         let table = quoted_text(text.split(of.as_str()).nth(1).unwrap(), "NAME: &'static str = ");
         (noun, table, path.clone())
     };
+    // The tenant itself is one of a kind: it is in no list, and registering makes it.
+    found.retain(|(_, noun, _)| noun != "organisation");
     found.into_iter().map(table).collect()
 }
 
@@ -127,6 +129,7 @@ fn every_tenants_table_of_the_migrations_is_described_and_protected() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
         for table in text.split("create table ").skip(1) {
             let (name, body) = table.split_once(" (").unwrap();
+            let name = name.trim_start_matches("if not exists ");
             if !body.split(");\n").next().unwrap().contains("organisation_id") {
                 continue;
             }

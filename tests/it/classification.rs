@@ -87,9 +87,11 @@ fn what_surrounds_a_fault_counts() {
     assert_eq!(class("pressure_measured", measured(899.9, true)), "critical_defect");
     classify("pressure_measured", measured(950.0, true)).problem(422, "FIRE-422");
 
-    let psi =
-        json!({"measurement": {"value": 100, "unit": "psi"}, "baseline": {"value": 1000, "unit": "kPa"}});
-    classify("pressure_measured", psi).problem(422, "FIRE-422");
+    let in_unit = |unit: &str| json!({"measurement": {"value": 100, "unit": unit}, "baseline": {"value": 1000, "unit": "kPa"}});
+    assert_eq!(class("pressure_measured", in_unit("psi")), "non_critical_defect");
+    for wrong in ["mm", "pounds"] {
+        classify("pressure_measured", in_unit(wrong)).invalid(&["context.measurement.unit"]);
+    }
     classify("pressure_measured", Value::Null).problem(422, "FIRE-422");
     classify("pressure_low", json!([])).invalid(&["context"]);
     classify("pressure_low", json!({"measurement": "low"})).invalid(&["context.measurement"]);

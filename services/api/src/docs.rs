@@ -2,12 +2,16 @@
 
 use actix_web::http::Method;
 use firemode_web::ProblemBody;
+use firemode_web::tus::CONTENT_TYPE_OF_CHUNKS;
 use utoipa::OpenApi as _;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem, PathsMap};
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::schema::{ArrayItems, KnownFormat, SchemaFormat};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    Components, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, Schema, Type,
+    Components, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, Schema, Tag, Type,
 };
 
 use crate::routes::{Documented, RouteRule, TABLE};
@@ -32,6 +36,27 @@ const IDS: [(&str, &str); 8] = [
     ("evidence_id", "`evidence_id` of the answer to `POST /v1/evidence`."),
 ];
 
+/// What belongs together, in the order in which people come to need it.
+const TAGS: [(&str, &str); 11] = [
+    ("auth", "Registering, signing in and out, and the life of tokens."),
+    ("users", "People of the organisation, invitations, and second factors."),
+    ("organisation", "Your organisation, and what it says for all of its buildings."),
+    ("buildings", "Where tests take place."),
+    ("assets", "The register of what is tested in a building."),
+    ("sessions", "Test sessions: taken offline, results handed over, merged, read back."),
+    ("evidence", "Photographs, documents and readings, their receipts, and resumable uploads."),
+    ("rules", "Classification rules, shipped and your own, and the class of a fault."),
+    ("jobs", "Background work that you started."),
+    ("audit", "Who did what."),
+    ("service", "The appliance itself: its health, figures and documentation."),
+];
+
+/// Types of bodies that are bytes as they are.
+const BYTES: [&str; 2] = ["application/vnd.automerge", CONTENT_TYPE_OF_CHUNKS];
+
+/// What stands in front of the name of a row in the name of a list of such rows.
+const LIST_OF: &str = "List_";
+
 /// The document: every route of the table, with what all of them have in common added here.
 pub fn openapi() -> OpenApi {
     let mut document = Documented::openapi();
@@ -47,6 +72,8 @@ pub fn openapi() -> OpenApi {
     components.add_security_scheme(SCHEME, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     add_schema::<ProblemBody>(components);
     open_extended(components);
+    name_rows(components);
+    document.tags = Some(TAGS.map(tag).into());
     add_state_headers(&mut document.paths.paths);
     for (method, path, access) in TABLE {
         let Some(item) = document.paths.paths.get_mut(*path) else { continue };
@@ -101,6 +128,36 @@ fn add_header(operation: &mut Operation, status: &str, name: &str, description: 
     if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
         let header = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
         response.headers.insert(name.to_owned(), header.description(Some(description)).build().into());
+    }
+}
+
+fn tag((name, description): (&str, &str)) -> Tag {
+    TagBuilder::new().name(name).description(Some(description)).build()
+}
+
+/// A list refers to its rows, which are objects of their own elsewhere too.
+fn name_rows(components: &mut Components) {
+    let names: Vec<String> = components.schemas.keys().cloned().collect();
+    for (name, schema) in &mut components.schemas {
+        let row = name.strip_prefix(LIST_OF).filter(|row| names.iter().any(|known| known == row));
+        if let (Some(row), RefOr::T(Schema::Object(list))) = (row, schema)
+            && let Some(RefOr::T(Schema::Array(rows))) = list.properties.get_mut("data")
+        {
+            rows.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(row).into()));
+        }
+    }
+}
+
+/// Bytes are no list of numbers.
+fn describe_bytes(body: &mut RequestBody) {
+    let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+    let bytes = ObjectBuilder::new().schema_type(Type::String).format(Some(binary)).build();
+    for (kind, content) in &mut body.content {
+        if let RefOr::T(content) = content
+            && BYTES.contains(&kind.as_str())
+        {
+            content.schema = Some(bytes.clone().into());
+        }
     }
 }
 
@@ -159,6 +216,11 @@ fn add_common(operation: &mut Operation, method: &Method, access: RouteRule, pat
         errors.push(("401", "Where the documentation is not public: no access token of an admin."));
         errors.push(("403", "Where the documentation is not public: the caller is no admin."));
     }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        describe_bytes(body);
+    }
+    // Generators take a route that says nothing for one that the document says something of as a whole.
+    operation.security = Some(Vec::new());
     if let Some(roles) = access.roles() {
         let scopes: [&str; 0] = [];
         operation.security = Some(vec![SecurityRequirement::new(SCHEME, scopes)]);

@@ -25,6 +25,7 @@ use crate::object::Object;
 pub(crate) struct List<T> {
     pub(crate) data: Vec<T>,
     /// Pass it as `cursor` to go on; null at the end.
+    #[schema(required = true)]
     pub(crate) next_cursor: Option<String>,
 }
 

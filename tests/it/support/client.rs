@@ -47,7 +47,12 @@ impl Client {
 
     /// The token that it sends.
     pub(crate) fn token(&self) -> &str {
-        self.token.as_deref().expect("this client has a token")
+        self.token_if_any().expect("this client has a token")
+    }
+
+    /// The token that it sends, if it sends one.
+    pub(crate) fn token_if_any(&self) -> Option<&str> {
+        self.token.as_deref()
     }
 
     pub(crate) fn request(&self, method: &str, path: &str) -> Request<'_> {

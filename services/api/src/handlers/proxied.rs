@@ -2,8 +2,8 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use firemode_web::wire::{
-    ClassifyAnswer, ClassifyBody, EvidenceAnswer, EvidenceForm, FaultsAnswer, FaultsBody, ResultsAnswer,
-    ResultsBody,
+    ClassifyAnswer, ClassifyBody, EvidenceAnswer, EvidenceBody, EvidenceForm, FaultsAnswer, FaultsBody,
+    ResultsAnswer, ResultsBody,
 };
 use firemode_web::{IdempotencyKey, Problem};
 
@@ -49,7 +49,7 @@ proxied! {
     ///
     /// The bytes are hashed on the way and durable before the answer.
     #[utoipa::path(post, path = "/v1/evidence", tag = "evidence",
-        request_body(content((EvidenceForm = "multipart/form-data"))),
+        request_body(content((EvidenceForm = "multipart/form-data"), (EvidenceBody = "application/json"))),
         params(("Idempotency-Key" = String, Header, description = "New for each new request, the same for each retry.")),
         responses((status = 201, description = "Stored and verified.", body = EvidenceAnswer),
                   (status = 200, description = "The same evidence was stored before under its `evidence_id`: with the receipt of \

@@ -218,7 +218,10 @@ const AGED_CARE_VISITS: &[Visit] = &[
 
 #[cfg(test)]
 mod tests {
-    use firemode_domain::classification::{Context, Observation, classify, rule_for_item, shipped_rules};
+    use firemode_domain::classification::{
+        Context, Observation, Occasion, classify, rule_for_item, shipped_rules,
+    };
+    use time::OffsetDateTime;
 
     use super::*;
 
@@ -234,12 +237,15 @@ mod tests {
 
     #[test]
     fn the_shipped_rules_classify_every_fault() {
+        let today = OffsetDateTime::now_utc().date();
+        let anywhere = Occasion { day: today, jurisdiction: None };
         for building in BUILDINGS {
             for fault in building.visits.iter().flat_map(|visit| visit.faults) {
                 let mut assets = building.assets.iter().filter(|asset| asset.label == fault.asset);
                 let code = assets.next().expect("the fault's asset is in the building").item_code;
                 assert!(assets.next().is_none(), "{} is there twice", fault.asset);
-                let rule = rule_for_item(shipped_rules(), code).expect("a shipped rule covers the item");
+                let rule =
+                    rule_for_item(shipped_rules(), code, anywhere).expect("a shipped rule covers the item");
                 let observation = Observation {
                     item_code: code.to_owned(),
                     observed_condition: fault.observed_condition.to_owned(),
