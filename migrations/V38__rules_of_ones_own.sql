@@ -36,3 +36,7 @@ begin
         call protect_tenant_table('rule_activations');
     end if;
 end $$;
+
+create or replace trigger rule_activations_note_change
+    after insert or update or delete or truncate on rule_activations
+    for each statement execute function note_rules_change();

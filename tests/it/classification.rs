@@ -1,10 +1,13 @@
 //! Classification by the shipped rules.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::stack::repository_file;
-use crate::support::{Organisation, Site, Stack};
+use crate::support::wait::eventually;
+use crate::support::{Client, Organisation, Site, Stack, new_key};
 
 /// The cases that practitioners gave, and the edges.
 fn cases() -> Value {
@@ -114,4 +117,61 @@ fn faults_that_cannot_be_read_are_named() {
     many(vec![fault(&cases()["cases"][0]); 1_001].into()).problem(422, "FIRE-422");
     many(json!([fault(&cases()["cases"][0]), {"item_code": "", "observed_condition": "x"}]))
         .invalid(&["[1].item_code"]);
+}
+
+#[test]
+fn a_change_of_the_rules_counts_on_every_instance_at_once() {
+    let stack = Stack::shared();
+    let organisation = Organisation::register(stack);
+    let other = stack.beside(&[]);
+    let clients = [organisation.admin.clone(), other.client().with_token(organisation.admin.token())];
+    let body = json!({"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low"});
+    let versions = || {
+        let version =
+            |client: &Client| client.post("/v1/classify", &body).expect(200).text("/version_applied");
+        clients.iter().map(version).collect::<Vec<_>>()
+    };
+    let shipped = versions();
+    let sql = stack.sql();
+    // There is no route for rules of one's own yet.
+    let newer = "insert into as1851_rules (id, organisation_id, rule_code, version, rule_schema, item_codes)
+                 select gen_random_uuid(), $1, rule_code, $2, rule_schema, item_codes from as1851_rules
+                 where organisation_id is null and 'EXT-PRESSURE' = any (item_codes)";
+    for version in ["9.0.0", "9.1.0"] {
+        sql.rows(newer, &[&organisation.id, &version]);
+        assert_eq!(versions(), [version, version]);
+    }
+    sql.rows("update as1851_rules set is_active = false where organisation_id = $1", &[&organisation.id]);
+    assert_eq!(versions(), shipped);
+}
+
+#[test]
+fn faults_that_arrive_at_once_are_answered_and_recorded_each_for_itself() {
+    let (site, other) = (Site::new(), Site::new());
+    let good = json!({"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low"});
+    let unknown = json!({"item_code": "NO-SUCH-ITEM", "observed_condition": "x"});
+    let keys: Vec<String> = (0..4).map(|_| new_key()).collect();
+    let ids = std::thread::scope(|scope| {
+        let ask = |index: usize| {
+            let (site, key) = (if index.is_multiple_of(2) { &site } else { &other }, &keys[index % 4]);
+            let (good, unknown) = (&good, &unknown);
+            scope.spawn(move || {
+                site.admin.post("/v1/classify", unknown).problem(404, "FIRE-404");
+                let request = || site.admin.request("POST", "/v1/classify").key(key).json(good).send();
+                let answer =
+                    eventually("the key is free", || Some(request()).filter(|answer| answer.status != 409));
+                answer.expect(200).text("/audit_log_id")
+            })
+        };
+        let asked: Vec<_> = (0..40).map(ask).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect::<BTreeSet<String>>()
+    });
+    assert_eq!(ids.len(), keys.len(), "the same key gives the same answer");
+    for site in [&site, &other] {
+        let count = |status: &str| {
+            let path = format!("/v1/audit?action=fault.classify&status={status}&limit=100");
+            site.admin.get(&path).expect(200).data().len()
+        };
+        assert_eq!((count("success"), count("failure")), (2, 20));
+    }
 }

@@ -15,12 +15,13 @@ use crate::support::stack::command;
 use crate::support::{Folder, Form, Organisation, Site, Sql, Stack, new_key};
 
 /// Tables that hold nothing of any tenant.
-const NO_TENANTS: [&str; 8] = [
+const NO_TENANTS: [&str; 9] = [
     "audit_replaceable",
     "database_incarnation",
     "personal_data_keys",
     "personal_data_reencryption",
     "refinery_schema_history",
+    "rules_version",
     "session_clocks_place",
     "sign_in_throttle",
     "write_probes",

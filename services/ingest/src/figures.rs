@@ -15,6 +15,7 @@ pub(crate) async fn report(state: web::Data<IngestState>, metrics: web::Data<Met
     gauge!("firemode_documents_warm_bytes").set(whole(documents.memory_bytes));
     gauge!("firemode_documents_requests").set(whole(documents.requests));
     gauge!("firemode_results_queued").set(whole(state.queue.len()));
+    gauge!("firemode_classifications_queued").set(whole(state.classifications.len()));
     metrics.respond(&state.database, "")
 }
 
@@ -29,6 +30,10 @@ pub(crate) fn describe() {
     describe_gauge!("firemode_results_queued", "Requests for results that wait for their commit.");
     results::describe();
     keep::describe();
+    describe_gauge!(
+        "firemode_classifications_queued",
+        "Requests for classifications that wait for their commit."
+    );
     describe_counter!("firemode_results_batches_total", "Batches of results.");
     describe_counter!("firemode_results_batched_requests_total", "Requests for results in those batches.");
 }

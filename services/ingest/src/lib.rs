@@ -16,5 +16,6 @@ mod results;
 mod server;
 mod state;
 mod uploads;
+mod waiting;
 
 pub use server::run;

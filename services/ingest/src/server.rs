@@ -22,9 +22,10 @@ const CLASSIFY_BYTES_MAX: usize = 1 << 20;
 pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let server = Server::bind(&settings.ingest.address(), "INGEST_PORT", &settings, Role::Ingest)?;
     let workers = settings.ingest.workers;
-    let (state, lanes) = IngestState::new(settings)?;
+    let (state, lanes, classifications) = IngestState::new(settings)?;
     let state = web::Data::new(state);
     lanes.run(&state);
+    classifications.run(state.clone());
     figures::describe();
     close_evidence(&state.settings);
     let background = vec![

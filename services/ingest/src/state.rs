@@ -11,6 +11,8 @@ use firemode_storage::recent_sessions::NotedVisits;
 use firemode_storage::{Database, Transaction, limits};
 use firemode_web::{Outcome, Problem, ServerError, run_once};
 
+use crate::classify::queue::QueueEnd;
+use crate::classify::{self, PresentRules};
 use crate::principal::Principal;
 use crate::results::admission::MergeRoom;
 use crate::results::queue::{Lanes, Queue};
@@ -23,6 +25,8 @@ pub(crate) struct IngestState {
     pub(crate) documents: WarmDocuments,
     pub(crate) queue: Queue,
     pub(crate) merge_room: MergeRoom,
+    pub(crate) classifications: classify::queue::Queue,
+    pub(crate) rules: PresentRules,
     pub(crate) visits: NotedVisits,
     pub(crate) internal_key: InternalKey,
     pub(crate) receipt_keys: ReceiptKeys,
@@ -32,9 +36,10 @@ pub(crate) struct IngestState {
 }
 
 impl IngestState {
-    /// With the queue's other ends, which have to be run.
-    pub(crate) fn new(settings: Settings) -> Result<(Self, Lanes), ServerError> {
+    /// With the queues' other ends, which have to be run.
+    pub(crate) fn new(settings: Settings) -> Result<(Self, Lanes, QueueEnd), ServerError> {
         let (queue, lanes) = Queue::new(&settings.results);
+        let (classifications, classifications_end) = classify::queue::Queue::new(&settings.classify);
         let ingest = &settings.ingest;
         let database = Database::new(&settings, settings.database.share(Role::Ingest))?;
         let state = Self {
@@ -43,6 +48,8 @@ impl IngestState {
             documents: WarmDocuments::new(settings.ingest_warm_bytes()).with_copies(),
             queue,
             merge_room: MergeRoom::new(settings.ingest_merge_bytes()),
+            classifications,
+            rules: PresentRules::default(),
             visits: NotedVisits::default(),
             internal_key: InternalKey::new(
                 &settings.auth.internal_jwt_secret_key,
@@ -54,7 +61,7 @@ impl IngestState {
             process_id: ProcessId::of_new_process(),
             settings,
         };
-        Ok((state, lanes))
+        Ok((state, lanes, classifications_end))
     }
 
     /// Runs an act of a caller in one transaction, once for each key: see [`run_once`].

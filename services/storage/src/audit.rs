@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::idempotency::{self, IdempotencyScope, StoredAnswer};
 use crate::page::{Keyset, Listing, Page};
 use crate::sql::{self, Statement, params};
 use crate::{Executor, StorageError, Transaction};
@@ -160,6 +161,27 @@ pub async fn record(tx: &Transaction, events: &[AuditEvent]) -> Result<(), Stora
     if !events.is_empty() {
         insert(events, "")?.rows(tx).await?;
     }
+    Ok(())
+}
+
+/// Writes events and the answers that are kept under keys, and makes all of the transaction durable, in one round trip.
+///
+/// # Errors
+/// As for [`record`]. The transaction has ended then; where the connection broke, nobody knows whether it was stored.
+pub async fn record_and_commit(
+    tx: Transaction,
+    events: &[AuditEvent],
+    answers: &[(&IdempotencyScope, StoredAnswer)],
+    answer_days: u32,
+) -> Result<(), StorageError> {
+    let mut statements = Vec::new();
+    if !events.is_empty() {
+        statements.push(insert(events, "")?);
+    }
+    if !answers.is_empty() {
+        statements.push(idempotency::insert(answers, answer_days));
+    }
+    tx.commit_with(statements).await?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Organisations: the tenants, and what each says for all of its buildings.
 
+use std::collections::{HashMap, HashSet};
+
 use firemode_domain::audit::{OnRecord, Record};
 use firemode_domain::place::{Jurisdiction, Place, Stated, TimeZone};
 use serde::Serialize;
@@ -7,8 +9,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::row::row;
-use crate::sql::{self, Params};
+use crate::row::{Row as _, row};
 use crate::table::Table;
 use crate::{Executor, StorageError};
 
@@ -59,8 +60,10 @@ impl OnRecord for Organisation {
 }
 
 row! {
-    /// What a building and its organisation say of where it stands.
+    /// What a session's building and the organisation say of where it stands.
     struct StatedPlaces {
+        pub organisation_id: Uuid,
+        pub session_id: Option<Uuid>,
         pub default_jurisdiction: Option<Jurisdiction>,
         pub default_time_zone: Option<TimeZone>,
         pub jurisdiction: Option<Jurisdiction>,
@@ -68,45 +71,39 @@ row! {
     }
 }
 
-impl From<StatedPlaces> for Place {
-    fn from(stated: StatedPlaces) -> Self {
-        Self::of(
-            Stated { jurisdiction: stated.jurisdiction, time_zone: stated.time_zone },
-            Stated { jurisdiction: stated.default_jurisdiction, time_zone: stated.default_time_zone },
-        )
-    }
-}
+/// An organisation, and a session of it, or none: anywhere in the organisation.
+pub type PlaceKey = (Uuid, Option<Uuid>);
 
-/// The place of a building that says nothing of it.
+/// The place of each session's building, and that of a building that says nothing of it; nothing for a session that the organisation
+/// does not have.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn place(on: &impl Executor, organisation_id: Uuid) -> Result<Place, StorageError> {
-    let sql =
-        "select default_jurisdiction, default_time_zone, null::text as jurisdiction, null::text as time_zone
-               from organisations where id = $1";
-    let place = place_of(on, sql, &[&organisation_id]).await?;
-    place.ok_or_else(|| StorageError::Damaged("an organisation is not there".to_owned()))
-}
-
-/// The place of a session's building; none where the organisation has no such session.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn place_of_session(
+pub async fn places(
     on: &impl Executor,
-    organisation_id: Uuid,
-    session_id: Uuid,
-) -> Result<Option<Place>, StorageError> {
-    let sql = "select o.default_jurisdiction, o.default_time_zone, b.jurisdiction, b.time_zone
-               from test_sessions s
-               join buildings b on b.organisation_id = s.organisation_id and b.id = s.building_id
-               join organisations o on o.id = s.organisation_id
-               where s.organisation_id = $1 and s.id = $2";
-    place_of(on, sql, &[&organisation_id, &session_id]).await
+    keys: &HashSet<PlaceKey>,
+) -> Result<HashMap<PlaceKey, Place>, StorageError> {
+    let (organisations, sessions): (Vec<Uuid>, Vec<Option<Uuid>>) = keys.iter().copied().unzip();
+    let sql = "select w.organisation_id, w.session_id, o.default_jurisdiction, o.default_time_zone, b.jurisdiction, b.time_zone
+               from unnest($1::uuid[], $2::uuid[]) as w (organisation_id, session_id)
+               join organisations o on o.id = w.organisation_id
+               left join test_sessions s on s.organisation_id = w.organisation_id and s.id = w.session_id
+               left join buildings b on b.organisation_id = s.organisation_id and b.id = s.building_id
+               where w.session_id is null or s.id is not null";
+    let rows = StatedPlaces::read_all(&on.rows(sql, &[&organisations, &sessions]).await?)?;
+    let place = |row: StatedPlaces| {
+        let building = Stated { jurisdiction: row.jurisdiction, time_zone: row.time_zone };
+        let organisation =
+            Stated { jurisdiction: row.default_jurisdiction, time_zone: row.default_time_zone };
+        ((row.organisation_id, row.session_id), Place::of(building, organisation))
+    };
+    Ok(rows.into_iter().map(place).collect())
 }
 
-async fn place_of(on: &impl Executor, sql: &str, params: Params<'_>) -> Result<Option<Place>, StorageError> {
-    let row = sql::optional(on, sql, params).await?;
-    Ok(row.as_ref().map(<StatedPlaces as crate::row::Row>::read).transpose()?.map(Place::from))
+/// One of these places.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn place(on: &impl Executor, key: PlaceKey) -> Result<Option<Place>, StorageError> {
+    Ok(places(on, &HashSet::from([key])).await?.remove(&key))
 }

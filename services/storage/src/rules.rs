@@ -220,6 +220,14 @@ pub async fn versions(
     visible(on, "r.rule_code = $2", &[&organisation_id, &rule_code]).await
 }
 
+/// Which rules there are: another number after each change of them, by any organisation.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn version(on: &impl Executor) -> Result<i64, StorageError> {
+    Ok(sql::one(on, "select version from rules_version", &[]).await?.get(0))
+}
+
 /// The rules that an organisation can see and that have, in any version, to do with one of these items: its own and the shipped ones.
 /// All versions of a rule's code come along, because a newer one may have dropped the item.
 ///

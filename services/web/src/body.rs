@@ -30,13 +30,15 @@ impl BodyLimit {
     }
 }
 
-/// A valid JSON body, and the hash of its bytes.
+/// A valid JSON body, and what is known of its bytes.
 #[derive(Debug)]
 pub struct Body<T> {
     /// The value.
     pub value: T,
     /// SHA-256 of the bytes that were sent; it distinguishes two requests under one idempotency key.
     pub fingerprint: [u8; 32],
+    /// How many there were.
+    pub byte_count: usize,
 }
 
 impl<T: Input + 'static> FromRequest for Body<T> {
@@ -52,7 +54,11 @@ impl<T: Input + 'static> FromRequest for Body<T> {
                 return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
             }
             let bytes = collect_json(&request, payload).await?;
-            Ok(Self { value: parse(&bytes)?, fingerprint: Sha256::digest(&bytes).into() })
+            Ok(Self {
+                value: parse(&bytes)?,
+                fingerprint: Sha256::digest(&bytes).into(),
+                byte_count: bytes.len(),
+            })
         })
     }
 }

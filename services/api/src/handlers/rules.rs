@@ -285,7 +285,9 @@ async fn occasion(
     call: &Call,
     jurisdiction: Option<Jurisdiction>,
 ) -> Result<Occasion, Problem> {
-    let Place { jurisdiction: own, time_zone } = organisations::place(on, call.organisation_id()).await?;
+    let place = organisations::place(on, (call.organisation_id(), None)).await?;
+    let Place { jurisdiction: own, time_zone } =
+        place.ok_or_else(|| Problem::internal("an organisation is not there"))?;
     let time_zone = jurisdiction.map_or(time_zone, Jurisdiction::time_zone);
     let place = Place { jurisdiction: jurisdiction.or(own), time_zone };
     Ok(Occasion::at(&place, OffsetDateTime::now_utc()))

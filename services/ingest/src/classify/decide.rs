@@ -1,20 +1,14 @@
 //! One fault: its class, or why it has none, and the event that says so.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use actix_web::http::StatusCode;
 use firemode_domain::audit::{AuditEvent, AuditStatus, is_code};
 use firemode_domain::classification::{self, ClassifyError, Context, Invalid, Observation, Occasion, Rule};
 use firemode_domain::input::{FieldError, Object};
 use firemode_domain::place::Place;
-use firemode_storage::Transaction;
-use firemode_storage::organisations;
 use firemode_web::Problem;
 use firemode_web::wire::{ClassifyAnswer, ClassifyBody};
 use serde_json::json;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::principal::Principal;
 
@@ -24,47 +18,21 @@ pub(super) struct Decision {
     pub(super) event: AuditEvent,
 }
 
-/// Where the faults of one request were seen: at a session's building, or, without one, anywhere in the organisation.
-#[derive(Debug, Default)]
-pub(super) struct Places(HashMap<Option<Uuid>, Option<Place>>);
-
-impl Places {
-    /// Classifies a fault by the rules that the organisation can see.
-    ///
-    /// # Errors
-    /// Only where the database does not answer; a fault without a class is a decision too.
-    pub(super) async fn decide(
-        &mut self,
-        tx: &Transaction,
+impl Decision {
+    /// Classifies a fault by the rules that the organisation can see. There is no place where it names no session of theirs.
+    pub(super) fn on(
         principal: &Principal,
         rules: &[Rule],
+        place: Option<&Place>,
         fault: &ClassifyBody,
-    ) -> Result<Decision, Problem> {
-        let outcome = match self.of(tx, principal.organisation_id, fault.session_id).await? {
+    ) -> Self {
+        let outcome = match place {
             Some(place) => classify(rules, fault, place),
             None => Err(Problem::invalid_field("session_id", "names no test session of your organisation")),
         };
-        Ok(Decision::new(principal, fault, outcome))
+        Self::new(principal, fault, outcome)
     }
 
-    async fn of(
-        &mut self,
-        tx: &Transaction,
-        organisation_id: Uuid,
-        session_id: Option<Uuid>,
-    ) -> Result<Option<&Place>, Problem> {
-        let place = match self.0.entry(session_id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(match session_id {
-                Some(id) => organisations::place_of_session(tx, organisation_id, id).await?,
-                None => Some(organisations::place(tx, organisation_id).await?),
-            }),
-        };
-        Ok(place.as_ref())
-    }
-}
-
-impl Decision {
     fn new(
         principal: &Principal,
         fault: &ClassifyBody,

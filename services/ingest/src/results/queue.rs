@@ -1,8 +1,7 @@
 //! What waits to be stored: bounded in number and bytes, each session in one lane.
 
-use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use firemode_domain::document::{Entry, Stranger};
 use firemode_runtime::settings::ResultsSettings;
@@ -11,11 +10,12 @@ use firemode_storage::documents::Submission;
 use firemode_storage::idempotency::IdempotencyScope;
 use firemode_storage::recent_sessions::Visit;
 use firemode_web::{Outcome, Problem};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 use uuid::Uuid;
 
 use crate::principal::Principal;
+use crate::waiting::{KeyInUse, KeysInUse, Place, Room};
 
 /// What a request comes to.
 pub(super) type Answer = Result<Outcome, Problem>;
@@ -46,35 +46,20 @@ pub(super) struct Queued {
     reply: oneshot::Sender<Answer>,
     key: KeyInUse,
     /// The place in the queue is free again once the request is answered.
-    room: Room,
+    place: Place,
 }
 
 /// The way into the lanes.
 #[derive(Debug)]
 pub(crate) struct Queue {
     lanes: Vec<mpsc::Sender<Queued>>,
-    requests: Arc<Semaphore>,
-    requests_max: usize,
-    bytes: Arc<Semaphore>,
-    keys_in_use: Arc<Mutex<HashSet<IdempotencyScope>>>,
+    room: Room,
+    keys_in_use: KeysInUse,
 }
 
 /// The lanes' ends of the queue, to be run.
 #[derive(Debug)]
 pub(crate) struct Lanes(pub(super) Vec<mpsc::Receiver<Queued>>);
-
-#[derive(Debug)]
-struct Room {
-    _request: OwnedSemaphorePermit,
-    _bytes: OwnedSemaphorePermit,
-}
-
-/// A key that a request of this process works under.
-#[derive(Debug)]
-struct KeyInUse {
-    all: Arc<Mutex<HashSet<IdempotencyScope>>>,
-    scope: IdempotencyScope,
-}
 
 impl Request {
     /// Whose it is, and for which session.
@@ -108,10 +93,8 @@ impl Queue {
         let (lanes, ends) = (0..settings.lanes).map(lane).unzip();
         let queue = Self {
             lanes,
-            requests: Arc::new(Semaphore::new(settings.queue_requests_max)),
-            requests_max: settings.queue_requests_max,
-            bytes: Arc::new(Semaphore::new(settings.queue_bytes_max)),
-            keys_in_use: Arc::default(),
+            room: Room::new(settings.queue_requests_max, settings.queue_bytes_max),
+            keys_in_use: KeysInUse::default(),
         };
         (queue, Lanes(ends))
     }
@@ -121,26 +104,18 @@ impl Queue {
     /// # Errors
     /// 409 while another request of this process works under the same key, 503 where the queue is full.
     pub(super) fn push(&self, request: Request) -> Result<oneshot::Receiver<Answer>, Problem> {
-        let room = self.room(request.byte_count).ok_or_else(full)?;
-        let key = KeyInUse::claim(&self.keys_in_use, &request.scope).ok_or_else(Problem::in_progress)?;
+        let place = self.room.take(request.byte_count).ok_or_else(full)?;
+        let key = self.keys_in_use.claim(&request.scope).ok_or_else(Problem::in_progress)?;
         let lane = self.lane_of(request.session_id);
         let (reply, answer) = oneshot::channel();
-        let queued = Queued { request: Arc::new(request), span: Span::current(), reply, key, room };
+        let queued = Queued { request: Arc::new(request), span: Span::current(), reply, key, place };
         lane.try_send(queued).map_err(|_| full())?;
         Ok(answer)
     }
 
     /// Requests that wait or are worked on.
     pub(crate) fn len(&self) -> usize {
-        self.requests_max - self.requests.available_permits()
-    }
-
-    fn room(&self, byte_count: usize) -> Option<Room> {
-        let bytes = u32::try_from(byte_count).ok()?;
-        Some(Room {
-            _request: Arc::clone(&self.requests).try_acquire_owned().ok()?,
-            _bytes: Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok()?,
-        })
+        self.room.len()
     }
 
     /// Always the same one for a session, so that no two batches of this process work on one session.
@@ -155,28 +130,11 @@ impl Queue {
 impl Queued {
     /// Answers the client. Its key is free from then on.
     pub(super) fn answer(self, answer: Answer) {
-        let Self { reply, key, room, .. } = self;
-        drop((key, room));
+        let Self { reply, key, place, .. } = self;
+        drop((key, place));
         // A client that has gone will ask again under its key.
         drop(reply.send(answer));
     }
-}
-
-impl KeyInUse {
-    fn claim(all: &Arc<Mutex<HashSet<IdempotencyScope>>>, scope: &IdempotencyScope) -> Option<Self> {
-        let is_new = lock(all).insert(scope.clone());
-        is_new.then(|| Self { all: Arc::clone(all), scope: scope.clone() })
-    }
-}
-
-impl Drop for KeyInUse {
-    fn drop(&mut self) {
-        lock(&self.all).remove(&self.scope);
-    }
-}
-
-fn lock(all: &Mutex<HashSet<IdempotencyScope>>) -> MutexGuard<'_, HashSet<IdempotencyScope>> {
-    all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn full() -> Problem {

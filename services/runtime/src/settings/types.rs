@@ -36,6 +36,7 @@ settings! {
         pub server: ServerSettings,
         pub ingest: IngestSettings,
         pub results: ResultsSettings,
+        pub classify: ClassifySettings,
         pub worker: WorkerSettings,
         pub snapshots: SnapshotSettings,
         pub database: DatabaseSettings,
@@ -106,6 +107,12 @@ settings! {
         pub batch_requests_max: usize,
         pub batch_bytes_max: usize,
         pub linger_milliseconds: u64,
+    }
+
+    /// How classifications of many requests are recorded together.
+    pub struct ClassifySettings {
+        pub queue_requests_max: usize,
+        pub queue_bytes_max: usize,
     }
 
     /// The process that does jobs.

@@ -106,6 +106,9 @@ fn ranges(s: &Settings) -> SettingProblems {
         ),
         whole("results.batch_requests_max", s.results.batch_requests_max as u64, 1, 4096),
         whole("results.batch_bytes_max", s.results.batch_bytes_max as u64, 1024, 64 << 20),
+        whole("classify.queue_requests_max", s.classify.queue_requests_max as u64, 1, 65_536),
+        // The largest body has to fit.
+        whole("classify.queue_bytes_max", s.classify.queue_bytes_max as u64, 1 << 20, 1 << 30),
         whole("snapshots.changes_min", s.snapshots.changes_min as u64, 1, 1_000_000),
         whole("database.pool_size", s.database.pool_size as u64, 4, 1000),
         whole("database.wait_seconds_max", s.database.wait_seconds_max, 1, 60),

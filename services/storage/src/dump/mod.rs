@@ -18,8 +18,8 @@ use crate::{Purpose, StorageError};
 
 pub use restoration::{LoadError, Restoration, RestoreError};
 
-/// Tables that a restored database makes by itself: what was migrated, and which cluster it lives in.
-const MADE_ANEW: &[&str] = &["refinery_schema_history", "database_incarnation"];
+/// Tables that a restored database makes by itself: what was migrated, which cluster it lives in, and how often its rules have changed.
+const MADE_ANEW: &[&str] = &["refinery_schema_history", "database_incarnation", "rules_version"];
 
 /// Tables that no dump has. Clients begin work in progress again; a restored database must not run jobs again. Bytes of evidence go
 /// the way of all evidence; rows of `write_probes` only try whether one can be written; and snapshots, copies and how far clocks are

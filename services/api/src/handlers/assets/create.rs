@@ -130,7 +130,7 @@ pub(crate) async fn create(
     key: IdempotencyKey,
     call: Call,
 ) -> Result<HttpResponse, Problem> {
-    let Body { value: assets, fingerprint } = body;
+    let Body { value: assets, fingerprint, .. } = body;
     let make = async |tx: &Transaction| {
         let building: Building = call.find(tx, *building_id, Hold::None).await?;
         let make = async |new: CreateAsset| call.make(tx, &new.asset(building.id), "asset.create").await;

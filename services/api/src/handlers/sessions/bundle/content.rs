@@ -99,7 +99,7 @@ async fn rules_for(
     let item_codes: BTreeSet<&str> = assets.iter().map(|asset| &*asset.item_code).collect();
     let item_codes: Vec<&str> = item_codes.into_iter().collect();
     let rules = rules::for_items(tx, organisation_id, &item_codes).await?;
-    let place = organisations::place_of_session(tx, organisation_id, session.id).await?;
+    let place = organisations::place(tx, (organisation_id, Some(session.id))).await?;
     let occasion =
         Occasion::at(&place.ok_or_else(|| Problem::not_found(Session::CALLED))?, OffsetDateTime::now_utc());
     let mut chosen = BTreeMap::new();
