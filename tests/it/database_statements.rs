@@ -1,9 +1,9 @@
 //! Prepared statements that the database plans in another way than it did, because somebody has changed a table under them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::site::operation;
-use crate::support::{Site, Stack};
+use crate::support::{Site, Stack, new_key};
 
 #[test]
 fn a_statement_whose_columns_have_changed_is_prepared_anew_within_the_request() {
@@ -38,4 +38,30 @@ fn a_statement_whose_columns_have_changed_is_prepared_anew_within_the_request() 
     sql.batch("alter table buildings alter column site_name type varchar(400)");
     site.admin.patch(&building, &json!({"site_name": "patched first"})).expect(200);
     assert_eq!(site.item(&site.items[0])["notes"], "written first");
+}
+
+#[test]
+fn an_act_of_which_a_later_statement_is_stale_runs_again() {
+    let stack = Stack::start(&[]);
+    let site = Site::on(&stack);
+    let sql = stack.sql();
+    let send = |path: &str, body: Value| {
+        site.admin.request("POST", path).key(&new_key()).json(&body).send().expect(201);
+    };
+    let items = site.session("/items");
+    let act = |name: &str| {
+        send("/v1/buildings", json!({"site_name": name, "site_address": "1 Quay Street"}));
+        send(&items, json!({"label": name}));
+    };
+    // All connections know the statements. The key's come first, so that each of the others is a later one.
+    (0..10).for_each(|round| act(&format!("House {round}")));
+    for (round, new) in ["varchar(200)", "text"].iter().enumerate() {
+        for (table, column) in [("buildings", "site_name"), ("session_changes", "device")] {
+            sql.batch(&format!("alter table {table} alter column {column} type {new}"));
+            act(&format!("{table} {round}"));
+        }
+    }
+    let buildings = sql.count("select count(*) from buildings", &[]);
+    assert_eq!(buildings, 1 + 10 + 4, "each act has happened once");
+    assert_eq!(site.read()["item_count"], site.items.len() + 10 + 4);
 }

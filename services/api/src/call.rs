@@ -116,7 +116,7 @@ impl Call {
         &self,
         key: &IdempotencyKey,
         fingerprint: &[u8],
-        act: impl AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
+        act: impl AsyncFnMut(&Transaction) -> Result<Outcome, Problem>,
     ) -> Result<Outcome, Problem> {
         self.state.run_once(&self.principal, key, fingerprint, act).await
     }

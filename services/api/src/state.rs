@@ -122,7 +122,7 @@ impl ApiState {
         actor: impl Into<UserRef>,
         key: &IdempotencyKey,
         fingerprint: &[u8],
-        act: impl AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
+        act: impl AsyncFnMut(&Transaction) -> Result<Outcome, Problem>,
     ) -> Result<Outcome, Problem> {
         let UserRef { organisation_id, user_id } = actor.into();
         let access = self.database.tenant(organisation_id);

@@ -70,7 +70,7 @@ impl IngestState {
         principal: &Principal,
         scope: Option<IdempotencyScope>,
         fingerprint: &[u8],
-        act: impl AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
+        act: impl AsyncFnMut(&Transaction) -> Result<Outcome, Problem>,
     ) -> Result<Outcome, Problem> {
         let access = self.database.tenant(principal.organisation_id);
         run_once(access, scope, fingerprint, self.settings.idempotency.days, act).await

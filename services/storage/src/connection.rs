@@ -34,6 +34,8 @@ pub struct Connection {
     /// Nothing is lost with the transaction: it has done nothing yet, or only reads.
     may_begin_anew: AtomicBool,
     is_reader: bool,
+    /// A statement was stale, and could not be sent again.
+    is_stale: AtomicBool,
     /// It did not answer, and is no good to anybody.
     is_lost: AtomicBool,
 }
@@ -68,6 +70,12 @@ impl Transaction {
     /// The database does not answer.
     pub async fn without_the_disk(&self) -> Result<(), StorageError> {
         self.connection.batch("set local synchronous_commit = off").await
+    }
+
+    /// Has a statement failed because the database plans it in another way by now? All of the transaction is as if it had not been, and
+    /// would go through from its beginning.
+    pub fn is_stale(&self) -> bool {
+        self.connection.is_stale.load(Ordering::Relaxed)
     }
 
     /// Makes what was done durable.
@@ -145,6 +153,7 @@ impl Connection {
             is_open: true,
             may_begin_anew: AtomicBool::new(true),
             is_reader,
+            is_stale: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
         };
         connection.send(&connection.beginning)?;
@@ -185,6 +194,7 @@ impl Connection {
                 self.send(&self.beginning)?;
                 done = self.answered(send()).await;
             }
+            self.is_stale.store(matches!(done, Err(StorageError::Stale(_))), Ordering::Relaxed);
         }
         if done.is_ok() && !self.is_reader {
             self.may_begin_anew.store(false, Ordering::Relaxed);

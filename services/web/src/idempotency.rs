@@ -238,7 +238,8 @@ impl Outcome {
 }
 
 /// Runs an act in one transaction that sees what `access` says, once for each key: key, effect and answer commit together. Failures
-/// are not stored.
+/// are not stored. Where the database has changed under the act's statements, its transaction is undone and it runs a second time: what
+/// it leaves outside of the transaction has to be as if it had run once.
 ///
 /// # Errors
 /// What the act gives; 422 for a key that was used for another request; 409 for one whose first request is still running.
@@ -247,21 +248,27 @@ pub async fn run_once<A>(
     scope: Option<IdempotencyScope>,
     fingerprint: &[u8],
     days: u32,
-    act: A,
+    mut act: A,
 ) -> Result<Outcome, Problem>
 where
-    A: AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
+    A: AsyncFnMut(&Transaction) -> Result<Outcome, Problem>,
 {
-    let tx = access.transaction().await?;
-    match act_under(&tx, scope.as_ref(), fingerprint, days, act).await {
-        Ok(outcome) if !outcome.replayed => {
-            tx.commit().await?;
-            Ok(outcome)
-        }
-        done => {
-            // The key is free before the client gets its answer: it may send the next request under it at once.
-            tx.abandon().await;
-            done
+    let mut may_run_again = true;
+    loop {
+        let tx = access.transaction().await?;
+        match act_under(&tx, scope.as_ref(), fingerprint, days, &mut act).await {
+            Ok(outcome) if !outcome.replayed => {
+                tx.commit().await?;
+                return Ok(outcome);
+            }
+            done => {
+                let is_stale = tx.is_stale();
+                // The key is free before the client gets its answer: it may send the next request under it at once.
+                tx.abandon().await;
+                if !(is_stale && std::mem::take(&mut may_run_again)) {
+                    return done;
+                }
+            }
         }
     }
 }
@@ -272,10 +279,10 @@ async fn act_under<A>(
     scope: Option<&IdempotencyScope>,
     fingerprint: &[u8],
     days: u32,
-    act: A,
+    act: &mut A,
 ) -> Result<Outcome, Problem>
 where
-    A: AsyncFnOnce(&Transaction) -> Result<Outcome, Problem>,
+    A: AsyncFnMut(&Transaction) -> Result<Outcome, Problem>,
 {
     let Some(scope) = scope else { return act(tx).await };
     let claim = idempotency::claim(tx, scope).await?;

@@ -95,15 +95,16 @@ impl Keeping<'_> {
         &self,
         scope: Option<IdempotencyScope>,
         fingerprint: &[u8],
-        and: A,
+        mut and: A,
     ) -> Result<Outcome, Problem>
     where
-        A: AsyncFnOnce(&Transaction, StatusCode, &EvidenceAnswer) -> Result<Outcome, Problem>,
+        A: AsyncFnMut(&Transaction, StatusCode, &EvidenceAnswer) -> Result<Outcome, Problem>,
     {
         let mut kept_under = None;
         let result = self
             .state
             .run_once(self.principal, scope, fingerprint, async |tx| {
+                kept_under = None;
                 let Recorded { status, answer, storage_key } = self.record(tx).await?;
                 let outcome = and(tx, status, &answer).await?;
                 kept_under = Some(storage_key);

@@ -134,17 +134,18 @@ async fn keep(
         remove(state, organisation_id, &[last_keys, std::slice::from_ref(&bytes.key)].concat()).await;
         return Err(problem);
     }
-    let mut unused: Vec<String> = last_keys.iter().filter(|key| **key != bytes.key).cloned().collect();
+    let mut unused = Vec::new();
     let keeping = Keeping { state, principal, fields, file_name: None, bytes: &bytes, content_type };
     let outcome = keeping
         .commit(None, &[], async |tx, status, answer| {
             check_offset(tx, principal, upload).await?;
             let shown = serde_json::to_value(answer).map_err(Problem::internal)?;
-            let length = bytes.size_bytes;
-            unused.extend(evidence_uploads::finish(tx, organisation_id, upload.id, length, &shown).await?);
+            unused =
+                evidence_uploads::finish(tx, organisation_id, upload.id, bytes.size_bytes, &shown).await?;
             Outcome::new(status, answer)
         })
         .await?;
+    unused.extend(last_keys.iter().filter(|key| **key != bytes.key).cloned());
     Ok((outcome.value()?, unused))
 }
 

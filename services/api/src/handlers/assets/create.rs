@@ -23,7 +23,7 @@ const ASSETS_MAX: usize = 1_000;
 
 body! {
     /// An asset to be made.
-    #[derive(Debug)]
+    #[derive(Debug, Clone)]
     pub(crate) struct CreateAsset like {
         "item_code": "EXT-PRESSURE", "section": 10, "label": "Extinguisher 3", "location": "Level 2, by the lift",
         "installed_on": "2021-03-01"
@@ -133,18 +133,21 @@ pub(crate) async fn create(
     let Body { value: assets, fingerprint, .. } = body;
     let make = async |tx: &Transaction| {
         let building: Building = call.find(tx, *building_id, Hold::None).await?;
-        let make = async |new: CreateAsset| call.make(tx, &new.asset(building.id), "asset.create").await;
-        match assets {
+        let make =
+            async |new: &CreateAsset| call.make(tx, &new.clone().asset(building.id), "asset.create").await;
+        match &assets {
             CreateAssets::One(new) => Outcome::new(StatusCode::CREATED, &make(new).await?),
             CreateAssets::Many(rows) => {
                 let mut results = Vec::with_capacity(rows.len());
-                for (index, row) in rows.into_iter().enumerate() {
+                for (index, row) in rows.iter().enumerate() {
                     results.push(match row {
                         Ok(new) => {
                             let asset = Some(make(new).await?);
                             AssetResult { index, status: 201, asset, errors: Vec::new() }
                         }
-                        Err(errors) => AssetResult { index, status: 422, asset: None, errors },
+                        Err(errors) => {
+                            AssetResult { index, status: 422, asset: None, errors: errors.clone() }
+                        }
                     });
                 }
                 Outcome::new(StatusCode::MULTI_STATUS, &AssetResults { results })

@@ -89,6 +89,8 @@ struct Addition<'a> {
 
 impl Addition<'_> {
     async fn run(&mut self, tx: &Transaction, id: Uuid, items: &Items) -> Result<Outcome, Problem> {
+        // What a run before left is of a transaction that has been undone.
+        (self.warm, self.is_ahead) = (None, false);
         let organisation_id = self.call.organisation_id();
         // Held before the documents are taken, as everybody in this process does who needs both.
         let session: Session = self.call.find(tx, id, Hold::AgainstChange).await?;
