@@ -34,6 +34,10 @@ pub(crate) fn describe() {
         "firemode_classifications_queued",
         "Requests for classifications that wait for their commit."
     );
+    describe_counter!(
+        "firemode_sessions_near_limit_total",
+        "How often a session has come near one of the bounds of its document."
+    );
     describe_counter!("firemode_results_batches_total", "Batches of results.");
     describe_counter!("firemode_results_batched_requests_total", "Requests for results in those batches.");
 }

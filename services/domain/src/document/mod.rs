@@ -65,6 +65,7 @@ pub use operation::{Entry, FieldError, Operation, OperationKind, operation_count
 pub use past::{PlaceInHistory, UnknownPast, covered_by};
 pub use prepare::{OperationId, Prepared, Stranger};
 pub use refusal::{ChangeFault, Refusal};
+pub use room::NearLimit;
 pub use session::{Quarantined, SessionDocument};
 pub use snapshot::DocumentSnapshotDraft;
 pub use stated::StatedTime;

@@ -247,6 +247,28 @@ fn a_known_device_goes_on_in_a_session_that_has_room_for_no_more_actors() {
 }
 
 #[test]
+fn a_document_says_that_it_is_nearly_full() {
+    let limits = Limits { document_actors_max: 5, document_operations_max: 40, ..Limits::default() };
+    let mut session = session();
+    let mut near = Vec::new();
+    for device in ["phone", "tablet", "watch", "reader"] {
+        send(&mut session, vec![set("/items/a/notes", device, device)], None, user(1)).unwrap();
+        near.push(
+            session.near_limits(&limits).iter().map(|near| (near.what, near.count)).collect::<Vec<_>>(),
+        );
+    }
+    // The session's first items are an actor's too.
+    assert_eq!(near[..2], [vec![], vec![]]);
+    assert_eq!(near[2], [("actors", 4)]);
+    assert_eq!(session.near_limits(&Limits::default()), []);
+    for value in 0..20 {
+        send(&mut session, vec![set("/items/a/notes", value, "phone")], None, user(1)).unwrap();
+    }
+    let near = session.near_limits(&limits);
+    assert_eq!(near.iter().map(|near| near.what).collect::<Vec<_>>(), ["actors", "operations"]);
+}
+
+#[test]
 fn an_actor_of_which_changes_wait_is_not_gone_on_with() {
     let mut whole = session();
     let mut rows = vec![creation().recorded(user(0), NOW)];

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firemode_domain::document::{Conflict, Held, Prepared, SessionDocument, VectorClock};
+use firemode_domain::document::{Conflict, Held, Limits, NearLimit, Prepared, SessionDocument, VectorClock};
 use firemode_web::wire::{ResultsAnswer, told_clock};
+use metrics::counter;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -14,6 +15,7 @@ pub(super) struct AnsweredDocument {
     heads: Vec<String>,
     held: Vec<Held>,
     conflicts: Vec<Conflict>,
+    near_limits: Vec<NearLimit>,
 }
 
 /// What the answers to all requests of a batch share about a document.
@@ -22,6 +24,7 @@ pub(super) struct View {
     vector_clock: VectorClock,
     heads: Vec<String>,
     held: Vec<Held>,
+    near_limits: Vec<NearLimit>,
 }
 
 /// What of a document matters to a request.
@@ -34,8 +37,22 @@ pub(super) struct AnswerFilter {
 
 impl View {
     /// The document as it is now.
-    pub(super) fn of(document: &SessionDocument) -> Self {
-        Self { vector_clock: document.vector_clock(), heads: document.heads(), held: document.held() }
+    pub(super) fn of(document: &SessionDocument, limits: &Limits) -> Self {
+        Self {
+            vector_clock: document.vector_clock(),
+            heads: document.heads(),
+            held: document.held(),
+            near_limits: document.near_limits(limits),
+        }
+    }
+
+    /// Tells operators where the document has come near another of its bounds; so many it was near before.
+    pub(super) fn note_limits(&self, were_near: usize, session_id: Uuid) {
+        if self.near_limits.len() > were_near {
+            counter!("firemode_sessions_near_limit_total").increment(1);
+            let limits = &self.near_limits;
+            tracing::warn!(%session_id, ?limits, "a session is nearly full: its work should go on in another one");
+        }
     }
 
     /// All changes that wait.
@@ -64,6 +81,7 @@ impl AnswerFilter {
             heads: view.heads.clone(),
             held: held.cloned().collect(),
             conflicts: document.conflicts_touching(&self.touched),
+            near_limits: view.near_limits.clone(),
         }
     }
 }
@@ -107,6 +125,7 @@ impl AnsweredDocument {
             held: self.held,
             late: 0,
             conflicts: self.conflicts,
+            near_limits: self.near_limits,
             receipt: None,
             processed_at: OffsetDateTime::now_utc(),
         }

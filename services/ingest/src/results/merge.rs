@@ -113,12 +113,14 @@ impl SessionBatch {
         let is_late = self.is_late();
         // Also with nothing new: from here on, not from where it was loaded, is read next time.
         self.documents.record.catch_up(std::mem::take(&mut self.unseen), self.read_up_to.clone())?;
+        let were_near = self.documents.record.document().near_limits(&context.limits).len();
         let mut prepared = Vec::with_capacity(self.work.len());
         for work in std::mem::take(&mut self.work) {
             prepared.push((work.place, self.prepare(work, is_late, context)?));
         }
         // Each answer is about the document with all of them: that is what the commit stores.
-        let view = View::of(self.documents.record.document());
+        let view = View::of(self.documents.record.document(), &context.limits);
+        view.note_limits(were_near, self.session.id);
         let mut is_activated = false;
         let mut taken = Vec::with_capacity(prepared.len());
         for (place, prepared) in prepared {

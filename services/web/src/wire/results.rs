@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use firemode_domain::body;
-use firemode_domain::document::{Conflict, Entry, Held, VectorClock};
+use firemode_domain::document::{Conflict, Entry, Held, NearLimit, VectorClock};
 use firemode_domain::input::{AsSent, List, Object};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -61,6 +61,9 @@ pub struct ResultsAnswer {
     pub late: usize,
     /// Places with more than one value among those that this request touched.
     pub conflicts: Vec<Conflict>,
+    /// Bounds of the document that are nearly reached; absent where there are none. Go on in another session before they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub near_limits: Vec<NearLimit>,
     /// Signed by FireMode: keep it, and the device's copy of the request may go, for all that it brought is stored, what is held too.
     /// `GET /v1/receipts/keys` says how to check it. Null where nothing was sent.
     #[schema(example = "eyJhbGciOiJFZERTQSIs...")]

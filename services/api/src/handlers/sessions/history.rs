@@ -153,10 +153,11 @@ pub(crate) async fn detail_at(call: &Call, id: Uuid, clock: &VectorClock) -> Res
     let records = changes.into_iter().zip(places).zip(covered).filter(|(_, is_covered)| *is_covered);
     let records: Vec<RecordedChange> =
         records.map(|((change, place), _)| recorded(change, place.hash)).collect();
+    let limits = call.state.limits.clone();
     let built = tokio::task::spawn_blocking(move || {
         let mut document = SessionDocument::empty();
         document.integrate(records);
-        SessionDetail::new(session, &document, 0)
+        SessionDetail::new(session, &document, 0, &limits)
     });
     built.await.map_err(Problem::internal)
 }

@@ -197,7 +197,8 @@ async fn present_detail(call: &Call, id: Uuid) -> Result<SessionDetail, Problem>
     let tx = call.read().await?;
     let session: Session = call.find(&tx, id, Hold::None).await?;
     let late = changes::count_late(&tx, call.organisation_id(), id).await?;
-    let look = move |document: &SessionDocument| SessionDetail::new(session, document, late);
+    let limits = call.state.limits.clone();
+    let look = move |document: &SessionDocument| SessionDetail::new(session, document, late, &limits);
     Ok(call.state.documents.read(&tx, call.organisation_id(), id, look).await?)
 }
 

@@ -3,7 +3,9 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::ETAG;
 use firemode_domain::audit::{OnRecord, Record};
-use firemode_domain::document::{Conflict, Held, SessionDocument, VectorClock, time_ordered_actor};
+use firemode_domain::document::{
+    Conflict, Held, Limits, NearLimit, SessionDocument, VectorClock, time_ordered_actor,
+};
 use firemode_domain::session::SessionStatus;
 use firemode_storage::sessions::Session;
 use firemode_web::Problem;
@@ -56,6 +58,8 @@ pub(crate) struct SessionDetail {
     quarantined: Vec<QuarantinedView>,
     /// Changes that came after the completion and wait for a manager.
     late: i64,
+    /// Bounds of the document that are nearly reached: from four fifths on.
+    near_limits: Vec<NearLimit>,
 }
 
 /// A change that would damage the document.
@@ -138,7 +142,7 @@ impl OnRecord for SessionView {
 }
 
 impl SessionDetail {
-    pub(crate) fn new(session: Session, document: &SessionDocument, late: i64) -> Self {
+    pub(crate) fn new(session: Session, document: &SessionDocument, late: i64, limits: &Limits) -> Self {
         let view = document.view();
         let quarantined = document.quarantined().into_iter().map(|change| QuarantinedView {
             hash: change.hash.to_string(),
@@ -152,6 +156,7 @@ impl SessionDetail {
             held: document.held(),
             quarantined: quarantined.collect(),
             late,
+            near_limits: document.near_limits(limits),
         }
     }
 }
