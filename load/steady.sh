@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Does the rate of results stay what it is? One stack on a fresh database under constant load, a line for each window of time, and the
-# rate of the last window beside that of the first.
+# Does the rate of results stay what it is, and what a request takes of the processors? One stack on a fresh database under constant
+# load, a line for each window of time, and the last window beside the first. FIREMODE__POSTGRES__BIN_DIR names a PostgreSQL of another
+# version.
 #
 #   load/steady.sh                   ten minutes, in windows of ten seconds
 #   load/steady.sh --short           a look: half a minute, in windows of five seconds
 #   load/steady.sh --stranger [...]  with a writing transaction that somebody leaves open in another database of the cluster
 #   load/steady.sh --unprepared [..] with database.prepared_statements = false
+#   load/steady.sh --no-autovacuum [...]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,6 +17,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . load/stack.sh
 # shellcheck source=load/drive.sh
 . load/drive.sh
+# shellcheck source=load/processor_time.sh
+. load/processor_time.sh
 
 WINDOWS=${WINDOWS:-60}
 WINDOW_SECONDS=${WINDOW_SECONDS:-10}
@@ -29,39 +33,54 @@ stop_all() {
     return "$result"
 }
 
+# as USER [OPTION...]: psql in the database that every cluster has.
+as() {
+    psql --quiet --no-psqlrc --output /dev/null --host "$data_dir/postgres/socket" --username "$1" --dbname postgres "${@:2}"
+}
+
 # Begins a transaction in another database, and leaves it open.
 leave_open() {
-    psql --quiet --no-psqlrc --output /dev/null --host "$data_dir/postgres/socket" --username firemode --dbname postgres \
-        --command begin --command 'select pg_current_xact_id()' --command "select pg_sleep($((WINDOWS * WINDOW_SECONDS + 60)))" &
+    as firemode --command begin --command 'select pg_current_xact_id()' --command "select pg_sleep($((WINDOWS * WINDOW_SECONDS + 60)))" &
     stranger_pid=$!
 }
 
+# measure SECONDS: what drive prints, and microseconds of API, ingest, worker, supervisor, PostgreSQL and all of them for a request.
+measure() {
+    local before result
+    before=$(processor_time)
+    read -ra result < <(drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" "$1")
+    echo "${result[*]} $(each_took "$before" "$(processor_time)" "${result[0]}")"
+}
+
 main() {
-    local window has_stranger=false
+    local window has_stranger=false has_autovacuum=true
     while (($# > 0)); do
         case $1 in
             --short) WINDOWS=6 WINDOW_SECONDS=5 ;;
             --stranger) has_stranger=true ;;
             --unprepared) export FIREMODE__DATABASE__PREPARED_STATEMENTS=false ;;
-            *) die "usage: load/steady.sh [--short] [--stranger] [--unprepared]" ;;
+            --no-autovacuum) has_autovacuum=false ;;
+            *) die "usage: load/steady.sh [--short] [--stranger] [--unprepared] [--no-autovacuum]" ;;
         esac
         shift
     done
     require_tools
     start_stack
     trap stop_all EXIT
+    $has_autovacuum || as postgres --command 'alter system set autovacuum = off' --command 'select pg_reload_conf()'
     prepare_sessions
     # Connections, sessions and caches of both ends are there before anything is compared.
     drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" 3 >/dev/null
     ! $has_stranger || leave_open
-    say "window, acknowledged, a second, p50, p95, p99 in ms, refused, broken"
+    say "window, acknowledged, a second, p50, p95, p99 in ms, refused, broken; microseconds of processor a request: API, ingest," \
+        "worker, supervisor, PostgreSQL, all"
     for ((window = 1; window <= WINDOWS; window++)); do
-        drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" "$WINDOW_SECONDS" | tee -a "$work_dir/windows" |
-            sed "s/^/$((window * WINDOW_SECONDS)) s: /"
+        measure "$WINDOW_SECONDS" | tee -a "$work_dir/windows" | sed "s/^/$((window * WINDOW_SECONDS)) s: /"
     done
-    awk -v least="$RATIO_MIN" 'NR == 1 { first = $2 } { last = $2 } END {
-        printf "first %d, last %d results a second: %.2f (at least %.2f)\n", first, last, last / first, least
-        exit last / first < least }' "$work_dir/windows"
+    awk -v least="$RATIO_MIN" 'NR == 1 { rate = $2; took = $13 } END {
+        printf "first %d, last %d results a second: %.2f (at least %.2f)\n", rate, $2, $2 / rate, least
+        printf "first %d, last %d microseconds of processor a request: %.2f\n", took, $13, $13 / took
+        exit $2 / rate < least }' "$work_dir/windows"
 }
 
 main "$@"

@@ -2,6 +2,8 @@
 -- TOKEN, SESSIONS (a file, one id a line), ITEM, DEVICES (how many share a session), RUN (makes the keys of a run its own), CHOICE (how
 -- sessions are chosen: in rounds, the default; at random, `uniform` or `skewed`, with most for a few).
 
+dofile("load/wrk_line.lua")
+
 local threads = 0
 
 function setup(thread)
@@ -38,14 +40,4 @@ function request()
     headers["Idempotency-Key"] = key_start .. sent
     local body = body_start .. (math.floor(sent / #sessions) % devices) .. '"}]}'
     return wrk.format("POST", sessions[choose()], headers, body)
-end
-
--- One line for the script that runs this: acknowledged, a second, p50, p95, p99 in milliseconds, refused, broken.
-function done(summary, latency, _)
-    local errors = summary.errors
-    local seconds = summary.duration / 1e6
-    local acknowledged = summary.requests - errors.status
-    local at = function(percent) return latency:percentile(percent) / 1e3 end
-    io.write(string.format("RESULT %d %.0f %.1f %.1f %.1f %d %d\n", acknowledged, acknowledged / seconds,
-        at(50), at(95), at(99), errors.status, errors.connect + errors.read + errors.write + errors.timeout))
 end
