@@ -4,6 +4,7 @@
 //! their own.
 #![expect(clippy::unwrap_used, reason = "in a test, what is not there ends the test")]
 
+mod abandoned_statements;
 mod access;
 mod adding;
 mod assets;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::rt::System;
 use firemode_runtime::settings::{Environ, Settings};
@@ -121,15 +121,19 @@ fn a_worker_that_was_frozen_finds_its_job_taken_and_leaves_it_alone() {
 
 #[test]
 fn a_worker_that_leaves_gives_its_job_back_and_a_next_one_goes_on_at_once() {
-    let stack = Stack::start(&[("FIREMODE__WORKER__HOLD_SECONDS", "600")]);
+    // Nobody waits for a hold of an hour: only giving back lets the next one go on. It has all the time that a busy machine takes.
+    let stack = Stack::start(&[
+        ("FIREMODE__DATABASE__STATEMENT_SECONDS_MAX", "300"),
+        ("FIREMODE__WORKER__HOLD_SECONDS", "3600"),
+        ("FIREMODE__SUPERVISOR__PROBE_FAILURES_MAX", "100"),
+        ("FIREMODE__SUPERVISOR__SHUTDOWN_SECONDS_MAX", "100"),
+    ]);
     let held = in_the_way(&stack);
     let first = sweeping(&stack, None);
-    let asked = Instant::now();
     let restart =
         crate::support::stack::command(stack.folder().path()).args(["restart", "worker"]).output().unwrap();
     assert!(restart.status.success(), "{restart:?}");
     let second = sweeping(&stack, Some(first));
-    assert!(asked.elapsed() < Duration::from_secs(60));
     let row = &stack.sql().rows(SWEEP, &[])[0];
     assert_eq!(
         (row.get::<_, i32>(1), row.get::<_, Option<Uuid>>(2)),

@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 
 use crate::spans::traced;
 use crate::sql::{self, Sendable, Statement};
-use crate::{Database, StorageError};
+use crate::{Database, StorageError, abandoned};
 
 /// A transaction that only reads; it ends when it is dropped.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub struct Connection {
     is_reader: bool,
     /// A statement was stale, and could not be sent again.
     is_stale: AtomicBool,
+    /// Something was sent, and its answer is waited for.
+    is_busy: AtomicBool,
     /// It did not answer, and is no good to anybody.
     is_lost: AtomicBool,
 }
@@ -154,6 +156,7 @@ impl Connection {
             may_begin_anew: AtomicBool::new(true),
             is_reader,
             is_stale: AtomicBool::new(false),
+            is_busy: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
         };
         connection.send(&connection.beginning)?;
@@ -210,7 +213,9 @@ impl Connection {
         if self.is_lost.load(Ordering::Relaxed) {
             return Err(StorageError::silent());
         }
+        self.is_busy.store(true, Ordering::Relaxed);
         let answer = self.database.reach().answered(work).await;
+        self.is_busy.store(false, Ordering::Relaxed);
         if answer.is_none() {
             self.is_lost.store(true, Ordering::Relaxed);
         }
@@ -240,6 +245,11 @@ impl Drop for Connection {
         if self.is_lost.load(Ordering::Relaxed) {
             // Out of the pool, which makes another one in its place.
             self.client.take().map(Object::take);
+        } else if self.is_busy.load(Ordering::Relaxed) {
+            // Whoever waited for the answer has gone.
+            if let Some(client) = self.client.take() {
+                abandoned::clear(client, self.database.reach());
+            }
         } else if self.is_open {
             // Nobody needs its answer: it is on its way before what the connection's next user sends.
             let _ = self.send("rollback");

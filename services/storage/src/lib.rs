@@ -3,6 +3,7 @@
 //! One file holds the SQL of one aggregate. Functions take a transaction, so that the caller decides what commits together; it
 //! begins with whose rows it may see ([`TenantScope`]), and every statement names the organisation besides.
 
+mod abandoned;
 pub mod account_tokens;
 pub mod assets;
 pub mod audit;

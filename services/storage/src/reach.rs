@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::Pool;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::{Error, SimpleQueryMessage};
+use tokio_postgres::{CancelToken, Error, NoTls, SimpleQueryMessage};
 
 use crate::database_address::Address;
 use crate::sqlstate::described;
@@ -116,6 +116,14 @@ impl Reach {
     /// Waits for something that others may hold up; none where the database does not answer anybody.
     pub(crate) async fn reached<T>(self: &Arc<Self>, work: impl Future<Output = T>) -> Option<T> {
         self.unless(work, |view| view.is_silent).await
+    }
+
+    /// Asks the database to end the statement that runs on a connection.
+    pub(crate) async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
+        match &self.address.tls {
+            Some(tls) => token.cancel_query(tls.clone()).await,
+            None => token.cancel_query(NoTls).await,
+        }
     }
 
     async fn unless<T>(

@@ -17,7 +17,7 @@ use firemode_runtime::settings::WorkerSettings;
 use firemode_storage::jobs::{self, KindLimits};
 use firemode_storage::{Database, Purpose, StorageError};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use held::{HeldJobs, Order};
 pub use kind::{Failure, Kind, Lane, Outcome, Task, Work};
@@ -25,7 +25,7 @@ pub use kind::{Failure, Kind, Lane, Outcome, Task, Work};
 /// After a job has ended, others that end now are waited for: one claim for all of them.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// When the process leaves, jobs have this long to end by themselves, and then as long to be given back.
+/// When the process leaves, jobs have this long to end by themselves; then they are given back.
 const LEAVE: Duration = Duration::from_secs(1);
 
 /// The worker of one process. It stays on the thread that made it.
@@ -95,12 +95,20 @@ impl<C: 'static> Engine<C> {
     }
 
     /// Claims nothing more, lets jobs end for a moment, and gives the others back for other workers.
+    ///
+    /// That is tried until it works: a job that is not given back stands still until its hold runs out. Whoever stops this process sets
+    /// the bound, by killing it.
     pub async fn leave(&self) {
         self.claim_nothing_more();
-        self.held.wait_until_none(Instant::now() + LEAVE).await;
+        if timeout(LEAVE, self.held.none_left()).await.is_ok() {
+            return;
+        }
         self.held.order_all(Order::GiveBack);
-        if !self.held.wait_until_none(Instant::now() + LEAVE).await {
-            tracing::warn!("jobs could not be given back; others take them over once their time has run out");
+        if timeout(LEAVE, self.held.none_left()).await.is_err() {
+            tracing::warn!(
+                "jobs could not be given back yet; without that, others go on once their time has run out"
+            );
+            self.held.none_left().await;
         }
     }
 
@@ -204,13 +212,10 @@ fn possible<C: 'static>(
 }
 
 impl HeldJobs {
-    /// True when no job is held any more, false when the time is over before.
-    async fn wait_until_none(&self, deadline: Instant) -> bool {
+    /// Waits until no job is held any more.
+    async fn none_left(&self) {
         while !self.all().is_empty() {
-            if timeout_at(deadline, self.ended()).await.is_err() {
-                return false;
-            }
+            self.ended().await;
         }
-        true
     }
 }
