@@ -1,7 +1,7 @@
 //! Classification rules: shipped ones, and an organisation's own.
 
 use firemode_domain::audit::{OnRecord, Record};
-use firemode_domain::classification::{Rule, RuleVersion};
+use firemode_domain::classification::{Rule, RuleVersion, Section};
 use firemode_domain::input::Line;
 use firemode_domain::place::Jurisdiction;
 use firemode_domain::{body, words};
@@ -81,9 +81,6 @@ body! {
         pub active: Option<bool>,
     }
 }
-
-/// A section of AS 1851-2012.
-pub type Section = firemode_domain::input::Whole<2, 14>;
 
 fn origin<S: Serializer>(organisation_id: &Option<Uuid>, serializer: S) -> Result<S::Ok, S::Error> {
     let origin = if organisation_id.is_some() { RuleOrigin::Own } else { RuleOrigin::Shipped };
@@ -322,7 +319,7 @@ pub struct UncoveredItem {
     pub assets: i64,
 }
 
-/// The codes of an organisation's active assets, with how many have each, in their order; those after one, where one is given.
+/// The codes of an organisation's active assets, with how many have each, in their order.
 ///
 /// # Errors
 /// The database does not answer.

@@ -27,6 +27,7 @@ mod predicate;
 mod problem;
 mod rule;
 mod schema;
+mod section;
 mod shipped;
 mod units;
 
@@ -40,5 +41,6 @@ pub use predicate::{Operand, Operator, Predicate, Scalar, Test};
 pub use problem::{Invalid, RuleProblem};
 pub use rule::{Occasion, Rule, in_force, rule_for_item};
 pub use schema::RuleSchema;
+pub use section::Section;
 pub use shipped::{RULE_JSON_SCHEMA, shipped_rules};
 pub use units::units;

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use firemode_domain::body;
+use firemode_domain::classification::Section;
 use firemode_domain::input::{self, At, Becomes as _, Day, Faults, FieldError, Input, Line, Metadata};
 use firemode_storage::assets::Asset;
 use firemode_storage::buildings::Building;
@@ -16,7 +17,6 @@ use uuid::Uuid;
 
 use crate::call::Call;
 use crate::etag;
-use crate::handlers::assets::Section;
 
 /// Most assets in one request.
 const ASSETS_MAX: usize = 1_000;

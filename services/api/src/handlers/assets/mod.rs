@@ -4,7 +4,8 @@ pub(crate) mod create;
 
 use actix_web::{HttpResponse, web};
 use firemode_domain::body;
-use firemode_domain::input::{Day, Given, Line, Metadata, Whole};
+use firemode_domain::classification::Section;
+use firemode_domain::input::{Day, Given, Line, Metadata};
 use firemode_storage::assets::{self, Asset, AssetFilter};
 use firemode_storage::buildings::Building;
 use firemode_web::{Body, Problem};
@@ -14,9 +15,6 @@ use crate::call::Call;
 use crate::etag::IfMatch;
 use crate::list::{Filters, List, Listing};
 use crate::object::{Object, shown};
-
-/// A section of AS 1851-2012.
-pub(crate) type Section = Whole<2, 14>;
 
 body! {
     /// New values; what is left out stays.

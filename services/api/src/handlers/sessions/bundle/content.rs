@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use firemode_domain::body;
-use firemode_domain::classification::{Occasion, rule_for_item};
+use firemode_domain::classification::{Occasion, Section, rule_for_item};
 use firemode_domain::document::SessionDocument;
 use firemode_domain::input::Repeated;
 use firemode_storage::assets::{self, Asset};
@@ -16,7 +16,6 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{BundleData, Content, PriorFault, RuleView};
-use crate::handlers::assets::Section;
 use crate::object::Object as _;
 use crate::state::ApiState;
 
