@@ -110,7 +110,7 @@ fn a_record_that_is_settled_has_its_clock_at_once() {
     let merged = || -> i64 {
         clock_of_row(stack, &site).as_object().unwrap().values().filter_map(Value::as_i64).sum()
     };
-    for (act, is_record) in [("accept", true), ("reject", false)] {
+    for (act, is_record) in [("accept", true), ("reject", false), ("accept", true)] {
         let before = merged();
         site.send(&note(&site, act, "late")).expect(200);
         site.admin.request("POST", &site.session(&format!("/late/{act}"))).send().expect(200);

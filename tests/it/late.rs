@@ -73,3 +73,52 @@ fn late_work_is_checked_as_any_other() {
         "late work may build on late work"
     );
 }
+
+#[test]
+fn late_work_does_not_build_on_what_was_rejected() {
+    let site = Site::new();
+    site.complete();
+    let notes = |device: &str, item: usize, text: &str| json!({"changes": [operation(device, "set", &format!("{}/notes", site.items[item]), json!(text))]});
+    let decide =
+        |act: &str| site.admin.request("POST", &site.session(&format!("/late/{act}"))).send().expect(200);
+    let new_item = json!({"items": [{"label": "Hydrant 7"}]});
+    for device in ["tablet", "phone"] {
+        site.send(&notes(device, 0, "one")).expect(200);
+    }
+    site.admin.post(&site.session("/items"), &new_item).expect(201);
+    decide("reject");
+    // By the device whose work was rejected, by another one, and by the server itself.
+    site.send(&notes("tablet", 0, "two")).expect(200);
+    site.send(&notes("watch", 1, "two")).expect(200);
+    site.admin.post(&site.session("/items"), &new_item).expect(201);
+    assert_eq!(decide("accept")["changes"], 3);
+    let read = site.read();
+    assert_eq!((&read["held"], &read["late"]), (&json!([]), &json!(0)));
+    assert_eq!(read["document"]["items"][&site.items[0]]["notes"], "two");
+    assert_eq!(read["document"]["items"][&site.items[1]]["notes"], "two");
+    assert_eq!(read["item_count"], site.items.len() + 1);
+}
+
+#[test]
+fn rejected_work_that_comes_again_is_a_duplicate() {
+    let site = Site::new();
+    let mut device = Device::of(&site);
+    let change = device.set(&site.items[1], "outcome", "pass");
+    site.complete();
+    let mut named = fail(&site);
+    named["changes"][0]["op_id"] = json!("op-1");
+    for body in [device.body(&[&change]), named.clone()] {
+        assert_eq!(site.send(&body).expect(200)["late"], 1);
+    }
+    site.admin.request("POST", &site.session("/late/reject")).send().expect(200);
+    let stored = site.stored_changes(Stack::shared());
+    for body in [device.body(&[&change]), named] {
+        let answer = site.send(&body).expect(200);
+        assert_eq!((&answer["late"], &answer["duplicates"]), (&json!(0), &json!(1)), "{answer:?}");
+    }
+    assert_eq!(site.stored_changes(Stack::shared()), stored);
+    let next = device.set(&site.items[1], "notes", "goes on");
+    let answer = site.send(&device.body(&[&next])).expect(200);
+    assert_eq!(answer["late"], 1, "a device may go on from what was rejected");
+    assert_eq!(answer["held"].as_array().map(Vec::len), Some(1), "and is told what its work waits for");
+}

@@ -215,7 +215,8 @@ pub(crate) async fn read_up_to(on: &impl Executor) -> Result<ReadUpTo, StorageEr
     ReadUpTo::of(&row, 0)
 }
 
-/// Reads all changes of a session, late ones included: what further late work is checked against. Otherwise as [`read`].
+/// Reads the changes of a session with those that came late and wait for a decision: what further late work builds on. Otherwise as
+/// [`read`].
 ///
 /// # Errors
 /// The database does not answer.
@@ -229,6 +230,21 @@ pub async fn read_with_late(
     let tail = SessionTail { organisation_id, session_id, since: since.cloned() };
     let rows = tails::find_with_late(&[tail]).rows(on).await?;
     Ok((rows.iter().map(stored).collect(), up_to))
+}
+
+/// The late changes of a session that were rejected.
+///
+/// # Errors
+/// The database does not answer, or a hash is damaged.
+pub(crate) async fn rejected(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+) -> Result<Vec<ChangeHash>, StorageError> {
+    let sql =
+        "select hash from late_changes where organisation_id = $1 and session_id = $2 and state = 'rejected'";
+    let rows = on.rows(sql, &[&organisation_id, &session_id]).await?;
+    rows.iter().map(|row| change_hash(row.get(0))).collect()
 }
 
 /// Which operations of a user, named by device and id, stand with changes that are stored as late and not accepted.

@@ -75,14 +75,22 @@ impl AnswerFilter {
 
     /// Looks at the document for it.
     pub(super) fn apply(&self, document: &SessionDocument, view: &View) -> AnsweredDocument {
-        let held = view.held.iter().filter(|held| self.changes.contains(&held.hash));
         AnsweredDocument {
             vector_clock: told_clock(&view.vector_clock, |actor| self.actors.contains(actor)),
             heads: view.heads.clone(),
-            held: held.cloned().collect(),
+            held: self.among(&view.held),
             conflicts: document.conflicts_touching(&self.touched),
             near_limits: view.near_limits.clone(),
         }
+    }
+
+    /// Those of its changes that wait in a document.
+    pub(super) fn held(&self, document: &SessionDocument) -> Vec<Held> {
+        self.among(&document.held())
+    }
+
+    fn among(&self, held: &[Held]) -> Vec<Held> {
+        held.iter().filter(|held| self.changes.contains(&held.hash)).cloned().collect()
     }
 }
 
@@ -104,11 +112,20 @@ impl AnsweredDocument {
         }
     }
 
-    /// The answer to results that came late: the document is as it was, the entries are stored beside it.
-    pub(super) fn late_answer(self, session_id: Uuid, prepared: &Prepared) -> ResultsAnswer {
+    /// The answer to results that came late: the document is as it was, the entries are stored beside it. Some of them may wait for what
+    /// is not there, and some changes and operations were stored before, and rejected.
+    pub(super) fn late_answer(
+        self,
+        session_id: Uuid,
+        prepared: &Prepared,
+        held: Vec<Held>,
+        stored_changes: usize,
+        stored_operations: usize,
+    ) -> ResultsAnswer {
         ResultsAnswer {
-            late: prepared.accepted + prepared.held.len(),
-            held: prepared.held.clone(),
+            late: (prepared.accepted + prepared.held.len()).saturating_sub(stored_changes),
+            duplicates: prepared.duplicates + stored_changes + stored_operations,
+            held,
             conflicts: Vec::new(),
             ..self.common(session_id, prepared)
         }

@@ -89,7 +89,7 @@ impl SessionBatch {
         self.session.status.intake() == Intake::Late
     }
 
-    /// Loads what is not in memory, and for a completed session the document with all late work.
+    /// Loads what is not in memory, and for a completed session the document with late work.
     pub(super) async fn refresh(&mut self, tx: &Transaction, is_retry: bool) -> Result<(), StorageError> {
         let (organisation_id, session_id) = self.session.key();
         let lineage = self.read_up_to.lineage();
@@ -172,8 +172,7 @@ impl SessionBatch {
             Ok(rows) => rows,
             Err(problem) => return Ok(RequestVerdict::Refused(problem)),
         };
-        let apart: &[Vec<u8>] = if is_late { &[] } else { &self.apart };
-        document.adopt(&prepared, self.received_at, apart);
+        document.adopt(&prepared, self.received_at, &self.apart);
         self.relied_on.extend(&prepared.relied_on);
         self.brought.extend(prepared.changes.iter().map(|change| change.hash));
         let late_operations = selection.late;
@@ -191,10 +190,11 @@ impl SessionBatch {
         let filter = AnswerFilter::of(&prepared, request.submission.seen.as_ref());
         let seen = filter.apply(self.documents.record.document(), view);
         let is_late = self.is_late();
+        let apart = rows.iter().filter(|row| self.apart.contains(&row.hash)).count();
         let mut answer = if is_late {
-            seen.late_answer(self.session.id, &prepared)
+            let held = filter.held(self.documents.with_late.document());
+            seen.late_answer(self.session.id, &prepared, held, apart, late_operations)
         } else {
-            let apart = rows.iter().filter(|row| self.apart.contains(&row.hash)).count();
             seen.answer(self.session.id, &prepared, apart, late_operations)
         };
         if !request.submission.entries.is_empty() {

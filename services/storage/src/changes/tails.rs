@@ -40,11 +40,14 @@ pub(crate) fn find_tails(tails: &[SessionTail], process_id: Option<Uuid>) -> Sta
     Statement::new(format!("{sql} order by {}", super::ARRIVAL), params)
 }
 
-/// Finds all changes of sessions that may not have been read, with all that came late, accepted or not.
+/// Finds all changes of sessions that may not have been read, with those that came late, but for what was rejected.
 pub(crate) fn find_with_late(tails: &[SessionTail]) -> Statement<'static> {
     let sql = format!(
         "select c.hash, c.bytes, c.user_id, c.device, c.received_at
-         from ({LOOKS}) t cross join lateral ({LOOK}) c order by {}",
+         from ({LOOKS}) t cross join lateral ({LOOK}) c
+         where not exists (select from late_changes l where l.organisation_id = c.organisation_id
+                             and l.session_id = c.session_id and l.hash = c.hash and l.state = 'rejected')
+         order by {}",
         super::ARRIVAL
     );
     Statement::new(sql, looks(tails))

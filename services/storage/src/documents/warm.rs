@@ -15,7 +15,7 @@ use crate::{Executor, Lineage, StorageError, session_snapshots};
 pub struct WarmSession {
     /// What is on record.
     pub record: WarmDocument,
-    /// The same with all late work, against which further late work is checked. Only a completed session has one.
+    /// The same with the late work that waits for a decision: further late work builds on that. Only a completed session has one.
     pub with_late: WarmDocument,
     measured: Measured,
 }
@@ -35,7 +35,7 @@ impl WarmSession {
         }
     }
 
-    /// Lets go of the document with all late work, if there is one.
+    /// Lets go of the document with late work, if there is one.
     pub fn forget_late(&mut self) {
         if self.with_late.is_loaded() {
             self.with_late = WarmDocument::default();
@@ -90,7 +90,7 @@ pub struct WarmDocument {
 pub enum Extent {
     /// Those on record.
     Record,
-    /// Those, and all late ones, accepted or not.
+    /// Those, and late ones that wait for a decision. What was rejected never gets on record, and neither would what builds on it.
     WithLate,
 }
 
@@ -132,6 +132,9 @@ impl WarmDocument {
         session_id: Uuid,
         extent: Extent,
     ) -> Result<(), StorageError> {
+        if extent == Extent::WithLate {
+            self.forget_rejected(on, organisation_id, session_id).await?;
+        }
         if self.is_loaded() {
             let (rows, up_to) = self.read_unseen(on, organisation_id, session_id, extent).await?;
             if self.may_be_of(up_to.lineage) {
@@ -149,6 +152,22 @@ impl WarmDocument {
         }
         let (rows, up_to) = self.read_unseen(on, organisation_id, session_id, extent).await?;
         self.take_in(rows, up_to).await
+    }
+
+    /// A document that has what was rejected since it was read is no use any more.
+    async fn forget_rejected(
+        &mut self,
+        on: &impl Executor,
+        organisation_id: Uuid,
+        session_id: Uuid,
+    ) -> Result<(), StorageError> {
+        if self.is_loaded() {
+            let rejected = changes::rejected(on, organisation_id, session_id).await?;
+            if rejected.iter().any(|hash| self.document.contains(hash)) {
+                *self = Self::default();
+            }
+        }
+        Ok(())
     }
 
     /// False where it was read in another history of the database, which may have lost some of what it has.
