@@ -163,6 +163,9 @@ fn describe_everywhere(site: &Site, mark: &str) {
     admin.post(&assets, &json!([asset])).expect(207);
     admin.patch(&format!("{assets}/{asset_id}"), &json!({"location": format!("{text}, left")})).expect(200);
     admin.delete(&format!("{assets}/{asset_id}")).expect(204);
+    let baseline = json!({
+        "values": {"pressure": {"value": 1200, "unit": "kPa"}}, "source": text, "valid_from": "2021-03-01"});
+    admin.request("PUT", &format!("{assets}/{asset_id}/baseline")).json(&baseline).send().expect(201);
     let session = json!({"building_id": building_id, "name": text});
     let session =
         format!("/v1/tests/sessions/{}", admin.post("/v1/tests/sessions", &session).expect(201).id());
@@ -194,6 +197,7 @@ fn what_people_write_stands_in_the_record_as_a_hash_alone() {
         "asset.create",
         "asset.deactivate",
         "asset.update",
+        "baseline.set",
         "building.create",
         "building.deactivate",
         "building.update",

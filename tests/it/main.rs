@@ -12,6 +12,7 @@ mod audit;
 mod audit_leaves;
 mod auth;
 mod backup;
+mod baselines;
 mod batches;
 mod bounds;
 mod browsers;

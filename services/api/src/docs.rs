@@ -37,12 +37,13 @@ const IDS: [(&str, &str); 8] = [
 ];
 
 /// What belongs together, in the order in which people come to need it.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("auth", "Registering, signing in and out, and the life of tokens."),
     ("users", "People of the organisation, invitations, and second factors."),
     ("organisation", "Your organisation, and what it says for all of its buildings."),
     ("buildings", "Where tests take place."),
     ("assets", "The register of what is tested in a building."),
+    ("baselines", "What measured values of assets are compared with."),
     ("sessions", "Test sessions: taken offline, results handed over, merged, read back."),
     ("evidence", "Photographs, documents and readings, their receipts, and resumable uploads."),
     ("rules", "Classification rules, shipped and your own, and the class of a fault."),

@@ -111,8 +111,21 @@ impl<F: Filters> Listing<F> {
         self,
         rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<Page<T>, Problem>,
     ) -> Result<HttpResponse, Problem> {
+        self.answer_with(async |tx, list, keyset| Ok((rows(tx, list, keyset).await?, ())), |list, ()| list)
+            .await
+    }
+
+    /// The same with something that is said of the whole beside each page.
+    ///
+    /// # Errors
+    /// As for [`Self::answer`].
+    pub(crate) async fn answer_with<T, Whole, Body: Serialize>(
+        self,
+        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<(Page<T>, Whole), Problem>,
+        body: impl FnOnce(List<T>, Whole) -> Body,
+    ) -> Result<HttpResponse, Problem> {
         let tx = self.call.read().await?;
-        self.answer_in(&tx, None, rows).await
+        self.answer_in(&tx, None, rows, body).await
     }
 
     /// The same for a list of what is in an object.
@@ -126,27 +139,29 @@ impl<F: Filters> Listing<F> {
     ) -> Result<HttpResponse, Problem> {
         let tx = self.call.read().await?;
         self.call.find::<P>(&tx, parent, Hold::None).await?;
-        self.answer_in(&tx, Some(parent), rows).await
+        let rows = async |tx: &_, list: &_, keyset: &_| Ok((rows(tx, list, keyset).await?, ()));
+        self.answer_in(&tx, Some(parent), rows, |list, ()| list).await
     }
 
-    async fn answer_in<T: Serialize>(
+    async fn answer_in<T, Whole, Body: Serialize>(
         &self,
         tx: &ReadTransaction,
         parent: Option<Uuid>,
-        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<Page<T>, Problem>,
+        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<(Page<T>, Whole), Problem>,
+        body: impl FnOnce(List<T>, Whole) -> Body,
     ) -> Result<HttpResponse, Problem> {
         let PublicCall { request, state, .. } = &*self.call;
         let (list, filters) = self.filter.scope(request.path(), parent);
         let organisation_id = self.call.organisation_id();
         let scope = CursorScope { organisation_id, list: &list, filters: &filters };
         let keyset = state.cursor_key.keyset(tx, &self.page, scope).await?;
-        let Page { rows: data, next } = rows(tx, self, &keyset).await?;
+        let (Page { rows: data, next }, whole) = rows(tx, self, &keyset).await?;
         let next_cursor = next.map(|last| state.cursor_key.next(&keyset, last, scope)).transpose()?;
         let mut response = HttpResponse::Ok();
         if let Some(cursor) = &next_cursor {
             response.insert_header(link_next(request, &["cursor"], cursor));
         }
-        Ok(response.json(List { data, next_cursor }))
+        Ok(response.json(body(List { data, next_cursor }, whole)))
     }
 }
 

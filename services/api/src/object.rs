@@ -90,9 +90,20 @@ impl Call {
         action: &'static str,
     ) -> Result<T, Problem> {
         let made = table::insert(tx, self.organisation_id(), object).await.map_err(T::refused)?;
-        let commitments = audit::commitments(tx, self.organisation_id(), made.id()).await?;
-        self.record(tx, action, (T::NOUN, made.id()), None, on_record(&commitments, &made)?).await?;
+        self.record_made(tx, action, (T::NOUN, made.id()), &made).await?;
         Ok(made)
+    }
+
+    /// Puts on record that something was made.
+    pub(crate) async fn record_made(
+        &self,
+        tx: &Transaction,
+        action: &'static str,
+        resource: (&'static str, Uuid),
+        made: &impl OnRecord,
+    ) -> Result<(), Problem> {
+        let commitments = audit::commitments(tx, self.organisation_id(), resource.1).await?;
+        self.record(tx, action, resource, None, on_record(&commitments, made)?).await
     }
 
     /// Makes an object, once for each key, and answers with it, its `Location` and its `ETag`.

@@ -112,6 +112,9 @@ routes! {
         get "/v1/buildings/{building_id}" handlers::buildings::get;
         get "/v1/buildings/{building_id}/assets" handlers::assets::list;
         get "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::get;
+        get "/v1/buildings/{building_id}/assets/{asset_id}/baseline" handlers::baselines::get;
+        get "/v1/buildings/{building_id}/assets/{asset_id}/baseline/versions" handlers::baselines::versions;
+        get "/v1/buildings/{building_id}/baseline" handlers::baselines::completeness;
         get "/v1/jobs" handlers::jobs::list;
         get "/v1/jobs/{job_id}" handlers::jobs::get;
         get "/v1/organisation" handlers::organisation::get;
@@ -153,6 +156,7 @@ routes! {
         patch "/v1/buildings/{building_id}" handlers::buildings::update;
         delete "/v1/buildings/{building_id}" handlers::buildings::deactivate;
         delete "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::deactivate;
+        put "/v1/buildings/{building_id}/assets/{asset_id}/baseline" handlers::baselines::set;
         post "/v1/rules" handlers::rules::create;
         put "/v1/rules/id/{rule_id}/activate" handlers::rules::activate;
         put "/v1/rules/id/{rule_id}/deactivate" handlers::rules::deactivate;

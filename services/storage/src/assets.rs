@@ -102,6 +102,21 @@ pub async fn list(
     list.only_if("is_active = {}", filter.is_active).page(on).await
 }
 
+/// The item codes of a building's active assets.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn item_codes_of(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    building_id: Uuid,
+) -> Result<Vec<String>, StorageError> {
+    let sql =
+        "select distinct item_code from assets where organisation_id = $1 and building_id = $2 and is_active";
+    let rows = on.rows(sql, &[&organisation_id, &building_id]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// The active assets of a building, in the order in which they were registered; `ids` narrows it.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ pub mod account_tokens;
 pub mod assets;
 pub mod audit;
 pub mod audit_leaves;
+pub mod baselines;
 pub mod buildings;
 pub mod changes;
 pub mod clocks;

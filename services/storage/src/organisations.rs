@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::row::{Row as _, row};
 use crate::table::Table;
-use crate::{Executor, StorageError};
+use crate::{Executor, StorageError, sql};
 
 row! {
     /// An organisation.
@@ -71,6 +71,15 @@ row! {
     }
 }
 
+impl StatedPlaces {
+    fn place(self) -> Place {
+        let building = Stated { jurisdiction: self.jurisdiction, time_zone: self.time_zone };
+        let organisation =
+            Stated { jurisdiction: self.default_jurisdiction, time_zone: self.default_time_zone };
+        Place::of(building, organisation)
+    }
+}
+
 /// An organisation, and a session of it, or none: anywhere in the organisation.
 pub type PlaceKey = (Uuid, Option<Uuid>);
 
@@ -91,13 +100,24 @@ pub async fn places(
                left join buildings b on b.organisation_id = s.organisation_id and b.id = s.building_id
                where w.session_id is null or s.id is not null";
     let rows = StatedPlaces::read_all(&on.rows(sql, &[&organisations, &sessions]).await?)?;
-    let place = |row: StatedPlaces| {
-        let building = Stated { jurisdiction: row.jurisdiction, time_zone: row.time_zone };
-        let organisation =
-            Stated { jurisdiction: row.default_jurisdiction, time_zone: row.default_time_zone };
-        ((row.organisation_id, row.session_id), Place::of(building, organisation))
-    };
-    Ok(rows.into_iter().map(place).collect())
+    Ok(rows.into_iter().map(|row| ((row.organisation_id, row.session_id), row.place())).collect())
+}
+
+/// The place of a building.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn place_of_building(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    building_id: Uuid,
+) -> Result<Option<Place>, StorageError> {
+    let sql = "select o.id as organisation_id, null::uuid as session_id, o.default_jurisdiction, o.default_time_zone,
+                      b.jurisdiction, b.time_zone
+               from buildings b join organisations o on o.id = b.organisation_id
+               where b.organisation_id = $1 and b.id = $2";
+    let row = sql::optional(on, sql, &[&organisation_id, &building_id]).await?;
+    Ok(row.as_ref().map(StatedPlaces::read).transpose()?.map(StatedPlaces::place))
 }
 
 /// One of these places.

@@ -97,6 +97,12 @@ impl<'a> Listing<'a> {
         }
     }
 
+    /// Those for which a condition holds whose values have their places.
+    pub(crate) fn holds(mut self, condition: &str) -> Self {
+        self.conditions.push(condition.to_owned());
+        self
+    }
+
     /// The page that was asked for.
     ///
     /// # Errors
@@ -128,7 +134,7 @@ impl<'a> Listing<'a> {
     }
 
     /// The place of a value among the statement's parameters.
-    fn place(&mut self, value: impl ToSql + Sync + Send + 'a) -> String {
+    pub(crate) fn place(&mut self, value: impl ToSql + Sync + Send + 'a) -> String {
         self.params.push(Box::new(value));
         format!("${}", self.params.len())
     }

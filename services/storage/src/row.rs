@@ -1,6 +1,7 @@
 //! Rows that are read by the names of their columns, from one declaration.
 
 use firemode_domain::audit::AuditStatus;
+use firemode_domain::classification::BaselineValues;
 use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
 use firemode_domain::job::JobState;
 use firemode_domain::place::{Jurisdiction, TimeZone};
@@ -145,6 +146,24 @@ macro_rules! word_columns {
     };
 }
 
+/// Columns that are JSON of one form.
+macro_rules! json_columns {
+    ($($type:ty),+) => {
+        $(impl Column for $type {
+            type Kept = Value;
+
+            fn kept(&self) -> Value {
+                // What is kept so has a form in JSON.
+                serde_json::to_value(self).unwrap_or_default()
+            }
+
+            fn of_kept(kept: Value) -> Option<Self> {
+                serde_json::from_value(kept).ok()
+            }
+        })+
+    };
+}
+
 plain_columns!(bool, f32, i16, i32, i64, Date, OffsetDateTime, String, Uuid, Value, Vec<u8>);
 word_columns!(
     AuditStatus,
@@ -157,6 +176,8 @@ word_columns!(
     SessionStatus,
     TimeZone
 );
+
+json_columns!(BaselineValues);
 
 impl<T: Column> Column for Option<T> {
     type Kept = Option<T::Kept>;

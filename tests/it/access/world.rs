@@ -38,6 +38,8 @@ impl World {
         let site = Site::new();
         let photo = Form::photo(&site.session_id, format!("\u{fffd} {}", new_key()).as_bytes());
         let evidence_id = photo.upload(&site.admin).expect(201).text("/evidence_id");
+        crate::baselines::set(&site.admin, &site.building_id, &site.items[0], "pressure", 1200.0, "kPa")
+            .expect(201);
         let rule = || pressure(&new_rule_code(), "1.0.0", "critical_defect");
         let rules = [rule(), rule()].map(|rule| site.admin.post("/v1/rules", &rule).expect(201));
         let member = |role| {
@@ -135,6 +137,7 @@ impl World {
         let paths = [
             "/v1/buildings/{building_id}",
             "/v1/buildings/{building_id}/assets",
+            "/v1/buildings/{building_id}/assets/{asset_id}/baseline/versions",
             "/v1/evidence/{evidence_id}",
             "/v1/users/me",
         ];

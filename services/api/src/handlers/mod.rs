@@ -3,6 +3,7 @@
 pub(crate) mod assets;
 pub(crate) mod audit;
 pub(crate) mod auth;
+pub(crate) mod baselines;
 pub(crate) mod buildings;
 pub(crate) mod evidence;
 pub(crate) mod health;

@@ -152,8 +152,7 @@ pub(crate) async fn create(
                 format!("you have {OWN_RULES_MAX} versions of rules; ask the operator"),
             )
         })?;
-        let commitments = audit::commitments(tx, call.organisation_id(), made.id).await?;
-        call.record(tx, "rule.create", (NOUN, made.id), None, on_record(&commitments, &made)?).await?;
+        call.record_made(tx, "rule.create", (NOUN, made.id), &made).await?;
         Outcome::new(StatusCode::CREATED, &made)
     };
     call.run_once(&key, &body.fingerprint, make).await?.respond_created(|made| {

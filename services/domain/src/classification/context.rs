@@ -1,6 +1,6 @@
 //! What surrounds an observation: a measured value, its baseline, and plain facts.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -8,7 +8,7 @@ use super::problem::{Invalid, Members, RuleProblems, number};
 use super::units;
 
 /// A number with its unit.
-#[derive(Debug, Clone, PartialEq, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Quantity {
     /// The number, in `unit`.
     pub value: f64,

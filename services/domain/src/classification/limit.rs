@@ -59,6 +59,10 @@ impl Bound {
     pub(super) const NAMES: [&'static str; 4] =
         ["min", "max", "min_percent_of_baseline", "max_percent_of_baseline"];
 
+    fn is_relative(self) -> bool {
+        matches!(self, Self::MinPercentOfBaseline(_) | Self::MaxPercentOfBaseline(_))
+    }
+
     fn is_crossed(self, measured: f64, baseline: Option<f64>) -> Result<bool, ClassifyError> {
         let of_baseline = |percent: f64| Ok(above_zero(baseline)? * percent / 100.0);
         Ok(match self {
@@ -88,6 +92,11 @@ pub(super) struct Verdict<'a> {
 }
 
 impl Threshold {
+    /// Is the measured value compared with a baseline?
+    pub fn needs_baseline(&self) -> bool {
+        self.limits.iter().any(|limit| limit.bound.is_relative())
+    }
+
     /// What the measured value of `context` amounts to: one verdict for each limit that it crosses, at least one.
     ///
     /// `name` is the observed condition that led here.

@@ -15,6 +15,7 @@
 //! the other files beside it, see [`shipped_rules`]. They are our own judgement in our own words, and a customer
 //! replaces any of them by a rule of his own with the same code.
 
+mod baseline;
 mod class;
 mod classify;
 mod code;
@@ -31,6 +32,7 @@ mod section;
 mod shipped;
 mod units;
 
+pub use baseline::{AskedQuantity, BaselineValues, quantity_of};
 pub use class::{Classification, Mapping};
 pub use classify::{Observation, Outcome, classify};
 pub use code::{RuleCode, RuleVersion};
@@ -39,8 +41,8 @@ pub use error::ClassifyError;
 pub use limit::{Bound, Consequence, Limit, Threshold};
 pub use predicate::{Operand, Operator, Predicate, Scalar, Test};
 pub use problem::{Invalid, RuleProblem};
-pub use rule::{Occasion, Rule, in_force, rule_for_item};
+pub use rule::{Occasion, Rule, in_force, rule_for_item, rules_for_items};
 pub use schema::RuleSchema;
 pub use section::Section;
 pub use shipped::{RULE_JSON_SCHEMA, shipped_rules};
-pub use units::units;
+pub use units::{Unit, units};

@@ -19,7 +19,8 @@ const TEXT_OPERAND_CHARS_MAX: usize = 200;
 
 pub(super) const CODE_RULE: &str =
     "must be upper-case letters, digits and single hyphens, at most 64 characters";
-const NAME_RULE: &str = "must be lower-case letters, digits and single underscores, at most 64 characters";
+pub(super) const NAME_RULE: &str =
+    "must be lower-case letters, digits and single underscores, at most 64 characters";
 const REFERENCE_RULE: &str = "must be the number of a section, such as 10 or 10.4, and nothing else";
 
 impl RuleSchema {
@@ -259,7 +260,7 @@ pub(super) fn is_code(text: &str) -> bool {
     is_separated(text, '-', |c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     is_separated(text, '_', |c| c.is_ascii_lowercase() || c.is_ascii_digit())
 }
 

@@ -92,6 +92,11 @@ impl Rule {
     fn rank(&self) -> (bool, bool, &Version) {
         (self.organisation_id.is_some(), self.jurisdiction.is_some(), &self.version)
     }
+
+    /// The same among rules of different codes.
+    fn rank_among_codes(&self) -> ((bool, bool, &Version), Reverse<&str>) {
+        (self.rank(), Reverse(&self.code))
+    }
 }
 
 /// Of some versions of one rule the one that is in force; `None` when no version may decide.
@@ -109,13 +114,34 @@ pub fn rule_for_item<'a>(
     item_code: &str,
     occasion: Occasion,
 ) -> Option<&'a Rule> {
+    let covers = in_force_of_each_code(rules, occasion).filter(|rule| rule.schema.covers(item_code));
+    covers.max_by_key(|rule| rule.rank_among_codes())
+}
+
+/// The rule of every item that one covers; see [`rule_for_item`].
+pub fn rules_for_items<'a>(
+    rules: impl IntoIterator<Item = &'a Rule>,
+    occasion: Occasion,
+) -> BTreeMap<&'a str, &'a Rule> {
+    let mut by_item = BTreeMap::<&str, &Rule>::new();
+    for rule in in_force_of_each_code(rules, occasion) {
+        for item_code in rule.schema.item_codes() {
+            let decides = by_item.entry(item_code).or_insert(rule);
+            if rule.rank_among_codes() > decides.rank_among_codes() {
+                *decides = rule;
+            }
+        }
+    }
+    by_item
+}
+
+fn in_force_of_each_code<'a>(
+    rules: impl IntoIterator<Item = &'a Rule>,
+    occasion: Occasion,
+) -> impl Iterator<Item = &'a Rule> {
     let mut by_code = BTreeMap::<&str, Vec<&Rule>>::new();
     for rule in rules {
         by_code.entry(&rule.code).or_default().push(rule);
     }
-    by_code
-        .into_values()
-        .filter_map(|versions| in_force(versions, occasion))
-        .filter(|rule| rule.schema.covers(item_code))
-        .max_by_key(|rule| (rule.rank(), Reverse(&rule.code)))
+    by_code.into_values().filter_map(move |versions| in_force(versions, occasion))
 }

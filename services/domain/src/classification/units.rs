@@ -4,6 +4,37 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
+use serde_json::Value;
+use utoipa::openapi::{RefOr, Schema};
+
+use crate::input::{self, At, Faults, Input};
+
+/// A unit that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit(&'static str);
+
+impl Unit {
+    /// Its name.
+    pub fn into_string(self) -> String {
+        self.0.to_owned()
+    }
+}
+
+impl Input for Unit {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let known = value.as_str().and_then(|unit| units().find(|known| *known == unit));
+        if known.is_none() {
+            faults.add(at, format!("must be one of the units {}", units().collect::<Vec<_>>().join(", ")));
+        }
+        known.map(Self)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        let mut schema = input::text(0, None);
+        schema.enum_values = Some(units().map(Value::from).collect());
+        schema.into()
+    }
+}
 
 #[derive(Deserialize)]
 struct Known {
@@ -28,6 +59,16 @@ pub(super) fn is_known(unit: &str) -> bool {
 /// All units that rules and measured values may have.
 pub fn units() -> impl Iterator<Item = &'static str> {
     KNOWN.quantities.values().flat_map(BTreeMap::keys).map(String::as_str)
+}
+
+/// The units of the same quantity, this one included; none where it is not known.
+pub(super) fn convertible_to(unit: &str) -> impl Iterator<Item = &'static str> {
+    quantity_of(unit).into_iter().flat_map(BTreeMap::keys).map(String::as_str)
+}
+
+/// Are both units of one quantity?
+pub(super) fn converts(from: &str, to: &str) -> bool {
+    convertible_to(to).any(|unit| unit == from)
 }
 
 /// The value in another unit; none where that is of another quantity.

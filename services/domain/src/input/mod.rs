@@ -35,7 +35,7 @@ pub use json::{Malformed, parse};
 pub use list::{List, Repeated};
 pub use metadata::Metadata;
 pub use password::NewPassword;
-pub use scalar::{AsSent, ClientKey, Json, Object, Secret, Whole};
+pub use scalar::{AsSent, ClientKey, Json, Object, Positive, Secret, Whole};
 pub use schema::{any, nullable, object, text};
 pub(crate) use text::check_characters;
 pub use text::{Line, Text, comparison_key};

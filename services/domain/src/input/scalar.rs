@@ -18,6 +18,10 @@ use super::{Input, schema};
 #[serde(transparent)]
 pub struct Whole<const MIN: i64, const MAX: i64>(i64);
 
+/// A number above zero that arithmetic with units and percentages cannot overflow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Positive(f64);
+
 /// What a client calls an object of its own, as it was sent: 1 to `MAX` characters, none of them a control character.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -106,6 +110,32 @@ impl<const MIN: i64, const MAX: i64> Input for Whole<MIN, MAX> {
     fn schema() -> RefOr<Schema> {
         let number = ObjectBuilder::new().schema_type(Type::Integer);
         number.minimum(Some(MIN)).maximum(Some(MAX)).build().into()
+    }
+}
+
+impl Positive {
+    const MIN: f64 = 1e-9;
+    const MAX: f64 = 1e12;
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Input for Positive {
+    fn read(value: Value, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let read = value.as_f64().filter(|number| (Self::MIN..=Self::MAX).contains(number));
+        if read.is_none() {
+            faults.add(at, format!("must be a number above zero, from {} to {}", Self::MIN, Self::MAX));
+        }
+        read.map(Self)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        let number = ObjectBuilder::new().schema_type(Type::Number);
+        number.minimum(Some(Self::MIN)).maximum(Some(Self::MAX)).build().into()
     }
 }
 
