@@ -60,7 +60,7 @@ fn use_everywhere(stack: &Stack, site: &Site, person: &Person) -> Vec<Answer> {
     ];
     let joined = accept(PASSWORD).expect(200);
     let own = anyone.with_token(joined.text("/access_token"));
-    own.patch("/v1/users/me", &json!({"full_name": name, "phone": phone})).expect(200);
+    own.patch("/v1/users/me", &json!({"full_name": name, "phone": phone, "display_name": name})).expect(200);
     let no_change = json!({"current_password": phone, "new_password": PASSWORD});
     let later = [
         register(&new_key(), PASSWORD).problem(409, "FIRE-409-EXISTS"),

@@ -386,3 +386,40 @@ fn the_page_says_what_each_role_may_do() {
     let table = firemode_api::roles_table();
     assert!(page.contains(&table), "docs/api.md is to have this table:\n{table}");
 }
+
+#[test]
+fn members_who_oversee_see_the_names_that_were_chosen() {
+    let stack = Stack::shared();
+    let organisation = Organisation::register(stack);
+    let technician = organisation.member(stack, "technician");
+    let manager = organisation.member(stack, "manager").client;
+    let auditor = organisation.member(stack, "auditor").client;
+    let of = |client: &Client| {
+        let users = client.get("/v1/users?role=technician").expect(200);
+        assert_eq!(users.data().len(), 1);
+        users.data()[0].clone()
+    };
+    let seen = |name: Option<&str>| json!({"id": technician.user_id, "display_name": name, "role": "technician", "is_active": true});
+    assert_eq!(of(&manager), seen(None));
+
+    let own =
+        technician.client.patch("/v1/users/me", &json!({"display_name": " Toni\u{a0} T. "})).expect(200);
+    assert_eq!(own["display_name"], "Toni T.");
+    for client in [&manager, &auditor] {
+        assert_eq!(of(client), seen(Some("Toni T.")));
+    }
+    let to_admin = of(&organisation.admin);
+    assert_eq!((&to_admin["display_name"], &to_admin["status"]), (&json!("Toni T."), &json!("active")));
+
+    let path = format!("/v1/users/{}", technician.user_id);
+    let tag = organisation.admin.get(&path).expect(200).header("etag").to_owned();
+    let same = organisation.admin.patch(&path, &json!({"display_name": "Toni T."})).expect(200);
+    assert_eq!(same.header("etag"), tag, "nothing has changed");
+    organisation.admin.patch(&path, &json!({"display_name": "Team B"})).expect(200);
+    assert_eq!(of(&auditor), seen(Some("Team B")));
+    organisation.admin.patch(&path, &json!({"display_name": "x".repeat(201)})).invalid(&["display_name"]);
+    technician.client.patch("/v1/users/me", &json!({"display_name": null})).expect(200);
+    assert_eq!(of(&manager), seen(None));
+    technician.client.get("/v1/users").problem(403, "FIRE-403");
+    manager.get(&path).problem(403, "FIRE-403");
+}

@@ -166,12 +166,12 @@ routes! {
     }
     RouteRule::Roles(OVERSEERS) => {
         get "/v1/audit" handlers::audit::list;
+        get "/v1/users" handlers::users::list;
     }
     RouteRule::Roles(ADMINS) => {
         patch "/v1/organisation" handlers::organisation::update;
         post "/v1/auth/revoke" handlers::auth::tokens::revoke;
         post "/v1/auth/revoke-all" handlers::auth::tokens::revoke_all;
-        get "/v1/users" handlers::users::list;
         post "/v1/users" handlers::users::invitations::invite;
         get "/v1/users/{user_id}" handlers::users::get;
         patch "/v1/users/{user_id}" handlers::users::update;

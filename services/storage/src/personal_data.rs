@@ -21,6 +21,7 @@ pub const COLUMNS: &[Column] = &[
     Column { table: "users", name: "full_name_encrypted" },
     Column { table: "users", name: "phone_encrypted" },
     Column { table: "totp_factors", name: "secret_encrypted" },
+    Column { table: "users", name: "display_name_encrypted" },
 ];
 
 /// One ciphertext and where it stands.

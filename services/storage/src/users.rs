@@ -30,6 +30,8 @@ row! {
         pub role: Role,
         /// Fernet token of the telephone number, if the user gave one.
         pub phone_encrypted: Option<Vec<u8>>,
+        /// Fernet token of the name that members of the organisation see, if there is one.
+        pub display_name_encrypted: Option<Vec<u8>>,
         /// A user who is not active cannot sign in.
         pub is_active: bool,
         /// When the user chose a password; none while an invitation waits.
@@ -63,6 +65,8 @@ pub struct ProfilePatch {
     pub full_name_encrypted: Option<Vec<u8>>,
     /// Fernet token of the telephone number, or none to take it away.
     pub phone_encrypted: Option<Option<Vec<u8>>>,
+    /// Fernet token of the name that members of the organisation see, or none to take it away.
+    pub display_name_encrypted: Option<Option<Vec<u8>>>,
 }
 
 /// A user to be made.
@@ -252,13 +256,22 @@ pub async fn update_profile(
     id: Uuid,
     patch: &ProfilePatch,
 ) -> Result<(), StorageError> {
-    let (changes_phone, phone) =
-        (patch.phone_encrypted.is_some(), patch.phone_encrypted.as_ref().and_then(Option::as_ref));
+    let ProfilePatch { full_name_encrypted, phone_encrypted: phone, display_name_encrypted: display_name } =
+        patch;
     tx.run(
         "update users set full_name_encrypted = coalesce($3, full_name_encrypted),
-             phone_encrypted = case when $4 then $5 else phone_encrypted end, updated_at = now()
+             phone_encrypted = case when $4 then $5 else phone_encrypted end,
+             display_name_encrypted = case when $6 then $7 else display_name_encrypted end, updated_at = now()
          where organisation_id = $1 and id = $2",
-        &[&organisation_id, &id, &patch.full_name_encrypted, &changes_phone, &phone],
+        &[
+            &organisation_id,
+            &id,
+            full_name_encrypted,
+            &phone.is_some(),
+            &phone.as_ref().and_then(Option::as_ref),
+            &display_name.is_some(),
+            &display_name.as_ref().and_then(Option::as_ref),
+        ],
     )
     .await?;
     Ok(())

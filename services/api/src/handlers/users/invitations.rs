@@ -96,7 +96,7 @@ pub(crate) async fn invite(
             let after = json!({"role": role});
             call.record(tx, "user.invite", ("user", user_id), None, Some(after)).await?;
             note_encryption(tx, &state.vault, organisation_id, context.transaction_id).await?;
-            Outcome::new(StatusCode::CREATED, &Invited { user: user.into(), invitation })
+            Outcome::new(StatusCode::CREATED, &Invited { user: UserView::of(&call, user), invitation })
         })
         .await?;
     call.created(outcome.reveal("/invitation/token", token)?, etag::of_body)

@@ -26,7 +26,7 @@ use crate::handlers;
 use crate::handlers::audit::AuditView;
 use crate::handlers::auth::check_password;
 use crate::list::{Filters, List, Listing};
-use crate::profile::{Profile, no_such_user};
+use crate::profile::{Profile, new_text, no_such_user};
 use crate::state::ApiState;
 
 /// A user, to the user.
@@ -37,6 +37,9 @@ pub(crate) struct OwnProfile {
     /// Stored encrypted; shown to its owner alone.
     #[schema(example = "+61 2 5550 0100")]
     phone: Option<String>,
+    /// What members of the organisation see.
+    #[schema(example = "Ada E.")]
+    display_name: Option<String>,
     /// Does signing in ask for a code?
     has_second_factor: bool,
     #[serde(with = "time::serde::rfc3339")]
@@ -52,6 +55,8 @@ body! {
         full_name: Given<Line<200>> = "Ada Example",
         /// An empty one, or null, takes it away.
         phone: Given<Option<Line<50, 0>>> = "+61 2 5550 0100",
+        /// What members of the organisation see. An empty one, or null, takes it away.
+        display_name: Given<Option<Line<200, 0>>> = "Ada E.",
     }
 }
 
@@ -82,10 +87,11 @@ pub(crate) struct NewTokens {
 impl OwnProfile {
     fn of(state: &ApiState, user: User) -> Result<Self, Problem> {
         let full_name = state.vault.decrypt(&user.full_name_encrypted)?;
-        let phone = user.phone_encrypted.as_deref().map(|phone| state.vault.decrypt(phone)).transpose()?;
+        let read = |token: Option<Vec<u8>>| token.map(|token| state.vault.decrypt(&token)).transpose();
         Ok(Self {
             profile: Profile { id: user.id, email: user.email, full_name, role: user.role },
-            phone,
+            phone: read(user.phone_encrypted)?,
+            display_name: read(user.display_name_encrypted)?,
             has_second_factor: user.has_second_factor,
             created_at: user.created_at,
             updated_at: user.updated_at,
@@ -112,34 +118,34 @@ pub(crate) async fn me(call: Call) -> Result<HttpResponse, Problem> {
     params(IfMatch),
     responses((status = 200, description = "Changed.", body = OwnProfile)))]
 pub(crate) async fn update_me(body: Body<UpdateProfile>, call: Call) -> Result<HttpResponse, Problem> {
-    let UpdateProfile { full_name: Given(full_name), phone: Given(phone) } = body.value;
+    let UpdateProfile { full_name, phone, display_name } = body.value;
     let (organisation_id, user_id, state) = (call.organisation_id(), call.user_id(), &call.state);
     let tx = call.transaction().await?;
     let (before, _) =
         users::find_for_update(&tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
     call.check_if_match(&etag::of_time(before.updated_at))?;
-    // What cannot be read any more is replaced by what was sent.
-    let says = |kept: &[u8], text: &str| state.vault.decrypt(kept).is_ok_and(|known| known == text);
-    let full_name = full_name.filter(|name| !says(&before.full_name_encrypted, name));
-    let phone = phone.map(|phone| phone.filter(|phone| !phone.is_empty()));
-    let phone = phone.filter(|phone| match (&before.phone_encrypted, phone) {
-        (Some(kept), Some(phone)) => !says(kept, phone),
-        (kept, phone) => kept.is_some() != phone.is_some(),
-    });
-    if full_name.is_none() && phone.is_none() {
+    let vault = &state.vault;
+    let full_name = new_text(vault, Some(&before.full_name_encrypted), full_name.0.map(Some)).flatten();
+    let phone = new_text(vault, before.phone_encrypted.as_deref(), phone.0);
+    let display_name = new_text(vault, before.display_name_encrypted.as_deref(), display_name.0);
+    if full_name.is_none() && phone.is_none() && display_name.is_none() {
         return Ok(OwnProfile::of(state, before)?.respond());
     }
     // What was changed, and not to what: names are no matter for a log that is kept for ever.
-    let changed = json!({"full_name": full_name.is_some(), "phone": phone.is_some()});
-    let has_text = full_name.is_some() || phone.as_ref().is_some_and(Option::is_some);
+    let changed = json!({
+        "full_name": full_name.is_some(), "phone": phone.is_some(), "display_name": display_name.is_some(),
+    });
+    let has_text =
+        full_name.is_some() || matches!(phone, Some(Some(_))) || matches!(display_name, Some(Some(_)));
     let patch = ProfilePatch {
-        full_name_encrypted: full_name.map(|name| state.vault.encrypt(&name)),
-        phone_encrypted: phone.map(|phone| phone.map(|phone| state.vault.encrypt(&phone))),
+        full_name_encrypted: full_name,
+        phone_encrypted: phone,
+        display_name_encrypted: display_name,
     };
     users::update_profile(&tx, organisation_id, user_id, &patch).await?;
     call.record(&tx, "user.update_profile", ("user", user_id), None, Some(changed)).await?;
     if has_text {
-        note_encryption(&tx, &state.vault, organisation_id, call.context.transaction_id).await?;
+        note_encryption(&tx, vault, organisation_id, call.context.transaction_id).await?;
     }
     let after = users::find(&tx, organisation_id, user_id).await?.ok_or_else(no_such_user)?;
     let profile = OwnProfile::of(state, after)?;

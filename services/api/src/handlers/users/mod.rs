@@ -7,10 +7,11 @@ pub(crate) mod totp;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpResponse, web};
 use firemode_domain::body;
-use firemode_domain::input::Given;
+use firemode_domain::input::{Given, Line};
 use firemode_domain::role::{Role, UserStatus};
+use firemode_identity::keys::note_encryption;
 use firemode_storage::account_tokens;
-use firemode_storage::users::{self, User, UserFilter};
+use firemode_storage::users::{self, ProfilePatch, User, UserFilter};
 use firemode_web::{Body, Problem, catalogue};
 use serde::Serialize;
 use serde_json::json;
@@ -22,18 +23,28 @@ use crate::auth::tokens::end_all;
 use crate::call::Call;
 use crate::etag::{self, IfMatch};
 use crate::list::{Filters, List, Listing};
-use crate::profile::no_such_user;
+use crate::profile::{new_text, no_such_user};
 
-/// A user, to an admin: names and telephone numbers are for their owners alone.
+/// A user, to members of the organisation who may see who did what.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UserView {
     pub(crate) id: Uuid,
-    #[schema(example = "ada@example.com")]
-    email: String,
+    /// What the user, or an admin, has chosen for members to see. The full name and telephone number are for their owner alone.
+    #[schema(example = "Ada E.")]
+    display_name: Option<String>,
     role: Role,
-    status: UserStatus,
     /// A user who is not active cannot sign in.
     is_active: bool,
+    #[serde(flatten)]
+    account: Option<Account>,
+}
+
+/// The rest, to admins alone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Account {
+    #[schema(example = "ada@example.com")]
+    email: String,
+    status: UserStatus,
     /// Does signing in ask for a code?
     has_second_factor: bool,
     #[serde(with = "time::serde::rfc3339")]
@@ -49,10 +60,27 @@ body! {
         role: Given<Role>,
         /// `false` ends every session of the user at once.
         is_active: Given<bool>,
+        /// What members of the organisation see. An empty one, or null, takes it away.
+        display_name: Given<Option<Line<200, 0>>> = "Ada E.",
     }
 }
 
-impl From<User> for UserView {
+impl UserView {
+    /// What `call` may see of a user.
+    pub(crate) fn of(call: &Call, user: User) -> Self {
+        // One that cannot be read any more is as none: no list ends because of it.
+        let read = |token: &[u8]| call.state.vault.decrypt(token).ok();
+        Self {
+            id: user.id,
+            display_name: user.display_name_encrypted.as_deref().and_then(read),
+            role: user.role,
+            is_active: user.is_active,
+            account: (call.principal.role == Role::Admin).then(|| Account::from(user)),
+        }
+    }
+}
+
+impl From<User> for Account {
     fn from(user: User) -> Self {
         let status = match (user.is_active, user.joined_at) {
             (false, _) => UserStatus::Disabled,
@@ -60,11 +88,8 @@ impl From<User> for UserView {
             (true, Some(_)) => UserStatus::Active,
         };
         Self {
-            id: user.id,
             email: user.email,
-            role: user.role,
             status,
-            is_active: user.is_active,
             has_second_factor: user.has_second_factor,
             created_at: user.created_at,
             updated_at: user.updated_at,
@@ -72,10 +97,10 @@ impl From<User> for UserView {
     }
 }
 
-impl UserView {
-    fn respond(self) -> HttpResponse {
-        HttpResponse::Ok().insert_header((ETAG, etag::of_time(self.updated_at))).json(self)
-    }
+/// A user to an admin, with the tag of its state.
+fn respond(call: &Call, user: User) -> HttpResponse {
+    let tag = etag::of_time(user.updated_at);
+    HttpResponse::Ok().insert_header((ETAG, tag)).json(UserView::of(call, user))
 }
 
 impl Filters for UserFilter {
@@ -85,11 +110,14 @@ impl Filters for UserFilter {
 }
 
 /// Lists users, newest first
+///
+/// Managers and auditors see who there is, to read who did what: the id, the name that members see, the role.
 #[utoipa::path(get, path = "/v1/users", tag = "users", params(Listing<UserFilter>),
     responses((status = 200, description = "One page.", body = List<UserView>)))]
 pub(crate) async fn list(list: Listing<UserFilter>) -> Result<HttpResponse, Problem> {
     list.answer(async |tx, Listing { call, filter, .. }, keyset| {
-        Ok(users::list(tx, call.organisation_id(), filter, keyset).await?.map(UserView::from))
+        let page = users::list(tx, call.organisation_id(), filter, keyset).await?;
+        Ok(page.map(|user| UserView::of(call, user)))
     })
     .await
 }
@@ -101,12 +129,12 @@ pub(crate) async fn list(list: Listing<UserFilter>) -> Result<HttpResponse, Prob
 pub(crate) async fn get(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
     let tx = call.read().await?;
     let user = users::find(&tx, call.organisation_id(), *id).await?.ok_or_else(no_such_user)?;
-    Ok(UserView::from(user).respond())
+    Ok(respond(&call, user))
 }
 
-/// Changes a user's role, or disables or enables a user
+/// Changes a user's role or the name that members see, or disables or enables a user
 ///
-/// Both take effect at once, everywhere: a disabled user's sessions end, and after a change of role the access tokens with
+/// Role and state take effect at once, everywhere: a disabled user's sessions end, and after a change of role the access tokens with
 /// the old one are refused, while a refresh gives one with the new. An organisation keeps at least one active admin.
 #[utoipa::path(patch, path = "/v1/users/{user_id}", tag = "users", request_body = UpdateUser,
     params(("user_id" = Uuid, Path), IfMatch),
@@ -125,11 +153,14 @@ pub(crate) async fn update(
     let (mut role, mut is_active) = (before.role, before.is_active);
     body.value.role.apply(&mut role);
     body.value.is_active.apply(&mut is_active);
-    if (role, is_active) == (before.role, before.is_active) {
-        return Ok(UserView::from(before).respond());
+    let vault = &call.state.vault;
+    let display_name = new_text(vault, before.display_name_encrypted.as_deref(), body.value.display_name.0);
+    let is_same = (role, is_active) == (before.role, before.is_active);
+    if is_same && display_name.is_none() {
+        return Ok(respond(&call, before));
     }
     let is_admin = before.role == Role::Admin && before.is_active && before.joined_at.is_some();
-    if is_admin && !has_other_admin {
+    if is_admin && !is_same && !has_other_admin {
         return Err(Problem::of(
             catalogue::LAST_ADMIN,
             "This is the last active admin. Make another one first.",
@@ -146,10 +177,20 @@ pub(crate) async fn update(
         account_tokens::withdraw_all(&tx, organisation_id, *id).await?;
     }
     let as_was = json!({"role": before.role, "is_active": before.is_active});
-    let as_is = json!({"role": role, "is_active": is_active});
+    let mut as_is = json!({"role": role, "is_active": is_active});
+    if let Some(display_name) = display_name {
+        // That it was changed, and not to what: names are no matter for a log that is kept for ever.
+        as_is["display_name"] = json!(true);
+        let has_text = display_name.is_some();
+        let patch = ProfilePatch { display_name_encrypted: Some(display_name), ..ProfilePatch::default() };
+        users::update_profile(&tx, organisation_id, *id, &patch).await?;
+        if has_text {
+            note_encryption(&tx, vault, organisation_id, call.context.transaction_id).await?;
+        }
+    }
     call.record(&tx, "user.update", ("user", *id), Some(as_was), Some(as_is)).await?;
     let after = users::find(&tx, organisation_id, *id).await?.ok_or_else(no_such_user)?;
     tx.commit().await?;
     entry.into_iter().for_each(|entry| call.state.revocations.add(entry));
-    Ok(UserView::from(after).respond())
+    Ok(respond(&call, after))
 }
