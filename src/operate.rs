@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use firemode_backup::Contents;
 use firemode_operator::admin::{self, AdminError, FirstAdmin};
-use firemode_operator::backup::{self, Contents};
 use firemode_operator::doctor::{self, Verdict};
 use firemode_operator::{demo, seed};
 use firemode_runtime::control::Connection;
@@ -122,13 +122,18 @@ pub(crate) fn doctor(settings: &Settings) -> anyhow::Result<ExitCode> {
 
 /// Writes a backup.
 pub(crate) fn backup(settings: &Settings, file: &Path) -> anyhow::Result<()> {
-    let contents = run(backup::write(settings, file))??;
-    say(&format!("Backed up to {} and verified", file.display()), &contents)
+    let contents = run(firemode_backup::write(settings, file))??;
+    say(&format!("Backed up to {} and verified", file.display()), &contents)?;
+    if !contents.left_out.is_empty() {
+        let left_out = contents.left_out.join(", ");
+        writeln!(io::stdout(), "Tables that are not FireMode's are not in it: {left_out}.")?;
+    }
+    Ok(())
 }
 
 /// Puts a backup back.
 pub(crate) fn restore(settings: &Settings, file: &Path) -> anyhow::Result<()> {
-    let contents = run(backup::restore(settings, file))??;
+    let contents = run(firemode_backup::restore(settings, file))??;
     say(&format!("Restored from {}", file.display()), &contents)?;
     writeln!(
         io::stdout(),
@@ -140,7 +145,7 @@ pub(crate) fn restore(settings: &Settings, file: &Path) -> anyhow::Result<()> {
 }
 
 fn say(what: &str, contents: &Contents) -> anyhow::Result<()> {
-    let Contents { tables, evidence_files, secrets, bytes } = contents;
+    let Contents { tables, evidence_files, secrets, bytes, .. } = contents;
     let mut out = io::stdout();
     writeln!(out, "{what}: {tables} tables, {evidence_files} evidence files, {bytes} bytes.")?;
     if *secrets > 0 {

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::demo::{photographs, seed, sessions, sign_in};
 use crate::support::organisation::PASSWORD;
-use crate::support::stack::command;
-use crate::support::{Client, Folder, Form, Organisation, Stack};
+use crate::support::stack::{command, repository_file};
+use crate::support::{Client, Folder, Form, Organisation, Stack, eventually};
 
 fn run(data_dir: &Path, role: &str, file: &Path) -> Output {
     command(data_dir).arg(role).arg(file).output().unwrap()
@@ -61,6 +61,7 @@ fn a_backup_taken_under_load_restores_everything_and_nothing_else() {
         let said = succeeds(stack.folder().path(), "backup", &file);
         is_over.store(true, Ordering::Relaxed);
         assert!(said.contains("verified") && said.contains("secrets"), "{said}");
+        assert!(!said.contains("not FireMode's"), "{said}");
         uploads.join().unwrap()
     });
     assert!(uploaded > 0, "the backup was taken while nothing happened");
@@ -240,7 +241,10 @@ fn a_backup_that_does_not_fit_its_schema_is_told_by_what_does_not() {
             r#"sed -i 's/"schema_version": [0-9]*/"schema_version": 9999/' manifest.json"#,
             "schema version 9999",
         ),
-        ("echo not a row >> database/buildings.copy", "rows of the table buildings do not fit"),
+        (
+            "echo not a row > database/buildings.copy; sed -i '1a database/buildings.copy' ../members",
+            "rows of the table buildings do not fit",
+        ),
     ] {
         let unpacked = place.path().join("unpacked");
         let done = std::process::Command::new("sh")
@@ -255,4 +259,61 @@ fn a_backup_that_does_not_fit_its_schema_is_told_by_what_does_not() {
         assert!(said.contains(words), "{script}: {said}");
         assert!(!target.path().join("postgres").exists(), "{script}: something was made");
     }
+}
+
+/// Of 78d9f6a, the last commit that did not compress: the demo organisation of a throw-away appliance, with its secrets.
+#[test]
+fn a_backup_of_an_earlier_release_can_be_restored() {
+    let (place, folder) = (Folder::new(), Folder::new());
+    let file = place.path().join("backup.tar");
+    let packed = fs::File::open(repository_file("tests/it/backups/format_1.tar.gz")).unwrap();
+    std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut fs::File::create(&file).unwrap()).unwrap();
+    let said = succeeds(folder.path(), "restore", &file);
+    assert!(said.contains("25 tables, 7 evidence files"), "{said}");
+    let restored = Stack::start_in(&folder, &[]);
+    let admin = sign_in(&restored);
+    assert_eq!(admin.get("/v1/users/me").expect(200).text("/full_name"), "Dana Demo");
+    let sessions = sessions(&admin);
+    assert_eq!(sessions.len(), 7);
+    let photographs = photographs(&sessions);
+    assert_eq!(photographs.len(), 7);
+    for id in photographs {
+        assert_eq!(admin.get(&format!("/v1/evidence/{id}/verify")).expect(200)["verified"], true);
+    }
+}
+
+#[test]
+fn a_backup_that_is_killed_leaves_nothing_behind() {
+    let stack = Stack::start(&[]);
+    Organisation::register(&stack);
+    let place = Folder::new();
+    let file = place.path().join("backup.tar");
+    // It comes to a table that somebody holds, when the file has something in it already.
+    let holder = stack.sql();
+    holder.batch("begin; lock table users in access exclusive mode");
+    let mut backup = command(stack.folder().path()).arg("backup").arg(&file).spawn().unwrap();
+    let waits =
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'copy%users%'";
+    eventually("the backup waits", || (stack.sql().count(waits, &[]) == 1).then_some(()));
+    backup.kill().unwrap();
+    backup.wait().unwrap();
+    let names: Vec<_> = place.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(names.is_empty(), "{names:?}");
+    holder.batch("rollback");
+    succeeds(stack.folder().path(), "backup", &file);
+}
+
+#[test]
+fn tables_of_others_are_named_and_left_where_they_are() {
+    let stack = Stack::start(&[]);
+    let organisation = Organisation::register(&stack);
+    stack.sql().batch("create table somebodys (id serial primary key); insert into somebodys default values");
+    let (place, folder) = (Folder::new(), Folder::new());
+    let file = place.path().join("backup.tar");
+    let said = succeeds(stack.folder().path(), "backup", &file);
+    assert!(said.contains("not FireMode's are not in it: somebodys."), "{said}");
+    succeeds(folder.path(), "restore", &file);
+    let restored = Stack::start_in(&folder, &[]);
+    let known = "select count(*) from organisations where id = $1";
+    assert_eq!(restored.sql().count(known, &[&organisation.id]), 1);
 }

@@ -198,6 +198,36 @@ fn memory_for_documents_leaves_some_to_the_process_and_the_setting_of_before_is_
 }
 
 #[test]
+fn a_schedule_or_a_place_of_backups_that_cannot_work_is_named() {
+    let nightly = ("FIREMODE__BACKUP__SCHEDULE", "0 3 * * *");
+    for (name, value, words) in [
+        ("SCHEDULE", "daily", "minute hour day-of-month month day-of-week"),
+        ("SCHEDULE", "0 25 * * *", "has the hour '25'"),
+        ("SCHEDULE", "0 0 31 2 *", "names a day that never comes"),
+        ("PLACE", "backups", "neither an absolute path nor 'store'"),
+        ("PLACE", "store", "has to be s3: or gs:"),
+        ("KEEP", "0", "backup.keep"),
+    ] {
+        let variable = format!("FIREMODE__BACKUP__{name}");
+        let text = refused("check", &[nightly, (&variable, value)]);
+        let setting = format!("backup.{}", name.to_lowercase());
+        assert!(text.contains(&setting) && text.contains(words), "{value}: {text}");
+    }
+    let in_bucket = [
+        nightly,
+        ("FIREMODE__BACKUP__PLACE", "store"),
+        ("FIREMODE__EVIDENCE__URL", "s3://bucket?region=us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "b"),
+    ];
+    assert!(run("check", &in_bucket).status.success());
+    // A disk that is thrown away is no place for them.
+    let fleeting = ("FIREMODE__DISK_IS_DURABLE", "false");
+    let text = refused("check", &[PRODUCTION.as_slice(), &[nightly, fleeting]].concat());
+    assert!(text.contains("backup.place"), "{text}");
+}
+
+#[test]
 fn the_ingest_process_stays_on_this_machine() {
     for host in ["0.0.0.0", "[::]", "192.0.2.1", "ingest.example.com"] {
         for role in ["check", "supervise"] {

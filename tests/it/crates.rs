@@ -14,9 +14,10 @@ const RULE: &[(&str, &[&str])] = &[
     ("web", &["domain", "runtime", "storage", "identity"]),
     ("api", &["domain", "runtime", "storage", "identity", "web"]),
     ("ingest", &["domain", "runtime", "storage", "identity", "web"]),
-    ("worker", &["domain", "runtime", "storage", "identity", "web"]),
     ("supervisor", &["runtime"]),
-    ("operator", &["domain", "runtime", "storage", "identity", "supervisor"]),
+    ("backup", &["runtime", "storage", "supervisor"]),
+    ("worker", &["domain", "runtime", "storage", "identity", "web", "backup"]),
+    ("operator", &["domain", "runtime", "storage", "identity"]),
     (
         "firemode",
         &[
@@ -27,8 +28,9 @@ const RULE: &[(&str, &[&str])] = &[
             "web",
             "api",
             "ingest",
-            "worker",
             "supervisor",
+            "backup",
+            "worker",
             "operator",
         ],
     ),

@@ -76,6 +76,7 @@ mod revocation;
 mod row_security;
 mod row_security_cost;
 mod rules;
+mod scheduled_backups;
 mod schema;
 mod security_page;
 mod sessions;

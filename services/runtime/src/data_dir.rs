@@ -19,6 +19,9 @@ pub const EVIDENCE: &str = "evidence";
 /// Secrets that development made for itself.
 pub const SECRETS: &str = "secrets";
 
+/// Scheduled backups, where no other place is set for them.
+pub const BACKUPS: &str = "backups";
+
 /// Where a restore is made before it takes its place.
 pub const RESTORING: &str = "restoring";
 
@@ -26,7 +29,7 @@ pub const RESTORING: &str = "restoring";
 pub const LOCK: &str = "supervisor.lock";
 
 /// All that FireMode makes in a data folder.
-pub const NAMES: &[&str] = &[POSTGRES, EVIDENCE, SECRETS, RESTORING, LOCK, SOCKET_NAME];
+pub const NAMES: &[&str] = &[POSTGRES, EVIDENCE, SECRETS, BACKUPS, RESTORING, LOCK, SOCKET_NAME];
 
 /// Longest path of a Unix socket that Linux takes, in bytes.
 const SOCKET_PATH_BYTES_MAX: usize = 107;

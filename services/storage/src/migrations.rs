@@ -1,5 +1,6 @@
 //! Brings the database to the schema that this binary carries.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use firemode_domain::classification;
@@ -61,6 +62,18 @@ pub enum MigrationError {
 pub fn embedded_version() -> i32 {
     let runner = embedded::migrations::runner();
     runner.get_migrations().iter().map(Migration::version).max().unwrap_or_default()
+}
+
+/// The tables that migrations make: whatever else is in the schema is somebody else's.
+pub(crate) fn tables() -> BTreeSet<String> {
+    let runner = embedded::migrations::runner();
+    let texts = runner.get_migrations().iter().filter_map(Migration::sql);
+    let made = texts.flat_map(|sql| sql.split("create table ").skip(1));
+    let name = |rest: &str| {
+        let rest = rest.strip_prefix("if not exists ").unwrap_or(rest);
+        rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default().to_owned()
+    };
+    made.map(name).collect()
 }
 
 /// Migrates on a connection of its own, notes which cluster the database lives in, gives keys to names that have none, and adds the

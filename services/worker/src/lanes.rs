@@ -2,7 +2,7 @@
 
 use crate::engine::{Kind, Lane};
 use crate::state::WorkerState;
-use crate::work::{clocks, reencryption, sweep};
+use crate::work::{backup, clocks, reencryption, sweep};
 
 /// The lanes of the process. A kind that takes long, or of which there may be many, has a lane that no other depends on.
 pub(crate) const LANES: &[Lane<WorkerState>] = &[
@@ -26,6 +26,17 @@ pub(crate) const LANES: &[Lane<WorkerState>] = &[
             comes_again: true,
             is_possible: reencryption::is_possible,
             run: |state, task| Box::pin(reencryption::run(state, task)),
+        }],
+    },
+    Lane {
+        name: "backup",
+        running_max: 1,
+        kinds: &[Kind {
+            name: "backup",
+            attempts_max: None,
+            comes_again: true,
+            is_possible: |_| true,
+            run: |state, _| Box::pin(backup::run(state)),
         }],
     },
     Lane {

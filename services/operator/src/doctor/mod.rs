@@ -2,6 +2,7 @@
 
 mod appliance;
 mod stores;
+mod work;
 
 use std::fmt;
 
@@ -52,8 +53,8 @@ impl Finding {
     }
 }
 
-/// Looks at everything: the data folder and its disk, the processes, what they say of themselves, the database, the store of evidence
-/// and the receiver of traces.
+/// Looks at everything: the data folder and its disk, the processes, what they say of themselves, the database, jobs and
+/// backups, the store of evidence and the receiver of traces.
 pub async fn examine(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![folder(settings), disk_of(settings)];
     let (runs, of_processes) = appliance::examine(settings);

@@ -5,19 +5,15 @@ use std::time::Duration;
 
 use firemode_runtime::settings::{EvidencePlace, Settings};
 use firemode_storage::evidence_store::EvidenceStore;
-use firemode_storage::jobs::{self, JobState};
 use firemode_storage::{Database, Purpose, StorageError, migrations};
 
-use super::{Finding, Verdict};
+use super::{Finding, Verdict, work};
 
 /// How long each may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A database that takes longer for nothing makes everything slow.
 const LATENCY_MAX: Duration = Duration::from_millis(10);
-
-/// Jobs that are named.
-const JOBS_MAX: i64 = 100;
 
 /// A database of our own is there only while FireMode runs.
 pub(super) async fn examine(settings: &Settings, runs: bool) -> Vec<Finding> {
@@ -61,14 +57,7 @@ async fn look(settings: &Settings) -> Result<Vec<Finding>, StorageError> {
         format!("version {}", migrations::embedded_version()),
     ));
     let tx = database.across_tenants(Purpose::Work).read().await?;
-    let failed = jobs::newest(&tx, Some(JobState::Failed), None, JOBS_MAX).await?.len();
-    findings.push(match failed {
-        0 => Finding::new("jobs", Verdict::Well, "none was given up"),
-        _ => {
-            let words = format!("{failed} were given up: `firemode jobs list --state failed` says why, `jobs retry` tries again");
-            Finding::new("jobs", Verdict::Watch, words)
-        }
-    });
+    findings.extend(work::examine(settings, &tx).await?);
     Ok(findings)
 }
 

@@ -3,10 +3,12 @@
 //! `config/default.toml` documents each one. [`Settings::load`] merges the layers, reports *all* problems at once and
 //! gives a value that needs no further checks.
 
+mod backup_place;
 mod evidence_place;
 mod keys;
 mod layers;
 mod renamed;
+mod schedule;
 mod secret;
 mod secret_file;
 mod secrets;
@@ -17,7 +19,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
+pub use backup_place::BackupPlace;
 pub use evidence_place::{EvidencePlace, ObjectPlace};
+pub use schedule::Schedule;
 pub use secret::{SecretKeys, SecretUrl};
 pub use secrets::{SecretsError, ensure_development_secrets, random_key};
 pub use types::*;

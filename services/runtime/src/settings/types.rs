@@ -45,6 +45,7 @@ settings! {
         pub cors: CorsSettings,
         pub idempotency: IdempotencySettings,
         pub evidence: EvidenceSettings,
+        pub backup: BackupSettings,
         pub receipts: ReceiptSettings,
         pub bundle: BundleSettings,
         pub supervisor: SupervisorSettings,
@@ -201,6 +202,13 @@ settings! {
         pub upload_seconds_max: u64,
         pub upload_hours_max: u32,
         pub uploads_open_max: u32,
+    }
+
+    /// Backups that are made by themselves.
+    pub struct BackupSettings {
+        pub schedule: String,
+        pub place: String,
+        pub keep: usize,
     }
 
     /// What signs receipts.

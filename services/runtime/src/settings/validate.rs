@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use tracing_subscriber::EnvFilter;
 
 use super::keys::{self, is_placeholder};
-use super::{Environ, EvidencePlace, Settings};
+use super::{BackupPlace, Environ, EvidencePlace, Schedule, Settings};
 
 pub(super) type SettingProblems = Vec<(&'static str, String)>;
 
@@ -172,6 +172,7 @@ fn ranges(s: &Settings) -> SettingProblems {
         memory_bound("supervisor.worker_memory_bytes_max", s.supervisor.worker_memory_bytes_max),
         whole("worker.poll_milliseconds", s.worker.poll_milliseconds, 100, 60_000),
         whole("worker.hold_seconds", s.worker.hold_seconds, 6, 3600),
+        whole("backup.keep", s.backup.keep as u64, 1, 10_000),
         whole("worker.keep_days", s.worker.keep_days.into(), 1, 3650),
         whole("supervisor.memory_soft_percent", s.supervisor.memory_soft_percent, 10, 100),
         whole("log.requests_percent", s.log.requests_percent.into(), 0, 100),
@@ -212,7 +213,13 @@ fn places(s: &Settings, env: &Environ) -> SettingProblems {
                        set DATABASE_URL, or disk_is_durable = true where the disk outlives restarts";
         problems.push(("database.url", message.to_owned()));
     }
-    match EvidencePlace::parse(&s.evidence.url, &s.data_dir) {
+    let evidence = EvidencePlace::parse(&s.evidence.url, &s.data_dir);
+    if !s.backup.schedule.is_empty() {
+        problems.extend(Schedule::parse(&s.backup.schedule).err().map(|why| ("backup.schedule", why)));
+        let problem = BackupPlace::problem(s, evidence.as_ref().ok(), lasting);
+        problems.extend(problem.map(|why| ("backup.place", why)));
+    }
+    match evidence {
         Ok(EvidencePlace::Folder(_)) if !lasting => {
             let message = "keeps evidence on this machine's disk, which production does not trust; set it to postgres:, \
                            s3://bucket/prefix or gs://bucket/prefix, or disk_is_durable = true where the disk outlives \

@@ -48,6 +48,15 @@ pub struct Table {
     pub columns: Vec<String>,
 }
 
+/// The tables of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    /// Ours; each comes after those that it refers to.
+    pub ours: Vec<Table>,
+    /// Names of those that no migration made.
+    pub foreign: Vec<String>,
+}
+
 /// The present value of a sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
@@ -101,11 +110,11 @@ impl DatabaseDump {
         migrations::version_of(&self.client).await
     }
 
-    /// All tables; each comes after those that it refers to.
+    /// All tables that a dump has, and those that it leaves out because they are not ours.
     ///
     /// # Errors
     /// The database does not answer, or tables refer to each other in a circle.
-    pub async fn tables(&self) -> Result<Vec<Table>, StorageError> {
+    pub async fn tables(&self) -> Result<Tables, StorageError> {
         let rows = self
             .client
             .query(
@@ -125,17 +134,26 @@ impl DatabaseDump {
         let read = |row: &tokio_postgres::Row| {
             (Table { name: row.get(0), columns: row.get(1) }, row.get::<_, Vec<String>>(2))
         };
-        in_order(rows.iter().map(read).collect())
+        let known = migrations::tables();
+        let (ours, foreign): (Vec<_>, Vec<_>) =
+            rows.iter().map(read).partition(|(table, _)| known.contains(&table.name));
+        let foreign = foreign.into_iter().map(|(table, _)| table.name).collect();
+        Ok(Tables { ours: in_order(ours)?, foreign })
     }
 
-    /// All sequences that have given a number.
+    /// All sequences of these tables that have given a number.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn sequences(&self) -> Result<Vec<Sequence>, StorageError> {
-        let sql = "select sequencename::text, last_value from pg_sequences
-                   where schemaname = current_schema() and last_value is not null order by sequencename";
-        let rows = self.client.query(sql, &[]).await?;
+    pub async fn sequences(&self, tables: &[Table]) -> Result<Vec<Sequence>, StorageError> {
+        let sql = "select s.sequencename::text, s.last_value from pg_sequences s
+                   join pg_class c on c.relname = s.sequencename and c.relnamespace = current_schema()::regnamespace
+                   join pg_depend d on d.objid = c.oid and d.deptype in ('a', 'i')
+                   join pg_class t on t.oid = d.refobjid
+                   where s.schemaname = current_schema() and s.last_value is not null and t.relname = any ($1)
+                   order by s.sequencename";
+        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+        let rows = self.client.query(sql, &[&names]).await?;
         Ok(rows.iter().map(|row| Sequence { name: row.get(0), last_value: row.get(1) }).collect())
     }
 

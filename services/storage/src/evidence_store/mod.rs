@@ -7,9 +7,9 @@ mod upload;
 
 use firemode_runtime::settings::{EvidencePlace, Settings};
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, future};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange};
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore as _};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -26,6 +26,13 @@ pub struct EvidenceStore(Backend);
 enum Backend {
     Objects(Objects),
     Rows(Database),
+}
+
+/// What the keys of backups begin with; those of evidence begin with the id of an organisation.
+const BACKUPS: &str = "backups";
+
+fn is_backup(location: &Path) -> bool {
+    location.parts().next().is_some_and(|first| first.as_ref() == BACKUPS)
 }
 
 /// Bytes that are in the store for good.
@@ -85,14 +92,50 @@ impl EvidenceStore {
         }
     }
 
-    /// Is there nothing in it?
+    /// Is there no evidence in it?
     ///
     /// # Errors
     /// The store does not answer.
     pub async fn is_empty(&self) -> Result<bool, StorageError> {
         match &self.0 {
-            Backend::Objects(objects) => Ok(objects.store.list(None).try_next().await?.is_none()),
+            Backend::Objects(objects) => {
+                let is_evidence = |meta: &ObjectMeta| future::ready(!is_backup(&meta.location));
+                Ok(objects.store.list(None).try_filter(is_evidence).try_next().await?.is_none())
+            }
             Backend::Rows(database) => rows::is_empty(database).await,
+        }
+    }
+
+    /// The key of a backup that is kept beside the evidence.
+    pub fn backup_key(name: &str) -> String {
+        format!("{BACKUPS}/{name}")
+    }
+
+    /// Begins one, which may be far larger than evidence is.
+    ///
+    /// # Errors
+    /// It is the database.
+    pub fn begin_backup(&self, name: &str) -> Result<Upload, StorageError> {
+        let objects = self.objects_for_backups()?.for_large();
+        Ok(Upload::to_objects(objects, Self::backup_key(name)))
+    }
+
+    /// The names of the backups that are kept beside the evidence.
+    ///
+    /// # Errors
+    /// The store does not answer, or it is the database.
+    pub async fn backups(&self) -> Result<Vec<String>, StorageError> {
+        let found = self.objects_for_backups()?.store.list(Some(&Path::from(BACKUPS)));
+        let names = found.map_ok(|meta| meta.location.filename().map(str::to_owned));
+        Ok(names.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+    }
+
+    fn objects_for_backups(&self) -> Result<&Objects, StorageError> {
+        match &self.0 {
+            Backend::Objects(objects) => Ok(objects),
+            Backend::Rows(_) => {
+                Err(StorageError::Unavailable("a database keeps no backups of itself".to_owned()))
+            }
         }
     }
 

@@ -24,6 +24,9 @@ const RETRIES_MAX: usize = 3;
 const FOLDER_PART_BYTES: usize = 1 << 20;
 const REMOTE_PART_BYTES: usize = 5 << 20;
 
+/// Stores take 10,000 parts of an object: of these, 156 GiB. One has to go through within [`REQUEST_TIMEOUT`].
+const LARGE_PART_BYTES: usize = 16 << 20;
+
 /// Files, or objects.
 #[derive(Debug, Clone)]
 pub(super) struct Objects {
@@ -93,6 +96,11 @@ impl Objects {
             prefix => Arc::new(PrefixStore::new(store, prefix)),
         };
         Self { store, part_bytes: REMOTE_PART_BYTES, folder: None }
+    }
+
+    /// The same store for objects that may be larger than any evidence.
+    pub(super) fn for_large(&self) -> Self {
+        Self { part_bytes: LARGE_PART_BYTES, ..self.clone() }
     }
 
     /// Removes an object, and what a crash left of it; one that is not there is removed already.

@@ -1,5 +1,7 @@
 //! Figures of jobs, for all instances together.
 
+use time::OffsetDateTime;
+
 use super::THE_ONE;
 use crate::{Executor, StorageError, sql};
 
@@ -12,6 +14,8 @@ pub struct JobFigures {
     pub waiting: i64,
     /// Those that run.
     pub running: i64,
+    /// Those of them whose last attempt failed, and that wait for another.
+    pub retrying: i64,
     /// Those that were given up and are kept.
     pub failed: i64,
     /// For how many seconds the one has been due that is due longest.
@@ -27,6 +31,7 @@ pub struct JobFigures {
 pub async fn figures(on: &impl Executor) -> Result<Vec<JobFigures>, StorageError> {
     // One that comes again waits when it is done, and has begun before it was.
     let sql = "select kind, count(*) filter (where state = 'waiting'), count(*) filter (where state = 'running'),
+                      count(*) filter (where state = 'waiting' and attempts > 0 and last_error is not null),
                       count(*) filter (where state = 'failed'),
                       coalesce(extract(epoch from now() - min(due_at) filter (where state = 'waiting' and due_at < now())), 0)::float8,
                       (avg(extract(epoch from finished_at - begun_at))
@@ -41,19 +46,20 @@ pub async fn figures(on: &impl Executor) -> Result<Vec<JobFigures>, StorageError
         kind: row.get(0),
         waiting: row.get(1),
         running: row.get(2),
-        failed: row.get(3),
-        oldest_seconds: row.get(4),
-        seconds: row.get(5),
+        retrying: row.get(3),
+        failed: row.get(4),
+        oldest_seconds: row.get(5),
+        seconds: row.get(6),
     };
     Ok(on.rows(sql, &[]).await?.into_iter().map(read).collect())
 }
 
-/// How many seconds ago the last backup was begun that is known to be whole; none where there is none.
+/// When the last scheduled backup was begun that is known to be whole; none where there is none.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn backup_age_seconds(on: &impl Executor) -> Result<Option<f64>, StorageError> {
-    let sql = "select extract(epoch from now() - (result ->> 'begun_at')::timestamptz)::float8 from jobs
+pub async fn last_backup_begun_at(on: &impl Executor) -> Result<Option<OffsetDateTime>, StorageError> {
+    let sql = "select (result ->> 'begun_at')::timestamptz from jobs
                where organisation_id is null and kind = 'backup' and key = $1 and result ? 'begun_at'";
     Ok(sql::optional(on, sql, &[&THE_ONE]).await?.map(|row| row.get(0)))
 }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::{Executor as _, StorageError, Transaction, sql};
 
 pub use claim::{Claimed, GivenUp, KindLimits, Round, claim, next_due};
-pub use figures::{JobFigures, backup_age_seconds, figures};
+pub use figures::{JobFigures, figures, last_backup_begun_at};
 pub use firemode_domain::job::JobState;
 pub use hold::{Ending, Hold, Renewed, end, renew};
 pub use list::{Job, JobFilter, find, list};

@@ -1,5 +1,6 @@
 //! What the jobs do.
 
+pub(crate) mod backup;
 pub(crate) mod clocks;
 pub(crate) mod reencryption;
 pub(crate) mod sweep;

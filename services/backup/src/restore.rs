@@ -25,7 +25,7 @@ use super::{ArchiveError, BackupError, Contents, at, open_store};
 /// # Errors
 /// [`BackupError`]; nothing is restored then, and what was there is as it was.
 pub async fn restore(settings: &Settings, file: &Path) -> Result<Contents, BackupError> {
-    let verified = archive::verify(file)?;
+    let verified = archive::verify(File::open(file).map_err(ArchiveError::from)?)?;
     if !settings.uses_embedded_database() {
         refuse_full_store(settings).await?;
         return fill(settings, &verified, file).await;
@@ -67,7 +67,8 @@ async fn refuse_full_store(settings: &Settings) -> Result<(), BackupError> {
 /// Fills an empty database and an empty store. Rows are committed when everything else is in its place.
 async fn fill(settings: &Settings, verified: &Verified, file: &Path) -> Result<Contents, BackupError> {
     let manifest = &verified.manifest;
-    let mut contents = Contents { bytes: verified.bytes, ..Contents::default() };
+    let tables = manifest.tables.len();
+    let mut contents = Contents { tables, bytes: verified.bytes, ..Contents::default() };
     let database =
         Restoration::begin(settings, manifest.schema_version, &manifest.tables, &manifest.sequences).await?;
     let store = open_store(settings)?;
@@ -99,15 +100,8 @@ async fn put_members(
     for member in reader.members()? {
         let mut member = member?;
         let name = member.name.clone();
-        if let Some(table) = name.strip_prefix("database/").and_then(|name| name.strip_suffix(".copy")) {
-            let table =
-                manifest.tables.iter().find(|known| known.name == table).ok_or_else(|| unknown(&name))?;
-            database.load(table, std::pin::pin!(member.chunks())).await.map_err(|error| match error {
-                LoadError::Source(error) => ArchiveError::from(error).into(),
-                LoadError::Storage(error) => BackupError::from(error),
-                LoadError::Misfit { .. } => BackupError::Rows(error.to_string()),
-            })?;
-            contents.tables += 1;
+        if let Some(rows) = name.strip_prefix("database/") {
+            put_rows(manifest, rows, &mut member, database).await?;
         } else if let Some(key) = name.strip_prefix("evidence/") {
             kept.push(key.to_owned());
             put_evidence(store, key, &mut member).await?;
@@ -120,6 +114,31 @@ async fn put_members(
         }
     }
     Ok(())
+}
+
+/// Rows of a table: all of them as they are, or some of them compressed.
+async fn put_rows(
+    manifest: &Manifest,
+    name: &str,
+    member: &mut Member<'_>,
+    database: &Restoration,
+) -> Result<(), BackupError> {
+    let (path, is_compressed) = match name.strip_suffix(".copy.zst") {
+        Some(path) => (path.rsplit_once('.').map(|(table, _)| table), true),
+        None => (name.strip_suffix(".copy"), false),
+    };
+    let table = path.and_then(|path| manifest.tables.iter().find(|table| table.name == path));
+    let table = table.ok_or_else(|| unknown(&member.name))?;
+    let loaded = match is_compressed {
+        true => database.load(table, member.expanded().map_err(ArchiveError::from)?).await,
+        false => database.load(table, member.chunks()).await,
+    };
+    match loaded {
+        Ok(_) => Ok(()),
+        Err(LoadError::Source(error)) => Err(ArchiveError::from(error).into()),
+        Err(LoadError::Storage(error)) => Err(error.into()),
+        Err(error @ LoadError::Misfit { .. }) => Err(BackupError::Rows(error.to_string())),
+    }
 }
 
 fn unknown(name: &str) -> ArchiveError {

@@ -4,8 +4,8 @@ use firemode_storage::dump::{Sequence, Table};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// The layout of the archive; a new one gets a new number.
-pub(super) const FORMAT: u32 = 1;
+/// The layout of the archive; a new one gets a new number, and those before it can still be read.
+pub(super) const FORMAT: u32 = 2;
 
 /// The archive's first member.
 #[derive(Debug, Serialize, Deserialize)]

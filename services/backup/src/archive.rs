@@ -1,24 +1,24 @@
-//! The archive: a tar file whose last member has the hash of each other one.
+//! The archive: a tar file whose last member has the hash of each other one. How it is read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write as _};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::Stream;
 use sha2::{Digest as _, Sha256};
-use tar::{Archive, Builder, Entry, EntryType, Header};
-use time::OffsetDateTime;
+use tar::{Archive, Entry, EntryType};
+use zstd::stream::read::Decoder;
 
 use super::manifest::{FORMAT, Manifest};
 
 /// The first member.
-const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 
 /// The last member, as `sha256sum` writes it.
-const SUMS: &str = "SHA256SUMS";
+pub(super) const SUMS: &str = "SHA256SUMS";
 
 /// Largest manifest and largest list of hashes that are read: a million files have 110 MB of the latter.
 const TEXT_BYTES_MAX: u64 = 512 << 20;
@@ -27,7 +27,7 @@ const TEXT_BYTES_MAX: u64 = 512 << 20;
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// SHA-256 of each member, by path.
-type Hashes = BTreeMap<String, String>;
+pub(super) type Hashes = BTreeMap<String, String>;
 
 /// The archive is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +35,6 @@ pub enum ArchiveError {
     /// It cannot be read, or ends in the middle of a member.
     #[error("the backup cannot be read to its end")]
     Io(#[from] io::Error),
-    /// It cannot be written.
-    #[error("{}", not_written(.0))]
-    Write(#[source] io::Error),
     /// It is a tar file of somebody else's, or of a later version.
     #[error("this is not a backup of FireMode that this version can read: {0}")]
     Foreign(String),
@@ -49,101 +46,6 @@ pub enum ArchiveError {
     Damaged(String),
 }
 
-/// An archive that is being written.
-pub(super) struct Writer {
-    tar: Builder<BufWriter<File>>,
-    hashes: Hashes,
-    now: u64,
-    bytes: u64,
-}
-
-/// What became of a member.
-pub(super) struct Written {
-    pub(super) sha256: [u8; 32],
-    pub(super) bytes: u64,
-}
-
-impl Writer {
-    pub(super) fn new(file: File, now: OffsetDateTime) -> Self {
-        let now = now.unix_timestamp().try_into().unwrap_or_default();
-        Self { tar: Builder::new(BufWriter::new(file)), hashes: Hashes::new(), now, bytes: 0 }
-    }
-
-    /// Adds the manifest; it comes first.
-    pub(super) fn manifest(&mut self, manifest: &Manifest) -> Result<(), ArchiveError> {
-        let json = serde_json::to_vec_pretty(manifest).map_err(io::Error::from)?;
-        self.whole(MANIFEST, &json)
-    }
-
-    /// Adds a small member.
-    pub(super) fn whole(&mut self, path: &str, content: &[u8]) -> Result<(), ArchiveError> {
-        let mut header = header(self.now);
-        header.set_size(content.len() as u64);
-        self.tar.append_data(&mut header, path, content).map_err(ArchiveError::Write)?;
-        self.note(path, Sha256::digest(content).into(), content.len() as u64);
-        Ok(())
-    }
-
-    /// Adds a member of any size as its bytes come.
-    pub(super) async fn stream<E>(
-        &mut self,
-        path: &str,
-        content: impl Stream<Item = Result<Bytes, E>>,
-    ) -> Result<Written, StreamError<E>> {
-        let mut header = header(self.now);
-        let mut member = self.tar.append_writer(&mut header, path).map_err(ArchiveError::Write)?;
-        let (mut hasher, mut bytes, mut content) = (Sha256::new(), 0, std::pin::pin!(content));
-        while let Some(chunk) = content.next().await {
-            let chunk = chunk.map_err(StreamError::Source)?;
-            hasher.update(&chunk);
-            bytes += chunk.len() as u64;
-            member.write_all(&chunk).map_err(ArchiveError::Write)?;
-        }
-        member.finish().map_err(ArchiveError::Write)?;
-        let sha256 = hasher.finalize().into();
-        self.note(path, sha256, bytes);
-        Ok(Written { sha256, bytes })
-    }
-
-    /// Adds the hashes and makes the file durable. Returns the bytes of all members.
-    pub(super) fn finish(mut self) -> Result<u64, ArchiveError> {
-        let lines: String = self.hashes.iter().map(|(path, hash)| format!("{hash}  {path}\n")).collect();
-        self.whole(SUMS, lines.as_bytes())?;
-        let bytes = self.bytes;
-        let durable = |tar: Builder<BufWriter<File>>| {
-            tar.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
-        };
-        durable(self.tar).map_err(ArchiveError::Write)?;
-        Ok(bytes)
-    }
-
-    fn note(&mut self, path: &str, sha256: [u8; 32], bytes: u64) {
-        self.bytes += bytes;
-        self.hashes.insert(path.to_owned(), HEXLOWER.encode(&sha256));
-    }
-}
-
-fn not_written(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "the disk that the backup is written to is full; make room there, or name a file on another disk"
-        }
-        _ => "the backup cannot be written",
-    }
-}
-
-/// A stream could not be put into the archive.
-pub(super) enum StreamError<E> {
-    Source(E),
-    Archive(ArchiveError),
-}
-
-impl<E> From<ArchiveError> for StreamError<E> {
-    fn from(error: ArchiveError) -> Self {
-        Self::Archive(error)
-    }
-}
-
 /// A whole archive.
 pub(super) struct Verified {
     pub(super) manifest: Manifest,
@@ -152,8 +54,8 @@ pub(super) struct Verified {
 }
 
 /// Reads a whole archive and compares every member with its hash.
-pub(super) fn verify(path: &Path) -> Result<Verified, ArchiveError> {
-    let mut archive = open(path)?;
+pub(super) fn verify(file: File) -> Result<Verified, ArchiveError> {
+    let mut archive = Archive::new(BufReader::with_capacity(CHUNK_BYTES, file));
     let mut bytes = 0;
     let (mut manifest, mut sums, mut found) = (None, None, Hashes::new());
     for entry in archive.entries().map_err(foreign)? {
@@ -197,7 +99,7 @@ pub(super) struct Member<'a> {
 
 impl Reader {
     pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
-        Ok(Self(open(path)?))
+        Ok(Self(Archive::new(BufReader::with_capacity(CHUNK_BYTES, File::open(path)?))))
     }
 
     pub(super) fn members(
@@ -216,17 +118,12 @@ impl Reader {
 impl Member<'_> {
     /// Its content, a piece at a time.
     pub(super) fn chunks(&mut self) -> impl Stream<Item = Result<Bytes, io::Error>> {
-        futures_util::stream::iter(std::iter::from_fn(|| {
-            let mut chunk = vec![0; CHUNK_BYTES];
-            match self.entry.read(&mut chunk) {
-                Ok(0) => None,
-                Ok(read) => {
-                    chunk.truncate(read);
-                    Some(Ok(chunk.into()))
-                }
-                Err(error) => Some(Err(error)),
-            }
-        }))
+        pieces(&mut self.entry)
+    }
+
+    /// What was compressed into it, a piece at a time.
+    pub(super) fn expanded(&mut self) -> Result<impl Stream<Item = Result<Bytes, io::Error>>, io::Error> {
+        Ok(pieces(Decoder::new(&mut self.entry)?))
     }
 
     /// Its whole content; for small members.
@@ -235,16 +132,18 @@ impl Member<'_> {
     }
 }
 
-fn header(now: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(EntryType::Regular);
-    header.set_mode(0o600);
-    header.set_mtime(now);
-    header
-}
-
-fn open(path: &Path) -> Result<Archive<BufReader<File>>, ArchiveError> {
-    Ok(Archive::new(BufReader::with_capacity(CHUNK_BYTES, File::open(path)?)))
+fn pieces(mut content: impl Read) -> impl Stream<Item = Result<Bytes, io::Error>> {
+    futures_util::stream::iter(std::iter::from_fn(move || {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        match content.read(&mut chunk) {
+            Ok(0) => None,
+            Ok(read) => {
+                chunk.truncate(read);
+                Some(Ok(chunk.into()))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }))
 }
 
 /// The path of a member, which must be a plain file inside the archive.
@@ -295,8 +194,8 @@ fn whole(read: u64, size: u64) -> Result<(), ArchiveError> {
 fn read_manifest(json: &[u8]) -> Result<Manifest, ArchiveError> {
     let manifest: Manifest = serde_json::from_slice(json)
         .map_err(|error| ArchiveError::Foreign(format!("its manifest: {error}")))?;
-    if manifest.format != FORMAT {
-        return Err(ArchiveError::Foreign(format!("it has format {}, not {FORMAT}", manifest.format)));
+    if !(1..=FORMAT).contains(&manifest.format) {
+        return Err(ArchiveError::Foreign(format!("it has format {}, not 1 to {FORMAT}", manifest.format)));
     }
     Ok(manifest)
 }
@@ -306,18 +205,4 @@ fn read_sums(text: &[u8]) -> Hashes {
     let text = String::from_utf8_lossy(text);
     let line = |line: &str| line.split_once("  ").map(|(hash, path)| (path.to_owned(), hash.to_owned()));
     text.lines().filter_map(line).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_is_named_where_a_backup_is_written() {
-        let full = File::options().write(true).open("/dev/full").unwrap();
-        let mut writer = Writer::new(full, OffsetDateTime::UNIX_EPOCH);
-        let written = writer.whole("a", &[0; 1 << 16]).and_then(|()| writer.finish().map(drop));
-        let error = written.expect_err("there is no room");
-        assert!(error.to_string().starts_with("the disk that the backup is written to is full"), "{error}");
-    }
 }

@@ -3,17 +3,22 @@
 //! The file is a tar archive that other tools can read:
 //!
 //! ```text
-//! manifest.json          what made it, the schema's version, the tables with their columns
-//! database/<table>.copy  the rows of each table in PostgreSQL's text format, all of one snapshot
-//! secrets/<name>         the secrets that development made for itself, if it did
-//! evidence/<key>         every file that those rows refer to
-//! SHA256SUMS             the hash of each of the above; `sha256sum -c` checks an unpacked archive
+//! manifest.json                      what made it, the schema's version, the tables with their columns
+//! database/<table>.<number>.copy.zst rows of a table in PostgreSQL's text format, compressed, all of one snapshot
+//! secrets/<name>                     the secrets that development made for itself, if it did
+//! evidence/<key>                     every file that those rows refer to
+//! SHA256SUMS                         the hash of each of the above; `sha256sum -c` checks an unpacked archive
 //! ```
+//!
+//! Those of earlier releases have `database/<table>.copy`, all rows of a table as they are.
 
 mod archive;
+mod draft;
+mod kept;
 mod manifest;
 mod restore;
 mod write;
+mod writer;
 
 use std::io;
 use std::path::PathBuf;
@@ -25,19 +30,23 @@ use firemode_storage::{Database, StorageError};
 use firemode_supervisor::SupervisorError;
 
 pub use archive::ArchiveError;
+pub use kept::{Kept, make};
 pub use restore::restore;
 pub use write::write;
 
 /// What a backup holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Tables of the database.
     pub tables: usize,
+    /// Files of evidence.
     pub evidence_files: usize,
     /// Secrets that development made.
     pub secrets: usize,
     /// Bytes of all members.
     pub bytes: u64,
+    /// Tables of the database that are not ours, and are not in it.
+    pub left_out: Vec<String>,
 }
 
 /// A backup could not be written or put back.
@@ -60,6 +69,9 @@ pub enum BackupError {
     /// There is nothing to back up.
     #[error("there is no database, or it is empty: nothing to back up; is this the right FIREMODE_DATA_DIR?")]
     NothingThere,
+    /// What the store has is not what was written.
+    #[error("the store does not give back what was written to it; the backup was removed")]
+    NotKept,
     /// The archive is damaged, or not one of ours.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -68,6 +80,9 @@ pub enum BackupError {
         "the backup does not fit its schema: {0}. It was changed, or something else made it; nothing was restored"
     )]
     Rows(String),
+    /// The archive cannot be written.
+    #[error("{}", not_written(.0))]
+    Write(#[source] io::Error),
     /// The database or the store failed.
     #[error("the database or the evidence store fails; is this the right FIREMODE_DATA_DIR or DATABASE_URL?")]
     Storage(#[from] StorageError),
@@ -85,6 +100,15 @@ pub enum BackupError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+fn not_written(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk that the backup is written to is full; make room there, or name a file on another disk"
+        }
+        _ => "the backup cannot be written",
+    }
 }
 
 /// An I/O error with the path it happened on.
