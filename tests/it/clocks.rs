@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
 use crate::support::processes::{child_named, kill_hard};
 use crate::support::site::{open_session, operation};
 use crate::support::wait::within;
 use crate::support::{Device, Organisation, Site, Stack, eventually};
+use crate::worker::{SETTINGS, worker_of};
 
 /// A session rests for 5 seconds at most until its row says so. The machine of the tests does other things besides.
 const SOON: Duration = Duration::from_secs(15);
@@ -145,6 +147,28 @@ fn clocks_of_before_are_filled_in() {
         (sql.count(empty, &[]) == 0).then_some(())
     });
     sites.iter().for_each(|site| agrees(&stack, site, "filled in"));
+}
+
+#[test]
+fn workers_that_are_frozen_and_thawed_keep_clocks_right() {
+    let stack = Stack::start(&SETTINGS);
+    let beside = stack.beside(&SETTINGS);
+    let site = Site::on(&stack);
+    agrees(&stack, &site, "a new session");
+    // Whichever of them kept the clocks was frozen for longer than it holds a job, knowing what is old by now.
+    for frozen in [worker_of(&stack), worker_of(&beside)] {
+        kill(frozen, Signal::SIGSTOP).unwrap();
+        site.send(&note(&site, "tablet", "while one is frozen")).expect(200);
+        eventually("the other one keeps the clocks", || {
+            (clock_of_row(&stack, &site) == site.read()["vector_clock"]).then_some(())
+        });
+        kill(frozen, Signal::SIGCONT).unwrap();
+        site.send(&note(&site, "tablet", "once it is thawed")).expect(200);
+        agrees(&stack, &site, "both work");
+    }
+    // A worker that had lost the job and did not know would have looked by now.
+    let is_wrong = || (clock_of_row(&stack, &site) != site.read()["vector_clock"]).then_some(());
+    assert!(within(Duration::from_secs(6), is_wrong).is_none(), "somebody wrote an old clock");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::support::processes::{child_named, kill_hard};
 use crate::support::{Organisation, Sql, Stack, eventually};
 
 /// A lost job is noticed soon, and no process is ended for standing still.
-const SETTINGS: [(&str, &str); 4] = [
+pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("FIREMODE__DATABASE__STATEMENT_SECONDS_MAX", "300"),
     ("FIREMODE__WORKER__HOLD_SECONDS", "6"),
     ("FIREMODE__SUPERVISOR__PROBE_FAILURES_MAX", "100"),
@@ -65,7 +65,7 @@ fn swept(stack: &Stack) {
     });
 }
 
-fn worker_of(stack: &Stack) -> Pid {
+pub(crate) fn worker_of(stack: &Stack) -> Pid {
     eventually("the worker runs", || child_named(stack.pid(), "worker"))
 }
 
