@@ -26,9 +26,12 @@ const REQUESTS: usize = 1_000;
 const BLOCK_REQUESTS: usize = 40;
 
 fn main() {
-    println!("microseconds for one request; integrate, first view and view after it in milliseconds");
     println!(
-        "{:>8} {:>7} | {:>7} {:>7} {:>7} {:>8} {:>8} | {:>9} {:>8} {:>8} {:>6} | {:>8}",
+        "microseconds for one request; in milliseconds: integrate, reading a copy, a view of the changes, making Automerge's"
+    );
+    println!("document, and a view of that");
+    println!(
+        "{:>8} {:>7} | {:>7} {:>7} {:>7} {:>8} {:>8} | {:>9} {:>7} {:>7} {:>8} {:>7} {:>6} | {:>8}",
         "changes",
         "writers",
         "present",
@@ -37,7 +40,9 @@ fn main() {
         "conflict",
         "change",
         "integrate",
+        "copy",
         "view",
+        "automerge",
         "again",
         "MiB",
         "document"
@@ -64,7 +69,11 @@ struct Measured {
     /// A device's own Automerge change.
     change: Duration,
     integrate: Duration,
+    /// Reading a copy of the document.
+    copy: Duration,
     first_view: Duration,
+    /// Making Automerge's document, and saving it.
+    automerge: Duration,
     view_again: Duration,
     memory_bytes: usize,
     /// The same set through an Automerge document, in a transaction of its own.
@@ -83,9 +92,16 @@ impl Measured {
             let seen = bench.session.vector_clock();
             bench.set(number, Some(&seen))
         });
+        let copied = bench.session.copy();
+        let start = Instant::now();
+        black_box(SessionDocument::of_copy(&copied));
+        let copy = start.elapsed();
         let start = Instant::now();
         black_box(bench.session.view());
         let first_view = start.elapsed();
+        let start = Instant::now();
+        black_box(bench.session.save());
+        let automerge = start.elapsed();
         bench.set(0, None);
         let start = Instant::now();
         black_box(bench.session.view());
@@ -105,7 +121,9 @@ impl Measured {
             conflicting,
             change,
             integrate,
+            copy,
             first_view,
+            automerge,
             view_again,
             memory_bytes,
             through_document,
@@ -119,7 +137,7 @@ impl std::fmt::Display for Measured {
         let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
         write!(
             formatter,
-            "{:>8} {:>7} | {:>7.1} {:>7.1} {:>7.1} {:>8.1} {:>8.1} | {:>9.1} {:>8.1} {:>8.1} {:>6.1} | {:>8.1}",
+            "{:>8} {:>7} | {:>7.1} {:>7.1} {:>7.1} {:>8.1} {:>8.1} | {:>9.1} {:>7.1} {:>7.1} {:>8.1} {:>7.1} {:>6.1} | {:>8.1}",
             self.changes,
             self.writers,
             micros(self.present),
@@ -128,7 +146,9 @@ impl std::fmt::Display for Measured {
             micros(self.conflicting),
             micros(self.change),
             millis(self.integrate),
+            millis(self.copy),
             millis(self.first_view),
+            millis(self.automerge),
             millis(self.view_again),
             self.memory_bytes as f64 / f64::from(1 << 20),
             micros(self.through_document),

@@ -1,15 +1,16 @@
 //! What one change did, for people who read a session's history.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::legacy::{ElementId, Key, ObjectId, OpId, OpType};
-use automerge::{Automerge, ChangeHash, ExpandedChange, ObjId, ObjType, Prop, ReadDoc};
+use automerge::{ChangeHash, ExpandedChange, ObjType};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::change::ParsedChange;
+use super::history::{Effect, History, OpRef};
 use super::limits::Limits;
+use super::paths::Paths;
 use super::pointer::Pointer;
 use super::session::SessionDocument;
 use super::stated::StatedTime;
@@ -98,18 +99,14 @@ impl SessionDocument {
         let nothing = ChangeSummary { standing, stated_at, touched: Vec::new(), is_cut: false };
         let Ok(parsed) = ParsedChange::parse(bytes, &Limits::of_stored_changes()) else { return nothing };
         let stated_at = StatedTime::of_change(parsed.expanded.time);
-        // The document's own look-ups have panics for what nobody foresaw, and this is only for reading.
-        let summary = catch_unwind(AssertUnwindSafe(|| {
-            self.read(|document| Summarizer::new(document, &parsed.expanded).summarize())
-        }));
-        let (touched, is_cut) = summary.unwrap_or_default();
+        let (touched, is_cut) = Summarizer::new(&self.history, &parsed.expanded).summarize();
         ChangeSummary { stated_at, touched, is_cut, ..nothing }
     }
 }
 
 /// Goes through the operations of one change.
 struct Summarizer<'a> {
-    document: &'a Automerge,
+    history: &'a History,
     change: &'a ExpandedChange,
     /// Objects that this change makes: their kind, and the operations inside.
     made: HashMap<OpId, (ObjType, Vec<usize>)>,
@@ -118,7 +115,7 @@ struct Summarizer<'a> {
 }
 
 impl<'a> Summarizer<'a> {
-    fn new(document: &'a Automerge, change: &'a ExpandedChange) -> Self {
+    fn new(history: &'a History, change: &'a ExpandedChange) -> Self {
         let mut made: HashMap<OpId, (ObjType, Vec<usize>)> = HashMap::new();
         for (index, operation) in change.operations.iter().enumerate() {
             if let ObjectId::Id(object) = &operation.obj
@@ -130,17 +127,17 @@ impl<'a> Summarizer<'a> {
                 made.insert(id_of(change, index), (kind, Vec::new()));
             }
         }
-        Self { document, change, made, touched: Vec::new(), is_cut: false }
+        Self { history, change, made, touched: Vec::new(), is_cut: false }
     }
 
     fn summarize(mut self) -> (Vec<Touch>, bool) {
+        let mut paths = Paths::in_history(self.history);
         let mut known: HashMap<&ObjectId, Option<(Pointer, ObjType)>> = HashMap::new();
         for (index, operation) in self.change.operations.iter().enumerate() {
             let is_inside = matches!(&operation.obj, ObjectId::Id(object) if self.made.contains_key(object));
             if !is_inside {
-                let document = self.document;
-                let place =
-                    known.entry(&operation.obj).or_insert_with(|| object_at(document, &operation.obj));
+                let place = known.entry(&operation.obj);
+                let place = place.or_insert_with(|| object_at(self.history, &mut paths, &operation.obj));
                 self.add_operation(index, place.as_ref());
             }
         }
@@ -254,15 +251,15 @@ fn text_of(path: Option<&Pointer>) -> Option<String> {
 }
 
 /// Where an object stands in the document, and its kind.
-fn object_at(document: &Automerge, object: &ObjectId) -> Option<(Pointer, ObjType)> {
-    let id = match object {
-        ObjectId::Root => return Some((Pointer::default(), ObjType::Map)),
-        ObjectId::Id(id) => ObjId::Id(id.counter(), id.actor().clone(), 0),
+fn object_at(history: &History, paths: &mut Paths<'_>, object: &ObjectId) -> Option<(Pointer, ObjType)> {
+    let ObjectId::Id(id) = object else { return Some((Pointer::default(), ObjType::Map)) };
+    let actor = history.actor_number(id.actor())?;
+    let object = OpRef { actor, counter: u32::try_from(id.counter()).ok()? };
+    let kind = match history.effect(object) {
+        Effect::Map { .. } => ObjType::Map,
+        Effect::List { .. } => ObjType::List,
+        Effect::Text { .. } => ObjType::Text,
+        _ => return None,
     };
-    let kind = document.object_type(&id).ok()?;
-    let segments = document.parents(&id).ok()?.path().into_iter().map(|(_, prop)| match prop {
-        Prop::Map(key) => key,
-        Prop::Seq(index) => index.to_string(),
-    });
-    Some((segments.collect(), kind))
+    Some((paths.of(object), kind))
 }

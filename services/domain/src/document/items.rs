@@ -1,7 +1,7 @@
 //! The items of a session: changes that the server makes itself.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use automerge::ActorId;
 use automerge::legacy::ObjectId;
@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::change::{NewChange, SERVER_DEVICE};
 use super::edit::Draft;
-use super::history::{OpRef, Spot};
+use super::history::{NodeId, OpRef, Spot};
 use super::limits::OPERATION_COUNTER_MAX;
 use super::operation::{VALUE_DEPTH_MAX, is_deeper_than};
 use super::pointer::{ITEMS, Pointer, check_segment};
@@ -137,10 +137,28 @@ impl SessionDocument {
         Ok(())
     }
 
-    /// How many items the document shows.
+    /// How many items the document shows. They are counted again where something was done to the items as such since they last were, or
+    /// where some are in dispute, so that what is done inside of one may bring it back.
     #[must_use]
     pub fn item_count(&self) -> usize {
-        let spots = spots_of(&self.history, &Pointer::items(), &self.item_maps());
+        let mut counted = self.counted_items.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut maps = self.item_maps();
+        maps.push(OpRef::ROOT);
+        let changes = self.history.len();
+        let is_new = |change: usize| {
+            let operations = &self.history.node(change as NodeId).operations;
+            operations.iter().any(|operation| maps.contains(&operation.object))
+        };
+        let is_disputed = maps.iter().any(|map| self.history.is_disputed_map(*map));
+        if is_disputed || changes < counted.changes || (counted.changes..changes).any(is_new) {
+            counted.items = self.count_items(&maps[..maps.len() - 1]);
+        }
+        counted.changes = changes;
+        counted.items
+    }
+
+    fn count_items(&self, maps: &[OpRef]) -> usize {
+        let spots = spots_of(&self.history, &Pointer::items(), maps);
         let is_shown = |spot: &&Spot| self.history.standing_at(spot, None).values().next().is_some();
         spots.values().filter(is_shown).count()
     }

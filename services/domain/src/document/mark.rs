@@ -1,9 +1,11 @@
 //! Going back to how the document was before changes that did not get stored.
 
+use std::sync::PoisonError;
+
 use automerge::Change;
 
 use super::history::{Extent, NodeId};
-use super::session::SessionDocument;
+use super::session::{CountedItems, SessionDocument};
 
 /// How a document was at one time; see [`SessionDocument::mark`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,7 @@ impl SessionDocument {
         self.history.truncate(mark.extent);
         self.merged_mut().truncate(mark.extent.changes);
         self.change_bytes = mark.change_bytes;
+        *self.counted_items.get_mut().unwrap_or_else(PoisonError::into_inner) = CountedItems::default();
         true
     }
 

@@ -226,6 +226,7 @@ mod tests {
         let above = items_change(&session, 4, "above");
         session.integrate([recorded(&above)]);
 
+        let _ = session.save();
         let shown = session.view().document;
         let keys: Vec<_> = shown["items"].as_object().into_iter().flat_map(serde_json::Map::keys).collect();
         assert_eq!(keys, ["beside", "first"]);

@@ -30,6 +30,15 @@ pub struct SessionDocument {
     pub(super) operation_ids: HashSet<(Uuid, String, String)>,
     /// Bytes of all changes, held and quarantined ones included.
     pub(super) change_bytes: usize,
+    /// The items, as they were counted last.
+    pub(super) counted_items: Mutex<CountedItems>,
+}
+
+/// How many items are shown of so many changes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct CountedItems {
+    pub(super) changes: usize,
+    pub(super) items: usize,
 }
 
 /// A change that is kept but not merged, because it would damage the document.
@@ -150,6 +159,12 @@ impl SessionDocument {
         // keeps a clock over all actors for every sixteenth change.
         let clocks = self.history.len() / 16 * self.history.actors().len() * size_of::<u64>();
         self.history.operation_count() * 64 + self.history.len() * 512 + clocks
+    }
+
+    /// Is the Automerge document made, but for changes that came since?
+    pub(super) fn is_merged_at_hand(&self) -> bool {
+        let merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        merged.applied() > self.history.len() / 2
     }
 
     /// Reads the Automerge document.

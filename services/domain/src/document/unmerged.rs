@@ -98,6 +98,10 @@ impl Unmerged {
         self.held.is_empty() && self.quarantined.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.held.len() + self.quarantined.len()
+    }
+
     pub(super) fn contains(&self, hash: &ChangeHash) -> bool {
         self.held.contains_key(hash) || self.quarantined.contains_key(hash)
     }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use automerge::legacy::{ElementId, Key, ObjectId, OpId, OpType};
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{Automerge, AutomergeError, Change, ChangeHash, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
-use firemode_domain::document::{Provenance, RecordedChange, SessionDocument, VectorClock};
+use firemode_domain::document::{DocumentSummary, Provenance, RecordedChange, SessionDocument, VectorClock};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -57,7 +57,11 @@ impl Play {
             session,
             values: 0,
         };
-        steps.iter().for_each(|step| play.step(step));
+        for step in steps {
+            play.step(step);
+            // It is counted on from where it was counted last.
+            let _ = play.session.item_count();
+        }
         play
     }
 
@@ -315,7 +319,14 @@ proptest! {
         Random(shuffled).shuffle(&mut rows);
         let mut other = SessionDocument::empty();
         rows.iter().for_each(|row| other.integrate([row.clone()]));
-        prop_assert_eq!(state(&other), state(&session));
+        let of_changes = state(&other);
+        let _ = other.save();
+        prop_assert_eq!(&of_changes, &state(&other), "the changes say what Automerge's document says");
+        prop_assert_eq!(of_changes, state(&session));
+        let summary = session.summary();
+        let items = view.document["items"].as_object().unwrap();
+        prop_assert_eq!((summary.item_count, other.item_count()), (items.len(), items.len()));
+        prop_assert_eq!(DocumentSummary::of_bytes(&summary.to_bytes()), Some(summary));
         let snapshot = session.snapshot().unwrap().verified().unwrap();
         let restored = SessionDocument::restored(&snapshot, rows).unwrap();
         prop_assert_eq!(state(&restored), state(&session));

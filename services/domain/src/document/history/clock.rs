@@ -1,6 +1,6 @@
 //! Clocks: what a change has seen, and the heads of what was seen.
 
-use std::collections::BTreeSet;
+use std::collections::BinaryHeap;
 
 use super::{ActorNumber, Clock, History, NodeId, Seen};
 
@@ -19,20 +19,22 @@ impl History {
     pub(in crate::document) fn seen_by(&self, nodes: &[NodeId]) -> Seen {
         // `complete` holds whole clocks only: what it covers is known with all its ancestors.
         let mut complete: Clock = vec![0; self.actors.len()];
-        let mut visited = BTreeSet::new();
-        let mut open = nodes.to_vec();
+        let mut visited: Vec<NodeId> = Vec::new();
+        // The latest first. So one that several others name comes from all of them in a row, and in a line there is never more than one.
+        let mut open: BinaryHeap<NodeId> = nodes.iter().copied().collect();
         while let Some(id) = open.pop() {
             let node = self.node(id);
-            if complete[node.actor as usize] >= node.seq || !visited.insert(id) {
+            if complete[node.actor as usize] >= node.seq || visited.last() == Some(&id) {
                 continue;
             }
+            visited.push(id);
             match &node.clock {
                 Some(clock) => {
                     for (seen, seq) in complete.iter_mut().zip(clock) {
                         *seen = (*seen).max(*seq);
                     }
                 }
-                None => open.extend_from_slice(&node.deps),
+                None => open.extend(&node.deps),
             }
         }
         for id in &visited {

@@ -57,6 +57,8 @@ pub(super) struct History {
     places: Places,
     /// Bytes of the merged changes.
     change_bytes: usize,
+    /// Entries of the clocks that changes keep.
+    clock_entries: usize,
 }
 
 impl History {
@@ -208,6 +210,12 @@ impl History {
         one.counter.cmp(&other.counter).then_with(by_actor)
     }
 
+    /// Makes room for so many more changes at once.
+    pub(super) fn reserve(&mut self, changes: usize) {
+        self.nodes.reserve(changes);
+        self.by_hash.reserve(changes);
+    }
+
     /// Adds a change that passed its checks.
     pub(super) fn push(&mut self, new: NewNode) -> NodeId {
         let id = self.nodes.len() as NodeId;
@@ -230,9 +238,11 @@ impl History {
         let mut clock = new.seen.clock;
         clock.resize(self.actors.len(), 0);
         clock[actor as usize] = new.seq;
+        let clock = (new.seen.steps > CLOCK_STEPS_MAX).then(|| clock.into_boxed_slice());
+        self.clock_entries += clock.as_ref().map_or(0, |clock| clock.len());
         self.nodes.push(Node {
             highest_counter: self.highest_counter(&new.deps).max(own_counter),
-            clock: (new.seen.steps > CLOCK_STEPS_MAX).then(|| clock.into_boxed_slice()),
+            clock,
             children: Vec::new(),
             hash: new.hash,
             actor,
@@ -269,14 +279,12 @@ impl History {
 
     /// A rough figure for the memory that this index takes, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        let cached_clocks: usize =
-            self.nodes.iter().filter_map(|node| node.clock.as_ref()).map(|c| c.len()).sum();
         self.nodes.len() * (size_of::<Node>() + 128)
             + self.operations * size_of::<OpSketch>()
             + self.change_bytes
             + self.places.memory_bytes()
             + self.actors.len() * (size_of::<Actor>() + 128)
             + self.key_numbers.len() * 64
-            + cached_clocks * size_of::<u32>()
+            + self.clock_entries * size_of::<u32>()
     }
 }

@@ -37,6 +37,7 @@ impl History {
         self.by_hash.remove(&node.hash);
         self.operations -= node.operations.len();
         self.change_bytes -= node.bytes.len();
+        self.clock_entries -= node.clock.as_ref().map_or(0, |clock| clock.len());
         self.heads.remove(&id);
         for dep in &node.deps {
             let children = &mut self.nodes[*dep as usize].children;

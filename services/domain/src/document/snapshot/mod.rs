@@ -7,7 +7,7 @@
 //! were held gives the same document as the record alone; what does not fit gives none.
 
 mod draft;
-mod parts;
+pub(super) mod parts;
 mod whole;
 
 use std::collections::{HashMap, HashSet};

@@ -10,14 +10,14 @@ const SHAPES: u64 = 2 * KEY_KINDS;
 
 /// Writes parts, one behind the other.
 #[derive(Debug, Default)]
-pub(super) struct Writer(Vec<u8>);
+pub(in crate::document) struct Writer(Vec<u8>);
 
 impl Writer {
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub(in crate::document) fn finish(self) -> Vec<u8> {
         self.0
     }
 
-    fn wide(&mut self, mut value: u64) {
+    pub(in crate::document) fn wide(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);
             value >>= 7;
@@ -25,25 +25,25 @@ impl Writer {
         self.0.push(value as u8);
     }
 
-    pub(super) fn number(&mut self, value: u32) {
+    pub(in crate::document) fn number(&mut self, value: u32) {
         self.wide(value.into());
     }
 
-    pub(super) fn count(&mut self, value: usize) {
+    pub(in crate::document) fn count(&mut self, value: usize) {
         self.wide(value as u64);
     }
 
     /// Small numbers of either sign stay small.
-    pub(super) fn signed(&mut self, value: i64) {
+    pub(in crate::document) fn signed(&mut self, value: i64) {
         self.wide(((value << 1) ^ (value >> 63)).cast_unsigned());
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+    pub(in crate::document) fn bytes(&mut self, bytes: &[u8]) {
         self.count(bytes.len());
         self.0.extend_from_slice(bytes);
     }
 
-    pub(super) fn hash(&mut self, hash: &ChangeHash) {
+    pub(in crate::document) fn hash(&mut self, hash: &ChangeHash) {
         self.0.extend_from_slice(hash.as_ref());
     }
 
@@ -52,12 +52,12 @@ impl Writer {
         self.number(op.counter);
     }
 
-    pub(super) fn predecessor(&mut self, predecessor: &Predecessor) {
+    pub(in crate::document) fn predecessor(&mut self, predecessor: &Predecessor) {
         self.number(predecessor.by);
         self.op(predecessor.of);
     }
 
-    pub(super) fn sketch(&mut self, sketch: &OpSketch) {
+    pub(in crate::document) fn sketch(&mut self, sketch: &OpSketch) {
         let (kind, depth) = match sketch.effect {
             Effect::Map { depth } => (0, Some(depth)),
             Effect::List { depth } => (1, Some(depth)),
@@ -85,18 +85,18 @@ impl Writer {
 
 /// Reads parts; none where they end too early or say what no writer says.
 #[derive(Debug)]
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(in crate::document) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn of(bytes: &'a [u8]) -> Self {
+    pub(in crate::document) fn of(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(in crate::document) fn is_at_end(&self) -> bool {
         self.0.is_empty()
     }
 
-    fn wide(&mut self) -> Option<u64> {
+    pub(in crate::document) fn wide(&mut self) -> Option<u64> {
         let mut value = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let (byte, rest) = self.0.split_first()?;
@@ -109,32 +109,32 @@ impl<'a> Reader<'a> {
         None
     }
 
-    pub(super) fn number(&mut self) -> Option<u32> {
+    pub(in crate::document) fn number(&mut self) -> Option<u32> {
         self.wide()?.try_into().ok()
     }
 
     /// How many parts follow, each of a byte at least.
-    pub(super) fn count(&mut self) -> Option<usize> {
+    pub(in crate::document) fn count(&mut self) -> Option<usize> {
         usize::try_from(self.wide()?).ok().filter(|count| *count <= self.0.len())
     }
 
-    pub(super) fn signed(&mut self) -> Option<i64> {
+    pub(in crate::document) fn signed(&mut self) -> Option<i64> {
         let value = self.wide()?;
         Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
-    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+    pub(in crate::document) fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.count()?;
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(bytes)
     }
 
-    pub(super) fn text(&mut self) -> Option<&'a str> {
+    pub(in crate::document) fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.bytes()?).ok()
     }
 
-    pub(super) fn hash(&mut self) -> Option<ChangeHash> {
+    pub(in crate::document) fn hash(&mut self) -> Option<ChangeHash> {
         let (hash, rest) = self.0.split_first_chunk::<32>()?;
         self.0 = rest;
         Some(ChangeHash(*hash))
@@ -144,11 +144,11 @@ impl<'a> Reader<'a> {
         Some(OpRef { actor: self.number()?, counter: self.number()? })
     }
 
-    pub(super) fn predecessor(&mut self) -> Option<Predecessor> {
+    pub(in crate::document) fn predecessor(&mut self) -> Option<Predecessor> {
         Some(Predecessor { by: self.number()?, of: self.op()? })
     }
 
-    pub(super) fn sketch(&mut self) -> Option<OpSketch> {
+    pub(in crate::document) fn sketch(&mut self) -> Option<OpSketch> {
         let shape = self.wide()?;
         let object = self.op()?;
         let key = match shape % KEY_KINDS {

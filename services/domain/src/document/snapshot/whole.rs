@@ -51,7 +51,9 @@ impl SessionDocument {
         let mut document = Self::default();
         document.read_names(reader)?;
         let history = &mut document.history;
-        for _ in 0..reader.count()? {
+        let changes = reader.count()?;
+        history.reserve(changes);
+        for _ in 0..changes {
             let new = read_change(reader, history, |reader, _| read_row(reader))?;
             document.change_bytes += new.bytes.len();
             history.push(new);

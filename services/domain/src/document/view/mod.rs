@@ -19,8 +19,12 @@ use super::pointer::Pointer;
 use super::session::SessionDocument;
 use super::value::is_outcome;
 
+/// Read from a change, a character of a text takes a few hundred bytes; in Automerge's document some sixty. With more operations than
+/// this, besides one for each change, a document is read there.
+const CHARACTERS_READ_MAX: usize = 200_000;
+
 /// The merged document as a reader sees it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DocumentView {
     /// The document. Where outcomes are in conflict, the safe side is shown.
     pub document: Value,
@@ -29,6 +33,12 @@ pub struct DocumentView {
 }
 
 impl DocumentView {
+    /// What a reader sees; none where only the Automerge document can tell.
+    fn read(mut reader: Reader<'_>) -> Option<Self> {
+        let document = reader.document();
+        Some(Self { document, conflicts: reader.conflicts()? })
+    }
+
     /// The items that count as failed, by id: their outcome is `fail`, or somebody wrote one that is none of the four.
     #[must_use]
     pub fn failed_items(mut self) -> Map<String, Value> {
@@ -53,14 +63,20 @@ impl DocumentView {
 }
 
 impl SessionDocument {
-    /// The merged document as JSON.
+    /// The merged document as JSON. To make Automerge's document takes longer the longer the history is, so where it is not made yet
+    /// the changes are read instead: what that takes depends on what is shown.
     #[must_use]
     pub fn view(&self) -> DocumentView {
-        self.read(|document| {
-            let mut reader = Reader::of_document(&self.history, document);
-            let document = reader.document();
-            DocumentView { document, conflicts: reader.conflicts().unwrap_or_default() }
-        })
+        let of_changes = || DocumentView::read(Reader::of_small_texts(&self.history));
+        let of_document =
+            || self.read(|document| DocumentView::read(Reader::of_document(&self.history, document)));
+        let of_changes = if self.is_read_from_changes() { of_changes() } else { None };
+        of_changes.or_else(of_document).unwrap_or_default()
+    }
+
+    fn is_read_from_changes(&self) -> bool {
+        let characters = self.history.operation_count().saturating_sub(self.history.len());
+        !self.is_merged_at_hand() && characters <= CHARACTERS_READ_MAX
     }
 
     /// The conflicts at, above or below JSON Pointers, by path. The Automerge document is read only where texts that many changes
@@ -72,7 +88,7 @@ impl SessionDocument {
             paths.iter().for_each(|path| reader.collect_at(path));
             reader.conflicts()
         };
-        conflicts(Reader::for_conflicts(&self.history)).unwrap_or_else(|| {
+        conflicts(Reader::of_small_texts(&self.history)).unwrap_or_else(|| {
             self.read(|document| conflicts(Reader::of_document(&self.history, document)).unwrap_or_default())
         })
     }

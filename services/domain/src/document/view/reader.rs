@@ -33,8 +33,8 @@ impl<'a> Reader<'a> {
         Self::new(history, clock, Source::of_changes(history, clock))
     }
 
-    /// Reads from the changes what is soon read, and leaves the rest to the document.
-    pub(super) fn for_conflicts(history: &'a History) -> Self {
+    /// Reads from the changes what is soon read, and leaves texts that many of them have edited to the document.
+    pub(super) fn of_small_texts(history: &'a History) -> Self {
         Self::new(history, None, Source::of_small_texts(history))
     }
 
