@@ -58,6 +58,7 @@ fn a_transaction_that_fails_has_let_its_keys_go() {
                 hashes: &[ChangeHash([7; 32])],
             };
             let left = BatchWrites {
+                summaries: &[],
                 activated: &[],
                 arrivals: Vec::new(),
                 relied_on: &[reliance],

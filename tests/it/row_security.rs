@@ -91,7 +91,7 @@ fn with_everything() -> Organisation {
         "insert into jobs (id, organisation_id, kind, key, input) values (gen_random_uuid(), $1, 'nothing that a worker knows', 'x', '{}')",
         "insert into session_clocks (session_id, organisation_id, lineage, read_up_to, has_unmerged)
          select id, $1, '', '1:1:', false from test_sessions where organisation_id = $1 limit 1 on conflict do nothing",
-        // Copies are made where memory is short, snapshots of longer sessions.
+        // Copies are made of longer sessions, and snapshots were made by earlier releases.
         "insert into session_copies (session_id, organisation_id, format, lineage, read_up_to, change_count, digest, bytes)
          select id, $1, 1, '', '1', 0, sha256(''), '' from test_sessions where organisation_id = $1 limit 1",
         "insert into session_snapshots (session_id, organisation_id, format, change_count, digest, bytes)

@@ -9,9 +9,7 @@ use firemode_web::{BodyLimit, Server, ServerError, conventions, take_place};
 
 use crate::ingest_client::IngestClient;
 use crate::state::{ApiState, Ready};
-use crate::{
-    access, auth, document_snapshots, handlers, ingest_circuit, limits, open_transactions, readiness, routes,
-};
+use crate::{access, auth, handlers, ingest_circuit, limits, open_transactions, readiness, routes};
 
 /// Serves until SIGTERM or SIGINT, then lets requests finish.
 ///
@@ -28,10 +26,11 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     open_transactions::describe();
     ingest_circuit::describe();
     readiness::describe();
+    let keeper = state.clone();
     let background = vec![
         actix_web::rt::spawn(readiness::open_when_migrated(state.clone())),
         actix_web::rt::spawn(auth::revocations::keep_fresh(state.clone())),
-        actix_web::rt::spawn(document_snapshots::keep_current(state.clone())),
+        actix_web::rt::spawn(async move { keeper.documents.keep_copies(&keeper.database).await }),
         actix_web::rt::spawn(open_transactions::watch(state.clone())),
         actix_web::rt::spawn(watch_history(state.clone())),
         actix_web::rt::spawn(ingest_circuit::watch(state.clone())),

@@ -80,7 +80,12 @@ pub(crate) fn check_if_match(request: &HttpRequest, tag: &str) -> Result<(), Pro
 
 /// Does the client have this state already?
 pub(crate) fn is_known(request: &HttpRequest, tag: &str) -> bool {
-    tags(request, IF_NONE_MATCH).is_some_and(|given| names(&given, tag))
+    known(request).is_some_and(|given| names(&given, tag))
+}
+
+/// The states that the client has, for [`names`].
+pub(crate) fn known(request: &HttpRequest) -> Option<String> {
+    tags(request, IF_NONE_MATCH)
 }
 
 fn tags(request: &HttpRequest, header: HeaderName) -> Option<String> {
@@ -90,6 +95,6 @@ fn tags(request: &HttpRequest, header: HeaderName) -> Option<String> {
 }
 
 /// A compressing proxy may have marked the tag as weak; the content is the same.
-fn names(given: &str, tag: &str) -> bool {
+pub(crate) fn names(given: &str, tag: &str) -> bool {
     given.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }

@@ -6,7 +6,6 @@ mod app;
 mod auth;
 mod call;
 mod docs;
-mod document_snapshots;
 mod etag;
 mod handlers;
 mod ingest_circuit;

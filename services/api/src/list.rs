@@ -111,8 +111,7 @@ impl<F: Filters> Listing<F> {
         self,
         rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<Page<T>, Problem>,
     ) -> Result<HttpResponse, Problem> {
-        self.answer_with(async |tx, list, keyset| Ok((rows(tx, list, keyset).await?, ())), |list, ()| list)
-            .await
+        self.answer_from(rows, async |_, rows| Ok(rows)).await
     }
 
     /// The same with something that is said of the whole beside each page.
@@ -125,7 +124,20 @@ impl<F: Filters> Listing<F> {
         body: impl FnOnce(List<T>, Whole) -> Body,
     ) -> Result<HttpResponse, Problem> {
         let tx = self.call.read().await?;
-        self.answer_in(&tx, None, rows, body).await
+        self.answer_in(tx, None, rows, async |_, list, whole| Ok(body(list, whole))).await
+    }
+
+    /// Answers with a page of what `shown` makes of the rows that were read, while no connection is held.
+    ///
+    /// # Errors
+    /// Those of [`Self::answer`].
+    pub(crate) async fn answer_from<R, T: Serialize>(
+        self,
+        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<Page<R>, Problem>,
+        shown: impl AsyncFnOnce(&Self, Vec<R>) -> Result<Vec<T>, Problem>,
+    ) -> Result<HttpResponse, Problem> {
+        let tx = self.call.read().await?;
+        self.answer_shown(tx, None, rows, shown).await
     }
 
     /// The same for a list of what is in an object.
@@ -137,31 +149,59 @@ impl<F: Filters> Listing<F> {
         parent: Uuid,
         rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<Page<T>, Problem>,
     ) -> Result<HttpResponse, Problem> {
-        let tx = self.call.read().await?;
-        self.call.find::<P>(&tx, parent, Hold::None).await?;
-        let rows = async |tx: &_, list: &_, keyset: &_| Ok((rows(tx, list, keyset).await?, ()));
-        self.answer_in(&tx, Some(parent), rows, |list, ()| list).await
+        self.answer_within_from::<P, T, T>(parent, rows, async |_, rows| Ok(rows)).await
     }
 
-    async fn answer_in<T, Whole, Body: Serialize>(
+    /// As [`Self::answer_from`], for a list of what is in an object.
+    ///
+    /// # Errors
+    /// 404 where there is no such object, and those of [`Self::answer`].
+    pub(crate) async fn answer_within_from<P: Object, R, T: Serialize>(
+        self,
+        parent: Uuid,
+        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<Page<R>, Problem>,
+        shown: impl AsyncFnOnce(&Self, Vec<R>) -> Result<Vec<T>, Problem>,
+    ) -> Result<HttpResponse, Problem> {
+        let tx = self.call.read().await?;
+        self.call.find::<P>(&tx, parent, Hold::None).await?;
+        self.answer_shown(tx, Some(parent), rows, shown).await
+    }
+
+    async fn answer_shown<R, T: Serialize>(
         &self,
-        tx: &ReadTransaction,
+        tx: ReadTransaction,
         parent: Option<Uuid>,
-        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<(Page<T>, Whole), Problem>,
-        body: impl FnOnce(List<T>, Whole) -> Body,
+        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<Page<R>, Problem>,
+        shown: impl AsyncFnOnce(&Self, Vec<R>) -> Result<Vec<T>, Problem>,
+    ) -> Result<HttpResponse, Problem> {
+        let rows = async |tx: &_, list: &_, keyset: &_| Ok((rows(tx, list, keyset).await?, ()));
+        let body = async |list: &_, List { data, next_cursor }: List<R>, ()| {
+            Ok(List { data: shown(list, data).await?, next_cursor })
+        };
+        self.answer_in(tx, parent, rows, body).await
+    }
+
+    /// What the body is made of is read in the transaction, and the body made when no connection is held any more.
+    async fn answer_in<R, Whole, Body: Serialize>(
+        &self,
+        tx: ReadTransaction,
+        parent: Option<Uuid>,
+        rows: impl AsyncFnOnce(&ReadTransaction, &Self, &Keyset) -> Result<(Page<R>, Whole), Problem>,
+        body: impl AsyncFnOnce(&Self, List<R>, Whole) -> Result<Body, Problem>,
     ) -> Result<HttpResponse, Problem> {
         let PublicCall { request, state, .. } = &*self.call;
         let (list, filters) = self.filter.scope(request.path(), parent);
         let organisation_id = self.call.organisation_id();
         let scope = CursorScope { organisation_id, list: &list, filters: &filters };
-        let keyset = state.cursor_key.keyset(tx, &self.page, scope).await?;
-        let (Page { rows: data, next }, whole) = rows(tx, self, &keyset).await?;
+        let keyset = state.cursor_key.keyset(&tx, &self.page, scope).await?;
+        let (Page { rows: data, next }, whole) = rows(&tx, self, &keyset).await?;
+        drop(tx);
         let next_cursor = next.map(|last| state.cursor_key.next(&keyset, last, scope)).transpose()?;
         let mut response = HttpResponse::Ok();
         if let Some(cursor) = &next_cursor {
             response.insert_header(link_next(request, &["cursor"], cursor));
         }
-        Ok(response.json(body(List { data, next_cursor }, whole)))
+        Ok(response.json(body(self, List { data, next_cursor }, whole).await?))
     }
 }
 
@@ -205,7 +245,7 @@ mod tests {
         };
         let building = BuildingFilter { is_active: Some(true) };
         scope(&|| building.scope("/v1/buildings", None), "/v1/buildings", "Some(true)");
-        let asset = AssetFilter { is_active: None };
+        let asset = AssetFilter { is_active: None, measure_id: None };
         let of_building = "00000000-0000-0000-0000-000000000000 None";
         scope(&|| asset.scope("/v1/buildings/…/assets", Some(id)), "/v1/buildings/assets", of_building);
         let user = UserFilter { is_active: None, role: Some(Role::Admin) };

@@ -6,9 +6,9 @@
 use std::io::{self, BufWriter, Read as _, Seek as _, Write};
 use std::path::Path;
 
-use actix_web::HttpRequest;
-use actix_web::http::header::{AcceptEncoding, ContentEncoding, Encoding, Header as _};
+use actix_web::http::header::{AcceptEncoding, CONTENT_LENGTH, ContentEncoding, Encoding, Header as _};
 use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use brotli::CompressorWriter;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -80,8 +80,18 @@ impl Spool {
         self.bytes
     }
 
+    /// An answer with it.
+    pub(crate) fn respond(self, mut response: HttpResponseBuilder) -> HttpResponse {
+        let bytes = self.bytes;
+        response
+            .insert_header((CONTENT_LENGTH, bytes))
+            .content_type("application/json")
+            .no_chunking(bytes)
+            .streaming(self.into_stream())
+    }
+
     /// The answer, piece by piece, for as long as somebody takes it.
-    pub(crate) fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> {
+    fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> {
         try_unfold(self, |mut spool| async {
             let read = tokio::task::spawn_blocking(move || spool.next_piece().map(|piece| (piece, spool)));
             let (piece, spool) = read.await.map_err(io::Error::other)??;

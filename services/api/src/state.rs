@@ -66,8 +66,11 @@ impl ApiState {
         let database = Database::new(&settings, settings.database.share(Role::Api))?;
         Ok(Self {
             evidence: EvidenceStore::open(&settings, &database)?,
-            documents: WarmDocuments::new(settings.api_warm_bytes())
-                .with_snapshots(settings.snapshots.changes_min),
+            documents: WarmDocuments::new(
+                settings.api_warm_bytes(),
+                settings.api_work_bytes(),
+                settings.snapshots.changes_min,
+            ),
             visits: NotedVisits::default(),
             access_key: AccessKey::new(&auth.jwt_secret_key, &auth.jwt_keys_accepted()),
             internal_key: InternalKey::new(&auth.internal_jwt_secret_key, &auth.internal_jwt_keys_accepted()),

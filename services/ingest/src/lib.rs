@@ -4,7 +4,6 @@
 //! after its commit; results of many requests share one.
 
 mod classify;
-mod copies;
 mod detached;
 mod evidence;
 mod figures;

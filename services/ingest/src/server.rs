@@ -10,7 +10,7 @@ use firemode_web::wire::IngestHealth;
 use firemode_web::{BodyLimit, Routes, Server, ServerError, conventions_behind_api, take_place};
 
 use crate::state::IngestState;
-use crate::{classify, copies, evidence, figures, memory, profiles, results, uploads};
+use crate::{classify, evidence, figures, memory, profiles, results, uploads};
 
 /// Largest body of a classification, in bytes: a thousand faults with their contexts.
 const CLASSIFY_BYTES_MAX: usize = 1 << 20;
@@ -28,8 +28,9 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     classifications.run(state.clone());
     figures::describe();
     close_evidence(&state.settings);
+    let keeper = state.clone();
     let background = vec![
-        actix_web::rt::spawn(copies::keep(state.clone())),
+        actix_web::rt::spawn(async move { keeper.documents.keep_copies(&keeper.database).await }),
         actix_web::rt::spawn(watch_history(state.clone())),
     ];
     let app = move || {

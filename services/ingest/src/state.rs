@@ -45,7 +45,11 @@ impl IngestState {
         let state = Self {
             evidence_store: EvidenceStore::open(&settings, &database)?,
             database,
-            documents: WarmDocuments::new(settings.ingest_warm_bytes()).with_copies(),
+            documents: WarmDocuments::new(
+                settings.ingest_warm_bytes(),
+                settings.ingest_work_bytes(),
+                settings.snapshots.changes_min,
+            ),
             queue,
             merge_room: MergeRoom::new(settings.ingest_merge_bytes()),
             classifications,

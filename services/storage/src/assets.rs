@@ -99,7 +99,7 @@ pub async fn list(
     keyset: &Keyset,
 ) -> Result<Page<Asset>, StorageError> {
     let list = Listing::of(Asset::NAME, organisation_id, keyset).only("building_id = {}", building_id);
-    list.only_if("is_active = {}", filter.is_active).page(on).await
+    list.active_if(filter.is_active).page(on).await
 }
 
 /// The item codes of a building's active assets.

@@ -2,7 +2,7 @@
 
 use firemode_domain::audit::{AuditEvent, AuditStatus, Commitments, leaf_hash};
 use firemode_domain::body;
-use firemode_domain::input::{ClientKey, Line};
+use firemode_domain::input::{ClientKey, Line, Time};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
@@ -117,8 +117,16 @@ body! {
         pub resource_id: Option<ClientKey<256>>,
         /// How it ended.
         pub status: Option<AuditStatus>,
+        /// At or after (RFC 3339).
+        pub date_from: Option<Time>,
+        /// At or before (RFC 3339).
+        pub date_to: Option<Time>,
     }
 }
+
+/// The act that each request for results puts on record, and the kind of thing that it is about.
+const MOST_FREQUENT: &str = "results.accept";
+const ITS_RESOURCE: &str = "session";
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,12 +267,29 @@ pub async fn list(
     filter: &AuditFilter,
     keyset: &Keyset,
 ) -> Result<Page<AuditEntry>, StorageError> {
+    let action = filter.action.as_deref();
+    // Those of the most frequent act are in none of the indexes for actions and kinds of things.
+    let is_of_few = action.is_some_and(|action| action != MOST_FREQUENT)
+        || filter.resource_type.as_deref().is_some_and(|kind| kind != ITS_RESOURCE);
+    // A user's acts are in their order for each way of ending.
+    let statuses = match (filter.user_id, filter.status) {
+        (Some(_), None) => vec![AuditStatus::Success, AuditStatus::Failure],
+        (Some(_), status) => status.into_iter().collect(),
+        (None, _) => Vec::new(),
+    };
     let page = Listing::of("audit_log", organisation_id, keyset)
         .only_if("user_id = {}", filter.user_id)
-        .only_if("action = {}", filter.action.as_deref())
+        .only_if("action = {}", action)
+        .where_if(is_of_few.then_some("action <> 'results.accept'"))
         .only_if("resource_type = {}", filter.resource_type.as_deref())
         .only_if("resource_id = {}", filter.resource_id.as_deref())
-        .only_if("status = {}", filter.status.map(AuditStatus::as_str));
+        .any_of("status", statuses.into_iter().map(AuditStatus::as_str))
+        .where_if(filter.status.map(|status| match status {
+            AuditStatus::Success => "status = 'success'",
+            AuditStatus::Failure => "status = 'failure'",
+        }))
+        .only_if("created_at >= {}", filter.date_from.map(Time::get))
+        .only_if("created_at <= {}", filter.date_to.map(Time::get));
     let select = |page: &str| format!("select {} from {page} page", AuditRow::COLUMNS);
     let Page { rows, next } = page.page_from(on, |row| Ok(AuditRow::read(row)), select).await?;
     let believed = |row: AuditRow| {

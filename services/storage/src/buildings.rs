@@ -133,5 +133,5 @@ pub async fn list(
     keyset: &Keyset,
 ) -> Result<Page<Building>, StorageError> {
     let list = Listing::of(Building::NAME, organisation_id, keyset);
-    list.only_if("is_active = {}", filter.is_active).page(on).await
+    list.active_if(filter.is_active).page(on).await
 }

@@ -6,27 +6,26 @@
 mod actors;
 mod additions;
 mod copies;
-mod page;
+mod reading;
+mod room;
 mod slots;
-mod snapshots;
 mod uses;
 mod warm;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use firemode_domain::document::SessionDocument;
 use tokio::sync::{Notify, OwnedMutexGuard};
 use uuid::Uuid;
 
 pub use self::actors::ServerActors;
 pub use self::additions::{Additions, AdditionsRefusal};
-pub use self::copies::{Outgoing, keep_copy};
+pub use self::reading::Needs;
+pub use self::room::Room;
 use self::slots::Slots;
-use self::snapshots::{DUE_MAX, is_due};
-pub use self::warm::{Extent, Submission, WarmDocument, WarmSession};
+pub use self::warm::{Extent, Submission, Unread, WarmDocument, WarmSession};
 use crate::changes::ReadUpTo;
-use crate::{Executor, Lineage, StorageError};
+use crate::{Lineage, StorageError};
 
 /// A request waits this long for those before it on the same session.
 const LEASE_SECONDS_MAX: u64 = 20;
@@ -37,11 +36,10 @@ pub struct WarmDocuments {
     slots: Mutex<Slots>,
     /// Actors from before this moment are not gone on with: the database had lost changes then.
     actors_renewed_at: Mutex<Uuid>,
-    /// From how many new changes on a snapshot is due; none: this process makes no snapshots.
-    snapshot_changes_min: Option<usize>,
-    is_any_due: Notify,
-    keeps_copies: bool,
-    is_any_let_go: Notify,
+    /// From how many new changes on a copy of a document in memory is due.
+    copy_changes_min: usize,
+    is_any_copy_due: Notify,
+    is_any_freed: Notify,
 }
 
 /// Organisation and session.
@@ -65,6 +63,8 @@ pub struct DocumentFigures {
     pub sessions: usize,
     /// Memory of those that are kept, in bytes.
     pub memory_bytes: usize,
+    /// Memory that was taken for what is under way, in bytes.
+    pub work_bytes: usize,
     /// Requests that work on a session's documents or wait for their turn.
     pub requests: usize,
 }
@@ -81,28 +81,16 @@ impl From<Busy> for StorageError {
 }
 
 impl WarmDocuments {
-    /// Documents that take about so much memory together; those in use come on top.
-    pub fn new(memory_bytes_max: usize) -> Self {
+    /// Documents that stay in memory take about so much of it together, and with those that are read no more than the second bound.
+    /// Copies of them are kept, of those that stay from so many new changes on.
+    pub fn new(memory_bytes_max: usize, work_bytes_max: usize, copy_changes_min: usize) -> Self {
         Self {
-            slots: Mutex::new(Slots::new(memory_bytes_max)),
+            slots: Mutex::new(Slots::new(memory_bytes_max, work_bytes_max)),
             actors_renewed_at: Mutex::default(),
-            snapshot_changes_min: None,
-            is_any_due: Notify::new(),
-            keeps_copies: false,
-            is_any_let_go: Notify::new(),
+            copy_changes_min,
+            is_any_copy_due: Notify::new(),
+            is_any_freed: Notify::new(),
         }
-    }
-
-    /// Notes sessions whose snapshot is due, from so many changes on that the last one does not cover.
-    #[must_use]
-    pub fn with_snapshots(self, changes_min: usize) -> Self {
-        Self { snapshot_changes_min: Some(changes_min), ..self }
-    }
-
-    /// Notes documents that are let go, and of which a copy is to be kept.
-    #[must_use]
-    pub fn with_copies(self) -> Self {
-        Self { keeps_copies: true, ..self }
     }
 
     /// The actors that this process may write with.
@@ -132,40 +120,9 @@ impl WarmDocuments {
         Ok(Lease { documents: self, key, slot })
     }
 
-    /// Looks at the present document of a session, on a thread for such work. Not for a transaction that has added changes:
-    /// what it might still undo must not get into the document.
-    ///
-    /// # Errors
-    /// The database does not answer, or looking at the document panicked.
-    pub async fn read<T: Send + 'static>(
-        &self,
-        on: &impl Executor,
-        organisation_id: Uuid,
-        session_id: Uuid,
-        inspect: impl FnOnce(&SessionDocument) -> T + Send + 'static,
-    ) -> Result<T, StorageError> {
-        let mut lease = self.lease(organisation_id, session_id).await?;
-        let mut session = lease.take();
-        let seen = match session.record.refresh(on, organisation_id, session_id, Extent::Record).await {
-            Ok(()) => session.record.inspect(inspect).await,
-            Err(error) => Err(error),
-        };
-        lease.put_back(session);
-        seen
-    }
-
     /// What they are doing now.
     pub fn figures(&self) -> DocumentFigures {
         self.slots().figures()
-    }
-
-    fn note_due(&self, key: SessionKey) {
-        let mut slots = self.slots();
-        if slots.due.len() < DUE_MAX {
-            slots.due.insert(key);
-        }
-        drop(slots);
-        self.is_any_due.notify_one();
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
@@ -191,10 +148,8 @@ impl Lease<'_> {
 
     /// Puts documents back that say what the database says, for the next request.
     pub fn put_back(&mut self, session: Box<WarmSession>) {
-        let record = &session.record;
-        let is_due = |min| record.is_loaded() && is_due(record.document.change_count(), record.covered, min);
-        if self.documents.snapshot_changes_min.is_some_and(is_due) {
-            self.documents.note_due(self.key);
+        if session.record.is_copy_due_from(self.documents.copy_changes_min) {
+            self.documents.slots().note_due(self.key);
         }
         *self.slot = Some(session).filter(|session| session.is_loaded());
     }
@@ -202,12 +157,14 @@ impl Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let memory_bytes = self.slot.as_mut().map_or(0, |session| session.measured_bytes());
+        let memory_bytes = self.slot.as_ref().map_or(0, |session| session.memory_bytes());
         let is_copy_due = self.slot.as_ref().is_some_and(|session| session.record.is_copy_due());
         let mut slots = self.documents.slots();
-        slots.returned(self.key, memory_bytes, is_copy_due && self.documents.keeps_copies);
-        if !slots.let_go.is_empty() {
-            self.documents.is_any_let_go.notify_one();
+        slots.returned(self.key, memory_bytes, is_copy_due);
+        if slots.is_any_copy_due() {
+            self.documents.is_any_copy_due.notify_one();
         }
+        drop(slots);
+        self.documents.is_any_freed.notify_waiters();
     }
 }

@@ -17,6 +17,17 @@ pub enum StorageError {
     /// The database can be read, and takes nothing new. Worth a retry, later.
     #[error("database takes no writes: {1}")]
     NoWrites(WriteFault, String),
+    /// There is no memory for a document just now. Worth a retry.
+    #[error("no memory for a document: {0}")]
+    NoRoom(String),
+    /// A document takes more memory than one may.
+    #[error("a document takes about {bytes} bytes of memory, more than {bytes_max}")]
+    TooLarge {
+        /// What it would take.
+        bytes: usize,
+        /// What there is for documents.
+        bytes_max: usize,
+    },
     /// A rule of the schema refused the row; the constraint's name says which.
     #[error("constraint {0} refused the row")]
     Constraint(String),

@@ -1,5 +1,7 @@
 //! Evidence: its bytes once per tenant and content, and each use of them.
 
+use std::collections::BTreeSet;
+
 use firemode_domain::body;
 use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
 use firemode_domain::input::{ClientKey, ItemId};
@@ -227,16 +229,19 @@ pub async fn list(
 ) -> Result<Page<Evidence>, StorageError> {
     Listing::of("evidence", organisation_id, keyset)
         .only("session_id = {}", session_id)
-        .only_if("item_id = any({})", filter.item_id.as_ref().map(spellings))
-        .only_if("status = {}", filter.status.map(EvidenceStatus::as_str))
+        .any_of("item_id", filter.item_id.iter().flat_map(spellings))
+        .where_if(filter.status.map(|status| match status {
+            EvidenceStatus::Flagged => "status = 'flagged'",
+            EvidenceStatus::Verified => "status = 'verified'",
+        }))
         .page_from(on, Evidence::read, select_from)
         .await
 }
 
 /// How an item may be spelled in a row: as we write it, or as it was sent to an earlier release.
-fn spellings(sent: &ClientKey<128>) -> Vec<String> {
+fn spellings(sent: &ClientKey<128>) -> BTreeSet<String> {
     let sent = sent.to_string();
-    vec![ItemId::<128>::from(sent.clone()).into(), sent]
+    [ItemId::<128>::from(sent.clone()).into(), sent].into()
 }
 
 /// Flags a piece of evidence for review, or takes the flag off it.

@@ -1,5 +1,8 @@
 //! Who changed what of a session's document, and when.
 
+use std::collections::HashMap;
+
+use firemode_domain::document::DocumentSize;
 use firemode_domain::session::LateState;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
@@ -82,11 +85,19 @@ fn entry(row: &Row) -> Result<HistoryEntry, StorageError> {
     })
 }
 
-/// A change with its place in the history.
+/// A change's place in the history, without the change.
 #[derive(Debug, Clone)]
 pub struct PlacedChange {
-    /// The change.
-    pub change: StoredChange,
+    /// SHA-256 of the change, 32 bytes.
+    pub hash: Vec<u8>,
+    /// How many bytes it has.
+    pub bytes: usize,
+    /// Who brought it.
+    pub user_id: Uuid,
+    /// The device that a JSON operation named.
+    pub device: Option<String>,
+    /// When it was accepted.
+    pub received_at: OffsetDateTime,
     /// Automerge actor.
     pub actor: Vec<u8>,
     /// The actor's number for it.
@@ -95,7 +106,14 @@ pub struct PlacedChange {
     pub deps: Vec<Vec<u8>>,
 }
 
-/// All changes of a session that are on record.
+impl PlacedChange {
+    /// What it takes in a document.
+    pub fn size(&self) -> DocumentSize {
+        DocumentSize::of_changes(1, self.bytes)
+    }
+}
+
+/// The places of all changes of a session that are on record.
 ///
 /// # Errors
 /// The database does not answer.
@@ -107,7 +125,7 @@ pub async fn placed(
     let rows = on
         .rows(
             &format!(
-                "select c.hash, c.bytes, c.user_id, c.device, c.received_at, c.actor, c.seq, c.deps
+                "select c.hash, octet_length(c.bytes), c.user_id, c.device, c.received_at, c.actor, c.seq, c.deps
                  from session_changes c
                  where c.organisation_id = $1 and c.session_id = $2
                    and not exists (select from late_changes l where l.organisation_id = c.organisation_id
@@ -118,12 +136,41 @@ pub async fn placed(
         )
         .await?;
     let placed = |row: &Row| PlacedChange {
-        change: stored(row),
+        hash: row.get(0),
+        bytes: usize::try_from(row.get::<_, i32>(1)).unwrap_or(0),
+        user_id: row.get(2),
+        device: row.get(3),
+        received_at: row.get(4),
         actor: row.get(5),
         seq: row.get(6),
         deps: row.get(7),
     };
     Ok(rows.iter().map(placed).collect())
+}
+
+/// The bytes of changes, by hash.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn bytes_of(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    session_id: Uuid,
+    hashes: &[&[u8]],
+) -> Result<HashMap<Vec<u8>, Vec<u8>>, StorageError> {
+    let rows = on
+        .rows(
+            "select c.hash, c.bytes from unnest($3::bytea[]) as w (hash)
+             cross join lateral (
+                 select hash, bytes from session_changes c
+                 where c.session_id = $2 and c.hash >= w.hash and c.hash <= w.hash
+                   and c.organisation_id is not distinct from $1
+                 order by c.hash limit 1
+             ) c",
+            &[&organisation_id, &session_id, &hashes],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// A writer of a session's changes, and the last of them.
@@ -153,9 +200,16 @@ pub async fn writers(
 ) -> Result<(Vec<Writer>, i64), StorageError> {
     let rows = on
         .rows(
-            "with last as (
-                 select distinct on (actor) actor, device, user_id, seq, received_at from session_changes
-                 where organisation_id = $1 and session_id = $2 order by actor, seq desc
+            // From actor to actor: one look into the index for each, however much it has written.
+            "with recursive last as (
+                 (select actor, device, user_id, seq, received_at from session_changes
+                  where session_id = $2 and organisation_id is not distinct from $1 order by actor desc, seq desc limit 1)
+                 union all
+                 select next.* from last cross join lateral (
+                     select c.actor, c.device, c.user_id, c.seq, c.received_at from session_changes c
+                     where c.session_id = $2 and c.actor < last.actor and c.organisation_id is not distinct from $1
+                     order by c.actor desc, c.seq desc limit 1
+                 ) next
              )
              select actor, device, user_id, seq, received_at, count(*) over () from last
              order by received_at desc, actor limit $3",

@@ -47,7 +47,7 @@ mod row;
 pub mod rules;
 pub mod second_factors;
 mod session_copies;
-pub mod session_snapshots;
+pub mod session_summaries;
 pub mod sessions;
 mod spans;
 mod sql;

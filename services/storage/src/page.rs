@@ -51,26 +51,30 @@ pub struct Page<T> {
 /// others, so that the first page and the next, and each set of filters, have plans of their own.
 pub(crate) struct Listing<'a> {
     keyset: &'a Keyset,
-    table: &'a str,
+    /// The table, or what stands for it.
+    from: String,
     conditions: Vec<String>,
+    /// Each of them leads to rows of its own, beside the conditions; none: all rows that these allow.
+    branches: Vec<String>,
     params: Vec<Param<'a>>,
 }
 
 impl<'a> Listing<'a> {
     /// The rows of a table with `organisation_id`, `id`, `created_at` and `created_xid` that the pass has not shown yet.
-    pub(crate) fn of(table: &'a str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
+    pub(crate) fn of(table: &str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
         Self::of_tenant(table, "organisation_id = {}", organisation_id, keyset)
     }
 
     /// The same with the rows that the product ships, which are nobody's.
-    pub(crate) fn of_own_and_shipped(table: &'a str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
+    pub(crate) fn of_own_and_shipped(table: &str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
         let condition = "(organisation_id is null or organisation_id = {})";
         Self::of_tenant(table, condition, organisation_id, keyset)
     }
 
     /// The first parameter of the statement is the organisation.
-    fn of_tenant(table: &'a str, condition: &str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
-        let mut listing = Self { keyset, table, conditions: Vec::new(), params: Vec::new() };
+    fn of_tenant(table: &str, condition: &str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
+        let (conditions, branches, params) = Default::default();
+        let mut listing = Self { keyset, from: table.to_owned(), conditions, branches, params };
         listing = listing.only(condition, organisation_id);
         let snapshot = listing.place(&keyset.visible_up_to.snapshot);
         let began_at = listing.place(keyset.visible_up_to.began_at);
@@ -103,6 +107,45 @@ impl<'a> Listing<'a> {
         self
     }
 
+    /// Those for which a condition without a value holds, where there is one. An index may be made for such rows alone.
+    pub(crate) fn where_if(mut self, condition: Option<&str>) -> Self {
+        self.conditions.extend(condition.map(str::to_owned));
+        self
+    }
+
+    /// Those that are active or are not, where that is asked.
+    pub(crate) fn active_if(self, is_active: Option<bool>) -> Self {
+        self.where_if(is_active.map(|is_active| if is_active { "is_active" } else { "not is_active" }))
+    }
+
+    /// Those with any of these values in a column; all, where there are none. Each value is looked for by itself, from the newest on: no
+    /// index has the rows of several in one order. At most one column of a list can be asked for so.
+    pub(crate) fn any_of(
+        mut self,
+        column: &str,
+        values: impl IntoIterator<Item = impl ToSql + Sync + Send + 'a>,
+    ) -> Self {
+        for value in values {
+            let place = self.place(value);
+            self.branches.push(format!("{column} = {place}"));
+        }
+        self
+    }
+
+    /// Those with ids that a query finds, where there is a value for its `{}`. Of these there are few, so they are looked for one by one,
+    /// where going through the rest of the list might never find any.
+    pub(crate) fn among_if(mut self, ids: &str, value: Option<impl ToSql + Sync + Send + 'a>) -> Self {
+        if let Some(value) = value {
+            let ids = ids.replace("{}", &self.place(value));
+            let table = &self.from;
+            self.from = format!(
+                "(select r.* from unnest(array({ids})) as few (id)
+                  cross join lateral (select * from {table} r where r.id = few.id offset 0) r) {table}"
+            );
+        }
+        self
+    }
+
     /// The page that was asked for.
     ///
     /// # Errors
@@ -125,7 +168,18 @@ impl<'a> Listing<'a> {
         const NEWEST_FIRST: &str = "order by created_at desc, id desc";
         let limit = self.place(self.keyset.limit + 1);
         let conditions = self.conditions.join(" and ");
-        let page = format!("(select * from {} where {conditions} {NEWEST_FIRST} limit {limit})", self.table);
+        let newest = |from: &str, conditions: &str| {
+            format!("(select * from {from} where {conditions} {NEWEST_FIRST} limit {limit})")
+        };
+        let branch = |branch: &String| newest(&self.from, &format!("{conditions} and {branch}"));
+        let page = match self.branches.as_slice() {
+            [] => newest(&self.from, &conditions),
+            [only] => branch(only),
+            several => {
+                let rows: Vec<String> = several.iter().map(branch).collect();
+                newest(&format!("({}) any_of", rows.join(" union all ")), "true")
+            }
+        };
         let sql = format!("{} {NEWEST_FIRST}", statement(&page));
         let rows = on.rows(&sql, &sql::borrowed(&self.params)).await?;
         let key = |row: &tokio_postgres::Row| (row.get("created_at"), row.get("id"));

@@ -49,6 +49,23 @@ impl PgSnapshot {
         self
     }
 
+    /// With the end of one more: what a transaction has added is known to whoever has it from there. None where that began so long after
+    /// the snapshot that too many others would have to be named.
+    #[must_use]
+    pub(crate) fn with_ended(mut self, id: u64) -> Option<Self> {
+        const OPEN_MAX: u64 = 1 << 12;
+        if id < self.next {
+            self.open.retain(|open| *open != id);
+            return Some(self);
+        }
+        if id - self.next > OPEN_MAX {
+            return None;
+        }
+        self.open.extend(self.next..id);
+        self.next = id + 1;
+        Some(self)
+    }
+
     /// All transactions that it has not seen end, and few others.
     pub(crate) fn unseen(&self) -> Vec<Ids> {
         let far = self.open.partition_point(|id| self.next - id > NEAR_IDS);
@@ -146,6 +163,19 @@ mod tests {
         assert_eq!(with("90:100:90,97", 95), "90:100:90,95,97");
         assert_eq!(with("90:100:90,97", 100), "90:100:90,97", "it had not begun");
         assert_eq!(with("90:100:90,97", 90), "90:100:90,97");
+    }
+
+    #[test]
+    fn a_transaction_that_is_known_counts_as_ended() {
+        let with = |text: &str, id| {
+            let snapshot = PgSnapshot::parse(text).expect("it is PostgreSQL's text");
+            snapshot.with_ended(id).map(|snapshot| snapshot.to_string())
+        };
+        assert_eq!(with("90:100:90,97", 97).as_deref(), Some("90:100:90"));
+        assert_eq!(with("90:100:90,97", 95).as_deref(), Some("90:100:90,97"));
+        assert_eq!(with("100:100:", 100).as_deref(), Some("100:101:"));
+        assert_eq!(with("90:100:90", 102).as_deref(), Some("90:103:90,100,101"));
+        assert_eq!(with("100:100:", 1_000_000), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::changes::{self, Arrival, Reliance, SessionTail, StoredChange, Turn};
 use crate::idempotency::{self, IdempotencyScope, KeyClaim, StoredAnswer};
 use crate::recent_sessions::{self, Visit};
 use crate::revocations::{self, TokenInUse};
+use crate::session_summaries::{self, NewSummary};
 use crate::sessions::{self, Held};
 use crate::{Hold, StorageError, Transaction, audit};
 
@@ -32,6 +33,8 @@ pub struct BatchWrites<'a> {
     pub activated: &'a [(Uuid, Uuid)],
     /// The changes; those that are there already stay as they are.
     pub arrivals: Vec<Arrival>,
+    /// What the documents of the sessions that were added to are then.
+    pub summaries: &'a [NewSummary],
     /// Changes that the answers take for stored, and that the batch does not bring.
     pub relied_on: &'a [Reliance<'a>],
     /// Users and the sessions that they wrote to, as far as that has to be noted.
@@ -100,6 +103,9 @@ pub async fn commit(tx: Transaction, mut left: BatchWrites<'_>) -> Result<(), St
         statements.push(sessions::activate_all(left.activated));
     }
     statements.extend(changes::insertions(&mut left.arrivals));
+    if !left.summaries.is_empty() {
+        statements.push(session_summaries::store(left.summaries));
+    }
     if !left.visits.is_empty() {
         statements.push(recent_sessions::notes(left.visits));
     }

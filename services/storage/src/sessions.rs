@@ -2,6 +2,8 @@
 
 mod held;
 
+use std::collections::BTreeSet;
+
 use firemode_domain::audit::{OnRecord, Record};
 use firemode_domain::body;
 use firemode_domain::input::{Actor, Repeated, Time};
@@ -160,9 +162,9 @@ pub async fn update(
     sql::optional(on, &sql, params).await?.as_ref().map(Session::read).transpose()
 }
 
-/// The sessions that an actor wrote to, which are found before the list is read: they are few.
-const WRITTEN_TO: &str = "id = any (array(
-    select c.session_id from session_changes c where c.organisation_id = $1 and c.actor = {} and c.seq = 1))";
+/// The sessions that an actor wrote to.
+const WRITTEN_TO: &str =
+    "select c.session_id from session_changes c where c.organisation_id = $1 and c.actor = {} and c.seq = 1";
 
 /// One page of an organisation's sessions, newest first.
 ///
@@ -174,14 +176,14 @@ pub async fn list(
     filter: &SessionFilter,
     keyset: &Keyset,
 ) -> Result<Page<Session>, StorageError> {
-    let statuses: Vec<&str> = filter.status.0.iter().map(|status| status.as_str()).collect();
+    let statuses: BTreeSet<&str> = filter.status.0.iter().map(|status| status.as_str()).collect();
     Listing::of(Session::NAME, organisation_id, keyset)
-        .only_if("status = any ({})", Some(statuses).filter(|statuses| !statuses.is_empty()))
+        .any_of("status", statuses)
         .only_if("building_id = {}", filter.building_id)
         .only_if("created_at >= {}", filter.date_from.map(Time::get))
         .only_if("created_at <= {}", filter.date_to.map(Time::get))
         .only_if("technician_id = {}", filter.technician_id)
-        .only_if(WRITTEN_TO, filter.actor.as_ref().map(Actor::as_bytes))
+        .among_if(WRITTEN_TO, filter.actor.as_ref().map(Actor::as_bytes))
         .page(on)
         .await
 }

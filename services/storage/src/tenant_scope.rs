@@ -45,6 +45,10 @@ pub struct TenantScope<'a> {
 /// Between its statements a transaction does nothing for so long at most: merging a long history takes its time.
 const IDLE_SECONDS_MAX: u32 = 60;
 
+/// What is read is read in its order. A list's index has its rows in theirs, and of a table that it knows nothing of, or that has grown,
+/// PostgreSQL believes that any other index and a sort come to the same.
+const READ_ONLY: &str = "begin read only; set local enable_sort = off; set local enable_bitmapscan = off";
+
 #[derive(Debug)]
 enum Scope {
     Tenants(Vec<Uuid>),
@@ -102,7 +106,7 @@ impl TenantScope<'_> {
     /// [`StorageError::Unavailable`] when there is no connection in `database.wait_seconds_max`.
     pub async fn read(&self) -> Result<ReadTransaction, StorageError> {
         let client = self.database.connection().await?;
-        ReadTransaction::begin(client, self.database, self.beginning("begin read only"))
+        ReadTransaction::begin(client, self.database, self.beginning(READ_ONLY))
     }
 
     /// Begins a transaction that may write.

@@ -224,7 +224,7 @@ pub async fn list(
     keyset: &Keyset,
 ) -> Result<Page<User>, StorageError> {
     Listing::of("users", organisation_id, keyset)
-        .only_if("is_active = {}", filter.is_active)
+        .active_if(filter.is_active)
         .only_if("role = {}", filter.role.map(Role::as_str))
         .page_from(on, User::read, select_from)
         .await

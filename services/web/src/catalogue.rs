@@ -79,6 +79,8 @@ catalogue! {
         "A different change with the same actor and sequence number is on record."
         "Do not send it again; make the edit under a fresh actor.";
     EXISTS = 409 "EXISTS" "There is one already with this name, address or id." "Use that one, or take another.";
+    HELD = 409 "HELD" "As many changes of the session wait for others as can."
+        "Send what `detail` names first, and then the same again.";
     IN_PROGRESS = 409 "IN-PROGRESS" "The first request with this key is still running."
         "Send the same again after `Retry-After`.";
     IN_USE = 409 "IN-USE" "Something else names it, so that it cannot be removed." "Disable it instead.";
@@ -89,6 +91,8 @@ catalogue! {
     OFFSET = 409 "OFFSET" "The upload stands at another byte." "Ask with HEAD where, and send from there.";
     PARTS = 409 "PARTS" "The upload has as many parts as it can have." "Begin a new one, and send larger chunks.";
     UPLOADS_OPEN = 409 "UPLOADS-OPEN" "The user has too many uploads open." "Finish or end one.";
+    DOCUMENT = 413 "DOCUMENT" "The session's document takes more memory than there is for one."
+        "Ask for what needs no document: `detail` names it.";
     HASH_MISMATCH = 422 "HASH-MISMATCH" "The bytes that arrived have another hash than was said."
         "Hash the file again and send it again.";
     IDEMPOTENCY = 422 "IDEMPOTENCY" "The key was used for another request." "Use a new key for a new request.";

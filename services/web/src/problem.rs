@@ -315,6 +315,17 @@ impl From<StorageError> for Problem {
                 Self::unavailable("The database is not as this version needs it. Try again later.")
                     .caused_by(error)
             }
+            StorageError::NoRoom(_) => {
+                Self::unavailable("Many large sessions are being read at once. Try again.").caused_by(error)
+            }
+            StorageError::TooLarge { bytes, bytes_max } => {
+                let detail = format!(
+                    "The session's document would take about {bytes} bytes of memory, more than the {bytes_max} that there are for one. \
+                     What needs no document can be had: the session in its list, `sync` while nothing waits, and its evidence. Go on in a \
+                     new session."
+                );
+                Self::of(catalogue::DOCUMENT, detail)
+            }
             StorageError::Stale(_) => {
                 Self::unavailable("The database was just changed. Try again.").caused_by(error)
             }

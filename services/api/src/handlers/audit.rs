@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use data_encoding::HEXLOWER;
 use firemode_domain::audit::AuditStatus;
+use firemode_domain::input::Time;
 use firemode_storage::audit::{self, AuditEntry, AuditFilter};
 use firemode_web::Problem;
 use serde::Serialize;
@@ -71,13 +72,17 @@ impl From<AuditEntry> for AuditView {
 
 impl Filters for AuditFilter {
     fn scope(&self, path: &str, _: Option<Uuid>) -> (String, String) {
-        let Self { user_id, action, resource_type, resource_id, status } = self;
+        let Self { user_id, action, resource_type, resource_id, status, date_from, date_to } = self;
         let (action, resource_type) = (action.as_deref(), resource_type.as_deref());
         let (resource_id, status) = (resource_id.as_deref(), status.map(AuditStatus::as_str));
-        let filters = format!(
+        let mut filters = format!(
             "AuditFilter {{ user_id: {user_id:?}, action: {action:?}, resource_type: {resource_type:?}, \
              resource_id: {resource_id:?}, status: {status:?} }}"
         );
+        if date_from.is_some() || date_to.is_some() {
+            let (from, to) = (date_from.map(Time::get), date_to.map(Time::get));
+            filters.push_str(&format!(" from: {from:?}, to: {to:?}"));
+        }
         (path.to_owned(), filters)
     }
 }

@@ -40,6 +40,7 @@ pub(crate) async fn metrics(
     let documents = state.documents.figures();
     gauge!("firemode_documents_warm").set(whole(documents.sessions));
     gauge!("firemode_documents_warm_bytes").set(whole(documents.memory_bytes));
+    gauge!("firemode_documents_work_bytes").set(whole(documents.work_bytes));
     // Sets the figures of the checks.
     readiness::check(&state, &client, false).await;
     set_job_figures(&state.database).await;
@@ -69,5 +70,9 @@ pub(crate) fn describe() {
     describe_gauge!("firemode_revocations_age_seconds", "Time since that list was last read.");
     describe_gauge!("firemode_serving", "1 while all routes are open; 0 while starting or stopping.");
     describe_gauge!("firemode_documents_warm", "Sessions whose documents are in memory.");
+    describe_gauge!(
+        "firemode_documents_work_bytes",
+        "Memory that was taken for documents being read, in bytes."
+    );
     describe_gauge!("firemode_documents_warm_bytes", "Memory that those documents take, in bytes.");
 }

@@ -26,7 +26,8 @@ pub struct Limits {
     pub document_operations_max: usize,
     /// Actors of a document. A vector clock can name them all.
     pub document_actors_max: usize,
-    /// Changes of a document that may wait for a dependency at the same time.
+    /// Changes of a document that may wait for a dependency at the same time: all that a device makes in years without its first one, and
+    /// about a kilobyte of memory each.
     pub held_changes_max: usize,
     /// Before a client's changes are accepted they are applied on trial, and the result is saved and loaded.
     /// The trial uses a copy of a document that has at most this many operations, and otherwise a miniature
@@ -46,7 +47,7 @@ impl Default for Limits {
             document_bytes_max: 64 << 20,
             document_operations_max: 1_000_000,
             document_actors_max: VectorClock::ENTRIES_MAX,
-            held_changes_max: 10_000,
+            held_changes_max: 100_000,
             trial_save_operations_max: 1_000,
         }
     }

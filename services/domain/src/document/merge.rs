@@ -186,7 +186,7 @@ impl SessionDocument {
     }
 
     /// The merged changes, in the order of the index.
-    pub(super) fn merged_records(&self) -> Vec<RecordedChange> {
+    fn merged_records(&self) -> Vec<RecordedChange> {
         let record = |id: NodeId| {
             let node = self.history.node(id);
             let actor = self.history.actor(node.actor);

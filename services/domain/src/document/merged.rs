@@ -24,29 +24,12 @@ pub(super) struct MergedDocument {
     applied: usize,
     /// Changes that passed every check and that Automerge did not take all the same.
     rejected: Vec<ChangeHash>,
-    /// The document of the first changes of the index, until somebody asks for it.
-    saved: Option<Saved>,
-}
-
-/// A saved document.
-#[derive(Debug)]
-struct Saved {
-    bytes: Vec<u8>,
-    changes: usize,
-    heads: Vec<ChangeHash>,
 }
 
 impl MergedDocument {
-    /// A document that was saved when it had the changes that the index has now; loaded when it is asked for.
-    pub(super) fn saved(bytes: Vec<u8>, history: &History) -> Self {
-        let saved = Saved { bytes, changes: history.len(), heads: history.hashes(&history.heads()) };
-        Self { saved: Some(saved), ..Self::default() }
-    }
-
-    /// The document with the first changes of the index, as many as are given.
+    /// The document with the first changes of the index, as many as are told.
     pub(super) fn up_to(&mut self, history: &History, changes: usize) -> &Automerge {
         self.truncate(changes);
-        self.load_saved();
         while self.applied < changes {
             let step = (self.applied + STEP_CHANGES_MAX).min(changes);
             let nodes: Vec<NodeId> = (self.applied as NodeId..step as NodeId).collect();
@@ -60,21 +43,9 @@ impl MergedDocument {
         &self.document
     }
 
-    /// Loads the saved document, if there is one. Where it does not load as what it was it is forgotten, and the document is made
-    /// from the changes.
-    pub(super) fn load_saved(&mut self) -> bool {
-        let loaded = self.saved.take().and_then(Saved::load);
-        let is_loaded = loaded.is_some();
-        if let Some((document, applied)) = loaded {
-            (self.document, self.applied) = (document, applied);
-        }
-        is_loaded
-    }
-
     /// Forgets the document where it has more than so many changes.
     pub(super) fn truncate(&mut self, changes: usize) {
-        let saved = self.saved.as_ref().map_or(0, |saved| saved.changes);
-        if self.applied.max(saved) > changes {
+        if self.applied > changes {
             *self = Self::default();
         }
     }
@@ -82,11 +53,6 @@ impl MergedDocument {
     /// Changes that turned out not to be applicable, each of which was named once before.
     pub(super) fn take_rejected(&mut self) -> Vec<ChangeHash> {
         std::mem::take(&mut self.rejected)
-    }
-
-    /// Bytes of a saved document that nobody has asked for yet.
-    pub(super) fn saved_bytes(&self) -> usize {
-        self.saved.as_ref().map_or(0, |saved| saved.bytes.len())
     }
 
     /// How many changes of the index the document has.
@@ -104,15 +70,7 @@ impl MergedDocument {
         }
         let Salvage { document, rejected, .. } = salvage;
         let rejected = rejected.into_iter().map(|node| history.node(node).hash).collect();
-        Self { document, applied: changes, rejected, saved: None }
-    }
-}
-
-impl Saved {
-    /// The document, and how many changes it has.
-    fn load(self) -> Option<(Automerge, usize)> {
-        let loaded = catch_unwind(AssertUnwindSafe(|| Automerge::load(&self.bytes))).ok()?.ok()?;
-        (loaded.get_heads() == self.heads).then_some((loaded, self.changes))
+        Self { document, applied: changes, rejected }
     }
 }
 

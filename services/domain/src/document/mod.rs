@@ -12,7 +12,7 @@
 //!   and then calls [`SessionDocument::adopt`].
 //!   Many requests may be prepared and adopted on top of each other before they are stored together: go back
 //!   to a [`Mark`] if that fails.
-//! - [`SessionDocument::snapshot`] keeps what was worked out from the changes, so that the next reader of a long
+//! - [`SessionDocument::copy`] keeps what was worked out from the changes, so that the next reader of a long
 //!   history need not work it out again.
 //! - [`SessionDocument::view`] shows the merged document as JSON, with the safe side for outcomes.
 //!
@@ -27,6 +27,7 @@ mod change_summary;
 mod check;
 mod chunk;
 mod clock;
+mod copy;
 mod edit;
 mod history;
 mod ids;
@@ -45,7 +46,6 @@ mod prepare;
 mod refusal;
 mod room;
 mod session;
-mod snapshot;
 mod stated;
 mod summary;
 mod unmerged;
@@ -64,12 +64,11 @@ pub use limits::Limits;
 pub use mark::Mark;
 pub(crate) use operation::is_deeper_than;
 pub use operation::{Entry, FieldError, Operation, OperationKind, operation_count_of};
-pub use past::{PlaceInHistory, UnknownPast, covered_by};
+pub use past::{PastDocument, PlaceInHistory, UnknownPast, covered_by};
 pub use prepare::{OperationId, Prepared, Stranger};
 pub use refusal::{ChangeFault, Refusal};
 pub use room::NearLimit;
 pub use session::{Quarantined, SessionDocument};
-pub use snapshot::DocumentSnapshotDraft;
 pub use stated::StatedTime;
 pub use summary::{DocumentSize, DocumentSummary};
 pub use unmerged::Held;

@@ -7,6 +7,7 @@ use super::clock::VectorClock;
 use super::ids::{ActorId, ChangeHash};
 use super::session::SessionDocument;
 use super::unmerged::Held;
+use super::view::DocumentView;
 
 /// A change's place in the history, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +60,36 @@ pub fn covered_by(clock: &VectorClock, changes: &[PlaceInHistory]) -> Result<Vec
     Ok(covered)
 }
 
+/// A document as a reader with some clock had seen it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastDocument {
+    /// What that reader had seen, with what it builds on.
+    pub vector_clock: VectorClock,
+    /// The changes that no other of them depends on, sorted.
+    pub heads: Vec<ChangeHash>,
+    /// The document.
+    pub view: DocumentView,
+}
+
 impl SessionDocument {
+    /// The document as a reader with this clock had seen it, from the index; none where the clock names what is not merged.
+    #[must_use]
+    pub fn at(&self, clock: &VectorClock) -> Option<PastDocument> {
+        let history = &self.history;
+        let named = |(actor, seq): (&str, u64)| {
+            let actor = ActorId::try_from(actor).ok()?;
+            history.actor_number(&actor).and_then(|actor| history.change_of(actor, seq))
+        };
+        let named: Vec<_> = clock.iter().map(named).collect::<Option<_>>()?;
+        let clock = history.clock_of(&named);
+        let seen = history.actors().iter().zip(&clock).filter(|(_, seq)| **seq > 0);
+        Some(PastDocument {
+            vector_clock: VectorClock::of_known(seen.map(|(actor, seq)| (actor.id.clone(), (*seq).into()))),
+            heads: history.hashes(&history.heads_of(&clock)),
+            view: self.view_at(&clock),
+        })
+    }
+
     /// Changes that wait for dependencies, with who brought them and when, by hash.
     #[must_use]
     pub fn held_since(&self) -> Vec<(Held, Provenance)> {

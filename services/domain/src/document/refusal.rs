@@ -98,10 +98,15 @@ pub enum Refusal {
         max: usize,
     },
     /// Too many changes wait for dependencies.
-    #[error("too many changes of this session wait for their dependencies ({max}); send those first")]
+    #[error(
+        "{max} changes of this session wait for others, as many as can; keep these, and first send what they wait for: {}",
+        .missing.join(", ")
+    )]
     TooManyHeld {
         /// How many may wait.
         max: usize,
+        /// Hashes of some changes that are waited for and that this session does not have.
+        missing: Vec<String>,
     },
     /// The server offered an actor for a device that is in use for something else. A fault of the server.
     #[error("the server has no usable actor for device `{device}`")]

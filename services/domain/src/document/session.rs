@@ -98,6 +98,12 @@ impl SessionDocument {
         self.unmerged.held.values().map(|pending| self.held_of(&pending.change)).collect()
     }
 
+    /// A change that waits for dependencies, by its hash.
+    #[must_use]
+    pub fn held_change(&self, hash: &ChangeHash) -> Option<Held> {
+        self.unmerged.held.get(hash).map(|pending| self.held_of(&pending.change))
+    }
+
     /// How a change that is held is shown.
     pub(super) fn held_of(&self, change: &Change) -> Held {
         held_of(change, &self.history, |dep| self.unmerged.contains(dep))
@@ -149,8 +155,7 @@ impl SessionDocument {
     #[must_use]
     pub fn memory_bytes_estimate(&self) -> usize {
         let merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
-        let document =
-            if merged.applied() > 0 { self.automerge_bytes_estimate() } else { merged.saved_bytes() };
+        let document = if merged.applied() > 0 { self.automerge_bytes_estimate() } else { 0 };
         document + self.history.memory_bytes() + self.unmerged.memory_bytes()
     }
 

@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 use data_encoding::HEXLOWER;
 
 use super::clock::VectorClock;
+use super::copy::parts::{Reader, Writer};
 use super::ids::{ActorId, ChangeHash};
 use super::session::SessionDocument;
-use super::snapshot::parts::{Reader, Writer};
 
 /// What lists show of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,7 +170,8 @@ impl SessionDocument {
         DocumentSize {
             changes: self.history.len() + self.unmerged.len(),
             operations: self.history.operation_count() + self.unmerged.held_operations(),
-            change_bytes: self.change_bytes,
+            // Stored changes may be compressed.
+            change_bytes: self.change_bytes.max(self.history.change_bytes()),
             index_bytes: self.history.memory_bytes() + self.unmerged.memory_bytes(),
         }
     }

@@ -19,6 +19,8 @@ pub(super) struct Unmerged {
     lines: BTreeMap<(ActorId, u64), (ChangeHash, Uuid)>,
     /// Held changes by one dependency that they wait for.
     waiting: HashMap<ChangeHash, Vec<ChangeHash>>,
+    /// Operations of the held changes.
+    held_operations: usize,
     /// Counts the times that held or quarantined changes came or went.
     revision: u64,
 }
@@ -51,7 +53,14 @@ impl Unmerged {
     pub(super) fn hold(&mut self, pending: Pending) {
         self.revision += 1;
         self.claim_line_of(&pending);
+        self.held_operations += pending.change.len();
         self.held.insert(pending.change.hash(), pending);
+    }
+
+    fn release(&mut self, hash: &ChangeHash) -> Option<Pending> {
+        let pending = self.held.remove(hash)?;
+        self.held_operations -= pending.change.len();
+        Some(pending)
     }
 
     /// Notes the change that counts for an actor and sequence number, and who brought it.
@@ -106,6 +115,11 @@ impl Unmerged {
         self.held.contains_key(hash) || self.quarantined.contains_key(hash)
     }
 
+    /// Changes that others wait for and that are not among them.
+    pub(super) fn missing(&self) -> impl Iterator<Item = ChangeHash> {
+        self.waiting.keys().filter(|hash| !self.contains(hash)).copied()
+    }
+
     pub(super) fn on_line(&self, actor: &ActorId, seq: u64) -> Option<ChangeHash> {
         self.lines.get(&(actor.clone(), seq)).map(|(hash, _)| *hash)
     }
@@ -118,7 +132,7 @@ impl Unmerged {
 
     /// Operations of the held changes.
     pub(super) fn held_operations(&self) -> usize {
-        self.held.values().map(|pending| pending.change.len()).sum()
+        self.held_operations
     }
 
     /// Notes what a held change waits for; false when that is nothing.
@@ -137,7 +151,7 @@ impl Unmerged {
             return None;
         }
         self.revision += 1;
-        self.held.remove(hash)
+        self.release(hash)
     }
 
     /// Keeps a change that is not merged. It goes on to count for its actor and sequence number.
@@ -148,7 +162,7 @@ impl Unmerged {
 
     /// A held change gives way to another one with the same actor and sequence number.
     pub(super) fn displace(&mut self, hash: &ChangeHash, actor: &ActorId, seq: u64) {
-        if let Some(pending) = self.held.remove(hash) {
+        if let Some(pending) = self.release(hash) {
             self.quarantine(pending, ChangeFault::Equivocation { actor: actor.clone(), seq });
         }
     }

@@ -8,7 +8,9 @@ use std::collections::{HashMap, HashSet};
 use automerge::legacy::{ElementId, Key, ObjectId, OpId, OpType};
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{Automerge, AutomergeError, Change, ChangeHash, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
-use firemode_domain::document::{DocumentSummary, Provenance, RecordedChange, SessionDocument, VectorClock};
+use firemode_domain::document::{
+    DocumentSummary, PlaceInHistory, Provenance, RecordedChange, SessionDocument, VectorClock, covered_by,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -295,7 +297,7 @@ proptest! {
 
     #[test]
     fn no_value_is_hidden(steps in prop::collection::vec(step(), 1..40), shuffled in any::<u64>()) {
-        let Play { mut session, mut rows, .. } = Play::of(&steps);
+        let Play { mut session, mut rows, clocks, .. } = Play::of(&steps);
         prop_assert_eq!(session.quarantined().len(), 0);
         let view = session.view();
         let shown = serde_json::to_string(&(&view.document, &view.conflicts)).unwrap();
@@ -327,15 +329,37 @@ proptest! {
         let items = view.document["items"].as_object().unwrap();
         prop_assert_eq!((summary.item_count, other.item_count()), (items.len(), items.len()));
         prop_assert_eq!(DocumentSummary::of_bytes(&summary.to_bytes()), Some(summary));
-        let snapshot = session.snapshot().unwrap().verified().unwrap();
-        let restored = SessionDocument::restored(&snapshot, rows).unwrap();
-        prop_assert_eq!(state(&restored), state(&session));
+        for clock in &clocks {
+            let past = session.at(clock).unwrap();
+            let then = as_of(&rows, clock);
+            prop_assert_eq!(&past.view, &then.view(), "at {:?}", clock);
+            let heads: Vec<String> = past.heads.iter().map(ToString::to_string).collect();
+            prop_assert_eq!((past.vector_clock, heads), (then.vector_clock(), then.heads()));
+        }
+        let copied = SessionDocument::of_copy(&session.copy()).unwrap();
+        prop_assert_eq!(state(&copied), state(&session));
 
         settle_everything(&mut session)?;
     }
 }
 
-/// A writer who has seen all sides can settle what needs review, with what is shown.
+/// The document of the changes that a clock covers.
+fn as_of(rows: &[RecordedChange], clock: &VectorClock) -> SessionDocument {
+    let place = |row: &RecordedChange| {
+        let change = Change::from_bytes(row.bytes.clone()).unwrap();
+        let (actor, seq, deps) = (change.actor_id().clone(), change.seq(), change.deps().to_vec());
+        PlaceInHistory { hash: row.hash, actor, seq, deps }
+    };
+    let places: Vec<PlaceInHistory> = rows.iter().map(place).collect();
+    let covered = covered_by(clock, &places).unwrap();
+    let mut then = SessionDocument::empty();
+    then.integrate(
+        rows.iter().zip(covered).filter(|(_, is_covered)| *is_covered).map(|(row, _)| row.clone()),
+    );
+    then
+}
+
+/// Whoever has seen all sides can settle what needs review, with what is shown.
 fn settle_everything(session: &mut SessionDocument) -> Result<(), TestCaseError> {
     for _ in 0..20 {
         let mut open = session.view().conflicts;

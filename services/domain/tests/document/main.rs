@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a scene that cannot be set fails its test")]
 
 mod acknowledged;
+mod copies;
 mod device_actors;
 mod hostile;
 mod made_apart;
@@ -14,7 +15,6 @@ mod operations;
 mod overtaken;
 mod past;
 mod refusals;
-mod snapshots;
 mod support;
 mod views;
 mod written_from_index;

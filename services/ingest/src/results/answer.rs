@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firemode_domain::document::{Conflict, Held, Limits, NearLimit, Prepared, SessionDocument, VectorClock};
+use firemode_domain::document::{
+    ChangeHash, Conflict, Held, Limits, NearLimit, Prepared, SessionDocument, VectorClock,
+};
 use firemode_web::wire::{ResultsAnswer, told_clock};
 use metrics::counter;
 use time::OffsetDateTime;
@@ -23,7 +25,6 @@ pub(super) struct AnsweredDocument {
 pub(super) struct View {
     vector_clock: VectorClock,
     heads: Vec<String>,
-    held: Vec<Held>,
     near_limits: Vec<NearLimit>,
 }
 
@@ -31,7 +32,7 @@ pub(super) struct View {
 #[derive(Debug)]
 pub(super) struct AnswerFilter {
     actors: BTreeSet<String>,
-    changes: BTreeSet<String>,
+    changes: BTreeSet<ChangeHash>,
     touched: Vec<String>,
 }
 
@@ -41,7 +42,6 @@ impl View {
         Self {
             vector_clock: document.vector_clock(),
             heads: document.heads(),
-            held: document.held(),
             near_limits: document.near_limits(limits),
         }
     }
@@ -54,11 +54,6 @@ impl View {
             tracing::warn!(%session_id, ?limits, "a session is nearly full: its work should go on in another one");
         }
     }
-
-    /// All changes that wait.
-    pub(super) fn held(&self) -> &[Held] {
-        &self.held
-    }
 }
 
 impl AnswerFilter {
@@ -68,7 +63,7 @@ impl AnswerFilter {
         let written = prepared.changes.iter().map(|change| change.actor.to_hex_string());
         Self {
             actors: named.chain(written).collect(),
-            changes: prepared.changes.iter().map(|change| change.hash.to_string()).collect(),
+            changes: prepared.changes.iter().map(|change| change.hash).collect(),
             touched: prepared.touched.clone(),
         }
     }
@@ -78,7 +73,7 @@ impl AnswerFilter {
         AnsweredDocument {
             vector_clock: told_clock(&view.vector_clock, |actor| self.actors.contains(actor)),
             heads: view.heads.clone(),
-            held: self.among(&view.held),
+            held: self.held(document),
             conflicts: document.conflicts_touching(&self.touched),
             near_limits: view.near_limits.clone(),
         }
@@ -86,11 +81,7 @@ impl AnswerFilter {
 
     /// Those of its changes that wait in a document.
     pub(super) fn held(&self, document: &SessionDocument) -> Vec<Held> {
-        self.among(&document.held())
-    }
-
-    fn among(&self, held: &[Held]) -> Vec<Held> {
-        held.iter().filter(|held| self.changes.contains(&held.hash)).cloned().collect()
+        self.changes.iter().filter_map(|hash| document.held_change(hash)).collect()
     }
 }
 

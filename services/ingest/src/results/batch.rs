@@ -8,6 +8,7 @@ use firemode_storage::changes::{Reliance, SessionTail};
 use firemode_storage::documents::Lease;
 use firemode_storage::idempotency::IdempotencyScope;
 use firemode_storage::results::{self, BatchReads, BatchWrites};
+use firemode_storage::session_summaries::NewSummary;
 use firemode_storage::sessions::Hold;
 use firemode_storage::{StorageError, Transaction};
 use firemode_web::{Outcome, Problem, catalogue};
@@ -197,7 +198,7 @@ impl<'a> Batch<'a> {
             };
             share.refresh(tx, self.is_retry).await?;
             if is_cold {
-                read_bytes += share.documents.measured_bytes();
+                read_bytes += share.documents.memory_bytes();
             }
             taken.push(lease);
             shares.push(share);
@@ -255,11 +256,14 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let answer_days = self.state.settings.idempotency.days;
+        let summaries: Vec<NewSummary> =
+            merged.iter_mut().filter_map(|merged| merged.summary.take()).collect();
         let relied_on: Vec<Reliance> = merged.iter().map(Merged::reliance).collect();
         let visits = self.state.visits.unnoted(visits);
         let left = BatchWrites {
             activated: &activated,
             arrivals,
+            summaries: &summaries,
             relied_on: &relied_on,
             visits: &visits,
             events: &events,

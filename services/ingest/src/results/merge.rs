@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use firemode_domain::audit::{AuditEvent, AuditStatus};
-use firemode_domain::document::{ChangeHash, Held, Limits, Prepared, Refusal, SessionDocument, Standing};
+use firemode_domain::document::{ChangeHash, Limits, Prepared, Refusal, SessionDocument, Standing};
 use firemode_domain::session::{Intake, SessionStatus};
 use firemode_identity::{ChangeStandings, ReceiptKeys, ReceiptSubject};
 use firemode_runtime::process_id::ProcessId;
 use firemode_storage::changes::{Arrival, NewChange, Origin, ReadUpTo, Reliance, StoredChange};
 use firemode_storage::documents::{Extent, ServerActors, Submission, WarmSession};
+use firemode_storage::session_summaries::NewSummary;
 use firemode_storage::sessions::HeldSession;
 use firemode_storage::{StorageError, Transaction};
 use firemode_web::wire::ResultsAnswer;
@@ -70,6 +71,8 @@ pub(super) struct Merged {
     pub(super) documents: Box<WarmSession>,
     /// Changes that must be stored already.
     pub(super) relied_on: Vec<ChangeHash>,
+    /// What the record is with what was added; none where nothing was.
+    pub(super) summary: Option<NewSummary>,
     /// The session waited for its first result, and this is it.
     pub(super) is_activated: bool,
     /// By place in the batch. Nothing for a request that has to be looked into and stored later.
@@ -97,11 +100,14 @@ impl SessionBatch {
         if record.read_up_to().is_none() {
             match is_retry {
                 true => record.refresh_without_copy(tx, organisation_id, session_id).await?,
-                false => record.refresh_by_copy(tx, organisation_id, session_id, lineage).await?,
+                false => {
+                    record.refresh(tx, organisation_id, session_id, Extent::Record, Some(lineage)).await?;
+                }
             }
         }
         if self.is_late() {
-            self.documents.with_late.refresh(tx, organisation_id, session_id, Extent::WithLate).await?;
+            let with_late = &mut self.documents.with_late;
+            with_late.refresh(tx, organisation_id, session_id, Extent::WithLate, None).await?;
         } else {
             self.documents.forget_late();
         }
@@ -136,9 +142,17 @@ impl SessionBatch {
             };
             taken.push((place, of_request));
         }
+        let summary = (!self.brought.is_empty()).then(|| self.summary());
         let Self { session, documents, relied_on, brought, .. } = self;
         let relied_on = relied_on.into_iter().filter(|hash| !brought.contains(hash)).collect();
-        Ok(Merged { session, documents, relied_on, is_activated, taken })
+        Ok(Merged { session, documents, relied_on, summary, is_activated, taken })
+    }
+
+    /// What the record is now. Late work is not on it, and is known all the same.
+    fn summary(&self) -> NewSummary {
+        let (organisation_id, session_id) = self.session.key();
+        let summary = self.documents.record.document().summary();
+        NewSummary { organisation_id, session_id, summary, read_up_to: Some(self.read_up_to.clone()) }
     }
 
     fn prepare(
@@ -198,7 +212,7 @@ impl SessionBatch {
             seen.answer(self.session.id, &prepared, apart, late_operations)
         };
         if !request.submission.entries.is_empty() {
-            let standings = standings(self.documents.record.document(), view, &prepared);
+            let standings = standings(self.documents.record.document(), &prepared);
             answer.receipt = Some(context.receipt(&request, &prepared, standings, &answer)?);
         }
         let (organisation_id, session_id) = self.session.key();
@@ -235,21 +249,23 @@ impl Context {
 }
 
 /// What became of the changes of a request. Those that are not on record are late.
-fn standings(record: &SessionDocument, view: &View, prepared: &Prepared) -> ChangeStandings {
+fn standings(record: &SessionDocument, prepared: &Prepared) -> ChangeStandings {
     let mut standings = ChangeStandings::default();
+    let mut held = Vec::new();
     let new = prepared.changes.iter().map(|change| change.hash);
     for hash in new.chain(prepared.repeated.iter().copied()) {
         let place = match record.standing_of(&hash) {
             Standing::Merged => &mut standings.accepted,
-            Standing::Held => &mut standings.held,
+            Standing::Held => {
+                held.extend(record.held_change(&hash));
+                &mut standings.held
+            }
             Standing::Quarantined => &mut standings.quarantined,
             Standing::Apart => &mut standings.late,
         };
         place.push(hash.to_string());
     }
-    if !standings.held.is_empty() {
-        let own: HashSet<&String> = standings.held.iter().collect();
-        let held: Vec<&Held> = view.held().iter().filter(|held| own.contains(&held.hash)).collect();
+    if !held.is_empty() {
         let waits_for: BTreeSet<&String> = held.iter().flat_map(|held| &held.waits_for).collect();
         let strange = held.iter().filter(|held| held.may_be_of_another_session);
         standings.may_be_of_another_session = strange.map(|held| held.hash.clone()).collect();

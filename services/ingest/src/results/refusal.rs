@@ -17,6 +17,7 @@ pub(super) fn problem_of(refusal: &Refusal, position_of: impl Fn(usize) -> usize
         Refusal::Structure { .. } => {
             Problem::invalid_field(field, refusal.to_string()).reason(catalogue::STRUCTURE)
         }
+        Refusal::TooManyHeld { .. } => Problem::of(catalogue::HELD, format!("{field}: {refusal}")),
         Refusal::Change { fault, .. } => Problem::invalid_field(field, fault.to_string()),
         Refusal::Operation(error) => Problem::invalid_field(field, error.message()),
         Refusal::UnusableDeviceActor { .. } => {

@@ -320,7 +320,17 @@ impl Settings {
         asked_or_eighths(self.server.warm_bytes_max, self.supervisor.api_memory_bytes_max, 3)
     }
 
+    /// Memory for these documents together with those that are read and looked at, in bytes.
+    pub fn api_work_bytes(&self) -> usize {
+        work_bytes(self.supervisor.api_memory_bytes_max)
+    }
+
     /// The same for the ingest process.
+    pub fn ingest_work_bytes(&self) -> usize {
+        work_bytes(self.supervisor.ingest_memory_bytes_max)
+    }
+
+    /// Memory for the session documents that the ingest process keeps, in bytes.
     pub fn ingest_warm_bytes(&self) -> usize {
         asked_or_eighths(self.ingest.warm_bytes_max, self.supervisor.ingest_memory_bytes_max, 3)
     }
@@ -377,6 +387,16 @@ fn asked_or_eighths(asked: u64, process_bytes_max: u64, eighths: u64) -> usize {
         (asked, _) => asked,
     };
     usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// What a process takes besides documents.
+const PROCESS_BYTES_BASE: u64 = 64 << 20;
+
+/// Three quarters of what the process may take beyond what it needs for itself; a quarter of it all at least.
+fn work_bytes(process_bytes_max: u64) -> usize {
+    let bytes = if process_bytes_max == 0 { PROCESS_BYTES_ASSUMED } else { process_bytes_max };
+    let for_documents = bytes.saturating_sub(PROCESS_BYTES_BASE) / 4 * 3;
+    usize::try_from(for_documents.max(bytes / 4)).unwrap_or(usize::MAX)
 }
 
 impl AuthSettings {

@@ -1,7 +1,8 @@
 //! The changes on record of several sessions at once, each from where its reader left off.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use firemode_domain::document::DocumentSize;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -62,20 +63,52 @@ pub(crate) fn tails_by_session(rows: &[Row]) -> HashMap<Uuid, Vec<StoredChange>>
     by_session
 }
 
-/// How many bytes [`read_tails`] would give for each session.
+/// How many changes [`read_tails`] would give of a session, and their bytes.
 ///
 /// # Errors
 /// The database does not answer.
-pub(crate) async fn sizes(
-    on: &impl Executor,
-    tails: &[SessionTail],
-) -> Result<HashMap<Uuid, i64>, StorageError> {
+pub(crate) async fn size(on: &impl Executor, tail: SessionTail) -> Result<DocumentSize, StorageError> {
     let sql = unseen("octet_length(c.bytes) as bytes");
-    let sql = format!("select session_id, sum(bytes)::int8 from ({sql}) as unseen group by session_id");
-    let mut params = looks(tails);
+    let sql = format!("select count(*), coalesce(sum(bytes), 0)::int8 from ({sql}) as unseen");
+    let mut params = looks(&[tail]);
     params.push(Box::new(None::<Uuid>));
     let rows = Statement::new(sql, params).rows(on).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    let number = |row: &Row, at| usize::try_from(row.get::<_, i64>(at)).unwrap_or(0);
+    Ok(rows.first().map(|row| DocumentSize::of_changes(number(row, 0), number(row, 1))).unwrap_or_default())
+}
+
+/// Those of these sessions whose record has something that was committed after their reader looked. Unlike [`read_tails`] this has to be
+/// exact: a row of before is none.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn with_news(
+    on: &impl Executor,
+    tails: &[SessionTail],
+) -> Result<HashSet<Uuid>, StorageError> {
+    let sql = format!(
+        "select distinct t.session_id
+         from ({LOOKS}) t join unnest($5::uuid[], $6::text[]) as w (session_id, seen) using (session_id)
+         cross join lateral (
+             (select 1 from ({LOOK}) c
+              where not pg_visible_in_snapshot(c.xid, w.seen::pg_snapshot)
+                and not exists (select from late_changes l where l.organisation_id = c.organisation_id
+                                  and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
+              limit 1)
+             union all
+             (select 1 from late_changes l
+              where l.session_id = t.session_id and l.organisation_id is not distinct from t.organisation_id
+                and l.state = 'accepted' and l.xid >= t.since and l.xid < t.until
+                and not pg_visible_in_snapshot(l.xid, w.seen::pg_snapshot)
+              limit 1)
+         ) news"
+    );
+    let seen = |tail: &SessionTail| tail.since.as_ref().map(|read_up_to| read_up_to.snapshot.to_string());
+    let mut params = looks(tails);
+    params.push(Box::new(tails.iter().map(|tail| tail.session_id).collect::<Vec<_>>()));
+    params.push(Box::new(tails.iter().map(seen).collect::<Vec<_>>()));
+    let rows = Statement::new(sql, params).rows(on).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Finds the highest number of each actor among what [`read_tails`] would read, and a row without an actor for each session where one of

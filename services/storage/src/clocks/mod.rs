@@ -24,8 +24,8 @@ use crate::sql::{Statement, params};
 use crate::{Executor as _, StorageError, Transaction};
 
 /// A session with more bytes of changes is not worked out for its clock alone: it would take more memory than that is worth. Its clock
-/// stays behind until its record is whole, or until it is settled.
-const DOCUMENT_BYTES_MAX: i64 = 16 << 20;
+/// stays behind until its record is whole.
+const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 
 /// Organisation and session.
 pub type SessionKey = (Uuid, Uuid);
@@ -67,14 +67,7 @@ pub async fn refresh(tx: Transaction, sessions: &[SessionKey]) -> Result<HashSet
     let seen = seen(&tx, &look).await?;
     let mut clocks = Vec::with_capacity(look.sessions.len());
     for session in look.sessions {
-        let clock = match seen.get(&session.key.1) {
-            Some(Seen { clock, builds_on_missing: false }) => of_rows(session, clock)?,
-            _ if is_too_large(&tx, session.key).await? => {
-                of_rows(Reckoned { has_unmerged: true, ..session }, &BTreeMap::new())?
-            }
-            _ => of_document(&tx, session).await?,
-        };
-        clocks.push(clock);
+        clocks.push(reckon(&tx, session, &seen, look.lineage).await?);
     }
     // One that is lost with the database is reckoned again: how far it was goes with it.
     let cheaply = Statement::new("select set_config('synchronous_commit', 'off', true)", Vec::new());
@@ -91,10 +84,7 @@ pub async fn settle(tx: &Transaction, organisation_id: Uuid, session_id: Uuid) -
     let Some(look) = look(tx, &[(organisation_id, session_id)]).await? else { return Ok(()) };
     let seen = seen(tx, &look).await?;
     for session in look.sessions {
-        let clock = match seen.get(&session_id) {
-            Some(Seen { clock, builds_on_missing: false }) => of_rows(session, clock)?,
-            _ => of_document(tx, session).await?,
-        };
+        let clock = reckon(tx, session, &seen, look.lineage).await?;
         write(&[clock], look.lineage, &look.read_up_to).rows(tx).await?;
     }
     Ok(())
@@ -154,16 +144,32 @@ async fn seen(tx: &Transaction, look: &Look) -> Result<HashMap<Uuid, Seen>, Stor
     Ok(seen)
 }
 
+/// The clock of a session as it is now. That of a document which is large and has to be worked out stays as it was.
+async fn reckon(
+    tx: &Transaction,
+    of: Reckoned,
+    seen: &HashMap<Uuid, Seen>,
+    lineage: Lineage,
+) -> Result<NewClock, StorageError> {
+    match seen.get(&of.key.1) {
+        Some(Seen { clock, builds_on_missing: false }) => of_rows(of, clock),
+        _ if is_too_large(tx, of.key).await? => {
+            of_rows(Reckoned { has_unmerged: true, ..of }, &BTreeMap::new())
+        }
+        _ => of_document(tx, of, lineage).await,
+    }
+}
+
 fn of_rows(of: Reckoned, clock: &BTreeMap<String, i64>) -> Result<NewClock, StorageError> {
     let (is_whole, has_unmerged) = (of.up_to.is_none() && !of.has_unmerged, of.has_unmerged);
     Ok(NewClock { of, clock: json(clock)?, is_whole, has_unmerged })
 }
 
 /// Works out the document, for nobody else: it may have what the transaction has not committed.
-async fn of_document(tx: &Transaction, of: Reckoned) -> Result<NewClock, StorageError> {
+async fn of_document(tx: &Transaction, of: Reckoned, lineage: Lineage) -> Result<NewClock, StorageError> {
     let (organisation_id, session_id) = of.key;
     let mut document = WarmDocument::default();
-    document.refresh(tx, organisation_id, session_id, Extent::Record).await?;
+    document.refresh(tx, organisation_id, session_id, Extent::Record, Some(lineage)).await?;
     let look = |document: &SessionDocument| (document.vector_clock(), document.has_unmerged());
     let (clock, has_unmerged) = document.inspect(look).await?;
     Ok(NewClock { of, clock: json(&clock)?, is_whole: true, has_unmerged })
@@ -174,8 +180,7 @@ async fn is_too_large(
     (organisation_id, session_id): SessionKey,
 ) -> Result<bool, StorageError> {
     let whole = SessionTail { organisation_id, session_id, since: None };
-    let sizes = changes::sizes(tx, &[whole]).await?;
-    Ok(sizes.get(&session_id).is_some_and(|bytes| *bytes > DOCUMENT_BYTES_MAX))
+    Ok(changes::size(tx, whole).await?.change_bytes > DOCUMENT_BYTES_MAX)
 }
 
 fn json(clock: &impl serde::Serialize) -> Result<String, StorageError> {

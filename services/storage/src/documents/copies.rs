@@ -1,118 +1,138 @@
-//! Copies of documents that are let go, and what it takes to write to a session again by one.
+//! Copies of documents: whoever reads a session, or writes to it, goes on from one, and need not work out all of its record again.
 
-use uuid::Uuid;
+use std::time::{Duration, Instant};
 
-use super::snapshots::is_due;
-use super::{Extent, Place, SessionKey, WarmDocument, WarmDocuments};
-use crate::changes::{self, ReadUpTo, StoredChange};
-use crate::session_copies::{self, NewCopy, StoredCopy};
-use crate::{Database, Executor, Lineage, StorageError, Transaction};
+use super::{SessionKey, WarmDocument, WarmDocuments, WarmSession};
+use crate::session_copies::{self, NewCopy};
+use crate::{Database, StorageError};
 
-/// For fewer new changes than this no copy is kept: they are read as fast.
+/// For fewer new changes than this no copy is kept of documents that leave memory: they are read as fast.
 const CHANGES_MIN: usize = 64;
 
+/// Sessions that are noted as due at most. A further one is noted when it is used again.
+pub(super) const DUE_MAX: usize = 1_000;
+
+/// Between two copies there is at least so long a pause.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// Is another copy due, for so many changes of which the last one has some? The more there are, the rarer: then all the copies that are
+/// ever made of a session cost about as much as four of the last.
+fn is_due(changes: usize, copied: usize, changes_min: usize) -> bool {
+    changes.saturating_sub(copied) >= changes_min.max(copied / 4)
+}
+
 impl WarmDocument {
-    /// Is there so much more than in the stored copy that another one is to be kept?
+    /// Is there so much more than in the stored copy that another one is to be kept when it leaves memory?
     pub(super) fn is_copy_due(&self) -> bool {
-        self.is_loaded() && is_due(self.document.change_count(), self.copied, CHANGES_MIN)
+        self.is_copy_due_from(CHANGES_MIN)
     }
 
-    /// As [`Self::refresh`] of what is on record, for a document that is to be written to and of which there may be a copy.
-    ///
-    /// # Errors
-    /// As [`Self::refresh`].
-    pub async fn refresh_by_copy(
-        &mut self,
-        on: &impl Executor,
-        organisation_id: Uuid,
-        session_id: Uuid,
-        lineage: Lineage,
-    ) -> Result<(), StorageError> {
-        if !self.is_loaded()
-            && let Some(copy) = session_copies::find(on, organisation_id, session_id, lineage).await?
-        {
-            let since = Some(&copy.read_up_to);
-            let (rows, up_to) = changes::read(on, organisation_id, session_id, since).await?;
-            if self.work(move |warm| warm.begin_by_copy(&copy, rows, up_to)).await?? {
-                return Ok(());
-            }
-            tracing::warn!(%session_id, "the stored copy is damaged: it is ignored, and made again");
-        }
-        self.refresh(on, organisation_id, session_id, Extent::Record).await
-    }
-
-    fn begin_by_copy(
-        &mut self,
-        copy: &StoredCopy,
-        rows: Vec<StoredChange>,
-        up_to: ReadUpTo,
-    ) -> Result<bool, StorageError> {
-        let Some(document) = copy.document() else { return Ok(false) };
-        self.document = document;
-        self.copied = copy.change_count;
-        self.catch_up(rows, up_to)?;
-        Ok(true)
-    }
-
-    /// As [`Self::refresh`] of what is on record, where that is not what the copy was taken for.
-    ///
-    /// # Errors
-    /// As [`Self::refresh`].
-    pub async fn refresh_without_copy(
-        &mut self,
-        tx: &Transaction,
-        organisation_id: Uuid,
-        session_id: Uuid,
-    ) -> Result<(), StorageError> {
-        session_copies::forget(tx, organisation_id, session_id).await?;
-        self.copied = 0;
-        self.refresh(tx, organisation_id, session_id, Extent::Record).await
+    /// The same from so many new changes on.
+    pub(super) fn is_copy_due_from(&self, changes_min: usize) -> bool {
+        self.is_loaded() && is_due(self.document.change_count(), self.copied, changes_min)
     }
 }
 
-/// Documents that were let go.
-#[derive(Debug)]
-pub struct Outgoing {
-    key: SessionKey,
-    session: std::sync::Arc<Place>,
-}
-
-impl Outgoing {
-    /// Organisation and session.
-    pub fn session(&self) -> (Uuid, Uuid) {
-        self.key
+impl WarmSession {
+    /// A copy of what is on record. May take long.
+    fn copy(&self) -> Option<NewCopy> {
+        let read_up_to = self.record.read_up_to.clone()?;
+        let document = &self.record.document;
+        Some(NewCopy { change_count: document.change_count(), read_up_to, bytes: document.copy() })
     }
 }
 
 impl WarmDocuments {
-    /// Waits for documents that are let go and of which a copy is to be kept.
-    pub async fn next_let_go(&self) -> Outgoing {
+    /// Keeps copies of documents that leave memory, and of those that have grown while they are in use; one at a time, and rests after each
+    /// for as long as it took. What is due is not kept: after a restart it is noted again when it is used again.
+    pub async fn keep_copies(&self, database: &Database) {
         loop {
-            let noted = self.is_any_let_go.notified();
-            let next = self.slots().let_go.pop();
-            match next {
-                Some((key, session)) => return Outgoing { key, session },
-                None => noted.await,
+            let noted = self.is_any_copy_due.notified();
+            let next = self.slots().next_copy();
+            let Some((key, let_go)) = next else {
+                noted.await;
+                continue;
+            };
+            let began = Instant::now();
+            let kept = match let_go {
+                Some(place) => {
+                    let session = place.lock().await.take();
+                    keep_copy(database, key, session).await
+                }
+                None => self.keep_copy_of(database, key).await,
+            };
+            if let Err(error) = kept {
+                tracing::warn!(session_id = %key.1, %error, "no copy of the document was kept");
             }
+            tokio::time::sleep(began.elapsed().max(PAUSE_MIN)).await;
         }
+    }
+
+    /// Keeps a copy of a document that stays in memory, if it is still due and there is memory for it.
+    async fn keep_copy_of(&self, database: &Database, key: SessionKey) -> Result<(), StorageError> {
+        let (organisation_id, session_id) = key;
+        let mut lease = self.lease(organisation_id, session_id).await?;
+        let mut session = lease.take();
+        if !session.record.is_copy_due_from(self.copy_changes_min) {
+            lease.put_back(session);
+            return Ok(());
+        }
+        // Whether one is kept or not, this process has done what it can until there is more.
+        session.record.copied = session.record.document.change_count();
+        let Ok(Some(_room)) = self.room_now(session.record.document.size().loading_bytes()) else {
+            lease.put_back(session);
+            return Ok(());
+        };
+        let (session, copy) = copied(session).await?;
+        lease.put_back(session);
+        drop(lease);
+        store(database, key, copy).await
     }
 }
 
-/// Keeps a copy of documents that were let go.
-///
-/// # Errors
-/// The database does not answer, or the work panicked.
-pub async fn keep_copy(database: &Database, outgoing: Outgoing) -> Result<(), StorageError> {
-    let (organisation_id, session_id) = outgoing.key;
-    let Some(session) = outgoing.session.lock().await.take() else { return Ok(()) };
-    let Some(read_up_to) = session.record.read_up_to.clone() else { return Ok(()) };
-    let copying = move || {
-        let document = &session.record.document;
-        NewCopy { change_count: document.change_count(), read_up_to, bytes: document.copy() }
-    };
-    let copied = tokio::task::spawn_blocking(copying).await;
-    let copy = copied.map_err(|error| StorageError::Damaged(format!("a session document: {error}")))?;
+async fn keep_copy(
+    database: &Database,
+    key: SessionKey,
+    let_go: Option<Box<WarmSession>>,
+) -> Result<(), StorageError> {
+    let Some(session) = let_go else { return Ok(()) };
+    let (session, copy) = copied(session).await?;
+    drop(session);
+    store(database, key, copy).await
+}
+
+/// Copies on a thread for such work.
+async fn copied(session: Box<WarmSession>) -> Result<(Box<WarmSession>, Option<NewCopy>), StorageError> {
+    let copying = tokio::task::spawn_blocking(move || {
+        let copy = session.copy();
+        (session, copy)
+    });
+    copying.await.map_err(|error| StorageError::Damaged(format!("a session document: {error}")))
+}
+
+async fn store(database: &Database, key: SessionKey, copy: Option<NewCopy>) -> Result<(), StorageError> {
+    let (organisation_id, session_id) = key;
+    let Some(copy) = copy else { return Ok(()) };
     let tx = database.tenant(organisation_id).transaction().await?;
     session_copies::store(&tx, organisation_id, session_id, &copy).await?;
     tx.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_due;
+
+    #[test]
+    fn copies_become_rarer_as_a_session_grows() {
+        assert!(!is_due(999, 0, 1_000) && is_due(1_000, 0, 1_000));
+        assert!(!is_due(5_000, 4_001, 1_000) && is_due(5_001, 4_001, 1_000));
+        let mut copied = 0;
+        let mut work = 0;
+        for changes in 0..=50_000 {
+            if is_due(changes, copied, 1_000) {
+                (copied, work) = (changes, work + changes);
+            }
+        }
+        assert!(work < 5 * copied, "{work} changes for copies of {copied}");
+    }
 }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::copies::DUE_MAX;
 use super::uses::Uses;
 use super::{DocumentFigures, Place, SessionKey};
 
@@ -23,10 +24,14 @@ pub(super) struct Slots {
     uses: Uses,
     memory_bytes: usize,
     memory_bytes_max: usize,
-    /// Sessions whose snapshot is due.
-    pub(super) due: BTreeSet<SessionKey>,
+    /// Memory that was taken for what is under way.
+    work_bytes: usize,
+    /// What documents may take together with that.
+    work_bytes_max: usize,
+    /// Sessions in memory of which a copy is due.
+    due: BTreeSet<SessionKey>,
     /// Documents that were let go and of which a copy is to be kept.
-    pub(super) let_go: LetGo,
+    let_go: LetGo,
 }
 
 /// Documents on their way out of memory: enough of them to keep the maker of copies busy, and no more.
@@ -44,14 +49,10 @@ impl LetGo {
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<(SessionKey, Arc<Place>)> {
+    fn pop(&mut self) -> Option<(SessionKey, Arc<Place>)> {
         let (key, session, memory_bytes) = self.waiting.pop()?;
         self.memory_bytes -= memory_bytes;
         Some((key, session))
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
     }
 }
 
@@ -66,7 +67,8 @@ struct Slot {
 }
 
 impl Slots {
-    pub(super) fn new(memory_bytes_max: usize) -> Self {
+    /// With documents in memory of so many bytes at most, and with what is under way of no more than the second bound together.
+    pub(super) fn new(memory_bytes_max: usize, work_bytes_max: usize) -> Self {
         Self {
             by_session: HashMap::new(),
             by_use: BTreeMap::new(),
@@ -74,6 +76,8 @@ impl Slots {
             uses: Uses::new(),
             memory_bytes: 0,
             memory_bytes_max,
+            work_bytes: 0,
+            work_bytes_max,
             due: BTreeSet::new(),
             let_go: LetGo::default(),
         }
@@ -107,7 +111,7 @@ impl Slots {
     }
 
     fn make_room(&mut self, key: SessionKey, is_new: bool, is_wanted: bool) {
-        let (unused, freed_bytes) = self.longest_unused(key);
+        let (unused, freed_bytes) = self.longest_unused(Some(key), self.memory_bytes_max);
         let would_fit = self.memory_bytes - freed_bytes <= self.memory_bytes_max;
         let is_worth_it = || unused.iter().all(|other| self.uses.is_clearly_more_used(&key, other));
         if !is_wanted && (!would_fit || (is_new && !is_worth_it())) {
@@ -117,11 +121,55 @@ impl Slots {
         }
     }
 
-    /// The slots that nobody holds or waits for and that were used longest ago, as many as have to go, and what they take.
-    fn longest_unused(&self, except: SessionKey) -> (Vec<SessionKey>, usize) {
+    /// Takes memory for what is under way. Documents that nobody uses make room for it, and where that is not enough none of them does.
+    /// What is large leaves some for what is small.
+    pub(super) fn reserve(&mut self, bytes: usize) -> bool {
+        let is_large = bytes > self.work_bytes_max / 16;
+        let most = if is_large { self.work_bytes_max / 16 * 15 } else { self.work_bytes_max };
+        let Some(left) = most.checked_sub(self.work_bytes + bytes) else { return false };
+        let (unused, freed_bytes) = self.longest_unused(None, left);
+        let fits = self.memory_bytes - freed_bytes <= left;
+        if fits {
+            unused.into_iter().for_each(|other| self.remove(other));
+            self.work_bytes += bytes;
+        }
+        fits
+    }
+
+    /// Changes what was taken.
+    pub(super) fn resize(&mut self, taken: usize, bytes: usize) {
+        self.work_bytes = self.work_bytes - taken + bytes;
+    }
+
+    /// The most that can be taken at once.
+    pub(super) fn work_bytes_max(&self) -> usize {
+        self.work_bytes_max / 16 * 15
+    }
+
+    /// Notes that a copy of a document in memory is due.
+    pub(super) fn note_due(&mut self, key: SessionKey) {
+        if self.due.len() < DUE_MAX {
+            self.due.insert(key);
+        }
+    }
+
+    /// A document of which a copy is to be kept; its place, where it has left memory.
+    pub(super) fn next_copy(&mut self) -> Option<(SessionKey, Option<Arc<Place>>)> {
+        let let_go = self.let_go.pop().map(|(key, place)| (key, Some(place)));
+        let_go.or_else(|| self.due.pop_first().map(|key| (key, None)))
+    }
+
+    /// True where a copy is to be kept.
+    pub(super) fn is_any_copy_due(&self) -> bool {
+        !self.let_go.waiting.is_empty() || !self.due.is_empty()
+    }
+
+    /// The slots that nobody holds or waits for and that were used longest ago, as many as have to go until no more than so many bytes are
+    /// left, and what they take.
+    fn longest_unused(&self, except: Option<SessionKey>, left: usize) -> (Vec<SessionKey>, usize) {
         let (mut unused, mut freed_bytes) = (Vec::new(), 0);
-        for key in self.by_use.values().filter(|key| **key != except) {
-            if self.memory_bytes - freed_bytes <= self.memory_bytes_max {
+        for key in self.by_use.values().filter(|key| Some(**key) != except) {
+            if self.memory_bytes - freed_bytes <= left {
                 break;
             }
             let slot = &self.by_session[key];
@@ -147,6 +195,7 @@ impl Slots {
         DocumentFigures {
             sessions: self.by_session.len(),
             memory_bytes: self.memory_bytes,
+            work_bytes: self.work_bytes,
             // One reference is the slot's own.
             requests: self.by_session.values().map(|slot| Arc::strong_count(&slot.session) - 1).sum(),
         }
@@ -189,7 +238,7 @@ mod tests {
 
     #[test]
     fn bytes_alone_bound_what_is_kept() {
-        let mut slots = Slots::new(BYTES * 5_000);
+        let mut slots = Slots::new(BYTES * 5_000, usize::MAX);
         assert!(hits(&mut slots, 0..5_000) < 0.001);
         assert!(hits(&mut slots, 0..5_000) > 0.999, "all that fits is kept");
         assert!(!touch(&mut slots, 9_999, BYTES * 6_000), "and what can never fit drives nothing out");
@@ -201,7 +250,7 @@ mod tests {
 
     #[test]
     fn rounds_over_more_than_fits_find_what_fits() {
-        let mut slots = Slots::new(BYTES * 500);
+        let mut slots = Slots::new(BYTES * 500, usize::MAX);
         let rounds = (0..100_u128).flat_map(|_| 0..1_000);
         let share = hits(&mut slots, rounds);
         assert!(share > 0.45, "{share} of half");
@@ -209,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_is_used_more_often_comes_in_however_full_it_is() {
-        let mut slots = Slots::new(BYTES * 100);
+        let mut slots = Slots::new(BYTES * 100, usize::MAX);
         hits(&mut slots, (0..50_u128).flat_map(|_| 0..100));
         let until_warm = (0..100).position(|_| touch(&mut slots, 1_000, BYTES));
         assert!(until_warm.is_some_and(|uses| uses <= 17), "{until_warm:?}");
@@ -234,7 +283,7 @@ mod tests {
     #[test]
     fn what_is_wanted_most_is_kept_of_few_as_of_many() {
         for (sessions, kept) in [(200, 150), (200, 50), (5_000, 1_000), (40, 10)] {
-            let mut slots = Slots::new(BYTES * kept);
+            let mut slots = Slots::new(BYTES * kept, usize::MAX);
             let share = kept as f64 / sessions as f64;
             let uniform = random().map(|number| (number * sessions as f64) as u128);
             let hits_of_uniform = hits(&mut slots, uniform.take(60_000));
@@ -247,8 +296,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_under_way_makes_what_nobody_uses_go_and_leaves_some_for_what_is_small() {
+        let mut slots = Slots::new(BYTES * 16, BYTES * 32);
+        hits(&mut slots, 0..16);
+        let key = (Uuid::nil(), Uuid::from_u128(0));
+        let in_use = slots.session_of(key);
+        assert!(
+            !slots.reserve(BYTES * 30) && slots.by_session.len() == 16,
+            "one is in use, and nothing goes in vain"
+        );
+        assert!(slots.reserve(BYTES * 25));
+        assert_eq!((slots.by_session.len(), slots.figures().work_bytes), (5, BYTES * 25));
+        assert!(!slots.reserve(BYTES * 5) && slots.reserve(BYTES * 2) && slots.reserve(BYTES * 2));
+        slots.resize(BYTES * 25, BYTES);
+        assert!(slots.reserve(BYTES * 20));
+        drop(in_use);
+    }
+
+    #[test]
     fn what_somebody_waits_for_is_kept() {
-        let mut slots = Slots::new(BYTES);
+        let mut slots = Slots::new(BYTES, usize::MAX);
         let key = (Uuid::nil(), Uuid::nil());
         let (lease, waiting) = (slots.session_of(key), slots.session_of(key));
         slots.returned(key, BYTES * 2, false);

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::actors::ServerActors;
 use crate::changes::{self, ReadUpTo, StoredChange, change_hash};
-use crate::{Executor, Lineage, StorageError, session_snapshots};
+use crate::session_copies::{self, StoredCopy};
+use crate::{Executor, Lineage, StorageError, Transaction};
 
 /// A session's documents.
 #[derive(Debug, Default)]
@@ -17,14 +18,6 @@ pub struct WarmSession {
     pub record: WarmDocument,
     /// The same with the late work that waits for a decision: further late work builds on that. Only a completed session has one.
     pub with_late: WarmDocument,
-    measured: Measured,
-}
-
-/// What the documents took when that was last worked out.
-#[derive(Debug, Default)]
-struct Measured {
-    change_count: usize,
-    memory_bytes: usize,
 }
 
 impl WarmSession {
@@ -60,17 +53,9 @@ impl WarmSession {
         self.record.is_loaded()
     }
 
-    /// What they take, in bytes. It means a look at every change, and is worked out again where they have grown or shrunk by a
-    /// sixteenth.
-    pub fn measured_bytes(&mut self) -> usize {
-        let documents = [&self.record.document, &self.with_late.document];
-        let change_count: usize = documents.iter().map(|document| document.change_count()).sum();
-        let measured = self.measured.change_count;
-        if self.measured.memory_bytes == 0 || change_count.abs_diff(measured) * 16 > measured {
-            let memory_bytes = documents.iter().map(|document| document.memory_bytes_estimate()).sum();
-            self.measured = Measured { change_count, memory_bytes };
-        }
-        self.measured.memory_bytes
+    /// What they take, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.record.document.memory_bytes_estimate() + self.with_late.document.memory_bytes_estimate()
     }
 }
 
@@ -79,10 +64,17 @@ impl WarmSession {
 pub struct WarmDocument {
     pub(super) document: SessionDocument,
     pub(super) read_up_to: Option<ReadUpTo>,
-    /// How many changes the stored snapshot was made from, as far as is known here.
-    pub(super) covered: usize,
-    /// The same of the stored copy.
+    /// How many merged changes the stored copy has, as far as is known here.
     pub(super) copied: usize,
+}
+
+/// What a document has yet to take in: rows of the record, and the copy that they are read behind.
+#[derive(Debug)]
+pub struct Unread {
+    session_id: Uuid,
+    copy: Option<StoredCopy>,
+    rows: Vec<StoredChange>,
+    up_to: ReadUpTo,
 }
 
 /// Which changes a document is made of.
@@ -120,38 +112,30 @@ impl WarmDocument {
         self.read_up_to.as_ref()
     }
 
-    /// Takes in what the database has and this document has not.
+    /// Takes in what the database has and this document has not. One that knows nothing yet goes on from the session's copy, if it is
+    /// of this lineage.
     ///
     /// # Errors
     /// The database does not answer, and the document stays as it was; or the work panicked, and the document is empty, to be
-    /// loaded again.
+    /// read again.
     pub async fn refresh(
         &mut self,
         on: &impl Executor,
         organisation_id: Uuid,
         session_id: Uuid,
         extent: Extent,
+        copy_of: Option<Lineage>,
     ) -> Result<(), StorageError> {
         if extent == Extent::WithLate {
             self.forget_rejected(on, organisation_id, session_id).await?;
         }
-        if self.is_loaded() {
-            let (rows, up_to) = self.read_unseen(on, organisation_id, session_id, extent).await?;
-            if self.may_be_of(up_to.lineage) {
-                return self.take_in(rows, up_to).await;
+        for copy_of in [copy_of, None] {
+            let unread = self.fetch(on, organisation_id, session_id, extent, copy_of).await?;
+            if self.take_in(unread).await? {
+                break;
             }
-            *self = Self::default();
         }
-        // Before the changes, so that these have all that it was made from.
-        if let Some(snapshot) = session_snapshots::find(on, organisation_id, session_id).await? {
-            let (rows, up_to) = self.read_unseen(on, organisation_id, session_id, extent).await?;
-            if self.work(move |warm| warm.begin(rows, up_to, &snapshot)).await?? {
-                return Ok(());
-            }
-            tracing::warn!(%session_id, "the stored snapshot is damaged or not of this record: it is ignored, and made again");
-        }
-        let (rows, up_to) = self.read_unseen(on, organisation_id, session_id, extent).await?;
-        self.take_in(rows, up_to).await
+        Ok(())
     }
 
     /// A document that has what was rejected since it was read is no use any more.
@@ -175,31 +159,73 @@ impl WarmDocument {
         self.read_up_to.as_ref().is_none_or(|known| known.lineage == lineage)
     }
 
-    async fn read_unseen(
-        &self,
+    /// Reads what the database has and this document has not. Where the database is another one by now, the document is empty afterwards.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(super) async fn fetch(
+        &mut self,
         on: &impl Executor,
         organisation_id: Uuid,
         session_id: Uuid,
         extent: Extent,
-    ) -> Result<(Vec<StoredChange>, ReadUpTo), StorageError> {
-        let since = self.read_up_to.as_ref();
-        match extent {
+        copy_of: Option<Lineage>,
+    ) -> Result<Unread, StorageError> {
+        let copy = match copy_of.filter(|_| !self.is_loaded()) {
+            Some(lineage) => session_copies::find(on, organisation_id, session_id, lineage).await?,
+            None => None,
+        };
+        let read = async |since: Option<&ReadUpTo>| match extent {
             Extent::Record => changes::read(on, organisation_id, session_id, since).await,
             Extent::WithLate => changes::read_with_late(on, organisation_id, session_id, since).await,
+        };
+        let since = self.read_up_to.as_ref().or(copy.as_ref().map(|copy| &copy.read_up_to));
+        let (rows, up_to) = read(since).await?;
+        if since.is_none_or(|since| since.lineage == up_to.lineage) {
+            return Ok(Unread { session_id, copy, rows, up_to });
         }
+        *self = Self::default();
+        let (rows, up_to) = read(None).await?;
+        Ok(Unread { session_id, copy: None, rows, up_to })
     }
 
-    /// As [`Self::catch_up`], on a thread for such work.
-    pub(super) async fn take_in(
-        &mut self,
-        rows: Vec<StoredChange>,
-        up_to: ReadUpTo,
-    ) -> Result<(), StorageError> {
-        if rows.is_empty() {
+    /// Takes in what was read, on a thread for such work. False where the copy is damaged, and nothing is taken in.
+    ///
+    /// # Errors
+    /// The work panicked, and the document is empty, to be read again; or a row does not read as what was written.
+    pub(super) async fn take_in(&mut self, unread: Unread) -> Result<bool, StorageError> {
+        let Unread { session_id, copy, rows, up_to } = unread;
+        if rows.is_empty() && copy.is_none() {
             self.read_up_to = Some(up_to);
-            return Ok(());
+            return Ok(true);
         }
-        self.work(move |warm| warm.catch_up(rows, up_to)).await?
+        let take_in = move |warm: &mut Self| {
+            if let Some(copy) = copy {
+                let Some(document) = copy.document() else { return Ok(false) };
+                (warm.document, warm.copied) = (document, copy.change_count);
+            }
+            warm.catch_up(rows, up_to).map(|()| true)
+        };
+        let is_taken = self.work(take_in).await??;
+        if !is_taken {
+            tracing::warn!(%session_id, "the stored copy is damaged: it is ignored, and made again");
+        }
+        Ok(is_taken)
+    }
+
+    /// As [`Self::refresh`] of what is on record, where that is not what the copy was taken for.
+    ///
+    /// # Errors
+    /// As [`Self::refresh`].
+    pub async fn refresh_without_copy(
+        &mut self,
+        tx: &Transaction,
+        organisation_id: Uuid,
+        session_id: Uuid,
+    ) -> Result<(), StorageError> {
+        session_copies::forget(tx, organisation_id, session_id).await?;
+        self.copied = 0;
+        self.refresh(tx, organisation_id, session_id, Extent::Record, None).await
     }
 
     /// Takes in rows that were read from the database, all there were up to a point. May take long.
@@ -266,7 +292,7 @@ impl WarmDocument {
     }
 }
 
-pub(super) fn recorded(row: StoredChange) -> Result<RecordedChange, StorageError> {
+fn recorded(row: StoredChange) -> Result<RecordedChange, StorageError> {
     let hash = change_hash(&row.hash)?;
     let provenance = Provenance { user_id: row.user_id, device: row.device, received_at: row.received_at };
     Ok(RecordedChange { hash, bytes: row.bytes, provenance })

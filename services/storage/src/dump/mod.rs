@@ -22,7 +22,7 @@ pub use restoration::{LoadError, Restoration, RestoreError};
 const MADE_ANEW: &[&str] = &["refinery_schema_history", "database_incarnation", "rules_version"];
 
 /// Tables that no dump has. Clients begin work in progress again; a restored database must not run jobs again. Bytes of evidence go
-/// the way of all evidence; rows of `write_probes` only try whether one can be written; and snapshots, copies and how far clocks are
+/// the way of all evidence; rows of `write_probes` only try whether one can be written; and copies, summaries and how far clocks are
 /// reckoned are made again from the changes.
 const LEFT_OUT: &[&str] = &[
     "evidence_chunks",
@@ -35,6 +35,7 @@ const LEFT_OUT: &[&str] = &[
     "session_clocks_place",
     "session_copies",
     "session_snapshots",
+    "session_summaries",
     "write_probes",
 ];
 

@@ -7,10 +7,10 @@ use firemode_storage::feed::{self, FeedPage};
 use firemode_web::{CursorScope, PageLimit, Params, Problem, rows_max};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::call::{Call, PublicCall};
-use crate::handlers::sessions::view::{SessionView, Summary};
+use crate::handlers::sessions::view::SessionView;
+use crate::handlers::sessions::views;
 use crate::list::link_next;
 
 /// `since` for a client that wants what comes and not what is there.
@@ -67,10 +67,8 @@ pub(crate) async fn changes(Params(wanted): Params<Since>, call: Call) -> Result
     };
     let since = state.cursor_key.feed_token(&feed_range, &changed, scope)?;
     let next_cursor = changed.has_more.then(|| since.clone());
-    let ids: Vec<Uuid> = changed.sessions.iter().map(|session| session.id).collect();
-    let summaries = state.documents.read_many(&tx, organisation_id, &ids, Summary::of).await?;
-    let sessions = changed.sessions.into_iter().zip(summaries);
-    let data = sessions.map(|(session, summary)| SessionView::new(session, summary)).collect();
+    drop(tx);
+    let data = views(&call, changed.sessions).await?;
     let mut response = HttpResponse::Ok();
     if let Some(cursor) = &next_cursor {
         response.insert_header(link_next(request, &["cursor", "since"], cursor));

@@ -10,7 +10,8 @@ use firemode_domain::document::{
 };
 use firemode_domain::session::Intake;
 use firemode_storage::changes::{self, Arrival, EQUIVOCATION, Origin, RELIED_ON, Reliance, Turn};
-use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, WarmSession};
+use firemode_storage::documents::{Additions, AdditionsRefusal, Extent, Lease, Needs, WarmSession};
+use firemode_storage::session_summaries::{self, NewSummary};
 use firemode_storage::sessions::Session;
 use firemode_storage::{Hold, StorageError, Transaction, audit, recent_sessions};
 use firemode_web::wire::told_clock;
@@ -66,6 +67,9 @@ pub(crate) async fn add_items(
     call: Call,
 ) -> Result<HttpResponse, Problem> {
     let items = &body.value;
+    // What takes long comes first, while no connection is held.
+    let key_of_session = (call.organisation_id(), *session_id);
+    call.state.documents.read(&call.state.database, key_of_session, Needs::Changes, |_| ()).await?;
     let mut addition = Addition { call: &call, warm: None, is_ahead: false };
     let outcome =
         call.run_once(&key, &body.fingerprint, async |tx| addition.run(tx, *session_id, items).await).await;
@@ -135,11 +139,14 @@ impl Addition<'_> {
         let (_, documents) = self.warm.insert((lease, documents));
         // Before the changes are read, so that those of the one before are among them.
         let turn = Turn::of(session_id, user_id, SERVER_DEVICE);
-        let actors = self.call.state.documents.actors(changes::take_turn(tx, turn).await?);
-        documents.record.refresh(tx, organisation_id, session_id, Extent::Record).await?;
+        let lineage = changes::take_turn(tx, turn).await?;
+        let actors = self.call.state.documents.actors(lineage);
+        documents.enter(lineage);
+        documents.record.refresh(tx, organisation_id, session_id, Extent::Record, Some(lineage)).await?;
         documents.forget_late();
         if is_late {
-            documents.with_late.refresh(tx, organisation_id, session_id, Extent::WithLate).await?;
+            let with_late = &mut documents.with_late;
+            with_late.refresh(tx, organisation_id, session_id, Extent::WithLate, None).await?;
         }
         let (document, actors) = documents.for_work(is_late, user_id, &actors);
         let received_at = changes::received_at(tx).await?;
@@ -158,8 +165,18 @@ impl Addition<'_> {
         required?;
         let inserted = changes::insert_all(tx, written.iter().map(arrival).collect()).await;
         inserted.map_err(|error| self.number_taken(error))?;
+        self.keep_summary(tx, (organisation_id, session_id)).await?;
         recent_sessions::note(tx, &[origin.visit()]).await?;
         Ok(written)
+    }
+
+    async fn keep_summary(&self, tx: &Transaction, key: (Uuid, Uuid)) -> Result<(), Problem> {
+        let Some((_, documents)) = &self.warm else { return Ok(()) };
+        let (organisation_id, session_id) = key;
+        let record = &documents.record;
+        let (summary, read_up_to) = (record.document().summary(), record.read_up_to().cloned());
+        let new = NewSummary { organisation_id, session_id, summary, read_up_to };
+        Ok(session_summaries::keep(tx, &[new]).await?)
     }
 
     /// Where the database refuses a number because it is taken, by late work of which part was accepted, the next try begins with

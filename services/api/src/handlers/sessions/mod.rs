@@ -1,36 +1,44 @@
 //! Test sessions.
 
+mod answer;
 pub(crate) mod bundle;
 pub(crate) mod feed;
 pub(crate) mod history;
 pub(crate) mod items;
 pub(crate) mod late;
 mod new_items;
+mod past;
 pub(crate) mod sync;
 mod view;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::ETAG;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use firemode_domain::body;
-use firemode_domain::document::{ItemSeed, SessionDocument, time_ordered_actor};
+use firemode_domain::document::{DocumentSummary, ItemSeed, SessionDocument, time_ordered_actor};
 use firemode_domain::input::{self, At, Faults, Given, Line, Time};
 use firemode_domain::session::{SessionStatus, TransitionError};
 use firemode_storage::assets::Asset;
 use firemode_storage::changes::{self, Origin};
-use firemode_storage::page::Page;
+use firemode_storage::documents::Needs;
+use firemode_storage::session_summaries::{self, NewSummary};
 use firemode_storage::sessions::{self, NewSession, Session, SessionFilter};
-use firemode_storage::{Hold, Transaction, assets, audit, buildings, clocks, recent_sessions, users};
+use firemode_storage::{
+    Hold, StorageError, Transaction, assets, audit, buildings, clocks, recent_sessions, users,
+};
 use firemode_web::{Body, IdempotencyKey, Outcome, Params, Problem, refuse};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::call::Call;
-use crate::etag::{self, IfMatch};
-use crate::handlers::sessions::history::{PastClock, detail_at};
-use crate::handlers::sessions::view::{SessionDetail, SessionView, Summary};
+use crate::etag::IfMatch;
+use crate::handlers::sessions::answer::Answer;
+use crate::handlers::sessions::past::{PastClock, past};
+use crate::handlers::sessions::view::{SessionDetail, SessionView, ShownDocument};
 use crate::list::{Filters, List, Listing};
 use crate::object::{Object, on_record};
+
+/// How often a session is held until what its document is then is known.
+const HOLD_TRIES_MAX: usize = 5;
 
 body! {
     /// A session to be made.
@@ -143,24 +151,33 @@ async fn open(tx: &Transaction, new: &CreateSession, call: &Call) -> Result<Sess
     recent_sessions::note(tx, &[origin.visit()]).await?;
     let mut document = SessionDocument::empty();
     document.integrate([change.recorded(user_id, received_at)]);
-    Ok(SessionView::new(session, Summary::of(&document)))
+    let summary = document.summary();
+    let (session_id, read_up_to) = (session.id, None);
+    let new = NewSummary { organisation_id, session_id, summary: summary.clone(), read_up_to };
+    session_summaries::keep(tx, &[new]).await?;
+    Ok(SessionView::new(session, summary))
 }
 
 /// Lists test sessions, newest first
 #[utoipa::path(get, path = "/v1/tests/sessions", tag = "sessions", params(Listing<SessionFilter>),
     responses((status = 200, description = "One page.", body = List<SessionView>)))]
 pub(crate) async fn list(list: Listing<SessionFilter>) -> Result<HttpResponse, Problem> {
-    list.answer(async |tx, Listing { call, filter, .. }, keyset| {
-        let organisation_id = call.organisation_id();
-        let page = sessions::list(tx, organisation_id, filter, keyset).await?;
-        let ids: Vec<Uuid> = page.rows.iter().map(|session| session.id).collect();
-        let summaries = call.state.documents.read_many(tx, organisation_id, &ids, Summary::of).await?;
-        let mut summaries = summaries.into_iter();
-        let rows = page.rows.into_iter().zip(&mut summaries);
-        let rows = rows.map(|(session, summary)| SessionView::new(session, summary)).collect();
-        Ok(Page { rows, next: page.next })
-    })
+    list.answer_from(
+        async |tx, Listing { call, filter, .. }, keyset| {
+            Ok(sessions::list(tx, call.organisation_id(), filter, keyset).await?)
+        },
+        async |Listing { call, .. }, sessions| views(call, sessions).await,
+    )
     .await
+}
+
+/// Sessions as lists show them. No connection is held meanwhile.
+pub(crate) async fn views(call: &Call, sessions: Vec<Session>) -> Result<Vec<SessionView>, Problem> {
+    let (database, organisation_id) = (&call.state.database, call.organisation_id());
+    let ids: Vec<Uuid> = sessions.iter().map(|session| session.id).collect();
+    let summaries = call.state.documents.summaries(database, organisation_id, &ids).await?;
+    let rows = sessions.into_iter().zip(summaries);
+    Ok(rows.map(|(session, summary)| SessionView::new(session, summary)).collect())
 }
 
 body! {
@@ -185,29 +202,28 @@ pub(crate) async fn get(
     Params(Moment { at }): Params<Moment>,
     call: Call,
 ) -> Result<HttpResponse, Problem> {
-    let detail = match at {
-        Some(PastClock(clock)) => detail_at(&call, *id, &clock).await?,
-        None => present_detail(&call, *id).await?,
+    let tx = call.read().await?;
+    let session: Session = call.find(&tx, *id, Hold::None).await?;
+    let answer = match at {
+        Some(PastClock(clock)) => {
+            drop(tx);
+            past(&call, session, clock).await?
+        }
+        None => {
+            let late = changes::count_late(&tx, call.organisation_id(), *id).await?;
+            drop(tx);
+            let (answer, limits) = (Answer::to(&call), call.state.limits.clone());
+            let look = move |document: &SessionDocument| {
+                let near_limits = document.near_limits(&limits);
+                let shown = ShownDocument { late, near_limits, ..ShownDocument::whole(document) };
+                answer.of(SessionDetail::new(session, shown))
+            };
+            let (documents, key) = (&call.state.documents, (call.organisation_id(), *id));
+            documents.read(&call.state.database, key, Needs::Changes, look).await??
+        }
     };
     call.state.note_fetched(&call.principal, *id).await;
-    answer(&call.request, detail)
-}
-
-async fn present_detail(call: &Call, id: Uuid) -> Result<SessionDetail, Problem> {
-    let tx = call.read().await?;
-    let session: Session = call.find(&tx, id, Hold::None).await?;
-    let late = changes::count_late(&tx, call.organisation_id(), id).await?;
-    let limits = call.state.limits.clone();
-    let look = move |document: &SessionDocument| SessionDetail::new(session, document, late, &limits);
-    Ok(call.state.documents.read(&tx, call.organisation_id(), id, look).await?)
-}
-
-fn answer(request: &HttpRequest, detail: SessionDetail) -> Result<HttpResponse, Problem> {
-    let tag = detail.session.etag()?;
-    if etag::is_known(request, &tag) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
-    }
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(detail))
+    Ok(answer.respond())
 }
 
 /// Renames, assigns, completes, cancels or reopens a test session
@@ -220,10 +236,7 @@ pub(crate) async fn update(
     call: Call,
 ) -> Result<HttpResponse, Problem> {
     let organisation_id = call.organisation_id();
-    let tx = call.transaction().await?;
-    // Held alone: results hold it together, so none of them can cross a completion.
-    let before: Session = call.find(&tx, *id, Hold::Alone).await?;
-    let summary = call.state.documents.read(&tx, organisation_id, *id, Summary::of).await?;
+    let (tx, before, summary) = hold_alone(&call, *id).await?;
     let seen = SessionView::new(before.clone(), summary.clone());
     call.check_if_match(&seen.etag()?)?;
     let mut wanted = before.clone();
@@ -245,6 +258,29 @@ pub(crate) async fn update(
     }
     tx.commit().await?;
     SessionView::new(after, summary).respond()
+}
+
+/// Holds a session alone, with what its document is then: results hold it together, so none of them can cross a completion.
+async fn hold_alone(call: &Call, id: Uuid) -> Result<(Transaction, Session, DocumentSummary), Problem> {
+    let key @ (organisation_id, _) = (call.organisation_id(), id);
+    let mut is_too_large = false;
+    for _ in 0..HOLD_TRIES_MAX {
+        let tx = call.transaction().await?;
+        let session: Session = call.find(&tx, id, Hold::Alone).await?;
+        let mut stored = session_summaries::find(&tx, organisation_id, &[id]).await?;
+        match stored.remove(&id) {
+            Some(stored) if stored.is_present || is_too_large => return Ok((tx, session, stored.summary)),
+            None if is_too_large => return Ok((tx, session, DocumentSummary::empty())),
+            _ => drop(tx),
+        }
+        // It has to be worked out first, which holds up nobody.
+        is_too_large = match call.state.documents.summary(&call.state.database, key).await {
+            Ok(_) => false,
+            Err(StorageError::TooLarge { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+    }
+    Err(Problem::unavailable("The session is being written to all the time. Try again."))
 }
 
 impl UpdateSession {

@@ -5,7 +5,9 @@ use data_encoding::HEXLOWER;
 use firemode_domain::document::SessionDocument;
 use firemode_domain::session::LateState;
 use firemode_storage::Hold;
+use firemode_storage::documents::Needs;
 use firemode_storage::history::{self, LateChange, Writer};
+use firemode_storage::session_summaries::{self, StoredSummary};
 use firemode_storage::sessions::Session;
 use firemode_web::Problem;
 use serde::Serialize;
@@ -116,11 +118,20 @@ pub(crate) async fn sync(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse
     let (organisation_id, state) = (call.organisation_id(), &call.state);
     let tx = call.read().await?;
     call.find::<Session>(&tx, *id, Hold::None).await?;
-    let look = |document: &SessionDocument| (document.held_since(), document.quarantined());
-    let (mut held, mut quarantined) = state.documents.read(&tx, organisation_id, *id, look).await?;
     let rows_max = i64::try_from(ROWS_MAX).map_err(Problem::internal)?;
     let (late, late_total) = history::late(&tx, organisation_id, *id, rows_max).await?;
     let (writers, writers_total) = history::writers(&tx, organisation_id, *id, rows_max).await?;
+    let mut stored = session_summaries::find(&tx, organisation_id, &[*id]).await?;
+    drop(tx);
+    let (mut held, mut quarantined) = match stored.remove(&*id) {
+        Some(StoredSummary { summary, is_present: true, .. }) if summary.unmerged_count == 0 => {
+            Default::default()
+        }
+        _ => {
+            let look = |document: &SessionDocument| (document.held_since(), document.quarantined());
+            state.documents.read(&state.database, (organisation_id, *id), Needs::Changes, look).await?
+        }
+    };
     let (held_total, quarantined_total) = (held.len(), quarantined.len());
     held.sort_by_key(|(_, provenance)| provenance.received_at);
     held.truncate(ROWS_MAX);

@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::http::header::ETAG;
 use firemode_domain::audit::{OnRecord, Record};
 use firemode_domain::document::{
-    Conflict, Held, Limits, NearLimit, SessionDocument, VectorClock, time_ordered_actor,
+    ChangeHash, Conflict, DocumentSummary, DocumentView, Held, NearLimit, PastDocument, Quarantined,
+    SessionDocument, VectorClock, time_ordered_actor,
 };
 use firemode_domain::session::SessionStatus;
 use firemode_storage::sessions::Session;
@@ -28,9 +29,12 @@ pub(crate) struct SessionView {
     pub(crate) name: String,
     pub(crate) status: SessionStatus,
     pub(crate) technician_id: Option<Uuid>,
-    /// Automerge actor → its last change that is merged.
+    /// Automerge actor → its last change that is merged. Of more than 256 actors those that wrote last, but where the document is told
+    /// too: there all.
     #[schema(value_type = std::collections::BTreeMap<String, u64>)]
     pub(crate) vector_clock: VectorClock,
+    /// How many actors have written.
+    pub(crate) actor_count: usize,
     /// Hashes of the document's last changes.
     pub(crate) heads: Vec<String>,
     /// A fresh Automerge actor for you: use it for your changes to this session.
@@ -73,30 +77,49 @@ pub(crate) struct QuarantinedView {
     reason: String,
 }
 
-/// What a list shows of a document.
-#[derive(Debug, Clone)]
-pub(crate) struct Summary {
-    vector_clock: VectorClock,
-    heads: Vec<String>,
-    item_count: usize,
+/// What of a document is shown with its session.
+pub(crate) struct ShownDocument {
+    pub(crate) vector_clock: VectorClock,
+    pub(crate) heads: Vec<ChangeHash>,
+    pub(crate) view: DocumentView,
+    pub(crate) held: Vec<Held>,
+    pub(crate) quarantined: Vec<Quarantined>,
+    /// Changes that came after the completion and wait for a manager.
+    pub(crate) late: i64,
+    /// None of a moment that is past: nothing is added there.
+    pub(crate) near_limits: Vec<NearLimit>,
 }
 
-impl Summary {
-    pub(crate) fn of(document: &SessionDocument) -> Self {
+impl ShownDocument {
+    /// All that there is of a document.
+    pub(crate) fn whole(document: &SessionDocument) -> Self {
         Self {
             vector_clock: document.vector_clock(),
-            heads: document.heads(),
-            item_count: document.item_count(),
+            heads: document.summary().heads,
+            view: document.view(),
+            held: document.held(),
+            quarantined: document.quarantined(),
+            late: 0,
+            near_limits: Vec::new(),
         }
     }
 }
 
-fn tag(vector_clock: &impl Serialize, updated_at: OffsetDateTime) -> serde_json::Result<String> {
-    Ok(etag::of_bytes(&serde_json::to_vec(&(vector_clock, updated_at.unix_timestamp_nanos()))?))
+impl From<PastDocument> for ShownDocument {
+    fn from(past: PastDocument) -> Self {
+        let PastDocument { vector_clock, heads, view } = past;
+        let (held, quarantined, near_limits) = Default::default();
+        Self { vector_clock, heads, view, held, quarantined, late: 0, near_limits }
+    }
+}
+
+/// Equal heads are an equal clock, of which a list shows a part.
+fn tag(heads: &impl Serialize, updated_at: OffsetDateTime) -> serde_json::Result<String> {
+    Ok(etag::of_bytes(&serde_json::to_vec(&(heads, updated_at.unix_timestamp_nanos()))?))
 }
 
 impl SessionView {
-    pub(crate) fn new(session: Session, summary: Summary) -> Self {
+    pub(crate) fn new(session: Session, summary: DocumentSummary) -> Self {
         Self {
             id: session.id,
             building_id: session.building_id,
@@ -104,7 +127,8 @@ impl SessionView {
             status: session.status,
             technician_id: session.technician_id,
             vector_clock: summary.vector_clock,
-            heads: summary.heads,
+            actor_count: summary.actor_count,
+            heads: summary.heads.iter().map(ChangeHash::to_string).collect(),
             actor_id: fresh_actor_id(),
             item_count: summary.item_count,
             created_at: session.created_at,
@@ -114,7 +138,7 @@ impl SessionView {
 
     /// Names the session's state: what is merged, and the row.
     pub(crate) fn etag(&self) -> Result<String, Problem> {
-        tag(&self.vector_clock, self.updated_at).map_err(Problem::internal)
+        tag(&self.heads, self.updated_at).map_err(Problem::internal)
     }
 
     /// The answer with it and its `ETag`.
@@ -126,7 +150,7 @@ impl SessionView {
     /// The same from its JSON.
     pub(crate) fn etag_of_body(body: &Value) -> Option<String> {
         let updated_at = OffsetDateTime::parse(body["updated_at"].as_str()?, &Rfc3339).ok()?;
-        tag(&body["vector_clock"], updated_at).ok()
+        tag(&body["heads"], updated_at).ok()
     }
 }
 
@@ -142,21 +166,34 @@ impl OnRecord for SessionView {
 }
 
 impl SessionDetail {
-    pub(crate) fn new(session: Session, document: &SessionDocument, late: i64, limits: &Limits) -> Self {
-        let view = document.view();
-        let quarantined = document.quarantined().into_iter().map(|change| QuarantinedView {
+    pub(crate) fn new(session: Session, shown: ShownDocument) -> Self {
+        let ShownDocument { vector_clock, heads, view, held, quarantined, late, near_limits } = shown;
+        let quarantined = quarantined.into_iter().map(|change| QuarantinedView {
             hash: change.hash.to_string(),
             user_id: change.provenance.user_id,
             reason: change.fault.to_string(),
         });
         Self {
-            session: SessionView::new(session, Summary::of(document)),
+            session: SessionView {
+                id: session.id,
+                building_id: session.building_id,
+                name: session.name,
+                status: session.status,
+                technician_id: session.technician_id,
+                actor_count: vector_clock.len(),
+                vector_clock,
+                heads: heads.iter().map(ChangeHash::to_string).collect(),
+                actor_id: fresh_actor_id(),
+                item_count: view.item_count(),
+                created_at: session.created_at,
+                updated_at: session.updated_at,
+            },
             document: view.document,
             conflicts: view.conflicts,
-            held: document.held(),
+            held,
             quarantined: quarantined.collect(),
             late,
-            near_limits: document.near_limits(limits),
+            near_limits,
         }
     }
 }

@@ -70,6 +70,11 @@ impl History {
         self.operations
     }
 
+    /// Bytes of the changes, uncompressed.
+    pub(super) fn change_bytes(&self) -> usize {
+        self.change_bytes
+    }
+
     pub(super) fn find(&self, hash: &ChangeHash) -> Option<NodeId> {
         self.by_hash.get(hash).copied()
     }

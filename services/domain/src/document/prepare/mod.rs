@@ -71,6 +71,9 @@ pub struct Prepared {
     pub touched: Vec<String>,
 }
 
+/// Changes that a refusal names as missing.
+const MISSING_TOLD_MAX: usize = 8;
+
 impl SessionDocument {
     /// Checks what a client sent and works out the changes to store.
     ///
@@ -201,7 +204,11 @@ impl Preparation<'_> {
     fn check_size(&self, held: &[Arc<ParsedChange>], change_bytes: usize) -> Result<(), Refusal> {
         let limits = self.limits;
         if !held.is_empty() && self.unmerged.held.len() + held.len() > limits.held_changes_max {
-            return Err(Refusal::TooManyHeld { max: limits.held_changes_max });
+            let missing = self.prepared.strangers.iter().map(|stranger| stranger.hash);
+            let missing: BTreeSet<ChangeHash> =
+                missing.chain(self.unmerged.missing()).take(MISSING_TOLD_MAX).collect();
+            let missing = missing.iter().map(ChangeHash::to_string).collect();
+            return Err(Refusal::TooManyHeld { max: limits.held_changes_max, missing });
         }
         let new_bytes: usize = self.prepared.changes.iter().map(|change| change.bytes.len()).sum();
         if change_bytes + new_bytes > limits.document_bytes_max {

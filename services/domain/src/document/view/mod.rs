@@ -39,6 +39,12 @@ impl DocumentView {
         Some(Self { document, conflicts: reader.conflicts()? })
     }
 
+    /// How many items are shown.
+    #[must_use]
+    pub fn item_count(&self) -> usize {
+        self.document.get("items").and_then(Value::as_object).map_or(0, Map::len)
+    }
+
     /// The items that count as failed, by id: their outcome is `fail`, or somebody wrote one that is none of the four.
     #[must_use]
     pub fn failed_items(mut self) -> Map<String, Value> {
@@ -72,6 +78,11 @@ impl SessionDocument {
             || self.read(|document| DocumentView::read(Reader::of_document(&self.history, document)));
         let of_changes = if self.is_read_from_changes() { of_changes() } else { None };
         of_changes.or_else(of_document).unwrap_or_default()
+    }
+
+    /// The same at a clock.
+    pub(super) fn view_at(&self, clock: &Clock) -> DocumentView {
+        DocumentView::read(Reader::of_changes(&self.history, Some(clock))).unwrap_or_default()
     }
 
     fn is_read_from_changes(&self) -> bool {

@@ -8,6 +8,7 @@ use firemode_domain::document::SessionDocument;
 use firemode_domain::input::Repeated;
 use firemode_storage::assets::{self, Asset};
 use firemode_storage::buildings::Building;
+use firemode_storage::documents::Needs;
 use firemode_storage::sessions::Session;
 use firemode_storage::{ReadTransaction, buildings, organisations, rules, sessions};
 use firemode_web::Problem;
@@ -64,22 +65,26 @@ impl Wanted {
 }
 
 pub(super) async fn content(
-    tx: &ReadTransaction,
+    tx: ReadTransaction,
     state: &ApiState,
     organisation_id: Uuid,
     session: &Session,
     filter: &BundleFilter,
 ) -> Result<Content, Problem> {
-    let building = buildings::find(tx, organisation_id, session.building_id).await?;
+    let building = buildings::find(&tx, organisation_id, session.building_id).await?;
     let building = building.ok_or_else(|| Problem::not_found(Building::CALLED))?;
-    let mut assets = assets::active_of(tx, organisation_id, session.building_id, None).await?;
+    let mut assets = assets::active_of(&tx, organisation_id, session.building_id, None).await?;
     assets.retain(|asset| filter.takes(asset));
-    let rules = rules_for(tx, organisation_id, session, &assets).await?;
+    let rules = rules_for(&tx, organisation_id, session, &assets).await?;
     let wanted = Wanted::of(filter, &assets);
-    let prior_faults = prior_faults(tx, state, organisation_id, session, &wanted).await?;
+    let earlier = sessions::earlier_of_building(&tx, organisation_id, session, EARLIER_SESSIONS_MAX).await?;
+    drop(tx);
+    let prior_faults = prior_faults(state, organisation_id, earlier, &wanted).await?;
     let look =
         |document: &SessionDocument| (document.vector_clock(), document.save(), document.view().document);
-    let (vector_clock, saved, mut view) = state.documents.read(tx, organisation_id, session.id, look).await?;
+    let key = (organisation_id, session.id);
+    let (vector_clock, saved, mut view) =
+        state.documents.read(&state.database, key, Needs::Automerge, look).await?;
     let mut items = view.get_mut("items").map(Value::take).unwrap_or_default();
     if let Value::Object(items) = &mut items {
         wanted.keep(items);
@@ -120,16 +125,13 @@ async fn rules_for(
 }
 
 async fn prior_faults(
-    tx: &ReadTransaction,
     state: &ApiState,
     organisation_id: Uuid,
-    session: &Session,
+    earlier: Vec<Session>,
     wanted: &Wanted,
 ) -> Result<Vec<PriorFault>, Problem> {
-    let earlier = sessions::earlier_of_building(tx, organisation_id, session, EARLIER_SESSIONS_MAX).await?;
     let ids: Vec<Uuid> = earlier.iter().map(|session| session.id).collect();
-    let look = |document: &SessionDocument| document.view().failed_items();
-    let failed = state.documents.read_many(tx, organisation_id, &ids, look).await?;
+    let failed = state.documents.failed_items(&state.database, organisation_id, &ids).await?;
     let mut faults = Vec::new();
     for (earlier, mut failed) in earlier.into_iter().zip(failed) {
         wanted.keep(&mut failed);

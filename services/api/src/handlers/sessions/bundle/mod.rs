@@ -3,9 +3,7 @@
 mod content;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ContentEncoding, ETAG, VARY,
-};
+use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ContentEncoding, ETAG, VARY};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
@@ -119,8 +117,7 @@ pub(crate) async fn offline_bundle(
     let turn = turn.map_err(|_| Problem::unavailable("Many bundles are being made at once. Try again."))?;
     let tx = call.read().await?;
     let session: Session = call.find(&tx, *id, Hold::None).await?;
-    let content = content(&tx, state, call.organisation_id(), &session, &filter).await?;
-    drop(tx);
+    let content = content(tx, state, call.organisation_id(), &session, &filter).await?;
     state.note_fetched(&call.principal, session.id).await;
     let tagged = tokio::task::spawn_blocking(|| etag::of_json(&content).map(|tag| (tag, content))).await;
     let (tag, content) = tagged.map_err(Problem::internal)?.map_err(Problem::internal)?;
@@ -159,11 +156,7 @@ fn sent(spool: Spool, encoding: ContentEncoding, most: u64, tag: &str) -> Result
     if encoding != ContentEncoding::Identity {
         response.insert_header((CONTENT_ENCODING, encoding.as_str()));
     }
-    Ok(response
-        .insert_header((CONTENT_LENGTH, size))
-        .content_type("application/json")
-        .no_chunking(size)
-        .streaming(spool.into_stream()))
+    Ok(spool.respond(response))
 }
 
 fn answer(mut response: HttpResponseBuilder, tag: &str) -> HttpResponseBuilder {

@@ -1,84 +1,78 @@
-//! A stored copy of what was worked out from the changes: the index, and the Automerge document.
+//! A copy of all that a document is, but for Automerge's: for whoever has no time to work it out from its record.
 //!
-//! Reading a long history means to parse, check and apply each change of it. What that gives is a function of the set of
-//! changes, so it can be kept. A snapshot holds none of the changes themselves, only what they amount to. To restore one,
-//! the record is needed too: each change that the snapshot was made from has to be there with its own hash, and every other
-//! change is taken in as always. So an old snapshot, one of another copy of the database or one that was made while changes
-//! were held gives the same document as the record alone; what does not fit gives none.
+//! Reading a long history means to parse and check each change of it. What that gives is a function of the set of changes, so it can be
+//! kept, with the changes, and those that are not merged. What a copy says is taken for the record's; to make sure of that is for the
+//! caller.
 
-mod draft;
 pub(super) mod parts;
-mod whole;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use automerge::{ActorId, ChangeHash};
-use sha2::{Digest as _, Sha256};
+use automerge::ActorId;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use self::draft::DocumentSnapshotDraft;
-use self::draft::Facts;
 use self::parts::{Reader, Writer};
 use super::change::{Provenance, RecordedChange};
-use super::history::{History, NewNode, NodeId, OpRef};
-use super::merged::MergedDocument;
+use super::history::{History, NewNode, Node, NodeId, OpRef};
 use super::session::SessionDocument;
 
-/// What a change begins with that its hash does not cover: four bytes that name the format, and a checksum.
-const UNHASHED_BYTES: usize = 8;
-
 impl SessionDocument {
-    /// The form of snapshots that this release writes and reads. Another number for every other form, and for every other
-    /// rule about which changes are merged: what an earlier rule made of the changes must not outlive it.
-    pub const SNAPSHOT_FORMAT: i16 = 2;
+    /// The form of copies that this release writes and reads. Another number for every other form, and for every other rule about which
+    /// changes are merged.
+    pub const COPY_FORMAT: i16 = 1;
 
-    /// What was worked out from the merged changes, still to be verified; none where the Automerge document does not have all
-    /// of them. Takes as long as saving the document.
+    /// A copy of this document.
     #[must_use]
-    pub fn snapshot(&self) -> Option<DocumentSnapshotDraft> {
-        let heads = self.history.hashes(&self.history.heads());
-        let document = self.read(|document| (document.get_heads() == heads).then(|| document.save()))?;
+    pub fn copy(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         self.write_names(&mut writer);
         writer.count(self.history.len());
         for id in 0..self.history.len() as NodeId {
-            write_change(&mut writer, &self.history, id, |_| {});
+            write_change(&mut writer, &self.history, id);
         }
-        writer.bytes(&document);
-        Some(DocumentSnapshotDraft {
-            bytes: writer.finish(),
-            records: self.merged_records(),
-            facts: Facts::of(self),
-        })
+        let unmerged: Vec<RecordedChange> = self.unmerged.records().collect();
+        writer.count(unmerged.len());
+        for record in &unmerged {
+            writer.hash(&record.hash);
+            writer.bytes(&record.bytes);
+            write_time(&mut writer, record.provenance.received_at);
+            write_writer(&mut writer, record.provenance.user_id, record.provenance.device.as_deref());
+        }
+        writer.finish()
     }
 
-    /// The document of these changes, of which a snapshot knows some. None where the snapshot does not fit them.
-    ///
-    /// The bytes are to be the ones that [`DocumentSnapshotDraft::verified`] gave, in the present format; that is for the caller to make sure.
+    /// The document that a copy was made of, if these bytes are one.
     #[must_use]
-    pub fn restored(snapshot: &[u8], records: Vec<RecordedChange>) -> Option<Self> {
-        let mut record = Record::of(records);
+    pub fn of_copy(copy: &[u8]) -> Option<Self> {
         // Checked or not, bytes from outside of the process must not end it.
-        let restored = catch_unwind(AssertUnwindSafe(|| Self::restore(snapshot, &mut record)));
-        let mut document = restored.ok().flatten()?;
-        document.integrate(record.changes.into_iter().flatten());
-        Some(document)
+        catch_unwind(AssertUnwindSafe(|| Self::read_copy(&mut Reader::of(copy)))).ok().flatten()
     }
 
-    /// Takes the changes that the snapshot knows off the record.
-    fn restore(snapshot: &[u8], record: &mut Record) -> Option<Self> {
-        let mut reader = Reader::of(snapshot);
+    fn read_copy(reader: &mut Reader<'_>) -> Option<Self> {
         let mut document = Self::default();
-        document.read_names(&mut reader)?;
+        document.read_names(reader)?;
         let history = &mut document.history;
-        for _ in 0..reader.count()? {
-            let new = read_change(&mut reader, history, |_, hash| record.take_itself(hash))?;
+        let changes = reader.count()?;
+        history.reserve(changes);
+        for _ in 0..changes {
+            let new = read_change(reader, history)?;
             document.change_bytes += new.bytes.len();
             history.push(new);
         }
-        document.merged = MergedDocument::saved(reader.bytes()?.to_vec(), history).into();
+        let mut unmerged = Vec::new();
+        for _ in 0..reader.count()? {
+            let (hash, bytes) = (reader.hash()?, reader.bytes()?.to_vec());
+            let received_at = read_time(reader)?;
+            let (user_id, device) = read_writer(reader)?;
+            unmerged.push(RecordedChange {
+                hash,
+                bytes,
+                provenance: Provenance { user_id, device, received_at },
+            });
+        }
+        document.integrate(unmerged);
         reader.is_at_end().then_some(document)
     }
 
@@ -120,25 +114,43 @@ struct Row {
     received_at: OffsetDateTime,
 }
 
-/// Changes in their order, of which some are taken.
-struct Record {
-    changes: Vec<Option<RecordedChange>>,
-    places: HashMap<ChangeHash, usize>,
+fn write_row(writer: &mut Writer, history: &History, node: &Node) {
+    write_time(writer, node.received_at);
+    writer.bytes(&node.bytes);
+    let is_first = node.seq == 1;
+    writer.count(is_first.into());
+    if is_first {
+        let actor = history.actor(node.actor);
+        write_writer(writer, actor.user_id, actor.device.as_deref());
+    }
 }
 
-impl Record {
-    fn of(changes: Vec<RecordedChange>) -> Self {
-        let places = changes.iter().enumerate().map(|(place, change)| (change.hash, place)).collect();
-        Self { changes: changes.into_iter().map(Some).collect(), places }
-    }
+fn read_row(reader: &mut Reader<'_>) -> Option<Row> {
+    let received_at = read_time(reader)?;
+    let bytes = reader.bytes()?.to_vec();
+    let writer = if reader.count()? > 0 { Some(read_writer(reader)?) } else { None };
+    Some(Row { bytes, writer, received_at })
+}
 
-    /// Takes the change with a hash, which is worked out again.
-    fn take_itself(&mut self, hash: &ChangeHash) -> Option<Row> {
-        let RecordedChange { bytes, provenance, .. } = self.changes[*self.places.get(hash)?].take()?;
-        let is_itself = Sha256::digest(bytes.get(UNHASHED_BYTES..)?).as_slice() == hash.as_ref();
-        let Provenance { user_id, device, received_at } = provenance;
-        is_itself.then_some(Row { bytes, writer: Some((user_id, device)), received_at })
-    }
+/// As exactly as the database keeps it.
+fn write_time(writer: &mut Writer, time: OffsetDateTime) {
+    writer.signed((time.unix_timestamp_nanos() / 1_000) as i64);
+}
+
+fn read_time(reader: &mut Reader<'_>) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(reader.signed()?) * 1_000).ok()
+}
+
+fn write_writer(writer: &mut Writer, user_id: Uuid, device: Option<&str>) {
+    writer.bytes(user_id.as_bytes());
+    writer.count(device.is_some().into());
+    device.into_iter().for_each(|device| writer.bytes(device.as_bytes()));
+}
+
+fn read_writer(reader: &mut Reader<'_>) -> Option<(Uuid, Option<String>)> {
+    let user_id = Uuid::from_slice(reader.bytes()?).ok()?;
+    let device = if reader.count()? > 0 { Some(reader.text()?.to_owned()) } else { None };
+    Some((user_id, device))
 }
 
 fn read_operation_ids(reader: &mut Reader<'_>) -> Option<HashSet<(Uuid, String, String)>> {
@@ -153,12 +165,11 @@ fn read_operation_ids(reader: &mut Reader<'_>) -> Option<HashSet<(Uuid, String, 
     Some(known)
 }
 
-/// A change, with what is to stand beside its hash.
-fn write_change(writer: &mut Writer, history: &History, id: NodeId, beside: impl FnOnce(&mut Writer)) {
+fn write_change(writer: &mut Writer, history: &History, id: NodeId) {
     let node = history.node(id);
     let actor = history.actor(node.actor);
     writer.hash(&node.hash);
-    beside(writer);
+    write_row(writer, history, node);
     writer.number(node.actor);
     if node.seq == 1 {
         writer.bytes(actor.id.to_bytes());
@@ -174,14 +185,9 @@ fn write_change(writer: &mut Writer, history: &History, id: NodeId, beside: impl
     predecessors.iter().for_each(|predecessor| writer.predecessor(predecessor));
 }
 
-/// The next change, with the rest of it from where that stands.
-fn read_change<'a>(
-    reader: &mut Reader<'a>,
-    history: &History,
-    row: impl FnOnce(&mut Reader<'a>, &ChangeHash) -> Option<Row>,
-) -> Option<NewNode> {
+fn read_change(reader: &mut Reader<'_>, history: &History) -> Option<NewNode> {
     let hash = reader.hash()?;
-    let Row { bytes, writer, received_at } = row(reader, &hash)?;
+    let Row { bytes, writer, received_at } = read_row(reader)?;
     let number = reader.number()? as usize;
     let known = history.actors().get(number);
     let is_of_actor = match (known, &writer) {

@@ -1,4 +1,4 @@
-//! The parts that a snapshot is written in: numbers of seven bits to a byte, and bytes behind their length.
+//! The parts that a copy is written in: numbers of seven bits to a byte, and bytes behind their length.
 
 use automerge::ChangeHash;
 

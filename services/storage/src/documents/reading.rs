@@ -1,0 +1,262 @@
+//! Looking at documents. While rows are read a connection is held, and while anything is worked out or waited for, none.
+
+use firemode_domain::document::{DocumentSize, DocumentSummary, SessionDocument};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::warm::{Extent, WarmSession};
+use super::{Room, SessionKey, WarmDocuments};
+use crate::changes::{self, SessionTail};
+use crate::session_summaries::{self, NewSummary, StoredSummary};
+use crate::{Database, ReadTransaction, StorageError, Transaction};
+
+/// What whoever looks at a document needs of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// What the index and the changes tell.
+    Changes,
+    /// Automerge's own document, to be taken along.
+    Automerge,
+}
+
+/// What the place of a change takes while it is read.
+const PLACE_BYTES: usize = 640;
+
+impl WarmDocuments {
+    /// Looks at the present document of a session, on a thread for such work. The caller holds no connection meanwhile.
+    ///
+    /// # Errors
+    /// The database does not answer, there is no memory for the document, or looking at it panicked.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        database: &Database,
+        key: SessionKey,
+        needs: Needs,
+        look: impl FnOnce(&SessionDocument) -> T + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let (organisation_id, session_id) = key;
+        let mut lease = self.lease(organisation_id, session_id).await?;
+        let mut session = lease.take();
+        let seen = match self.bring_up_to_date(database, key, needs, &mut session).await {
+            Ok(_room) => session.record.inspect(look).await,
+            Err(error) => Err(error),
+        };
+        lease.put_back(session);
+        seen
+    }
+
+    /// Reads what a session's documents lack, and gives the memory that may be used while somebody looks at them.
+    async fn bring_up_to_date(
+        &self,
+        database: &Database,
+        key @ (organisation_id, session_id): SessionKey,
+        needs: Needs,
+        session: &mut WarmSession,
+    ) -> Result<Room<'_>, StorageError> {
+        let tx = database.tenant(organisation_id).read().await?;
+        let up_to = changes::read_up_to(&tx).await?;
+        let lineage = up_to.lineage();
+        session.enter(lineage);
+        let new = new_of(&tx, key, session).await?;
+        drop(tx);
+        let size = session.record.document().size();
+        let whole = size.and(new);
+        let mut room = self.room(bytes_needed(size, new, needs)).await?;
+        if new.changes == 0 && session.record.is_loaded() {
+            session.record.read_up_to = Some(up_to);
+            return Ok(room);
+        }
+        for copies_of in [Some(lineage), None] {
+            let tx = database.tenant(organisation_id).read().await?;
+            let unread =
+                session.record.fetch(&tx, organisation_id, session_id, Extent::Record, copies_of).await?;
+            drop(tx);
+            if session.record.take_in(unread).await? {
+                break;
+            }
+        }
+        let loaded = session.record.document().size();
+        room.settle(looking_bytes(loaded, needs) + loaded.index_bytes.saturating_sub(whole.index_bytes));
+        Ok(room)
+    }
+
+    /// What lists show of sessions, in their order: what is stored where that is what is on record, else what their documents say, and that
+    /// is stored for the next one. The caller holds no connection meanwhile.
+    ///
+    /// # Errors
+    /// As for [`Self::read`], but for a document that is too large: of that the last summary is told.
+    pub async fn summaries(
+        &self,
+        database: &Database,
+        organisation_id: Uuid,
+        session_ids: &[Uuid],
+    ) -> Result<Vec<DocumentSummary>, StorageError> {
+        let tx = database.tenant(organisation_id).read().await?;
+        let mut stored = session_summaries::find(&tx, organisation_id, session_ids).await?;
+        drop(tx);
+        let mut summaries = Vec::with_capacity(session_ids.len());
+        for &session_id in session_ids {
+            let known = stored.remove(&session_id);
+            if let Some(StoredSummary { summary, is_present: true, .. }) = known {
+                summaries.push(summary);
+                continue;
+            }
+            match self.summary(database, (organisation_id, session_id)).await {
+                Ok(summary) => summaries.push(summary),
+                Err(error @ StorageError::TooLarge { .. }) => {
+                    tracing::warn!(%session_id, %error, "a list tells what was last known of a session");
+                    summaries.push(known.map_or_else(DocumentSummary::empty, |known| known.summary));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(summaries)
+    }
+
+    /// What a session's document comes to, worked out and stored. The caller holds no connection meanwhile.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn summary(
+        &self,
+        database: &Database,
+        key @ (organisation_id, _): SessionKey,
+    ) -> Result<DocumentSummary, StorageError> {
+        let (new, ()) = self.sum_up(database, key, |_| ()).await?;
+        let keep = async |tx: &Transaction| session_summaries::keep(tx, std::slice::from_ref(&new)).await;
+        keep_worked_out(database, organisation_id, keep).await;
+        Ok(new.summary)
+    }
+
+    /// The items of sessions that count as failed, in their order, by id: as they were kept, else as the documents say, and that is kept
+    /// for the next one. Of a document that is too large none are told. The caller holds no connection meanwhile.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn failed_items(
+        &self,
+        database: &Database,
+        organisation_id: Uuid,
+        session_ids: &[Uuid],
+    ) -> Result<Vec<Map<String, Value>>, StorageError> {
+        let tx = database.tenant(organisation_id).read().await?;
+        let kept = session_summaries::failed_items(&tx, organisation_id, session_ids).await?;
+        drop(tx);
+        let mut failed = Vec::with_capacity(session_ids.len());
+        for &session_id in session_ids {
+            if let Some(items) = kept.get(&session_id).and_then(|json| serde_json::from_slice(json).ok()) {
+                failed.push(items);
+                continue;
+            }
+            let look = |document: &SessionDocument| document.view().failed_items();
+            let items = match self.sum_up(database, (organisation_id, session_id), look).await {
+                Ok((summary, items)) => {
+                    let json = serde_json::to_vec(&items)
+                        .map_err(|error| StorageError::Damaged(format!("failed items: {error}")))?;
+                    let keep = async |tx: &Transaction| {
+                        session_summaries::keep_with_failed_items(tx, &summary, &json).await
+                    };
+                    keep_worked_out(database, organisation_id, keep).await;
+                    items
+                }
+                Err(error @ StorageError::TooLarge { .. }) => {
+                    tracing::warn!(%session_id, %error, "the failed items of a session are not told");
+                    Map::new()
+                }
+                Err(error) => return Err(error),
+            };
+            failed.push(items);
+        }
+        Ok(failed)
+    }
+
+    /// What a session's document comes to, to be stored, and what somebody sees in it.
+    async fn sum_up<T: Send + 'static>(
+        &self,
+        database: &Database,
+        key @ (organisation_id, session_id): SessionKey,
+        look: impl FnOnce(&SessionDocument) -> T + Send + 'static,
+    ) -> Result<(NewSummary, T), StorageError> {
+        let mut lease = self.lease(organisation_id, session_id).await?;
+        let mut session = lease.take();
+        let seen = match self.bring_up_to_date(database, key, Needs::Changes, &mut session).await {
+            Ok(_room) => session.record.inspect(|document| (document.summary(), look(document))).await,
+            Err(error) => Err(error),
+        };
+        let read_up_to = session.record.read_up_to().cloned();
+        lease.put_back(session);
+        let (summary, seen) = seen?;
+        Ok((NewSummary { organisation_id, session_id, summary, read_up_to }, seen))
+    }
+
+    /// Takes memory for the places of all changes of a session, without the changes.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn room_for_places(
+        &self,
+        database: &Database,
+        key @ (organisation_id, _): SessionKey,
+    ) -> Result<Room<'_>, StorageError> {
+        let tx = database.tenant(organisation_id).read().await?;
+        let all = new_of(&tx, key, &WarmSession::default()).await?;
+        drop(tx);
+        self.room(all.changes * PLACE_BYTES).await
+    }
+
+    /// Takes memory for a document of this size that is made for one request.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn room_for(&self, size: DocumentSize) -> Result<Room<'_>, StorageError> {
+        self.room(bytes_needed(DocumentSize::default(), size, Needs::Changes)).await
+    }
+}
+
+/// Keeps for the next reader what was worked out for this one, who is answered all the same where nothing can be stored.
+async fn keep_worked_out(
+    database: &Database,
+    organisation_id: Uuid,
+    keep: impl AsyncFnOnce(&Transaction) -> Result<(), StorageError>,
+) {
+    let kept = async {
+        let tx = database.tenant(organisation_id).transaction().await?;
+        tx.without_the_disk().await?;
+        keep(&tx).await?;
+        tx.commit().await
+    };
+    if let Err(error) = kept.await {
+        tracing::warn!(%error, "what lists show of sessions was not kept, and will be worked out again");
+    }
+}
+
+/// How much there is to be read of a session, which is nothing where all of it is in memory. A summary saves the look at every row.
+async fn new_of(
+    tx: &ReadTransaction,
+    (organisation_id, session_id): SessionKey,
+    session: &WarmSession,
+) -> Result<DocumentSize, StorageError> {
+    let tail = |since| SessionTail { organisation_id, session_id, since };
+    if let Some(read_up_to) = session.record.read_up_to() {
+        return changes::size(tx, tail(Some(read_up_to.clone()))).await;
+    }
+    let stored = session_summaries::find(tx, organisation_id, &[session_id]).await?.remove(&session_id);
+    match stored {
+        Some(StoredSummary { summary, is_present: true, .. }) => Ok(summary.size),
+        Some(StoredSummary { summary, read_up_to, .. }) => {
+            Ok(summary.size.and(changes::size(tx, tail(Some(read_up_to))).await?))
+        }
+        None => changes::size(tx, tail(None)).await,
+    }
+}
+
+/// What reading this much and looking at all of it takes, besides what is in memory.
+fn bytes_needed(known: DocumentSize, new: DocumentSize, needs: Needs) -> usize {
+    let reading = if new.changes > 0 { new.index_bytes + new.loading_bytes() } else { 0 };
+    reading + looking_bytes(known.and(new), needs)
+}
+
+fn looking_bytes(size: DocumentSize, needs: Needs) -> usize {
+    let automerge = if needs == Needs::Automerge { size.automerge_bytes() } else { 0 };
+    size.looking_bytes() + automerge
+}
