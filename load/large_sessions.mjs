@@ -1,12 +1,12 @@
 // Two large sessions, made through the public API and read back: one with 1,000 items of 1 KB, one with 50,000 changes. Prints
 // how long each reading takes, how large it is on the wire, and the most memory that the API has taken.
 // Usage: node large_sessions.mjs SUPERVISOR_PID FIREMODE_BINARY; FIREMODE_BASE_URL says where FireMode answers.
-import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
 import { request } from "node:http";
 import { createRequire } from "node:module";
 import { gunzipSync } from "node:zlib";
+
+import { children, peak, restartApi } from "./processes.mjs";
 
 const Automerge = createRequire(new URL("../tests/walkthrough/", import.meta.url))("@automerge/automerge");
 
@@ -45,32 +45,6 @@ async function timed(what, act) {
   return result;
 }
 
-/** The supervisor's child with this role. */
-function child(role) {
-  return readdirSync("/proc").find((pid) => {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      const parent = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1];
-      return parent === supervisor && readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[1] === role;
-    } catch {
-      return false;
-    }
-  });
-}
-
-const peak = (role) => readFileSync(`/proc/${child(role)}/status`, "utf8").match(/VmHWM:\s*(\d+)/)[1] / 1024;
-
-async function restartApi() {
-  const before = child("api");
-  const restarted = spawnSync(binary, ["restart", "api"], { encoding: "utf8" });
-  if (restarted.status !== 0) throw new Error(restarted.stderr);
-  for (;;) {
-    const isReady = child("api") !== before && (await fetch(`${base}/health/ready`).then((it) => it.ok, () => false));
-    if (isReady) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 async function openSession(building_id) {
   return (await send("POST", "/v1/tests/sessions", { building_id })).json.id;
 }
@@ -99,8 +73,8 @@ async function fillWithChanges(session) {
 
 async function readBack(name, session) {
   const path = `/v1/tests/sessions/${session}`;
-  await restartApi();
-  console.log(`${name}: the API begins with ${peak("api").toFixed(0)} MiB`);
+  await restartApi(supervisor, binary, base);
+  console.log(`${name}: the API begins with ${peak(children(supervisor).api)} MiB`);
   await timed(`${name}: session, cold`, () => send("GET", path));
   await timed(`${name}: session, warm`, () => send("GET", path));
   await timed(`${name}: history, a page`, () => send("GET", `${path}/history?limit=100`));
@@ -112,10 +86,10 @@ async function readBack(name, session) {
   );
   const clock = encodeURIComponent(JSON.stringify(json.vector_clock));
   await timed(`${name}: the session at its clock`, () => send("GET", `${path}?at=${clock}`));
-  console.log(`${name}: the API took ${peak("api").toFixed(0)} MiB at most, ingest ${peak("ingest").toFixed(0)} MiB`);
-  // By now a snapshot is stored of a session that is long enough.
+  console.log(`${name}: the API took ${peak(children(supervisor).api)} MiB at most, ingest ${peak(children(supervisor).ingest)} MiB`);
+  // By now a copy is kept of a session that is long enough.
   await new Promise((resolve) => setTimeout(resolve, 5_000));
-  await restartApi();
+  await restartApi(supervisor, binary, base);
   await timed(`${name}: session, cold, once more`, () => send("GET", path));
 }
 

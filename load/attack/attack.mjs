@@ -3,11 +3,12 @@
 // what is named is part of an attack's name. A process that hands over to another because of its memory loses no request: it was
 // replaced, not ended.
 
-import { fork, spawnSync } from "node:child_process";
+import { fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 
+import { children, peak } from "../processes.mjs";
 import { ATTACKS } from "./attacks.mjs";
 import { send } from "./wire.mjs";
 
@@ -67,24 +68,11 @@ async function live(neighbour, signal) {
   return seen;
 }
 
-/** The supervisor's children by role: `{api: "123", …}`. */
-function children() {
-  const { stdout } = spawnSync("pgrep", ["--parent", supervisor, "--list-full"], { encoding: "utf8" });
-  const found = stdout.matchAll(/^(\d+) .*firemode.* (api|ingest|worker)$/gm);
-  return Object.fromEntries(Array.from(found, ([, pid, role]) => [role, pid]));
-}
-
-/** The most memory that a process ever had, in MiB. */
-function peak(pid) {
-  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  return Math.round(Number(kibibytes) / 1024);
-}
-
 /** What the supervisor has said since: which children failed, and which handed over. */
 function said(since) {
   const lines = readFileSync(log, "utf8").slice(since).split("\n").filter((line) => / child=/.test(line));
-  const children = (what) => lines.filter((line) => what.test(line)).map((line) => / child="?(\w+)/.exec(line)[1]);
-  return { killed: children(/ failed: /), replaced: children(/ handover="?done/) };
+  const named = (what) => lines.filter((line) => what.test(line)).map((line) => / child="?(\w+)/.exec(line)[1]);
+  return { killed: named(/ failed: /), replaced: named(/ handover="?done/) };
 }
 
 function quantile(sorted, share) {
@@ -112,7 +100,7 @@ async function run(name, victim, neighbour) {
   const seen = await living;
   const answers = (await attack?.answers) ?? {};
   await rest(REST_SECONDS);
-  const after = children();
+  const after = children(supervisor);
   const { killed, replaced } = said(since);
   const failures = {};
   for (const { what, status } of seen.filter(({ status }) => status < 200 || status > 299)) {

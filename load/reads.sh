@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# What does a read cost when there are years of records? Starts a stack, asks each read route of a small organisation, lets the same
+# organisation grow (load/reads/years.sql makes rows that are those of the API, but for their ids), and asks again:
+# `load/reads.sh [PARTS]`, after `./run.sh build`. Prints for each route the median of REQUESTS (40) before and after, in milliseconds, and
+# their ratio. PARTS (1) times 100 buildings, 10,000 assets, 1,000 sessions, 100,000 results and 300,000 audit rows.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+# shellcheck source=load/stack.sh
+. load/stack.sh
+# shellcheck source=load/drive.sh
+. load/drive.sh
+
+PARTS=${1:-1}
+REQUESTS=${REQUESTS:-40}
+CHANGES=100
+SESSIONS_COUNT=3
+
+sql() {
+    PGOPTIONS='-c firemode.purpose=operator' psql -XAtq -v ON_ERROR_STOP=1 -h "$data_dir/postgres/socket" -U firemode -d firemode "$@"
+}
+
+# median_of PATH: milliseconds.
+median_of() {
+    local urls=() n
+    for ((n = 0; n < REQUESTS; n++)); do urls+=(-o /dev/null "$FIREMODE_BASE_URL$1"); done
+    curl --silent --fail --noproxy '*' -H "Authorization: Bearer $TOKEN" -w '%{time_total}\n' "${urls[@]}" |
+        sort -n | awk '{ value[NR] = $1 } END { printf "%.2f", value[int((NR + 1) / 2)] * 1000 }'
+}
+
+# The read routes, of a building and a session that grow with the rest.
+routes() {
+    cat <<ROUTES
+/v1/users/me
+/v1/users
+/v1/buildings
+/v1/buildings/$BUILDING
+/v1/buildings/$BUILDING/assets
+/v1/tests/sessions
+/v1/tests/sessions?status=active
+/v1/tests/sessions?building_id=$BUILDING
+/v1/tests/sessions/changes
+/v1/tests/sessions/changes?since=$SINCE
+/v1/tests/sessions/$SESSION
+/v1/tests/sessions/$SESSION/history
+/v1/tests/sessions/$SESSION/sync
+/v1/tests/sessions/$SESSION/evidence
+/v1/tests/sessions/$SESSION/offline_bundle
+/v1/audit
+/v1/audit?action=building.create
+/v1/audit?resource_type=building
+/v1/audit?resource_id=$SESSION
+/v1/audit?status=failure
+ROUTES
+}
+
+ask() {
+    local path
+    while read -r path; do
+        printf '%s %s\n' "$(median_of "$path")" "$path"
+    done < <(routes)
+}
+
+main() {
+    require_tools
+    have node || die "node is missing"
+    start_stack
+    prepare_sessions
+    SESSION=$(head -n 1 "$work_dir/sessions")
+    SINCE=$(curl --silent --noproxy '*' -H "Authorization: Bearer $TOKEN" "$FIREMODE_BASE_URL/v1/tests/sessions/changes?since=now" | jq -r .since)
+    URL=$FIREMODE_BASE_URL SESSIONS=$work_dir/sessions CHANGES=$CHANGES node load/many_sessions/fill.mjs
+    ask >/dev/null
+    ask >"$work_dir/before"
+    say "growing"
+    sql -v organisation="$ORGANISATION" -v building="$BUILDING" -v session="$SESSION" -v parts="$PARTS" -f load/reads/years.sql
+    ask >/dev/null
+    ask >"$work_dir/after"
+    printf '%10s %10s %7s  %s\n' before after ratio route
+    paste -d ' ' "$work_dir/before" "$work_dir/after" |
+        awk '{ printf "%10.2f %10.2f %7.2f  %s\n", $1, $3, $3 / $1, $2 }' | sed "s/since=.*/since=(before all)/; s/$SESSION/{session_id}/; s/$BUILDING/{building_id}/"
+    rm -rf "$work_dir"
+}
+
+main
