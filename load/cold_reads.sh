@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What does it take to read long sessions that no process has in memory? Makes one of LARGE (400,000) changes, one of 100,000 and 16 of
+# What does it take to read long sessions that no process has in memory? Makes one of LARGE (190,000) changes, one of 100,000 and 16 of
 # 20,000, and prints how long the first read of each takes, how long a list of them, and then, while clients ask for the largest again and
 # again and for all the others at once, the answers they get, how long a neighbour's reads take meanwhile, and the most memory that the API
 # takes: `load/cold_reads.sh`, after `./run.sh build`; FIREMODE_BINARY names another executable.
@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=load/drive.sh
 . load/drive.sh
 
-LARGE=${LARGE:-400000}
+LARGE=${LARGE:-190000}
 SESSIONS_COUNT=19
 
 # fill FROM TO CHANGES: gives the sessions in these lines so many changes.

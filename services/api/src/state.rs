@@ -89,7 +89,7 @@ impl ApiState {
             ingest_circuit: Circuit::default(),
             past_documents: tokio::sync::Semaphore::new(PAST_DOCUMENTS_MAX),
             bundles: tokio::sync::Semaphore::new(BUNDLES_MAX),
-            limits: limits::of_documents(&settings.ingest),
+            limits: limits::of_documents(&settings),
             rate_limits: RateLimits::new(&settings.rate_limit),
             process_id: ProcessId::of_new_process(),
             database,

@@ -40,7 +40,6 @@ impl IngestState {
     pub(crate) fn new(settings: Settings) -> Result<(Self, Lanes, QueueEnd), ServerError> {
         let (queue, lanes) = Queue::new(&settings.results);
         let (classifications, classifications_end) = classify::queue::Queue::new(&settings.classify);
-        let ingest = &settings.ingest;
         let database = Database::new(&settings, settings.database.share(Role::Ingest))?;
         let state = Self {
             evidence_store: EvidenceStore::open(&settings, &database)?,
@@ -61,7 +60,7 @@ impl IngestState {
             ),
             receipt_keys: ReceiptKeys::new(&settings.receipts.signing_key)
                 .ok_or(ServerError::Keys("receipts.signing_key"))?,
-            limits: limits::of_documents(ingest),
+            limits: limits::of_documents(&settings),
             process_id: ProcessId::of_new_process(),
             settings,
         };

@@ -316,7 +316,7 @@ impl From<StorageError> for Problem {
                     .caused_by(error)
             }
             StorageError::NoRoom(_) => {
-                Self::unavailable("Many large sessions are being read at once. Try again.").caused_by(error)
+                Self::unavailable("Many large sessions are in use at once. Try again.").caused_by(error)
             }
             StorageError::TooLarge { bytes, bytes_max } => {
                 let detail = format!(

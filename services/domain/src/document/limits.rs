@@ -21,9 +21,10 @@ pub struct Limits {
     pub change_expanded_bytes_max: usize,
     /// Bytes of all changes of a document, held ones included.
     pub document_bytes_max: usize,
-    /// Operations of all changes of a document, held ones included. Together with the bytes this bounds the
-    /// memory of a document, some 100 bytes for an operation.
+    /// Operations of all changes of a document, held ones included.
     pub document_operations_max: usize,
+    /// Memory of a document in bytes: of its index with the changes, held ones included.
+    pub document_memory_max: usize,
     /// Actors of a document. A vector clock can name them all.
     pub document_actors_max: usize,
     /// Changes of a document that may wait for a dependency at the same time: all that a device makes in years without its first one, and
@@ -46,6 +47,7 @@ impl Default for Limits {
             change_expanded_bytes_max: 16 << 20,
             document_bytes_max: 64 << 20,
             document_operations_max: 1_000_000,
+            document_memory_max: 100 << 20,
             document_actors_max: VectorClock::ENTRIES_MAX,
             held_changes_max: 100_000,
             trial_save_operations_max: 1_000,

@@ -3,6 +3,7 @@
 use automerge::{ActorId, ChangeHash};
 use thiserror::Error;
 
+use super::limits::Limits;
 use super::operation::FieldError;
 
 /// Why a request is refused. Nothing of a refused request is applied. The messages are for the client.
@@ -90,7 +91,9 @@ pub enum Refusal {
         max: usize,
     },
     /// The document would become too large.
-    #[error("the session's document is full: it may have {max} {what}")]
+    #[error(
+        "the session's document is full: it may have {max} {what}; complete the session and go on in another one"
+    )]
     DocumentFull {
         /// What there is too much of.
         what: &'static str,
@@ -117,6 +120,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Neither process may have memory for more.
+    pub(super) fn memory_full(limits: &Limits) -> Self {
+        Self::DocumentFull { what: "bytes of memory", max: limits.document_memory_max }
+    }
+
     /// The position of the offending entry in the request, where one entry is to blame.
     #[must_use]
     pub fn index(&self) -> Option<usize> {

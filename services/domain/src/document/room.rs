@@ -13,7 +13,7 @@ const NEAR_PERCENT: usize = 80;
 /// A bound of a document that is nearly reached. Another session takes what this one will not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct NearLimit {
-    /// What there is much of: `actors`, `operations` or `bytes`.
+    /// What there is much of: `actors`, `operations`, `bytes` of changes or `memory` in bytes.
     #[schema(example = "actors")]
     pub what: &'static str,
     /// How many there are.
@@ -32,6 +32,7 @@ impl SessionDocument {
             ("actors", self.history.actors().len(), limits.document_actors_max),
             ("operations", self.history.operation_count(), limits.document_operations_max),
             ("bytes", self.change_bytes, limits.document_bytes_max),
+            ("memory", self.size().index_bytes, limits.document_memory_max),
         ];
         let near = bounds.into_iter().filter(|(_, count, max)| count * 100 >= max * NEAR_PERCENT);
         near.map(|(what, count, max)| NearLimit { what, count, max }).collect()
@@ -44,6 +45,9 @@ impl SessionDocument {
     pub fn check_room_for(&self, change: &NewChange, limits: &Limits) -> Result<(), Refusal> {
         if self.change_bytes + change.bytes.len() > limits.document_bytes_max {
             return Err(Refusal::DocumentFull { what: "bytes", max: limits.document_bytes_max });
+        }
+        if self.size().index_bytes + change.bytes.len() > limits.document_memory_max {
+            return Err(Refusal::memory_full(limits));
         }
         if change.seq == 1 && self.history.actors().len() >= limits.document_actors_max {
             return Err(Refusal::DocumentFull { what: "actors", max: limits.document_actors_max });

@@ -21,6 +21,8 @@ pub(super) struct Unmerged {
     waiting: HashMap<ChangeHash, Vec<ChangeHash>>,
     /// Operations of the held changes.
     held_operations: usize,
+    /// What all of them take.
+    memory_bytes: usize,
     /// Counts the times that held or quarantined changes came or went.
     revision: u64,
 }
@@ -49,17 +51,25 @@ pub struct Held {
     pub may_be_of_another_session: bool,
 }
 
+/// Memory of a held change, besides its bytes.
+const HELD_BYTES: usize = 1024;
+
+/// Memory of a quarantined change, besides its bytes.
+const QUARANTINED_BYTES: usize = 256;
+
 impl Unmerged {
     pub(super) fn hold(&mut self, pending: Pending) {
         self.revision += 1;
         self.claim_line_of(&pending);
         self.held_operations += pending.change.len();
+        self.memory_bytes += pending.memory_bytes();
         self.held.insert(pending.change.hash(), pending);
     }
 
     fn release(&mut self, hash: &ChangeHash) -> Option<Pending> {
         let pending = self.held.remove(hash)?;
         self.held_operations -= pending.change.len();
+        self.memory_bytes -= pending.memory_bytes();
         Some(pending)
     }
 
@@ -77,7 +87,10 @@ impl Unmerged {
     /// Keeps a change that cannot even be read.
     pub(super) fn set_aside(&mut self, record: RecordedChange, fault: ChangeFault) {
         self.revision += 1;
-        self.quarantined.insert(record.hash, (record, fault));
+        let bytes = record.bytes.len() + QUARANTINED_BYTES;
+        if self.quarantined.insert(record.hash, (record, fault)).is_none() {
+            self.memory_bytes += bytes;
+        }
     }
 
     /// The history answers for a change that is merged.
@@ -173,13 +186,15 @@ impl Unmerged {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let held = self.held.values().map(|pending| pending.change.raw_bytes().len() + 1024);
-        let quarantined = self.quarantined.values().map(|(record, _)| record.bytes.len() + 256);
-        held.sum::<usize>() + quarantined.sum::<usize>()
+        self.memory_bytes
     }
 }
 
 impl Pending {
+    fn memory_bytes(&self) -> usize {
+        self.change.raw_bytes().len() + HELD_BYTES
+    }
+
     fn record(&self) -> RecordedChange {
         RecordedChange {
             hash: self.change.hash(),

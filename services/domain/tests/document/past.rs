@@ -148,6 +148,7 @@ fn what_the_server_writes_keeps_the_documents_bounds() {
         Limits { document_bytes_max: change.bytes.len(), ..Limits::default() },
         Limits { document_actors_max: 1, ..Limits::default() },
         Limits { document_operations_max: session.operation_count() + 2, ..Limits::default() },
+        Limits { document_memory_max: session.size().index_bytes, ..Limits::default() },
     ] {
         assert!(bounded(limits).unwrap_err().to_string().contains("full"), "the document is full");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use firemode_domain::session::Intake;
 use firemode_storage::changes::{Reliance, SessionTail};
-use firemode_storage::documents::Lease;
+use firemode_storage::documents::{Lease, Room};
 use firemode_storage::idempotency::IdempotencyScope;
 use firemode_storage::results::{self, BatchReads, BatchWrites};
 use firemode_storage::session_summaries::NewSummary;
@@ -36,7 +36,7 @@ pub(super) async fn store(
 ) -> Result<Vec<Option<Answer>>, Failure> {
     let mut hold = Hold::AgainstChange;
     loop {
-        let mut batch = Batch { state, requests, is_retry, answers: HashMap::new() };
+        let mut batch = Batch { state, requests, is_retry, rooms: Vec::new(), answers: HashMap::new() };
         let tx = batch.begin().await?;
         let step = match batch.work_out(&tx, hold).await {
             Ok(Step::Save(leases, mut merged)) => {
@@ -70,6 +70,8 @@ struct Batch<'a> {
     requests: &'a [Arc<Request>],
     /// This was tried before, and the documents were not as what is stored.
     is_retry: bool,
+    /// Memory for the documents that it reads, until its end.
+    rooms: Vec<Room<'a>>,
     /// By place among the requests; none for one that is postponed.
     answers: HashMap<usize, Option<Answer>>,
 }
@@ -184,6 +186,10 @@ impl<'a> Batch<'a> {
                 self.answers.extend(work.iter().map(|work| (work.place, None)));
                 continue;
             }
+            if is_cold && let Some(problem) = self.take_room(tx, key).await? {
+                self.answers.extend(work.iter().map(|work| (work.place, Some(Err(problem.clone())))));
+                continue;
+            }
             let mut share = SessionBatch {
                 session: *session,
                 received_at: found.held.at,
@@ -204,6 +210,18 @@ impl<'a> Batch<'a> {
             shares.push(share);
         }
         Ok((taken, shares))
+    }
+
+    /// Takes memory for a document that is to be read. The problem is that of its requests alone: there is none just now, or never.
+    async fn take_room(&mut self, tx: &Transaction, key: (Uuid, Uuid)) -> Result<Option<Problem>, Failure> {
+        match self.state.documents.room_to_load(tx, key).await {
+            Ok(room) => self.rooms.push(room),
+            Err(error @ (StorageError::NoRoom(_) | StorageError::TooLarge { .. })) => {
+                return Ok(Some(error.into()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(None)
     }
 
     /// What is to be merged, by session. An operation that was applied before and that the document does not know belongs to

@@ -335,6 +335,13 @@ impl Settings {
         asked_or_eighths(self.ingest.warm_bytes_max, self.supervisor.ingest_memory_bytes_max, 3)
     }
 
+    /// Memory that one session's document may take, in bytes. Both processes have to get by with it: to read it takes up to twice as much
+    /// again, and in the API, where it is looked at and given to others, six times.
+    pub fn document_memory_bytes(&self) -> usize {
+        let of_ingest = asked_or_eighths(0, self.supervisor.ingest_memory_bytes_max, 2);
+        of_ingest.min(self.api_work_bytes() / 7)
+    }
+
     /// Memory for merges of the ingest process, in bytes.
     pub fn ingest_merge_bytes(&self) -> usize {
         asked_or_eighths(self.ingest.merge_bytes_max, self.supervisor.ingest_memory_bytes_max, 1)

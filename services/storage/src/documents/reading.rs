@@ -8,7 +8,7 @@ use super::warm::{Extent, WarmSession};
 use super::{Room, SessionKey, WarmDocuments};
 use crate::changes::{self, SessionTail};
 use crate::session_summaries::{self, NewSummary, StoredSummary};
-use crate::{Database, ReadTransaction, StorageError, Transaction};
+use crate::{Database, Executor, StorageError, Transaction};
 
 /// What whoever looks at a document needs of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,6 +189,15 @@ impl WarmDocuments {
         Ok((NewSummary { organisation_id, session_id, summary, read_up_to }, seen))
     }
 
+    /// Takes memory for a document that is to be loaded in the caller's transaction.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub async fn room_to_load(&self, on: &impl Executor, key: SessionKey) -> Result<Room<'_>, StorageError> {
+        let all = new_of(on, key, &WarmSession::default()).await?;
+        self.room(all.index_bytes + all.loading_bytes()).await
+    }
+
     /// Takes memory for the places of all changes of a session, without the changes.
     ///
     /// # Errors
@@ -232,21 +241,21 @@ async fn keep_worked_out(
 
 /// How much there is to be read of a session, which is nothing where all of it is in memory. A summary saves the look at every row.
 async fn new_of(
-    tx: &ReadTransaction,
+    on: &impl Executor,
     (organisation_id, session_id): SessionKey,
     session: &WarmSession,
 ) -> Result<DocumentSize, StorageError> {
     let tail = |since| SessionTail { organisation_id, session_id, since };
     if let Some(read_up_to) = session.record.read_up_to() {
-        return changes::size(tx, tail(Some(read_up_to.clone()))).await;
+        return changes::size(on, tail(Some(read_up_to.clone()))).await;
     }
-    let stored = session_summaries::find(tx, organisation_id, &[session_id]).await?.remove(&session_id);
+    let stored = session_summaries::find(on, organisation_id, &[session_id]).await?.remove(&session_id);
     match stored {
         Some(StoredSummary { summary, is_present: true, .. }) => Ok(summary.size),
         Some(StoredSummary { summary, read_up_to, .. }) => {
-            Ok(summary.size.and(changes::size(tx, tail(Some(read_up_to))).await?))
+            Ok(summary.size.and(changes::size(on, tail(Some(read_up_to))).await?))
         }
-        None => changes::size(tx, tail(None)).await,
+        None => changes::size(on, tail(None)).await,
     }
 }
 

@@ -214,6 +214,12 @@ impl Preparation<'_> {
         if change_bytes + new_bytes > limits.document_bytes_max {
             return Err(Refusal::DocumentFull { what: "bytes", max: limits.document_bytes_max });
         }
+        let held_bytes: usize = held.iter().map(|parsed| parsed.change.raw_bytes().len()).sum();
+        if self.history.memory_bytes() + self.unmerged.memory_bytes() + held_bytes
+            > limits.document_memory_max
+        {
+            return Err(Refusal::memory_full(limits));
+        }
         // Known actors go on, however many there are.
         let brings_actors = self.prepared.changes.iter().any(|change| change.seq == 1);
         if brings_actors && self.history.actors().len() > limits.document_actors_max {
