@@ -35,7 +35,8 @@ select c.id, c.organisation_id, c.user_id, c.action, c.resource_type, c.resource
 from (
     select n.id, l.organisation_id, l.user_id, l.action, l.resource_type, l.resource_id, l.status, l.transaction_id, l.before, l.after,
            convert_to(replace(convert_from(l.leaf, 'UTF8'), l.id::text, n.id::text), 'UTF8') as leaf, l.created_at
-    from (select * from audit_log where organisation_id = :'organisation' and action = 'results.accept' limit 1) l,
+    from (select * from audit_log where organisation_id = :'organisation' and action = 'results.accept'
+          order by octet_length(leaf) limit 1) l,
          (select gen_random_uuid() as id from generate_series(1, :parts * 300000)) n
     offset 0
 ) c;
