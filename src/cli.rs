@@ -15,7 +15,7 @@ use crate::control::Ask;
 ///
 /// Exit codes: 0 after a requested stop, 78 for a configuration that does not work, 2 for a wrong command line, 3 where a
 /// command finds no FireMode running, 4 for a receipt or an audit log that is not genuine, 65 for values that cannot be taken, 73 for an
-/// account that exists already, 1 for any other failure.
+/// account that exists already, 5 where `migrate --plan` finds something to do, 1 for any other failure.
 #[derive(Debug, Parser)]
 #[command(name = "firemode", version, verbatim_doc_comment)]
 pub(crate) struct Cli {
@@ -36,7 +36,12 @@ pub(crate) enum Command {
     /// Run the worker alone.
     Worker,
     /// Bring the database to this version's schema.
-    Migrate,
+    Migrate {
+        /// Only print what would run, what it locks and about how long. Changes and locks nothing; leaves with 0 where nothing would run,
+        /// with 5 where something would.
+        #[arg(long)]
+        plan: bool,
+    },
     /// Print the effective configuration, secrets masked, or everything that is wrong with it.
     Check,
     /// Print the OpenAPI document.

@@ -5,6 +5,7 @@ mod cli;
 mod control;
 mod jobs;
 mod keys;
+mod migrate;
 mod operate;
 mod receipt;
 mod roles;

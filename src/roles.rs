@@ -3,15 +3,12 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use firemode_identity::keys::{KeysError, check_at_start};
-use firemode_operator::demo::{self, DemoError};
+use firemode_operator::demo::DemoError;
 use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
 use firemode_runtime::telemetry;
-use firemode_storage::migrations::{self, MigrationError};
-use firemode_storage::pooler::PoolerError;
 
 use crate::cli::{Command, KeysCommand};
-use crate::{audit, control, jobs, keys, operate, receipt};
+use crate::{audit, control, jobs, keys, migrate, operate, receipt};
 
 /// The configuration does not work (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIGURATION: u8 = 78;
@@ -67,8 +64,11 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         _ => {}
     }
     let mut settings = settings(&env)?;
-    // A backup takes the secrets that are there, a restore brings its own, and the doctor changes nothing.
-    if !matches!(command, Command::Backup { .. } | Command::Restore { .. } | Command::Doctor) {
+    // A backup takes the secrets that are there, a restore brings its own, and a doctor and a plan change nothing.
+    if !matches!(
+        command,
+        Command::Backup { .. } | Command::Restore { .. } | Command::Doctor | Command::Migrate { plan: true }
+    ) {
         ensure_development_secrets(&mut settings).map_err(configuration)?;
     }
     let _telemetry = telemetry::start(&settings, command.traced_as()).map_err(configuration)?;
@@ -81,7 +81,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Api => actix(firemode_api::run(settings))?,
         Command::Ingest => actix(firemode_ingest::run(settings))?,
         Command::Worker => actix(firemode_worker::run(settings))?,
-        Command::Migrate => migrate(&settings)?,
+        Command::Migrate { plan: true } => return migrate::plan(&settings).map_err(Failure::from),
+        Command::Migrate { plan: false } => migrate::run(&settings)?,
         Command::Seed => operate::seed(&settings, &env)?,
         Command::Token => operate::token(&settings)?,
         Command::Admin(admin) => operate::admin(&settings, admin)?,
@@ -128,45 +129,6 @@ fn check(env: &Environ) -> Result<ExitCode, Failure> {
 fn openapi() -> Result<ExitCode, Failure> {
     writeln!(std::io::stdout(), "{}", firemode_api::openapi().to_pretty_json()?)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn migrate(settings: &Settings) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(migrations::run(settings)).map_err(|error| match error {
-        MigrationError::Pooler(PoolerError::KeepsNoStatements | PoolerError::TooSmall) => {
-            configuration(error)
-        }
-        _ => error.into(),
-    })?;
-    tracing::info!(
-        before = report.before,
-        after = report.after,
-        rules_added = report.rules_added,
-        "the database is migrated"
-    );
-    if let Some(role) = report.role_past_row_security {
-        tracing::warn!(
-            role,
-            "PostgreSQL applies no row-level security to this role, so the second wall between tenants is missing; connect as an \
-             ordinary role that owns the database (see docs/deployment.md)"
-        );
-    }
-    runtime.block_on(check_at_start(settings)).map_err(|error| match error {
-        KeysError::Storage(_) => Failure::from(error),
-        KeysError::Missing { .. } | KeysError::Unusable => configuration(error),
-    })?;
-    if settings.is_production() {
-        let locked = runtime.block_on(demo::close(settings))?;
-        if locked > 0 {
-            tracing::warn!(
-                locked,
-                "users of the demo organisation can no longer sign in: this is production"
-            );
-        }
-    } else {
-        runtime.block_on(demo::open(settings))?;
-    }
-    Ok(())
 }
 
 /// actix-web runs on a system of its own.

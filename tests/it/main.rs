@@ -59,6 +59,7 @@ mod lists;
 mod look_alikes;
 mod lost_changes;
 mod media;
+mod migration_plan;
 mod migrations;
 mod odd_values;
 mod open_transactions;

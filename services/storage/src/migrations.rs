@@ -1,5 +1,7 @@
 //! Brings the database to the schema that this binary carries.
 
+mod plan;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use crate::database::{Database, connect_alone};
 use crate::pooler::{self, PoolerError};
 use crate::sqlstate::{self, Meaning};
 use crate::{StorageError, look_alikes, rules, sql};
+
+pub use plan::{BYTES_PER_SECOND, Plan, Step, TableLock, Work, plan};
 
 mod embedded {
     refinery::embed_migrations!("../../migrations");
