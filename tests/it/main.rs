@@ -74,6 +74,7 @@ mod poolers;
 mod private_files;
 mod profiles;
 mod receipts;
+mod record_figures;
 mod replit;
 mod revocation;
 mod row_security;

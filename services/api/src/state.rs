@@ -11,7 +11,7 @@ use firemode_storage::documents::WarmDocuments;
 use firemode_storage::evidence_store::EvidenceStore;
 use firemode_storage::recent_sessions::{self, NotedVisits, Visit};
 use firemode_storage::{Database, StorageError, Transaction, limits};
-use firemode_web::{CursorKey, IdempotencyKey, Outcome, Problem, ServerError, run_once};
+use firemode_web::{AskedForRecord, CursorKey, IdempotencyKey, Outcome, Problem, ServerError, run_once};
 
 use crate::acts::UserRef;
 use crate::auth::denials::Denials;
@@ -48,6 +48,7 @@ pub(crate) struct ApiState {
     pub(crate) denials: Denials,
     pub(crate) readiness: Readiness,
     pub(crate) checks: SharedChecks,
+    pub(crate) asked_for_record: AskedForRecord,
     pub(crate) ingest_circuit: Circuit,
     /// Turns to build a document as it was.
     pub(crate) past_documents: tokio::sync::Semaphore,
@@ -86,6 +87,7 @@ impl ApiState {
             denials: Denials::default(),
             readiness: Readiness::default(),
             checks: SharedChecks::default(),
+            asked_for_record: AskedForRecord::default(),
             ingest_circuit: Circuit::default(),
             past_documents: tokio::sync::Semaphore::new(PAST_DOCUMENTS_MAX),
             bundles: tokio::sync::Semaphore::new(BUNDLES_MAX),

@@ -1,6 +1,7 @@
 //! The pool of connections.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{
@@ -53,7 +54,25 @@ struct Shared {
     /// Turns of those who write for a tenant: one connection in four is for everybody else, who reads, signs in, or asks whether the
     /// database is well.
     writers: Arc<Semaphore>,
+    /// How many wait for such a turn.
+    waiting_to_write: AtomicUsize,
     wait_max: Duration,
+}
+
+/// One who waits, for as long as it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn among(all: &'a AtomicUsize) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl std::fmt::Debug for Database {
@@ -71,7 +90,7 @@ pub struct PoolFigures {
     pub connections_max: usize,
     /// Connections that nobody uses right now.
     pub idle: usize,
-    /// Requests that wait for one.
+    /// Requests that wait for one, or for a turn to write.
     pub waiting: usize,
 }
 
@@ -113,6 +132,7 @@ impl Database {
             history,
             writes: Writes::default(),
             writers,
+            waiting_to_write: AtomicUsize::new(0),
             wait_max: wait,
         })))
     }
@@ -129,6 +149,7 @@ impl Database {
 
     /// Waits until somebody who writes may have a connection, as long as one is waited for.
     pub(crate) async fn turn_to_write(&self) -> Result<OwnedSemaphorePermit, StorageError> {
+        let _waiting = Waiting::among(&self.0.waiting_to_write);
         let turn = timeout(self.0.wait_max, Arc::clone(&self.0.writers).acquire_owned()).await;
         let none = || StorageError::Unavailable("too many transactions write".to_owned());
         turn.ok().and_then(Result::ok).ok_or_else(none)
@@ -192,7 +213,7 @@ impl Database {
             connections: status.size,
             connections_max: status.max_size,
             idle: status.available,
-            waiting: status.waiting,
+            waiting: status.waiting + self.0.waiting_to_write.load(Ordering::Relaxed),
         }
     }
 }

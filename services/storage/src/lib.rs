@@ -40,6 +40,7 @@ pub mod pg_snapshot;
 pub mod pooler;
 mod reach;
 pub mod recent_sessions;
+pub mod record_figures;
 pub mod refresh_tokens;
 pub mod results;
 pub mod revocations;

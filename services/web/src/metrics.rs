@@ -92,7 +92,10 @@ fn describe() {
     describe_gauge!("firemode_database_connections", "Connections to the database that this process holds.");
     describe_gauge!("firemode_database_connections_max", "Connections that this process may hold.");
     describe_gauge!("firemode_database_connections_idle", "Connections that nobody uses right now.");
-    describe_gauge!("firemode_database_waiting", "Requests that wait for a connection.");
+    describe_gauge!(
+        "firemode_database_waiting",
+        "Requests that wait for a connection, or for a turn to write."
+    );
     describe_gauge!("firemode_build_info", "Always 1; the label says which version this is.");
     describe_counter!(
         "firemode_log_lines_dropped_total",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use firemode_runtime::control::{Connection, ControlError};
-use firemode_web::{Metrics, describe_job_figures, set_job_figures, whole};
+use firemode_web::{Metrics, describe_job_figures, describe_record_figures, set_job_figures, whole};
 use metrics::{describe_counter, describe_gauge, gauge};
 
 use crate::auth::throttle::SIGN_INS;
@@ -20,9 +20,9 @@ const SUPERVISOR_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Figures for Prometheus
 ///
-/// Requests and latencies by route, connections, memory, jobs by kind, the state of each process, the checks of `/health/ready`; those
-/// of the ingest process have `process="ingest"`. The bearer token is the one in the setting `metrics.token`, or the access token of an
-/// admin.
+/// Requests and latencies by route, connections, memory, jobs by kind, what is not merged, stored evidence, the state of each process, the
+/// checks of `/health/ready`; those of the ingest process have `process="ingest"`. The bearer token is the one in the setting
+/// `metrics.token`, or the access token of an admin.
 #[utoipa::path(get, path = "/metrics", tag = "service",
     responses((status = 200, description = "Prometheus text format.", content_type = "text/plain", body = String,
                example = "firemode_http_requests_in_flight 1\n")))]
@@ -44,6 +44,7 @@ pub(crate) async fn metrics(
     // Sets the figures of the checks.
     readiness::check(&state, &client, false).await;
     set_job_figures(&state.database).await;
+    state.asked_for_record.set_figures(&state.database).await;
     let ingest = proxy::figures(&client, INGEST_ANSWERS_WITHIN).await.map(|text| ("ingest", text));
     metrics.respond_for(&state.database, &children(&state).await, ingest.as_slice())
 }
@@ -65,6 +66,7 @@ async fn children(state: &ApiState) -> String {
 /// Says what the figures of this file are.
 pub(crate) fn describe() {
     describe_job_figures();
+    describe_record_figures();
     describe_counter!(SIGN_INS, "Sign-ins, by outcome.");
     describe_gauge!("firemode_revocations", "Entries of the list of revoked tokens that this process knows.");
     describe_gauge!("firemode_revocations_age_seconds", "Time since that list was last read.");

@@ -15,7 +15,7 @@ use firemode_domain::document::SessionDocument;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-pub use self::search::{Place, keep_place, place, touched, unfilled};
+pub use self::search::{Place, keep_place, place, touched, uncounted, unfilled};
 use crate::changes::{self, ReadUpTo, SessionTail};
 use crate::documents::{Extent, WarmDocument};
 use crate::lineage::Lineage;
@@ -54,7 +54,42 @@ struct NewClock {
     clock: String,
     /// The clock is all of it, and not what came on top.
     is_whole: bool,
-    has_unmerged: bool,
+    unmerged: Unmerged,
+}
+
+/// Changes of a record that are not merged.
+#[derive(Clone, Copy)]
+enum Unmerged {
+    /// None, or so many that wait for others and so many that are quarantined.
+    Counted { held: usize, quarantined: usize },
+    /// There are some.
+    Uncounted,
+}
+
+impl Unmerged {
+    const NONE: Self = Self::Counted { held: 0, quarantined: 0 };
+
+    fn of(document: &SessionDocument) -> Self {
+        Self::Counted { held: document.held().len(), quarantined: document.quarantined().len() }
+    }
+
+    fn is_some(self) -> bool {
+        !matches!(self, Self::Counted { held: 0, quarantined: 0 })
+    }
+
+    fn held(self) -> Option<i32> {
+        match self {
+            Self::Counted { held, .. } => i32::try_from(held).ok(),
+            Self::Uncounted => None,
+        }
+    }
+
+    fn quarantined(self) -> Option<i32> {
+        match self {
+            Self::Counted { quarantined, .. } => i32::try_from(quarantined).ok(),
+            Self::Uncounted => None,
+        }
+    }
 }
 
 /// Brings the clocks of sessions up to date and commits. The transaction is one of their organisations. Sessions whose rows somebody
@@ -154,15 +189,16 @@ async fn reckon(
     match seen.get(&of.key.1) {
         Some(Seen { clock, builds_on_missing: false }) => of_rows(of, clock),
         _ if is_too_large(tx, of.key).await? => {
-            of_rows(Reckoned { has_unmerged: true, ..of }, &BTreeMap::new())
+            let clock = json(&BTreeMap::<String, i64>::new())?;
+            Ok(NewClock { of, clock, is_whole: false, unmerged: Unmerged::Uncounted })
         }
         _ => of_document(tx, of, lineage).await,
     }
 }
 
 fn of_rows(of: Reckoned, clock: &BTreeMap<String, i64>) -> Result<NewClock, StorageError> {
-    let (is_whole, has_unmerged) = (of.up_to.is_none() && !of.has_unmerged, of.has_unmerged);
-    Ok(NewClock { of, clock: json(clock)?, is_whole, has_unmerged })
+    let is_whole = of.up_to.is_none();
+    Ok(NewClock { of, clock: json(clock)?, is_whole, unmerged: Unmerged::NONE })
 }
 
 /// Works out the document, for nobody else: it may have what the transaction has not committed.
@@ -170,9 +206,9 @@ async fn of_document(tx: &Transaction, of: Reckoned, lineage: Lineage) -> Result
     let (organisation_id, session_id) = of.key;
     let mut document = WarmDocument::default();
     document.refresh(tx, organisation_id, session_id, Extent::Record, Some(lineage)).await?;
-    let look = |document: &SessionDocument| (document.vector_clock(), document.has_unmerged());
-    let (clock, has_unmerged) = document.inspect(look).await?;
-    Ok(NewClock { of, clock: json(&clock)?, is_whole: true, has_unmerged })
+    let look = |document: &SessionDocument| (document.vector_clock(), Unmerged::of(document));
+    let (clock, unmerged) = document.inspect(look).await?;
+    Ok(NewClock { of, clock: json(&clock)?, is_whole: true, unmerged })
 }
 
 async fn is_too_large(
@@ -191,6 +227,8 @@ fn json(clock: &impl serde::Serialize) -> Result<String, StorageError> {
 fn write(clocks: &[NewClock], lineage: Lineage, read_up_to: &ReadUpTo) -> Statement<'static> {
     let column = |of: fn(&NewClock) -> Uuid| clocks.iter().map(of).collect::<Vec<_>>();
     let flag = |of: fn(&NewClock) -> bool| clocks.iter().map(of).collect::<Vec<_>>();
+    let count =
+        |of: fn(Unmerged) -> Option<i32>| clocks.iter().map(|new| of(new.unmerged)).collect::<Vec<_>>();
     let texts: Vec<String> = clocks.iter().map(|new| new.clock.clone()).collect();
     let stored: Vec<Option<String>> = clocks.iter().map(|new| new.of.stored.clone()).collect();
     Statement::new(
@@ -200,10 +238,12 @@ fn write(clocks: &[NewClock], lineage: Lineage, read_up_to: &ReadUpTo) -> Statem
             column(|new| new.of.key.1),
             texts,
             flag(|new| new.is_whole),
-            flag(|new| new.has_unmerged),
+            flag(|new| new.unmerged.is_some()),
             stored,
             lineage.as_bytes().to_vec(),
             read_up_to.snapshot.to_string(),
+            count(Unmerged::held),
+            count(Unmerged::quarantined),
         ],
     )
 }
@@ -211,18 +251,19 @@ fn write(clocks: &[NewClock], lineage: Lineage, read_up_to: &ReadUpTo) -> Statem
 /// A number never falls but where the whole clock is written.
 const WRITE: &str = "
     with new as (
-        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[], $5::bool[], $6::text[])
-            as n (organisation_id, session_id, clock, is_whole, has_unmerged, stored)
+        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[], $5::bool[], $6::text[], $9::int[], $10::int[])
+            as n (organisation_id, session_id, clock, is_whole, has_unmerged, stored, held, quarantined)
     ), free as (
         select s.organisation_id, s.id from test_sessions s
         where s.id = any ($2) and (s.organisation_id, s.id) in (select organisation_id, session_id from new)
         for no key update skip locked
     ), noted as (
-        insert into session_clocks as k (session_id, organisation_id, lineage, read_up_to, has_unmerged)
-        select n.session_id, n.organisation_id, $7, $8, n.has_unmerged
+        insert into session_clocks as k (session_id, organisation_id, lineage, read_up_to, has_unmerged, held, quarantined)
+        select n.session_id, n.organisation_id, $7, $8, n.has_unmerged, n.held, n.quarantined
         from new n join free f on f.organisation_id = n.organisation_id and f.id = n.session_id
         on conflict (session_id) do update
-            set lineage = excluded.lineage, read_up_to = excluded.read_up_to, has_unmerged = excluded.has_unmerged
+            set lineage = excluded.lineage, read_up_to = excluded.read_up_to, has_unmerged = excluded.has_unmerged,
+                held = excluded.held, quarantined = excluded.quarantined
             where k.organisation_id = excluded.organisation_id
               and k.read_up_to = (select n.stored from new n where n.session_id = k.session_id)
         returning organisation_id, session_id

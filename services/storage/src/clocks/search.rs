@@ -99,3 +99,14 @@ pub async fn unfilled(
     let rows = on.rows(sql, &[&after, &place.lineage.as_bytes().as_slice(), &limit]).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
+
+/// Sessions with changes that are not merged, of which a release before this one did not say how many.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn uncounted(on: &impl Executor, limit: i64) -> Result<Vec<SessionKey>, StorageError> {
+    let sql = "select organisation_id, session_id from session_clocks where has_unmerged and held is null
+               order by session_id limit $1";
+    let rows = on.rows(sql, &[&limit]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}

@@ -31,6 +31,9 @@ const GROUP: usize = 16;
 const FILL: Duration = Duration::from_millis(150);
 const FILL_ROWS: i64 = 64;
 
+/// Sessions of which a run counts what is not merged, where an earlier release has not.
+const UNCOUNTED_MAX: i64 = 1_000;
+
 /// After this time a run ends and the next one goes on, so that a failure long ago does not count.
 const RUN: Duration = Duration::from_secs(300);
 
@@ -82,6 +85,11 @@ impl<'a> Keeper<'a> {
         let mut keeper = Self { database, place, rounds: 0, waiting, is_place_old: false, failures: 0 };
         // Whatever comes from now on is found from here, even where this is the first look of all.
         keeper.keep_place().await?;
+        let tx = database.across_tenants(Purpose::Work).read().await?;
+        let since = Rc::new(keeper.place.read_up_to.clone());
+        for key in clocks::uncounted(&tx, UNCOUNTED_MAX).await? {
+            keeper.waiting(key, &since);
+        }
         Ok(keeper)
     }
 

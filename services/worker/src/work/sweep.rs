@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use firemode_storage::{
     Purpose, StorageError, Transaction, account_tokens, evidence_leases, evidence_uploads, idempotency,
-    idempotency_leases, jobs, refresh_tokens, revocations, throttle,
+    idempotency_leases, jobs, record_figures, refresh_tokens, revocations, throttle,
 };
 
 use crate::engine::{Failure, Outcome};
@@ -42,6 +42,7 @@ async fn sweep_rows(state: &WorkerState) -> Result<(), StorageError> {
     let keep_days = state.settings.worker.keep_days;
     let ended = async |tx: &Transaction, limit| jobs::sweep(tx, keep_days, limit).await;
     while full(in_transaction(state, Purpose::Work, ended).await?) {}
+    while full(in_transaction(state, Purpose::Sweep, record_figures::add_up).await?) {}
     Ok(())
 }
 
