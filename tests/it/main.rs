@@ -42,6 +42,7 @@ mod evidence_ids;
 mod evidence_stores;
 mod examples;
 mod failover;
+mod far_servers;
 mod feed;
 mod first_minutes;
 mod hangs;

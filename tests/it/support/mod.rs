@@ -11,6 +11,7 @@ pub(crate) mod organisation;
 pub(crate) mod postgres;
 pub(crate) mod processes;
 pub(crate) mod relay;
+pub(crate) mod sink;
 pub(crate) mod site;
 pub(crate) mod stack;
 pub(crate) mod wait;

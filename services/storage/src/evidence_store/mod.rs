@@ -3,18 +3,22 @@
 mod objects;
 mod rows;
 mod sidecar;
+mod silence;
 mod upload;
 
+use bytes::Bytes;
 use firemode_runtime::settings::{EvidencePlace, Settings};
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _, future};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore as _};
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use self::objects::Objects;
 use self::rows::Chunks;
+use self::silence::ANSWER_TIME_MAX;
 pub use self::upload::Upload;
 use crate::{Database, StorageError, evidence_leases};
 
@@ -172,12 +176,12 @@ impl EvidenceStore {
         &self,
         key: &str,
         range: Option<std::ops::Range<u64>>,
-    ) -> Result<BoxStream<'static, Result<bytes::Bytes, StorageError>>, StorageError> {
+    ) -> Result<BoxStream<'static, Result<Bytes, StorageError>>, StorageError> {
         match &self.0 {
             Backend::Objects(objects) => {
                 let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
                 let result = objects.store.get_opts(&Path::from(key), options).await?;
-                Ok(result.into_stream().map_err(StorageError::from).boxed())
+                Ok(without_long_pauses(result.into_stream()))
             }
             Backend::Rows(database) => Chunks::new(database.clone(), key)?.read(range).await,
         }
@@ -196,4 +200,17 @@ impl EvidenceStore {
         }
         Ok(StoredBytes { key: key.to_owned(), sha256: hasher.finalize().into(), size_bytes })
     }
+}
+
+/// The bytes of an object; an error ends them where the next ones do not come.
+fn without_long_pauses(
+    bytes: BoxStream<'static, object_store::Result<Bytes>>,
+) -> BoxStream<'static, Result<Bytes, StorageError>> {
+    let next = async |mut bytes: BoxStream<'static, object_store::Result<Bytes>>| {
+        let silent =
+            || StorageError::Unavailable("the evidence store stopped in the middle of an answer".to_owned());
+        let part = timeout(ANSWER_TIME_MAX, bytes.try_next()).await.map_err(|_| silent())??;
+        Ok(part.map(|part| (part, bytes)))
+    };
+    stream::try_unfold(bytes, next).boxed()
 }

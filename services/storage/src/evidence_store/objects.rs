@@ -13,18 +13,27 @@ use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
 
 use super::sidecar::Sidecar;
+use super::silence::Watching;
 use crate::StorageError;
 
-/// One request to a store may take so long, and all tries of one together.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+/// A request that fails is tried again for so long and so often: not where it has missed its deadline, see [`Watching`].
+const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRIES_MAX: usize = 3;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that was not used for so long is not used again: a network that forgets connections does not say so.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Beyond the deadlines of [`Watching`]: no answer of a store pauses for longer.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A folder's parts may be small; other stores want at least 5 MiB in every part but the last.
 const FOLDER_PART_BYTES: usize = 1 << 20;
 const REMOTE_PART_BYTES: usize = 5 << 20;
 
-/// Stores take 10,000 parts of an object: of these, 156 GiB. One has to go through within [`REQUEST_TIMEOUT`].
+/// Stores take 10,000 parts of an object: of these, 156 GiB.
 const LARGE_PART_BYTES: usize = 16 << 20;
 
 /// Files, or objects.
@@ -64,6 +73,7 @@ impl Objects {
         let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(&place.bucket)
             .with_client_options(client(endpoint))
+            .with_http_connector(Watching)
             .with_retry(retry());
         if let Some(endpoint) = endpoint {
             builder = builder.with_endpoint(endpoint);
@@ -80,6 +90,7 @@ impl Objects {
         let mut builder = GoogleCloudStorageBuilder::from_env()
             .with_bucket_name(&place.bucket)
             .with_client_options(client(endpoint))
+            .with_http_connector(Watching)
             .with_retry(retry());
         if let Some(endpoint) = endpoint {
             builder = builder.with_base_url(endpoint);
@@ -133,7 +144,12 @@ async fn remove_drafts(path: &FilePath) {
 /// Without TLS only where the endpoint says so.
 fn client(endpoint: Option<&str>) -> ClientOptions {
     let is_http = endpoint.is_some_and(|url| url.starts_with("http://"));
-    ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_allow_http(is_http)
+    ClientOptions::new()
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_read_timeout(READ_TIMEOUT)
+        .with_pool_idle_timeout(IDLE_TIMEOUT)
+        .with_allow_http(is_http)
 }
 
 fn retry() -> RetryConfig {
