@@ -32,9 +32,18 @@ fn status_and_doctor_leave_with_1_while_something_is_not_as_it_should_be() {
     };
     well("status");
     let text = well("doctor");
-    for subject in
-        ["data folder", "disk", "supervisor", "postgres", "readiness", "database", "schema", "evidence"]
-    {
+    for subject in [
+        "data folder",
+        "disk",
+        "supervisor",
+        "postgres",
+        "readiness",
+        "database",
+        "standbys",
+        "schema",
+        "backups",
+        "evidence",
+    ] {
         assert!(text.lines().any(|line| line.contains(subject)), "{subject} is not in {text}");
     }
     assert_eq!(said(folder, &["stop", "worker"]).0, 0);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::support::postgres::PORT;
 use crate::support::relay::Relay;
 use crate::support::site::{new_building, open_session, operation};
+use crate::support::stack::command;
 use crate::support::wait::within;
 use crate::support::{Answer, Client, Data, Device, Folder, Postgres, Site, Stack, eventually, new_key};
 
@@ -123,6 +124,13 @@ fn nothing_that_comes_after_a_failover_is_held_or_missed() {
         (answer["error_code"] == "FIRE-503-READ-ONLY").then_some(())
     });
     assert!(refused.is_some(), "it says that it is read-only");
+    let doctor = command(pair.stack.folder().path())
+        .arg("doctor")
+        .env("DATABASE_URL", pair.relay.database_url())
+        .output();
+    let text = String::from_utf8(doctor.unwrap().stdout).unwrap();
+    let standby = text.lines().find(|line| line.contains("standbys")).unwrap_or_default();
+    assert!(standby.starts_with("WRONG") && standby.contains("is a standby"), "{text}");
     let ready = pair.stack.client().get("/health/ready").expect(503);
     assert!(ready["reasons"]["database"].as_str().unwrap_or_default().contains("standby"), "{}", ready.json);
     assert_eq!(site.item(&site.items[0])["notes"], "kept", "what was lost is not shown");
@@ -150,7 +158,7 @@ fn nothing_that_comes_after_a_failover_is_held_or_missed() {
     let heard = admin.get(&format!("{FEED}?since={from_now}")).expect(200);
     assert_eq!(heard.data().iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), [made]);
     pair.stack.wait_until_ready();
-    for child in ["api", "ingest"] {
+    for child in ["api", "ingest", "worker"] {
         assert!((1..=2).contains(&pair.told(child)), "{child} has noticed: a standby, then another primary");
     }
 }

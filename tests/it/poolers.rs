@@ -110,6 +110,14 @@ fn a_pooler_that_keeps_no_statements_is_refused_by_the_settings_name() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{text}");
     assert!(text.contains("database.prepared_statements"), "{text}");
+    let doctor = command(Folder::new().path())
+        .arg("doctor")
+        .env("DATABASE_URL", pooled.pooler.url())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&doctor.stdout);
+    let pooler = text.lines().find(|line| line.contains("pooler")).unwrap_or_default();
+    assert!(pooler.starts_with("WRONG") && pooler.contains("database.prepared_statements"), "{text}");
     let output = pooled.migrate(&[UNPREPARED]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // Straight to the database there is nothing to refuse.

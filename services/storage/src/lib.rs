@@ -42,6 +42,7 @@ mod reach;
 pub mod recent_sessions;
 pub mod record_figures;
 pub mod refresh_tokens;
+pub mod replication;
 pub mod results;
 pub mod revocations;
 mod row;

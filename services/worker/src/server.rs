@@ -29,6 +29,9 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     reencryption::describe();
     let engine = Engine::new(Rc::clone(&state), state.database.clone(), LANES, &state.settings.worker);
     let working = rt::spawn(Rc::clone(&engine).run());
+    let of_history = state.database.clone();
+    // Nothing is kept in memory that another history would make wrong; the log says that it is another one.
+    let watching = rt::spawn(async move { of_history.watch_history(|| {}).await });
     let database = web::Data::new(state.database.clone());
     let app = move || {
         let database = database.clone();
@@ -47,6 +50,7 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     engine.leave().await;
     // It ends by itself once it has nothing left to look for.
     working.abort();
+    watching.abort();
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Looks at an appliance from outside, and says what is wrong and what to do. It changes nothing.
 
 mod appliance;
+mod database;
 mod stores;
 mod work;
 
@@ -59,7 +60,12 @@ pub async fn examine(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![folder(settings), disk_of(settings)];
     let (runs, of_processes) = appliance::examine(settings);
     findings.extend(of_processes);
-    findings.extend(stores::examine(settings, runs).await);
+    // A database of our own is there only while FireMode runs.
+    if runs || !settings.uses_embedded_database() {
+        findings.extend(database::examine(settings).await);
+        findings.extend(stores::evidence(settings).await);
+    }
+    findings.extend(stores::traces(settings));
     findings
 }
 
