@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// The project's own documents in Markdown.
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["", "docs", "docs/decisions", "docs/runbook", "load"].map(|folder| root.join(folder));
+    let folders =
+        ["", "docs", "docs/decisions", "docs/runbook", "load", "tests/chaos"].map(|folder| root.join(folder));
     let files =
         folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()

@@ -81,6 +81,7 @@ mod revocation;
 mod row_security;
 mod row_security_cost;
 mod rules;
+mod runbook;
 mod scheduled_backups;
 mod schema;
 mod security_page;

@@ -1,4 +1,4 @@
-//! docs/security.md names what shows each promise; here it is looked up whether that is there.
+//! docs/security.md and the table of faults name what shows each promise; here it is looked up whether that is there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,9 +9,12 @@ use crate::support::stack::repository_file;
 /// Folders from which a file of a crate may be named.
 const ROOTS: [&str; 2] = ["", "services"];
 
-/// What stands between backticks on the page.
-fn named() -> BTreeSet<String> {
-    let page = fs::read_to_string(repository_file("docs/security.md")).unwrap();
+const SECURITY: &str = "docs/security.md";
+const FAULTS: &str = "tests/chaos/README.md";
+
+/// What stands between backticks on a page.
+fn named(page: &str) -> BTreeSet<String> {
+    let page = fs::read_to_string(repository_file(page)).unwrap();
     page.lines()
         .flat_map(|line| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())
         .collect()
@@ -33,23 +36,20 @@ fn find(path: &str) -> Option<PathBuf> {
 }
 
 #[test]
-fn every_test_that_the_page_names_exists() {
-    let tests: Vec<String> = named()
-        .iter()
-        .filter_map(|name| name.strip_prefix("it::"))
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
-    assert!(tests.len() >= 60, "the page names {} tests", tests.len());
-    for test in tests {
-        let (module, name) =
-            test.split_once("::").map_or((test.as_str(), None), |(module, name)| (module, Some(name)));
-        let source = source(module).unwrap_or_else(|| panic!("it::{test}: there is no tests/it/{module}.rs"));
-        assert!(
-            name.is_none_or(|name| has_test(&source, name)),
-            "docs/security.md names it::{test}, which does not exist"
-        );
+fn every_test_that_the_pages_name_exists() {
+    for (page, tests_min) in [(SECURITY, 60), (FAULTS, 15)] {
+        let names = named(page);
+        let tests: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix("it::")).collect();
+        assert!(tests.len() >= tests_min, "{page} names {} tests", tests.len());
+        tests.into_iter().filter(|name| !name.is_empty()).for_each(|test| assert_exists(page, test));
     }
+}
+
+fn assert_exists(page: &str, test: &str) {
+    let (module, name) = test.split_once("::").map_or((test, None), |(module, name)| (module, Some(name)));
+    let source = source(module).unwrap_or_else(|| panic!("it::{test}: there is no tests/it/{module}.rs"));
+    let exists = name.is_none_or(|name| has_test(&source, name));
+    assert!(exists, "{page} names it::{test}, which does not exist");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn every_file_that_the_page_names_exists() {
     let is_path = |name: &str| {
         name.contains('/') && !name.starts_with(['/', '.', '$']) && !name.contains([' ', '*', ':'])
     };
-    let paths: Vec<String> = named()
+    let paths: Vec<String> = named(SECURITY)
         .into_iter()
         .map(|name| name.split("::").next().unwrap_or_default().to_owned())
         .filter(|name| is_path(name) && name.contains("tests/"))
