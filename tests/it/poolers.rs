@@ -1,5 +1,7 @@
-//! A pooler that gives each transaction another connection and keeps no prepared statements: pgbouncer before 1.21, as Debian has it.
+//! Poolers that give each transaction another connection: one that keeps no prepared statements (pgbouncer before 1.21, as Debian has it),
+//! and one that does.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -20,7 +22,31 @@ use crate::support::{Data, Folder, Postgres, Site, Sql, Stack, eventually, new_k
 /// Server connections of the pooler: fewer than the processes have among themselves.
 const POOL_SIZE: usize = 12;
 
+/// Names a pgbouncer that keeps prepared statements.
+const NEWER: &str = "FIREMODE_TEST_PGBOUNCER";
+
 const UNPREPARED: (&str, &str) = ("FIREMODE__DATABASE__PREPARED_STATEMENTS", "false");
+
+/// A pooler to be started.
+struct Program {
+    path: OsString,
+    /// More lines of its settings.
+    settings: &'static str,
+    /// What an appliance behind it has to be told.
+    env: &'static [(&'static str, &'static str)],
+}
+
+impl Program {
+    /// The one of the system.
+    fn that_keeps_no_statements() -> Self {
+        Self { path: "pgbouncer".into(), settings: "", env: &[UNPREPARED] }
+    }
+
+    fn that_keeps_statements() -> Self {
+        let path = std::env::var_os(NEWER).expect("FIREMODE_TEST_PGBOUNCER names pgbouncer 1.21 or later");
+        Self { path, settings: "max_prepared_statements = 200\n", env: &[] }
+    }
+}
 
 /// A pooler in front of a server. Dropping it stops it.
 struct Pooler {
@@ -29,7 +55,7 @@ struct Pooler {
 }
 
 impl Pooler {
-    fn start(data: &Data, server: &Folder) -> Self {
+    fn start(program: &Program, data: &Data, server: &Folder) -> Self {
         let sockets = Folder::new();
         data.give(sockets.path());
         let (own, server) = (sockets.path().display(), server.path().display());
@@ -37,11 +63,12 @@ impl Pooler {
         let settings = format!(
             "[databases]\nfiremode = host={server} port={PORT} dbname=firemode user=firemode\n\
              [pgbouncer]\nunix_socket_dir = {own}\nlisten_port = {PORT}\nauth_type = any\npool_mode = transaction\n\
-             default_pool_size = {POOL_SIZE}\nmax_client_conn = 500\n"
+             default_pool_size = {POOL_SIZE}\nmax_client_conn = 500\n{}",
+            program.settings
         );
         fs::write(&file, settings).unwrap();
         let owner = fs::metadata(&data.path).unwrap();
-        let mut pooler = Command::new("pgbouncer");
+        let mut pooler = Command::new(&program.path);
         pooler.arg(&file).env("PATH", "/usr/sbin:/usr/bin:/bin:/usr/local/bin:/opt/homebrew/bin");
         pooler.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
         if nix::unistd::geteuid().is_root() {
@@ -72,14 +99,15 @@ struct Pooled {
     postgres: Postgres,
     sockets: Folder,
     pooler: Pooler,
+    program: Program,
 }
 
 impl Pooled {
-    fn start() -> Self {
+    fn start(program: Program) -> Self {
         let (data, sockets) = (Data::of_a_stack(), Folder::new());
         let postgres = Postgres::start(&data, &sockets, PORT, &[]);
-        let pooler = Pooler::start(&data, &sockets);
-        Self { data, postgres, sockets, pooler }
+        let pooler = Pooler::start(&program, &data, &sockets);
+        Self { data, postgres, sockets, pooler, program }
     }
 
     fn migrate(&self, env: &[(&str, &str)]) -> Output {
@@ -93,19 +121,19 @@ impl Pooled {
     }
 
     /// An appliance behind the pooler.
-    fn appliance(&self, env: &[(&str, &str)]) -> Stack {
+    fn appliance(&self) -> Stack {
         let url = self.pooler.url();
         let keys = self.data.folder.keys();
         let keys = keys.iter().map(|(variable, key)| (*variable, key.as_str()));
         let env: Vec<_> =
-            keys.chain([("DATABASE_URL", url.as_str()), UNPREPARED]).chain(env.to_vec()).collect();
+            keys.chain([("DATABASE_URL", url.as_str())]).chain(self.program.env.iter().copied()).collect();
         Stack::launch(&Folder::new(), &env)
     }
 }
 
 #[test]
 fn a_pooler_that_keeps_no_statements_is_refused_by_the_settings_name() {
-    let pooled = Pooled::start();
+    let pooled = Pooled::start(Program::that_keeps_no_statements());
     let output = pooled.migrate(&[]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{text}");
@@ -133,8 +161,19 @@ fn a_pooler_that_keeps_no_statements_is_refused_by_the_settings_name() {
 
 #[test]
 fn three_appliances_behind_a_pooler_start_serve_and_leave_no_lock() {
-    let pooled = Pooled::start();
-    let stacks: Vec<Stack> = (0..3).map(|_| pooled.appliance(&[])).collect();
+    three_appliances_serve(Program::that_keeps_no_statements());
+}
+
+/// Built from its source, for example: `FIREMODE_TEST_PGBOUNCER=/opt/pgbouncer/bin/pgbouncer`.
+#[test]
+#[ignore = "needs pgbouncer 1.21 or later, named by FIREMODE_TEST_PGBOUNCER"]
+fn behind_a_pooler_that_keeps_statements_nothing_has_to_be_set() {
+    three_appliances_serve(Program::that_keeps_statements());
+}
+
+fn three_appliances_serve(program: Program) {
+    let pooled = Pooled::start(program);
+    let stacks: Vec<Stack> = (0..3).map(|_| pooled.appliance()).collect();
     stacks.iter().for_each(Stack::wait_until_ready);
     for stack in &stacks {
         let site = Site::on(stack);
@@ -145,7 +184,8 @@ fn three_appliances_behind_a_pooler_start_serve_and_leave_no_lock() {
         }
         assert_eq!(site.item(&site.items[0])["remarks"].as_array().map(Vec::len), Some(10));
         let output = command(stack.folder().path()).arg("reload").output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}{}", stack.logs().about("migrate"));
         new_building(&site.admin);
     }
     let sql = pooled.postgres.sql();
@@ -174,7 +214,7 @@ fn a_pooler_that_moves_in_while_serving_loses_nothing_and_gives_no_500() {
         assert!(taken.is_some(), "{round} is taken in the end: {}", stack.logs().about("statement"));
     };
     (0..20).for_each(send);
-    let pooler = Pooler::start(&data, &sockets);
+    let pooler = Pooler::start(&Program::that_keeps_no_statements(), &data, &sockets);
     relay.point_at(pooler.sockets.path());
     relay.forget_connections();
     (20..60).for_each(send);
