@@ -3,9 +3,9 @@
 
 # shellcheck disable=SC2154 # stack.sh sets stack_pid.
 
-# ticks PID [ended]: what a process has taken so far, or that and what its ended children took.
+# ticks PID [ended]: what a process has taken so far, or that and what its ended children took. Without one: nothing.
 ticks() {
-    awk -v ended="${2:-}" '{ sub(/^.*\) /, ""); print $12 + $13 + (ended ? $14 + $15 : 0) }' "/proc/$1/stat" 2>/dev/null || echo 0
+    awk -v ended="${2:-}" '{ sub(/^.*\) /, ""); print $12 + $13 + (ended ? $14 + $15 : 0) }' "/proc/${1:-none}/stat" 2>/dev/null || echo 0
 }
 
 # PostgreSQL's first process: the parent of all others, of those that have ended too.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures a start on a data folder that exists: time to /health, to /health/ready, to a graceful stop, and the memory of each
-# process when idle. `load/startup.sh [RUNS]`, after `./run.sh build`; FIREMODE_BINARY names another executable than the release
-# build.
+# Measures a start on a data folder that exists: time to /health, to /health/ready, to a graceful stop, and the memory of the
+# processes when idle, without PostgreSQL's. `load/startup.sh [RUNS]`, after `./run.sh build`; FIREMODE_BINARY names another
+# executable than the release build.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -34,4 +34,7 @@ for ((run = 1; run <= runs; run++)); do
 done
 sleep 3
 say "idle memory (resident, KiB):"
-ps -o rss=,args= --pid "$stack_pid" --ppid "$stack_pid" | grep -v postgres
+ps -o rss=,args= --pid "$stack_pid" --ppid "$stack_pid" | grep -v postgres | awk '{ print; all += $1 } END { print all, "together" }'
+for pid in $(ps -o pid=,args= --pid "$stack_pid" --ppid "$stack_pid" | grep -v postgres | awk '{ print $1 }'); do
+    awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup"
+done | awk '{ all += $1 } END { print all, "together, with what they share counted once" }'
