@@ -75,10 +75,12 @@ pub(crate) fn seed(settings: &Settings, env: &Environ) -> anyhow::Result<()> {
     } else {
         writeln!(
             out,
-            "Added to the demo organisation: {} buildings, {} assets, {} test sessions with {} results, {} photographs, \
-             {} classified faults.",
+            "Added to the demo organisation: {} buildings, {} measures, {} assets, {} baselines, {} test sessions with {} \
+             results, {} photographs, {} classified faults.",
             added.buildings,
+            added.measures,
             added.assets,
+            added.baselines,
             added.sessions,
             added.results,
             added.photographs,

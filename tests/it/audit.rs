@@ -163,6 +163,14 @@ fn describe_everywhere(site: &Site, mark: &str) {
     admin.post(&assets, &json!([asset])).expect(207);
     admin.patch(&format!("{assets}/{asset_id}"), &json!({"location": format!("{text}, left")})).expect(200);
     admin.delete(&format!("{assets}/{asset_id}")).expect(204);
+    let measure = json!({
+        "name": text, "section": 10, "standard_of_performance": text, "maintenance_standard": text, "external_id": text,
+        "performance_solution": {"reference": text, "overrides": contact},
+    });
+    let measures = format!("{building_path}/measures");
+    let measure = format!("{measures}/{}", admin.post(&measures, &measure).expect(201).id());
+    admin.patch(&measure, &json!({"name": format!("{text} again")})).expect(200);
+    admin.delete(&measure).expect(204);
     let baseline = json!({
         "values": {"pressure": {"value": 1200, "unit": "kPa"}}, "source": text, "valid_from": "2021-03-01"});
     admin.request("PUT", &format!("{assets}/{asset_id}/baseline")).json(&baseline).send().expect(201);
@@ -205,6 +213,9 @@ fn what_people_write_stands_in_the_record_as_a_hash_alone() {
         "evidence.unflag",
         "evidence.upload",
         "fault.classify",
+        "measure.create",
+        "measure.delete",
+        "measure.update",
         "results.accept",
         "session.add_items",
         "session.complete",

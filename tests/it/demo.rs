@@ -56,6 +56,10 @@ pub(crate) fn photographs(sessions: &[Value]) -> BTreeSet<String> {
     evidence.flat_map(|evidence| evidence.keys().cloned()).collect()
 }
 
+fn building_path(building: &Value, below: &str) -> String {
+    format!("/v1/buildings/{}/{below}", building["id"].as_str().unwrap())
+}
+
 #[test]
 fn the_demo_organisation_is_filled_once_and_has_something_of_everything() {
     let stack = Stack::start(&[]);
@@ -67,12 +71,20 @@ fn the_demo_organisation_is_filled_once_and_has_something_of_everything() {
     let buildings = admin.get("/v1/buildings").expect(200);
     assert_eq!(buildings.data().len(), 2);
     for building in buildings.data() {
-        let path = format!("/v1/buildings/{}/assets?limit=100", building["id"].as_str().unwrap());
-        let assets = admin.get(&path).expect(200);
-        let sections: BTreeSet<_> =
-            assets.data().iter().map(|row| row["section"].as_u64().unwrap()).collect();
+        let assets = admin.get(&building_path(building, "assets?limit=100")).expect(200);
+        let sections: BTreeSet<_> = assets.data().iter().filter_map(|row| row["section"].as_u64()).collect();
         assert_eq!(sections, (2..=14).collect(), "{}", building["site_name"]);
+        let baseline = admin.get(&building_path(building, "baseline")).expect(200);
+        assert!(baseline["complete"].as_u64() >= Some(1) && !baseline.data().is_empty(), "{}", baseline.json);
     }
+    let states: BTreeSet<_> =
+        buildings.data().iter().map(|row| row["jurisdiction"].as_str().unwrap()).collect();
+    assert_eq!(states, BTreeSet::from(["NSW", "QLD"]));
+    let measures =
+        buildings.data().iter().map(|building| admin.get(&building_path(building, "measures")).expect(200));
+    let measures: Vec<Value> = measures.flat_map(|page| page.data().to_vec()).collect();
+    assert!(measures.iter().any(|measure| measure["performance_solution"]["reference"].is_string()));
+    assert!(measures.iter().any(|measure| measure["section"].is_null()));
 
     let found = sessions(&admin);
     let statuses: BTreeSet<_> = found.iter().map(|session| session["status"].as_str().unwrap()).collect();

@@ -59,6 +59,7 @@ mod limits;
 mod lists;
 mod look_alikes;
 mod lost_changes;
+mod measures;
 mod media;
 mod migration_plan;
 mod migrations;

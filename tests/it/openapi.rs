@@ -193,6 +193,7 @@ fn the_examples_of_bodies_work_when_tried() {
     let site = Site::new();
     let form = Form::photo(&site.session_id, b"a door");
     let evidence_id = form.upload(&site.admin).expect(201).text("/evidence_id");
+    let measure_id = crate::measures::make(&site.admin, &site.building_id, "AS 1851-2012").expect(201).id();
     let mut tried = 0;
     for (method, path, operation) in operations(&document) {
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
@@ -210,6 +211,7 @@ fn the_examples_of_bodies_work_when_tried() {
         let address = path
             .replace("{building_id}", &site.building_id)
             .replace("{asset_id}", &site.items[0])
+            .replace("{measure_id}", &measure_id)
             .replace("{session_id}", &site.session_id)
             .replace("{evidence_id}", &evidence_id);
         // Signing out is among them, so each is tried by somebody new.

@@ -110,6 +110,7 @@ fn with_everything() -> Organisation {
     let rule =
         site.admin.post("/v1/rules", &pressure("OWN-PRESSURE", "9.0.0", "critical_defect")).expect(201);
     site.admin.request("PUT", &format!("/v1/rules/id/{}/deactivate", rule.id())).send().expect(200);
+    crate::measures::make(&site.admin, &site.building_id, "AS 1851-2012").expect(201);
     crate::baselines::set(&site.admin, &site.building_id, &site.items[0], "pressure", 1200.0, "kPa")
         .expect(201);
     site.organisation

@@ -25,10 +25,11 @@ const ROLES: &str = "x-roles";
 const PUBLIC: &str = "public";
 
 /// Where the ids in paths come from.
-const IDS: [(&str, &str); 8] = [
+const IDS: [(&str, &str); 9] = [
     ("user_id", "`id` of a user: `GET /v1/users`."),
     ("building_id", "`id` of a building: `GET /v1/buildings`."),
     ("asset_id", "`id` of an asset: `GET /v1/buildings/{building_id}/assets`."),
+    ("measure_id", "`id` of a measure: `GET /v1/buildings/{building_id}/measures`."),
     ("job_id", "`id` of background work that you started: `GET /v1/jobs`."),
     ("rule_id", "`id` of a version of a rule: `GET /v1/rules`."),
     ("session_id", "`id` of a test session: `GET /v1/tests/sessions`."),
@@ -37,12 +38,13 @@ const IDS: [(&str, &str); 8] = [
 ];
 
 /// What belongs together, in the order in which people come to need it.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 13] = [
     ("auth", "Registering, signing in and out, and the life of tokens."),
     ("users", "People of the organisation, invitations, and second factors."),
     ("organisation", "Your organisation, and what it says for all of its buildings."),
     ("buildings", "Where tests take place."),
     ("assets", "The register of what is tested in a building."),
+    ("measures", "The fire safety schedule of a building."),
     ("baselines", "What measured values of assets are compared with."),
     ("sessions", "Test sessions: taken offline, results handed over, merged, read back."),
     ("evidence", "Photographs, documents and readings, their receipts, and resumable uploads."),

@@ -1,5 +1,7 @@
 //! Objects that people make, read and change one at a time: the same steps for each kind of them.
 
+use std::future::{Future, ready};
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, LOCATION};
@@ -24,6 +26,14 @@ pub(crate) trait Object: Table + OnRecord + Clone {
     /// The object that it is in, where its path names one.
     fn parent(&self) -> Option<Uuid> {
         None
+    }
+
+    /// What has to hold of one together with what else there is, before it is stored.
+    ///
+    /// # Errors
+    /// 422 naming the field at fault.
+    fn check(&self, _: &Transaction, _: Uuid) -> impl Future<Output = Result<(), Problem>> {
+        ready(Ok(()))
     }
 
     /// What it means for the client that the database refuses one.
@@ -89,6 +99,7 @@ impl Call {
         object: &T,
         action: &'static str,
     ) -> Result<T, Problem> {
+        object.check(tx, self.organisation_id()).await?;
         let made = table::insert(tx, self.organisation_id(), object).await.map_err(T::refused)?;
         self.record_made(tx, action, (T::NOUN, made.id()), &made).await?;
         Ok(made)
@@ -122,6 +133,25 @@ impl Call {
         self.created(self.run_once(key, fingerprint, made).await?, etag::of_body)
     }
 
+    /// Makes an object in the one that a path names, as [`Self::create`] makes one.
+    ///
+    /// # Errors
+    /// 404 where the organisation has none there, and as for [`Self::create`].
+    pub(crate) async fn create_in<P: Object, T: Object + Serialize>(
+        &self,
+        key: &IdempotencyKey,
+        fingerprint: &[u8],
+        parent: Uuid,
+        object: &T,
+        action: &'static str,
+    ) -> Result<HttpResponse, Problem> {
+        let made = async |tx: &Transaction| {
+            self.find::<P>(tx, parent, Hold::None).await?;
+            Outcome::new(StatusCode::CREATED, &self.make(tx, object, action).await?)
+        };
+        self.created(self.run_once(key, fingerprint, made).await?, etag::of_body)
+    }
+
     /// Changes the object that a path names: finds and holds it, looks at `If-Match`, and where that changes anything, stores it and
     /// puts what it was and is on record.
     ///
@@ -138,11 +168,30 @@ impl Call {
         self.check_if_match(&etag::of_time(before.updated_at()))?;
         let mut wanted = before.clone();
         apply(&mut wanted);
+        wanted.check(&tx, self.organisation_id()).await?;
         let changed = table::update(&tx, self.organisation_id(), &before, &wanted).await;
         let Some(after) = changed.map_err(T::refused)? else { return Ok(before) };
         self.record_change(&tx, action, &before, &after).await?;
         tx.commit().await?;
         Ok(after)
+    }
+
+    /// Deletes the object that a path names, which nothing refers to, and puts what it was on record.
+    ///
+    /// # Errors
+    /// As for [`Self::find`]; 412; [`Object::refused`].
+    pub(crate) async fn remove<T: Object>(
+        &self,
+        place: impl Into<Place>,
+        action: &'static str,
+    ) -> Result<(), Problem> {
+        let tx = self.transaction().await?;
+        let object: T = self.find(&tx, place, Hold::Alone).await?;
+        self.check_if_match(&etag::of_time(object.updated_at()))?;
+        table::delete(&tx, self.organisation_id(), &object).await.map_err(T::refused)?;
+        let commitments = audit::commitments(&tx, self.organisation_id(), object.id()).await?;
+        self.record(&tx, action, (T::NOUN, object.id()), on_record(&commitments, &object)?, None).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Puts on record what an object was and is.

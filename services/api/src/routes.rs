@@ -115,6 +115,8 @@ routes! {
         get "/v1/buildings/{building_id}/assets/{asset_id}/baseline" handlers::baselines::get;
         get "/v1/buildings/{building_id}/assets/{asset_id}/baseline/versions" handlers::baselines::versions;
         get "/v1/buildings/{building_id}/baseline" handlers::baselines::completeness;
+        get "/v1/buildings/{building_id}/measures" handlers::measures::list;
+        get "/v1/buildings/{building_id}/measures/{measure_id}" handlers::measures::get;
         get "/v1/jobs" handlers::jobs::list;
         get "/v1/jobs/{job_id}" handlers::jobs::get;
         get "/v1/organisation" handlers::organisation::get;
@@ -156,6 +158,9 @@ routes! {
         patch "/v1/buildings/{building_id}" handlers::buildings::update;
         delete "/v1/buildings/{building_id}" handlers::buildings::deactivate;
         delete "/v1/buildings/{building_id}/assets/{asset_id}" handlers::assets::deactivate;
+        post "/v1/buildings/{building_id}/measures" handlers::measures::create;
+        patch "/v1/buildings/{building_id}/measures/{measure_id}" handlers::measures::update;
+        delete "/v1/buildings/{building_id}/measures/{measure_id}" handlers::measures::delete;
         put "/v1/buildings/{building_id}/assets/{asset_id}/baseline" handlers::baselines::set;
         post "/v1/rules" handlers::rules::create;
         put "/v1/rules/id/{rule_id}/activate" handlers::rules::activate;

@@ -10,6 +10,7 @@ pub mod document;
 pub mod evidence;
 pub mod input;
 pub mod job;
+pub mod measure;
 pub mod media_type;
 pub mod password;
 pub mod place;

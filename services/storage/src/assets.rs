@@ -26,9 +26,9 @@ row! {
         /// Which rule applies to it.
         #[schema(example = "EXT-PRESSURE")]
         pub item_code: String,
-        /// Section of AS 1851-2012.
+        /// Section of AS 1851-2012; null where its measure is maintained by another standard.
         #[schema(example = 10, minimum = 2, maximum = 14)]
-        pub section: i16,
+        pub section: Option<i16>,
         /// What is written on it.
         #[schema(example = "Extinguisher 3")]
         pub label: String,
@@ -39,6 +39,8 @@ row! {
         #[serde(with = "iso_date::option")]
         #[schema(value_type = Option<String>, format = Date, example = "2021-03-01")]
         pub installed_on: Option<Date>,
+        /// The measure of the building that it belongs to.
+        pub measure_id: Option<Uuid>,
         /// Free fields of the customer.
         #[schema(schema_with = input::object)]
         pub metadata: Value,
@@ -59,8 +61,13 @@ body! {
     pub struct AssetFilter {
         /// Only active ones, or only deactivated ones.
         pub is_active: Option<bool>,
+        /// Only those of one measure.
+        pub measure_id: Option<Uuid>,
     }
 }
+
+/// The constraint that an asset has a measure of its own building, and that a measure stays while an asset has it.
+pub const MEASURE_OF_BUILDING: &str = "assets_measure_fkey";
 
 impl Table for Asset {
     const NAME: &'static str = "assets";
@@ -82,6 +89,7 @@ impl OnRecord for Asset {
         record.text("label", self.label.as_str());
         record.text("location", self.location.as_str());
         record.date("installed_on", self.installed_on);
+        record.plain("measure_id", self.measure_id);
         record.free("metadata", &self.metadata);
         record.plain("is_active", self.is_active);
     }
@@ -99,7 +107,7 @@ pub async fn list(
     keyset: &Keyset,
 ) -> Result<Page<Asset>, StorageError> {
     let list = Listing::of(Asset::NAME, organisation_id, keyset).only("building_id = {}", building_id);
-    list.active_if(filter.is_active).page(on).await
+    list.active_if(filter.is_active).only_if("measure_id = {}", filter.measure_id).page(on).await
 }
 
 /// The item codes of a building's active assets.

@@ -31,6 +31,7 @@ pub mod jobs;
 pub mod limits;
 mod lineage;
 mod look_alikes;
+pub mod measures;
 pub mod migrations;
 pub mod open_transactions;
 pub mod organisations;

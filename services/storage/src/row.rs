@@ -4,6 +4,7 @@ use firemode_domain::audit::AuditStatus;
 use firemode_domain::classification::BaselineValues;
 use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
 use firemode_domain::job::JobState;
+use firemode_domain::measure::PerformanceSolution;
 use firemode_domain::place::{Jurisdiction, TimeZone};
 use firemode_domain::role::Role;
 use firemode_domain::session::{LateState, SessionStatus};
@@ -177,7 +178,7 @@ word_columns!(
     TimeZone
 );
 
-json_columns!(BaselineValues);
+json_columns!(BaselineValues, PerformanceSolution);
 
 impl<T: Column> Column for Option<T> {
     type Kept = Option<T::Kept>;

@@ -90,6 +90,16 @@ pub async fn insert<T: Table>(tx: &Transaction, organisation_id: Uuid, row: &T) 
     T::read(&sql::one(tx, &sql, &sql::borrowed(&params)).await?)
 }
 
+/// Deletes a row.
+///
+/// # Errors
+/// Another row refers to it (a constraint), or the database does not answer.
+pub async fn delete<T: Table>(tx: &Transaction, organisation_id: Uuid, row: &T) -> Result<(), StorageError> {
+    let sql = format!("delete from {} where {} = $1 and id = $2", T::NAME, T::OF_TENANT);
+    tx.run(&sql, &[&organisation_id, &row.id()]).await?;
+    Ok(())
+}
+
 /// Changes a row, which the transaction holds as it was before. None where it is so already: whether a change changes anything,
 /// PostgreSQL says, for which 1 and 1.0 in free fields are the same.
 ///

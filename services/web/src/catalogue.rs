@@ -83,7 +83,8 @@ catalogue! {
         "Send what `detail` names first, and then the same again.";
     IN_PROGRESS = 409 "IN-PROGRESS" "The first request with this key is still running."
         "Send the same again after `Retry-After`.";
-    IN_USE = 409 "IN-USE" "Something else names it, so that it cannot be removed." "Disable it instead.";
+    IN_USE = 409 "IN-USE" "Something else names it, so that it cannot be removed."
+        "Do as `detail` says: take it away there first, or disable it.";
     JOINED = 409 "JOINED" "The user has accepted the invitation already." "Disable the user, or reset the password.";
     LAST_ADMIN = 409 "LAST-ADMIN" "It is the last active admin." "Make another one first.";
     NOT_BEGUN = 409 "NOT-BEGUN" "There is nothing to confirm." "Begin a second factor first.";

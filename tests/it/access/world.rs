@@ -20,6 +20,8 @@ const ROLES: [&str; 4] = ["admin", "manager", "technician", "auditor"];
 pub(super) struct World {
     site: Site,
     evidence_id: String,
+    /// An asset has it.
+    measure_id: String,
     /// One that the requests turn off, and one that they read.
     rules: [Answer; 2],
     members: Vec<Member>,
@@ -38,6 +40,10 @@ impl World {
         let site = Site::new();
         let photo = Form::photo(&site.session_id, format!("\u{fffd} {}", new_key()).as_bytes());
         let evidence_id = photo.upload(&site.admin).expect(201).text("/evidence_id");
+        let measure_id =
+            crate::measures::make(&site.admin, &site.building_id, "AS 1851-2012").expect(201).id();
+        let asset = format!("/v1/buildings/{}/assets/{}", site.building_id, site.items[0]);
+        site.admin.patch(&asset, &json!({"measure_id": measure_id})).expect(200);
         crate::baselines::set(&site.admin, &site.building_id, &site.items[0], "pressure", 1200.0, "kPa")
             .expect(201);
         let rule = || pressure(&new_rule_code(), "1.0.0", "critical_defect");
@@ -49,7 +55,7 @@ impl World {
         };
         let members = ROLES.map(member).into();
         let document = stack.client().get("/openapi.json").expect(200).json;
-        Self { evidence_id, rules, members, document, site }
+        Self { evidence_id, measure_id, rules, members, document, site }
     }
 
     /// A client of a user with this role, with a token that nobody else uses: the routes under test end some.
@@ -138,6 +144,7 @@ impl World {
             "/v1/buildings/{building_id}",
             "/v1/buildings/{building_id}/assets",
             "/v1/buildings/{building_id}/assets/{asset_id}/baseline/versions",
+            "/v1/buildings/{building_id}/measures",
             "/v1/evidence/{evidence_id}",
             "/v1/users/me",
         ];
@@ -151,8 +158,13 @@ impl World {
     fn ids(&self) -> Vec<String> {
         let site = &self.site;
         let users = self.members.iter().map(|member| member.user_id.to_string());
-        let own =
-            [site.building_id.clone(), site.session_id.clone(), self.evidence_id.clone(), self.rules[0].id()];
+        let own = [
+            site.building_id.clone(),
+            site.session_id.clone(),
+            self.evidence_id.clone(),
+            self.measure_id.clone(),
+            self.rules[0].id(),
+        ];
         own.into_iter().chain(site.items.iter().cloned()).chain(users).collect()
     }
 
@@ -179,6 +191,7 @@ impl World {
             "{session_id}" => self.site.session_id.clone(),
             "{evidence_id}" => self.evidence_id.clone(),
             "{upload_id}" => self.upload_of(client),
+            "{measure_id}" => self.measure_id.clone(),
             "{job_id}" => self.job_of(client),
             "{rule_id}" => self.rules[0].id(),
             "{rule_code}" => self.rules[1].text("/rule_code"),

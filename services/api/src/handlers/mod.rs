@@ -8,6 +8,7 @@ pub(crate) mod buildings;
 pub(crate) mod evidence;
 pub(crate) mod health;
 pub(crate) mod jobs;
+pub(crate) mod measures;
 pub(crate) mod metrics;
 pub(crate) mod organisation;
 pub(crate) mod proxied;

@@ -81,6 +81,10 @@ impl Api {
         self.answer("PATCH", path, || self.with_token(self.agent.patch(self.url(path))).send_json(body))
     }
 
+    pub(super) fn put(&self, path: &str, body: &Value) -> Result<Value, HttpError> {
+        self.answer("PUT", path, || self.with_token(self.agent.put(self.url(path))).send_json(body))
+    }
+
     /// Every row of a list.
     pub(super) fn all(&self, path: &str) -> Result<Vec<Value>, HttpError> {
         let separator = if path.contains('?') { '&' } else { '?' };

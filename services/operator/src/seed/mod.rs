@@ -4,19 +4,19 @@ mod device;
 mod http;
 mod photographs;
 mod plan;
+mod register;
 mod visit;
 
 use firemode_domain::role::Role;
 use firemode_runtime::demo::{ADMIN_ID, TECHNICIAN_ID};
 use firemode_runtime::settings::Settings;
 use firemode_storage::{Database, StorageError};
-use serde_json::{Value, json};
 
 use crate::demo::{self, DemoError};
+use http::Api;
 pub use http::HttpError;
-use http::{Api, field};
-use plan::{BUILDINGS, BuildingPlan};
-use visit::{Crew, Site};
+use plan::BUILDINGS;
+use visit::Crew;
 
 /// The demo data could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +42,12 @@ pub enum SeedError {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Added {
     pub buildings: usize,
+    /// Measures of their schedules.
+    pub measures: usize,
     /// Assets in them.
     pub assets: usize,
+    /// Baselines of some of those.
+    pub baselines: usize,
     /// Test sessions.
     pub sessions: usize,
     /// Results (Automerge changes and JSON operations).
@@ -61,7 +65,7 @@ impl Added {
     }
 }
 
-/// Fills the demo organisation with what is missing: buildings, assets in every section of the standard, and test sessions
+/// Fills the demo organisation with what is missing: buildings with their schedules, assets and baselines in every section of the standard, and test sessions
 /// in every state with results, conflicts, held and late work, faults, and photographs.
 ///
 /// What is there already stays as it is, so a second run adds nothing. A session whose making was cut off is cancelled, and
@@ -82,44 +86,9 @@ pub async fn run(settings: &Settings, base_url: &str) -> Result<Added, SeedError
     crew.admin.wait_until_ready()?;
     let mut added = Added::default();
     for plan in BUILDINGS {
-        let site = site(&crew.admin, plan, &mut added)?;
+        let site = register::site(&crew.admin, plan, &mut added)?;
         visit::all(&crew, &site, plan, &mut added)?;
     }
     tx.commit().await?;
     Ok(added)
-}
-
-/// The building of a plan with its assets, made where they are missing.
-fn site(admin: &Api, plan: &BuildingPlan, added: &mut Added) -> Result<Site, SeedError> {
-    let known = admin.all("/v1/buildings")?;
-    let is_it = |row: &&Value| row["site_name"] == plan.site_name && row["site_address"] == plan.site_address;
-    let building_id = match known.iter().find(is_it) {
-        Some(row) => field(row, "id")?.to_owned(),
-        None => {
-            added.buildings += 1;
-            let body = json!({
-                "site_name": plan.site_name, "site_address": plan.site_address,
-                "building_class": plan.building_class, "metadata": {"storeys": plan.storeys},
-            });
-            field(&admin.post("/v1/buildings", &body)?, "id")?.to_owned()
-        }
-    };
-    let path = format!("/v1/buildings/{building_id}/assets");
-    let labels: Vec<Value> = admin.all(&path)?.into_iter().map(|row| row["label"].clone()).collect();
-    let missing: Vec<Value> = plan
-        .assets
-        .iter()
-        .filter(|asset| !labels.iter().any(|label| label == asset.label))
-        .map(|asset| {
-            json!({
-                "item_code": asset.item_code, "section": asset.section, "label": asset.label,
-                "location": asset.location, "installed_on": plan.installed_on,
-            })
-        })
-        .collect();
-    if !missing.is_empty() {
-        added.assets += missing.len();
-        admin.post(&path, &json!(missing))?;
-    }
-    Ok(Site { building_id, assets: admin.all(&path)? })
 }

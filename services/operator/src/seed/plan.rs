@@ -1,4 +1,4 @@
-//! What the demo organisation has: two buildings, their assets, and what is found in them.
+//! What the demo organisation has: a building in each of two states, their schedules and assets, and what is found in them.
 
 use super::photographs;
 
@@ -7,16 +7,29 @@ pub(super) struct BuildingPlan {
     pub(super) site_name: &'static str,
     pub(super) site_address: &'static str,
     pub(super) building_class: &'static str,
+    pub(super) jurisdiction: &'static str,
     pub(super) storeys: u32,
     pub(super) installed_on: &'static str,
+    /// One for each section at most; assets of that section belong to it.
+    pub(super) measures: &'static [MeasurePlan],
     pub(super) assets: &'static [AssetPlan],
     pub(super) visits: &'static [Visit],
+}
+
+/// A measure of the fire safety schedule. Names are unique within a building.
+pub(super) struct MeasurePlan {
+    pub(super) name: &'static str,
+    pub(super) section: Option<u8>,
+    pub(super) standard_of_performance: &'static str,
+    pub(super) maintenance_standard: &'static str,
+    /// Where a performance solution is agreed on.
+    pub(super) solution: Option<&'static str>,
 }
 
 /// An asset. Labels are unique within a building.
 pub(super) struct AssetPlan {
     pub(super) item_code: &'static str,
-    pub(super) section: u8,
+    pub(super) section: Option<u8>,
     pub(super) label: &'static str,
     pub(super) location: &'static str,
 }
@@ -65,8 +78,32 @@ const fn asset(
     label: &'static str,
     location: &'static str,
 ) -> AssetPlan {
-    AssetPlan { item_code, section, label, location }
+    AssetPlan { item_code, section: Some(section), label, location }
 }
+
+/// What is maintained by another standard.
+const fn light(label: &'static str, location: &'static str) -> AssetPlan {
+    AssetPlan { item_code: "EML-LUMINAIRE", section: None, label, location }
+}
+
+const fn measure(name: &'static str, section: u8, standard_of_performance: &'static str) -> MeasurePlan {
+    let maintenance_standard = "AS 1851-2012";
+    MeasurePlan {
+        name,
+        section: Some(section),
+        standard_of_performance,
+        maintenance_standard,
+        solution: None,
+    }
+}
+
+const EMERGENCY_LIGHTING: MeasurePlan = MeasurePlan {
+    name: "Emergency lighting",
+    section: None,
+    standard_of_performance: "AS 2293.1:2018",
+    maintenance_standard: "AS 2293.2:2019",
+    solution: None,
+};
 
 const fn fault(
     asset: &'static str,
@@ -83,20 +120,47 @@ pub(super) const BUILDINGS: &[BuildingPlan] = &[
         site_name: "Harbour Tower",
         site_address: "1 Quay Street, Sydney NSW 2000",
         building_class: "5",
+        jurisdiction: "NSW",
         storeys: 24,
         installed_on: "2014-03-17",
+        measures: TOWER_MEASURES,
         assets: TOWER,
         visits: TOWER_VISITS,
     },
     BuildingPlan {
         site_name: "Riverside Aged Care",
-        site_address: "48 Weir Road, Parramatta NSW 2150",
+        site_address: "48 Weir Road, Ipswich QLD 4305",
         building_class: "9c",
+        jurisdiction: "QLD",
         storeys: 3,
         installed_on: "2019-08-05",
+        measures: AGED_CARE_MEASURES,
         assets: AGED_CARE,
         visits: AGED_CARE_VISITS,
     },
+];
+
+const TOWER_MEASURES: &[MeasurePlan] = &[
+    measure("Automatic fire suppression systems", 2, "AS 2118.1-2006"),
+    MeasurePlan {
+        solution: Some("Fire engineering report FER-2013-11"),
+        ..measure("Fire hydrant systems", 4, "AS 2419.1-2005")
+    },
+    measure("Portable fire extinguishers", 10, "AS 2444-2001"),
+    EMERGENCY_LIGHTING,
+];
+
+const AGED_CARE_MEASURES: &[MeasurePlan] = &[
+    measure("Fire detection and alarm systems", 6, "AS 1670.1-2018"),
+    measure("Portable fire extinguishers", 10, "AS 2444-2001"),
+    EMERGENCY_LIGHTING,
+];
+
+/// What values of assets were when they were put in: item code, quantity, value and unit.
+pub(super) const BASELINES: &[(&str, &str, f64, &str)] = &[
+    ("EXT-PRESSURE", "pressure", 1400.0, "kPa"),
+    ("SMK-PRESSURISATION", "pressure", 45.0, "Pa"),
+    ("DET-BATTERY", "voltage", 27.2, "V"),
 ];
 
 const TOWER: &[AssetPlan] = &[
@@ -121,6 +185,7 @@ const TOWER: &[AssetPlan] = &[
     asset(13, "SMK-EXHAUST-FAN", "Smoke exhaust fan 1", "Roof plant room"),
     asset(13, "SMK-PRESSURISATION", "Stair pressurisation A", "Roof plant room"),
     asset(14, "EMP-DIAGRAM", "Evacuation diagram 12", "Level 12, lift lobby"),
+    light("Exit sign 12-A", "Level 12, stair A"),
 ];
 
 const AGED_CARE: &[AssetPlan] = &[
@@ -140,6 +205,7 @@ const AGED_CARE: &[AssetPlan] = &[
     asset(12, "DOR-LATCH", "Fire door S-2", "Level 2, south stair"),
     asset(13, "SMK-DAMPER", "Smoke damper 3", "Level 2, ceiling space"),
     asset(14, "EMP-TRAINING", "Warden training", "Whole building"),
+    light("Emergency light S-2", "Level 2, south stair"),
 ];
 
 const TOWER_VISITS: &[Visit] = &[
@@ -229,7 +295,7 @@ mod tests {
     fn every_building_has_assets_in_every_section() {
         for building in BUILDINGS {
             for section in 2..=14 {
-                let there = building.assets.iter().any(|asset| asset.section == section);
+                let there = building.assets.iter().any(|asset| asset.section == Some(section));
                 assert!(there, "{} has nothing in section {section}", building.site_name);
             }
         }

@@ -29,10 +29,13 @@ body! {
         "installed_on": "2021-03-01"
     } {
         item_code: Line<64> = "EXT-PRESSURE",
-        section: Section = 10,
+        /// Section of AS 1851-2012; may be left out where the asset's measure is maintained by another standard.
+        section: Option<Section> = 10,
         label: Line<200> = "Extinguisher 3",
         location: Line<500> = "Level 2, by the lift",
         installed_on: Option<Day> = "2021-03-01",
+        /// The measure of the building that it belongs to.
+        measure_id: Option<Uuid>,
         /// Free fields of yours: a JSON object.
         metadata: Option<Metadata>,
     }
@@ -109,10 +112,25 @@ impl CreateAsset {
             label: self.label.becomes(),
             location: self.location.becomes(),
             installed_on: self.installed_on.becomes(),
+            measure_id: self.measure_id,
             metadata: self.metadata.becomes(),
             is_active: true,
             created_at: table::BY_DATABASE,
             updated_at: table::BY_DATABASE,
+        }
+    }
+}
+
+impl AssetResult {
+    /// # Errors
+    /// What stands in the way of all of them.
+    fn of(index: usize, made: Result<Asset, Problem>) -> Result<Self, Problem> {
+        match made {
+            Ok(asset) => Ok(Self { index, status: 201, asset: Some(asset), errors: Vec::new() }),
+            Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
+                Ok(Self { index, status: 422, asset: None, errors: problem.into_errors() })
+            }
+            Err(problem) => Err(problem),
         }
     }
 }
@@ -140,15 +158,11 @@ pub(crate) async fn create(
             CreateAssets::Many(rows) => {
                 let mut results = Vec::with_capacity(rows.len());
                 for (index, row) in rows.iter().enumerate() {
-                    results.push(match row {
-                        Ok(new) => {
-                            let asset = Some(make(new).await?);
-                            AssetResult { index, status: 201, asset, errors: Vec::new() }
-                        }
-                        Err(errors) => {
-                            AssetResult { index, status: 422, asset: None, errors: errors.clone() }
-                        }
-                    });
+                    let made = match row {
+                        Ok(new) => make(new).await,
+                        Err(errors) => Err(Problem::invalid(errors.clone())),
+                    };
+                    results.push(AssetResult::of(index, made)?);
                 }
                 Outcome::new(StatusCode::MULTI_STATUS, &AssetResults { results })
             }

@@ -6,8 +6,11 @@ use actix_web::{HttpResponse, web};
 use firemode_domain::body;
 use firemode_domain::classification::Section;
 use firemode_domain::input::{Day, Given, Line, Metadata};
+use firemode_domain::measure::{SECTION_NEEDED, has_sections};
 use firemode_storage::assets::{self, Asset, AssetFilter};
 use firemode_storage::buildings::Building;
+use firemode_storage::measures::Measure;
+use firemode_storage::{Hold, Transaction, table};
 use firemode_web::{Body, Problem};
 use uuid::Uuid;
 
@@ -21,11 +24,14 @@ body! {
     #[derive(Debug)]
     pub(crate) struct UpdateAsset like {"location": "Level 3, by the stairs"} {
         item_code: Given<Line<64>>,
-        section: Given<Section>,
+        /// Null where its measure is maintained by another standard than AS 1851-2012.
+        section: Given<Option<Section>>,
         label: Given<Line<200>>,
         location: Given<Line<500>>,
         /// Null takes it away.
         installed_on: Given<Option<Day>>,
+        /// A measure of the building; null takes it away.
+        measure_id: Given<Option<Uuid>>,
         /// Replaces the old fields.
         metadata: Given<Metadata>,
         is_active: Given<bool>,
@@ -39,6 +45,7 @@ impl UpdateAsset {
         self.label.apply(&mut asset.label);
         self.location.apply(&mut asset.location);
         self.installed_on.apply(&mut asset.installed_on);
+        self.measure_id.apply(&mut asset.measure_id);
         self.metadata.apply(&mut asset.metadata);
         self.is_active.apply(&mut asset.is_active);
     }
@@ -50,12 +57,30 @@ impl Object for Asset {
     fn parent(&self) -> Option<Uuid> {
         Some(self.building_id)
     }
+
+    /// Its measure is one of its building, and says whether it needs a section.
+    async fn check(&self, tx: &Transaction, organisation_id: Uuid) -> Result<(), Problem> {
+        let measure: Option<Measure> = match self.measure_id {
+            Some(id) => table::find(tx, organisation_id, id, Hold::AgainstChange).await?,
+            None => None,
+        };
+        let measure = measure.filter(|measure| measure.building_id == self.building_id);
+        if self.measure_id.is_some() && measure.is_none() {
+            return Err(Problem::invalid_field("measure_id", "is no measure of this building"));
+        }
+        let may_be_null = measure.is_some_and(|measure| !has_sections(&measure.maintenance_standard));
+        if self.section.is_none() && !may_be_null {
+            return Err(Problem::invalid_field("section", SECTION_NEEDED));
+        }
+        Ok(())
+    }
 }
 
 impl Filters for AssetFilter {
     fn scope(&self, _: &str, building_id: Option<Uuid>) -> (String, String) {
         let building_id = building_id.unwrap_or_default();
-        ("/v1/buildings/assets".to_owned(), format!("{building_id} {:?}", self.is_active))
+        let measure = self.measure_id.map(|id| format!(" {id}")).unwrap_or_default();
+        ("/v1/buildings/assets".to_owned(), format!("{building_id} {:?}{measure}", self.is_active))
     }
 }
 

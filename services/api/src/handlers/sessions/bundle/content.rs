@@ -37,7 +37,7 @@ body! {
 impl BundleFilter {
     fn takes(&self, asset: &Asset) -> bool {
         let (sections, ids) = (&self.section.0, &self.asset_id.0);
-        (sections.is_empty() || sections.iter().any(|section| section.to_i16() == asset.section))
+        (sections.is_empty() || sections.iter().any(|section| Some(section.to_i16()) == asset.section))
             && (ids.is_empty() || ids.contains(&asset.id))
     }
 
