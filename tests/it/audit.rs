@@ -153,8 +153,10 @@ fn describe_everywhere(site: &Site, mark: &str) {
         json!({"site_name": text, "site_address": text, "building_class": text, "metadata": contact});
     let building_id = admin.post("/v1/buildings", &building).expect(201).id();
     let building_path = format!("/v1/buildings/{building_id}");
-    let changed = json!({"site_name": format!("{text} again"), "metadata": {"contact": text}});
+    let changed = json!({"site_name": format!("{text} again"), "metadata": {"contact": text}, "external_id": text,
+                         "jurisdiction": "NSW", "parties": [{"role": "owner", "name": text, "phone": mark, "address": text}]});
     admin.patch(&building_path, &changed).expect(200);
+    admin.patch(&building_path, &json!({"jurisdiction": "QLD", "reason": text})).expect(200);
     let asset = json!({
         "item_code": text, "section": 10, "label": text, "location": text, "installed_on": "2021-03-01", "metadata": contact,
     });
@@ -206,8 +208,10 @@ fn what_people_write_stands_in_the_record_as_a_hash_alone() {
         "asset.deactivate",
         "asset.update",
         "baseline.set",
+        "building.correct_place",
         "building.create",
         "building.deactivate",
+        "building.set_parties",
         "building.update",
         "evidence.flag",
         "evidence.unflag",
@@ -251,6 +255,8 @@ fn what_the_record_commits_to_can_be_shown_by_whoever_has_the_text_and_its_salt(
         "building_class": "9a",
         "jurisdiction": null,
         "time_zone": null,
+        "statement_anchor_on": null,
+        "external_id": null,
         "metadata": commitment("metadata", r#"{"beds":12,"contact":"Ada"}"#),
         "is_active": true,
     });

@@ -10,6 +10,7 @@ use crate::support::keyring::{Keyring, firemode, new_secret, text, write};
 use crate::support::logs::Logs;
 use crate::support::organisation::PASSWORD;
 use crate::support::processes::{child_named, kill_hard};
+use crate::support::site::new_building;
 use crate::support::stack::command;
 use crate::support::{Client, Folder, Organisation, Sql, Stack, eventually, new_key};
 
@@ -105,6 +106,9 @@ fn personal_data_comes_under_the_new_key_whatever_happens_meanwhile() {
     let stack = &keyring.stack;
     let organisation = Organisation::register(stack);
     let members: Vec<_> = (0..MEMBERS).map(|_| organisation.member(stack, "technician")).collect();
+    let building = format!("/v1/buildings/{}", new_building(&organisation.admin));
+    let owner = json!({"parties": [{"role": "owner", "name": "Olive Owner"}]});
+    organisation.admin.patch(&building, &owner).expect(200);
     let other = Organisation::register_named(stack, "Grace Example");
     let all = keyring.status("personal data");
     assert_eq!(all.len(), 1);
@@ -142,7 +146,7 @@ fn personal_data_comes_under_the_new_key_whatever_happens_meanwhile() {
     // On record is each value once, however often a batch was cut off, and to nobody another organisation's.
     let others = "select key_id from personal_data_keys where key_id <> $1";
     let new_id: String = watch.rows(others, &[&old_id])[0].get(0);
-    assert_eq!(reencrypted(&organisation.admin, &old_id, &new_id), vec![1; 1 + MEMBERS]);
+    assert_eq!(reencrypted(&organisation.admin, &old_id, &new_id), vec![1; 2 + MEMBERS]);
     assert_eq!(reencrypted(&other.admin, &old_id, &new_id), [1]);
     let phone = json!({"phone": "+61 2 5550 0100"});
     (0..2).for_each(|_| drop(organisation.admin.patch("/v1/users/me", &phone).expect(200)));
@@ -152,6 +156,7 @@ fn personal_data_comes_under_the_new_key_whatever_happens_meanwhile() {
 
     keyring.change(&[("pii", &new)]);
     assert_eq!(organisation.admin.get("/v1/users/me").expect(200)["full_name"], "Ada Example");
+    assert_eq!(organisation.admin.get(&building).expect(200)["parties"][0]["name"], "Olive Owner");
     assert_eq!(members[0].client.get("/v1/users/me").expect(200)["full_name"], "Ada Example");
     assert_eq!(
         last.client.get("/v1/users/me").expect(200)["full_name"],

@@ -67,6 +67,7 @@ mod odd_values;
 mod open_transactions;
 mod openapi;
 mod operations;
+mod parties;
 mod patches;
 mod paths;
 mod personal_data;

@@ -110,6 +110,9 @@ fn with_everything() -> Organisation {
     let rule =
         site.admin.post("/v1/rules", &pressure("OWN-PRESSURE", "9.0.0", "critical_defect")).expect(201);
     site.admin.request("PUT", &format!("/v1/rules/id/{}/deactivate", rule.id())).send().expect(200);
+    crate::parties::add_one(&site.admin, &site.building_id);
+    let address = format!("/v1/buildings/{}", site.building_id);
+    site.admin.patch(&address, &json!({"jurisdiction": "NSW"})).expect(200);
     crate::measures::make(&site.admin, &site.building_id, "AS 1851-2012").expect(201);
     crate::baselines::set(&site.admin, &site.building_id, &site.items[0], "pressure", 1200.0, "kPa")
         .expect(201);
@@ -250,7 +253,7 @@ fn a_purpose_sees_the_tables_that_it_is_about() {
             ],
             true,
         ),
-        ("personal_data", &["totp_factors", "users"], true),
+        ("personal_data", &["building_parties", "totp_factors", "users"], true),
         ("work", &["jobs", "organisations", "session_changes", "session_clocks", "test_sessions"], true),
         ("something else", &[], false),
     ] {

@@ -15,6 +15,9 @@ use crate::etag;
 use crate::principal::Principal;
 use crate::state::ApiState;
 
+/// The fingerprint of a request without a body.
+pub(crate) const NO_BODY: [u8; 32] = [0; 32];
+
 /// One call of a route that needs no access token.
 #[derive(Clone)]
 pub(crate) struct PublicCall {

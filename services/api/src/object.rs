@@ -117,26 +117,10 @@ impl Call {
         self.record(tx, action, resource, None, on_record(&commitments, made)?).await
     }
 
-    /// Makes an object, once for each key, and answers with it, its `Location` and its `ETag`.
+    /// Makes an object in the one that a path names, once for each key, and answers with it, its `Location` and its `ETag`.
     ///
     /// # Errors
-    /// [`Object::refused`], and those of [`firemode_web::run_once`].
-    pub(crate) async fn create<T: Object + Serialize>(
-        &self,
-        key: &IdempotencyKey,
-        fingerprint: &[u8],
-        object: &T,
-        action: &'static str,
-    ) -> Result<HttpResponse, Problem> {
-        let made =
-            async |tx: &Transaction| Outcome::new(StatusCode::CREATED, &self.make(tx, object, action).await?);
-        self.created(self.run_once(key, fingerprint, made).await?, etag::of_body)
-    }
-
-    /// Makes an object in the one that a path names, as [`Self::create`] makes one.
-    ///
-    /// # Errors
-    /// 404 where the organisation has none there, and as for [`Self::create`].
+    /// 404 where the organisation has none there; [`Object::refused`], and those of [`firemode_web::run_once`].
     pub(crate) async fn create_in<P: Object, T: Object + Serialize>(
         &self,
         key: &IdempotencyKey,
@@ -168,12 +152,28 @@ impl Call {
         self.check_if_match(&etag::of_time(before.updated_at()))?;
         let mut wanted = before.clone();
         apply(&mut wanted);
-        wanted.check(&tx, self.organisation_id()).await?;
-        let changed = table::update(&tx, self.organisation_id(), &before, &wanted).await;
-        let Some(after) = changed.map_err(T::refused)? else { return Ok(before) };
-        self.record_change(&tx, action, &before, &after).await?;
+        let Some(after) = self.change_held(&tx, action, &before, &wanted).await? else { return Ok(before) };
         tx.commit().await?;
         Ok(after)
+    }
+
+    /// The same for an object that the transaction holds. None where nothing changes.
+    ///
+    /// # Errors
+    /// [`Object::check`] and [`Object::refused`].
+    pub(crate) async fn change_held<T: Object>(
+        &self,
+        tx: &Transaction,
+        action: &'static str,
+        before: &T,
+        wanted: &T,
+    ) -> Result<Option<T>, Problem> {
+        wanted.check(tx, self.organisation_id()).await?;
+        let changed = table::update(tx, self.organisation_id(), before, wanted).await.map_err(T::refused)?;
+        if let Some(after) = &changed {
+            self.record_change(tx, action, before, after).await?;
+        }
+        Ok(changed)
     }
 
     /// Deletes the object that a path names, which nothing refers to, and puts what it was on record.

@@ -175,11 +175,13 @@ routes! {
     }
     RouteRule::Roles(ADMINS) => {
         patch "/v1/organisation" handlers::organisation::update;
+        post "/v1/buildings/{building_id}/parties/{party_id}/erase" handlers::parties::erase;
         post "/v1/auth/revoke" handlers::auth::tokens::revoke;
         post "/v1/auth/revoke-all" handlers::auth::tokens::revoke_all;
         post "/v1/users" handlers::users::invitations::invite;
         get "/v1/users/{user_id}" handlers::users::get;
         patch "/v1/users/{user_id}" handlers::users::update;
+        post "/v1/users/{user_id}/erase" handlers::users::erasure::erase;
         post "/v1/users/{user_id}/invitation" handlers::users::invitations::invite_again;
         delete "/v1/users/{user_id}/invitation" handlers::users::invitations::withdraw;
         post "/v1/users/{user_id}/password-reset" handlers::users::invitations::reset_password;

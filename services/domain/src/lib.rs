@@ -12,6 +12,7 @@ pub mod input;
 pub mod job;
 pub mod measure;
 pub mod media_type;
+pub mod party;
 pub mod password;
 pub mod place;
 pub mod role;

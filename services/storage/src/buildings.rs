@@ -7,7 +7,7 @@ use firemode_domain::place::{Jurisdiction, TimeZone};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::page::{Keyset, Listing, Page};
 use crate::row::row;
 use crate::sql::Param;
 use crate::table::{self, Hold, Table};
-use crate::{Executor, StorageError};
+use crate::{Executor, StorageError, Transaction, iso_date};
 
 row! {
     /// A building.
@@ -39,6 +39,13 @@ row! {
         /// In which zone its days are; null: by its jurisdiction, else that of the organisation.
         #[schema(value_type = Option<String>, example = "Australia/Sydney")]
         pub time_zone: Option<TimeZone>,
+        /// The day of the year on which its statements are due; null: as the law of its place says.
+        #[serde(with = "iso_date::option")]
+        #[schema(value_type = Option<String>, format = Date, example = "2026-06-13")]
+        pub statement_anchor_on: Option<Date>,
+        /// What another system calls it.
+        #[schema(example = "SITE-0042")]
+        pub external_id: Option<String>,
         /// Free fields of the customer.
         #[schema(schema_with = input::object)]
         pub metadata: Value,
@@ -64,6 +71,9 @@ body! {
 
 /// The constraint that refuses a second building whose name and address look the same.
 pub const NAME_AND_ADDRESS_TAKEN: &str = "idx_buildings_look_alike_key";
+
+/// The constraint that refuses a second building that another system calls the same.
+pub const EXTERNAL_ID_TAKEN: &str = "idx_buildings_external_id";
 
 impl Table for Building {
     const NAME: &'static str = "buildings";
@@ -94,6 +104,8 @@ impl OnRecord for Building {
         record.code("building_class", self.building_class.as_deref());
         record.plain("jurisdiction", self.jurisdiction);
         record.plain("time_zone", self.time_zone.clone());
+        record.date("statement_anchor_on", self.statement_anchor_on);
+        record.code("external_id", self.external_id.as_deref());
         record.free("metadata", &self.metadata);
         record.plain("is_active", self.is_active);
     }
@@ -120,6 +132,28 @@ pub async fn find(
     id: Uuid,
 ) -> Result<Option<Building>, StorageError> {
     table::find(on, organisation_id, id, Hold::None).await
+}
+
+/// Keeps what a building said of its place until now, and why that was wrong.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn keep_place(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    was: &Building,
+    reason: Option<&str>,
+    corrected_by: Uuid,
+) -> Result<(), StorageError> {
+    let jurisdiction = was.jurisdiction.map(Jurisdiction::as_str);
+    let time_zone = was.time_zone.as_ref().map(TimeZone::as_str);
+    tx.run(
+        "insert into corrected_places (id, organisation_id, building_id, jurisdiction, time_zone, reason, corrected_by)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        &[&Uuid::now_v7(), &organisation_id, &was.id, &jurisdiction, &time_zone, &reason, &corrected_by],
+    )
+    .await?;
+    Ok(())
 }
 
 /// One page of an organisation's buildings, newest first.

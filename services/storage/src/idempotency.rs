@@ -9,6 +9,7 @@ use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use crate::sql::{self, Statement, params};
+use crate::users::erased_address;
 use crate::{Executor as _, StorageError, Transaction};
 
 /// What a key is good for.
@@ -46,6 +47,24 @@ pub enum KeyClaim {
     Answered(StoredAnswer),
     /// Another request with it is running, here or on another instance.
     InProgress,
+}
+
+/// Takes a user's address out of the answer to the invitation, where that is still kept.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn forget_address(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    user_id: Uuid,
+) -> Result<(), StorageError> {
+    tx.run(
+        "update idempotency_keys set answer = jsonb_set(answer::jsonb, '{email}', to_jsonb($3::text))::json
+         where organisation_id = $1 and method = 'POST' and path = '/v1/users' and answer ->> 'id' = $2",
+        &[&organisation_id, &user_id.to_string(), &erased_address(user_id)],
+    )
+    .await?;
+    Ok(())
 }
 
 /// Claims a key for this transaction.

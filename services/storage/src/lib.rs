@@ -36,6 +36,7 @@ pub mod migrations;
 pub mod open_transactions;
 pub mod organisations;
 pub mod page;
+pub mod parties;
 pub mod personal_data;
 pub mod pg_snapshot;
 pub mod pooler;

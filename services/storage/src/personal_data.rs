@@ -21,7 +21,8 @@ pub const COLUMNS: &[Column] = &[
     Column { table: "users", name: "full_name_encrypted" },
     Column { table: "users", name: "phone_encrypted" },
     Column { table: "totp_factors", name: "secret_encrypted" },
-    Column { table: "users", name: "display_name_encrypted" },
+    Column { table: "user_details", name: "display_name_encrypted" },
+    Column { table: "building_parties", name: "contact_encrypted" },
 ];
 
 /// One ciphertext and where it stands.

@@ -5,6 +5,7 @@ use firemode_domain::classification::BaselineValues;
 use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
 use firemode_domain::job::JobState;
 use firemode_domain::measure::PerformanceSolution;
+use firemode_domain::party::PartyRole;
 use firemode_domain::place::{Jurisdiction, TimeZone};
 use firemode_domain::role::Role;
 use firemode_domain::session::{LateState, SessionStatus};
@@ -173,6 +174,7 @@ word_columns!(
     JobState,
     Jurisdiction,
     LateState,
+    PartyRole,
     Role,
     SessionStatus,
     TimeZone

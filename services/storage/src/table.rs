@@ -90,6 +90,17 @@ pub async fn insert<T: Table>(tx: &Transaction, organisation_id: Uuid, row: &T) 
     T::read(&sql::one(tx, &sql, &sql::borrowed(&params)).await?)
 }
 
+/// Notes that a row has changed, in what belongs to it elsewhere.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn touch<T: Table>(tx: &Transaction, organisation_id: Uuid, row: &T) -> Result<T, StorageError> {
+    let (table, tenant, columns) = (T::NAME, T::OF_TENANT, T::columns());
+    let sql =
+        format!("update {table} set updated_at = now() where {tenant} = $1 and id = $2 returning {columns}");
+    T::read(&sql::one(tx, &sql, &[&organisation_id, &row.id()]).await?)
+}
+
 /// Deletes a row.
 ///
 /// # Errors

@@ -34,6 +34,8 @@ row! {
         pub display_name_encrypted: Option<Vec<u8>>,
         /// A user who is not active cannot sign in.
         pub is_active: bool,
+        /// When what is personal was erased, if it was.
+        pub erased_at: Option<OffsetDateTime>,
         /// When the user chose a password; none while an invitation waits.
         pub joined_at: Option<OffsetDateTime>,
         /// When the account was made.
@@ -140,13 +142,14 @@ pub async fn insert(tx: &Transaction, user: &NewUser<'_>) -> Result<(), StorageE
     Ok(())
 }
 
-/// Users of a table with their organisations and second factors, as [`User`] has them.
+/// Users of a table with their organisations, details and second factors, as [`User`] has them.
 fn select_from(users: &str) -> String {
     format!(
-        "select u.*, o.name as organisation_name,
+        "select u.*, o.name as organisation_name, d.display_name_encrypted, d.erased_at,
                 exists (select from totp_factors f where f.organisation_id = u.organisation_id and f.user_id = u.id
                           and f.confirmed_at is not null) as has_second_factor
-         from {users} u join organisations o on o.id = u.organisation_id"
+         from {users} u join organisations o on o.id = u.organisation_id
+         left join user_details d on d.organisation_id = u.organisation_id and d.id = u.id"
     )
 }
 
@@ -256,24 +259,23 @@ pub async fn update_profile(
     id: Uuid,
     patch: &ProfilePatch,
 ) -> Result<(), StorageError> {
-    let ProfilePatch { full_name_encrypted, phone_encrypted: phone, display_name_encrypted: display_name } =
-        patch;
+    let (changes_phone, phone) =
+        (patch.phone_encrypted.is_some(), patch.phone_encrypted.as_ref().and_then(Option::as_ref));
     tx.run(
         "update users set full_name_encrypted = coalesce($3, full_name_encrypted),
-             phone_encrypted = case when $4 then $5 else phone_encrypted end,
-             display_name_encrypted = case when $6 then $7 else display_name_encrypted end, updated_at = now()
+             phone_encrypted = case when $4 then $5 else phone_encrypted end, updated_at = now()
          where organisation_id = $1 and id = $2",
-        &[
-            &organisation_id,
-            &id,
-            full_name_encrypted,
-            &phone.is_some(),
-            &phone.as_ref().and_then(Option::as_ref),
-            &display_name.is_some(),
-            &display_name.as_ref().and_then(Option::as_ref),
-        ],
+        &[&organisation_id, &id, &patch.full_name_encrypted, &changes_phone, &phone],
     )
     .await?;
+    if let Some(display_name) = &patch.display_name_encrypted {
+        tx.run(
+            "insert into user_details (organisation_id, id, display_name_encrypted) values ($1, $2, $3)
+             on conflict (id) do update set display_name_encrypted = excluded.display_name_encrypted",
+            &[&organisation_id, &id, display_name],
+        )
+        .await?;
+    }
     Ok(())
 }
 
@@ -292,6 +294,38 @@ pub async fn set_password(
              updated_at = now()
          where organisation_id = $1 and id = $2",
         &[&organisation_id, &id, &password_hash],
+    )
+    .await?;
+    Ok(())
+}
+
+/// What stands in the place of the address of a user who was erased: nobody's, as each needs one of its own.
+pub(crate) fn erased_address(id: Uuid) -> String {
+    format!("erased-{id}@erased.invalid")
+}
+
+/// Puts nothing in the place of what is personal of a user, who cannot sign in any more.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn erase(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    id: Uuid,
+    nothing_encrypted: &[u8],
+    password_hash: &str,
+) -> Result<(), StorageError> {
+    tx.run(
+        "update users set email = $5, email_key = $5, is_email_key_shared = false, full_name_encrypted = $3,
+             phone_encrypted = null, password_hash = $4, password_changed_at = now(), is_active = false, updated_at = now()
+         where organisation_id = $1 and id = $2",
+        &[&organisation_id, &id, &nothing_encrypted, &password_hash, &erased_address(id)],
+    )
+    .await?;
+    tx.run(
+        "insert into user_details (organisation_id, id, erased_at) values ($1, $2, now())
+         on conflict (id) do update set display_name_encrypted = null, erased_at = excluded.erased_at",
+        &[&organisation_id, &id],
     )
     .await?;
     Ok(())

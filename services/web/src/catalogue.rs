@@ -78,6 +78,7 @@ catalogue! {
     EQUIVOCATION = 409 "EQUIVOCATION"
         "A different change with the same actor and sequence number is on record."
         "Do not send it again; make the edit under a fresh actor.";
+    ERASED = 409 "ERASED" "What was personal of the user was erased." "Invite the person as a new user.";
     EXISTS = 409 "EXISTS" "There is one already with this name, address or id." "Use that one, or take another.";
     HELD = 409 "HELD" "As many changes of the session wait for others as can."
         "Send what `detail` names first, and then the same again.";

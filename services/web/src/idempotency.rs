@@ -164,12 +164,17 @@ impl Outcome {
     /// # Errors
     /// The body is no JSON: a defect of ours.
     pub fn reveal(self, pointer: &str, secret: impl Into<Value>) -> Result<Self, Problem> {
-        if self.replayed {
-            return Ok(self);
-        }
+        if self.replayed { Ok(self) } else { self.put(pointer, secret) }
+    }
+
+    /// Puts what is not stored with an answer into its place at a JSON Pointer, each time that the answer is given.
+    ///
+    /// # Errors
+    /// The body is no JSON: a defect of ours.
+    pub fn put(self, pointer: &str, value: impl Into<Value>) -> Result<Self, Problem> {
         let mut body = self.value()?;
         if let Some(place) = body.pointer_mut(pointer) {
-            *place = secret.into();
+            *place = value.into();
         }
         Ok(Self { body: to_raw_value(&body).map_err(Problem::internal)?, ..self })
     }

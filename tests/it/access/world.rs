@@ -22,9 +22,12 @@ pub(super) struct World {
     evidence_id: String,
     /// An asset has it.
     measure_id: String,
+    party_id: String,
     /// One that the requests turn off, and one that they read.
     rules: [Answer; 2],
     members: Vec<Member>,
+    /// Who is erased.
+    leaver_id: Uuid,
     document: Value,
 }
 
@@ -42,6 +45,7 @@ impl World {
         let evidence_id = photo.upload(&site.admin).expect(201).text("/evidence_id");
         let measure_id =
             crate::measures::make(&site.admin, &site.building_id, "AS 1851-2012").expect(201).id();
+        let party_id = crate::parties::add_one(&site.admin, &site.building_id);
         let asset = format!("/v1/buildings/{}/assets/{}", site.building_id, site.items[0]);
         site.admin.patch(&asset, &json!({"measure_id": measure_id})).expect(200);
         crate::baselines::set(&site.admin, &site.building_id, &site.items[0], "pressure", 1200.0, "kPa")
@@ -54,8 +58,9 @@ impl World {
             Member { role, user_id: member.user_id }
         };
         let members = ROLES.map(member).into();
+        let leaver_id = site.organisation.member(stack, "technician").user_id;
         let document = stack.client().get("/openapi.json").expect(200).json;
-        Self { evidence_id, measure_id, rules, members, document, site }
+        Self { evidence_id, measure_id, party_id, rules, members, leaver_id, document, site }
     }
 
     /// A client of a user with this role, with a token that nobody else uses: the routes under test end some.
@@ -157,15 +162,16 @@ impl World {
 
     fn ids(&self) -> Vec<String> {
         let site = &self.site;
-        let users = self.members.iter().map(|member| member.user_id.to_string());
+        let users = self.members.iter().map(|member| member.user_id).chain([self.leaver_id]);
         let own = [
             site.building_id.clone(),
             site.session_id.clone(),
             self.evidence_id.clone(),
             self.measure_id.clone(),
+            self.party_id.clone(),
             self.rules[0].id(),
         ];
-        own.into_iter().chain(site.items.iter().cloned()).chain(users).collect()
+        own.into_iter().chain(site.items.iter().cloned()).chain(users.map(|id| id.to_string())).collect()
     }
 
     /// An upload, which only the user who opened it may use; for a caller who cannot open one here, the admin's.
@@ -192,9 +198,11 @@ impl World {
             "{evidence_id}" => self.evidence_id.clone(),
             "{upload_id}" => self.upload_of(client),
             "{measure_id}" => self.measure_id.clone(),
+            "{party_id}" => self.party_id.clone(),
             "{job_id}" => self.job_of(client),
             "{rule_id}" => self.rules[0].id(),
             "{rule_code}" => self.rules[1].text("/rule_code"),
+            "{user_id}" if path.ends_with("/erase") => self.leaver_id.to_string(),
             "{user_id}" => self.members[3].user_id.to_string(),
             "{file}" => "index.html".to_owned(),
             _ if segment.starts_with('{') => {

@@ -11,6 +11,7 @@ pub(crate) mod jobs;
 pub(crate) mod measures;
 pub(crate) mod metrics;
 pub(crate) mod organisation;
+pub(crate) mod parties;
 pub(crate) mod proxied;
 pub(crate) mod receipts;
 pub(crate) mod root;

@@ -21,14 +21,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::tokens::new_secret_token;
-use crate::call::{Call, PublicCall};
+use crate::call::{Call, NO_BODY, PublicCall};
 use crate::etag;
 use crate::handlers::auth::email_taken;
 use crate::handlers::users::UserView;
 use crate::profile::no_such_user;
-
-/// The fingerprint of a request without a body.
-const NO_BODY: [u8; 32] = [0; 32];
 
 body! {
     /// A user to be invited.

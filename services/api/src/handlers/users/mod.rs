@@ -1,5 +1,6 @@
 //! The users of an organisation, for its admins.
 
+pub(crate) mod erasure;
 pub(crate) mod invitations;
 pub(crate) mod me;
 pub(crate) mod totp;
@@ -47,6 +48,9 @@ pub(crate) struct Account {
     status: UserStatus,
     /// Does signing in ask for a code?
     has_second_factor: bool,
+    /// When what is personal of the user was erased.
+    #[serde(with = "time::serde::rfc3339::option")]
+    erased_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
@@ -91,6 +95,7 @@ impl From<User> for Account {
             email: user.email,
             status,
             has_second_factor: user.has_second_factor,
+            erased_at: user.erased_at,
             created_at: user.created_at,
             updated_at: user.updated_at,
         }
@@ -139,7 +144,7 @@ pub(crate) async fn get(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse,
 #[utoipa::path(patch, path = "/v1/users/{user_id}", tag = "users", request_body = UpdateUser,
     params(("user_id" = Uuid, Path), IfMatch),
     responses((status = 200, description = "Changed, or as it was.", body = UserView),
-              (status = 409, description = "It is the last active admin.")))]
+              (status = 409, description = "It is the last active admin, or was erased.")))]
 pub(crate) async fn update(
     id: web::Path<Uuid>,
     body: Body<UpdateUser>,
@@ -159,12 +164,12 @@ pub(crate) async fn update(
     if is_same && display_name.is_none() {
         return Ok(respond(&call, before));
     }
-    let is_admin = before.role == Role::Admin && before.is_active && before.joined_at.is_some();
-    if is_admin && !is_same && !has_other_admin {
-        return Err(Problem::of(
-            catalogue::LAST_ADMIN,
-            "This is the last active admin. Make another one first.",
-        ));
+    if before.erased_at.is_some() {
+        let detail = "What was personal of this user was erased. Invite the person as a new user.";
+        return Err(Problem::of(catalogue::ERASED, detail));
+    }
+    if !is_same {
+        refuse_last_admin(&before, has_other_admin)?;
     }
     users::set_role_and_state(&tx, organisation_id, *id, role, is_active).await?;
     let is_disabled = before.is_active && !is_active;
@@ -193,4 +198,16 @@ pub(crate) async fn update(
     tx.commit().await?;
     entry.into_iter().for_each(|entry| call.state.revocations.add(entry));
     Ok(respond(&call, after))
+}
+
+/// 409 where an organisation would have no active admin left.
+fn refuse_last_admin(user: &User, has_other_admin: bool) -> Result<(), Problem> {
+    let is_admin = user.role == Role::Admin && user.is_active && user.joined_at.is_some();
+    if is_admin && !has_other_admin {
+        return Err(Problem::of(
+            catalogue::LAST_ADMIN,
+            "This is the last active admin. Make another one first.",
+        ));
+    }
+    Ok(())
 }
