@@ -119,3 +119,57 @@ fn faults_of_earlier_sessions_come_along() {
     assert_eq!(faults[0]["item_id"], site.items[0]);
     assert_eq!(faults[0]["item"]["outcome"], "fail");
 }
+
+#[test]
+fn measures_and_baselines_come_along_as_far_as_they_fit() {
+    let site = Site::new();
+    let admin = &site.admin;
+    let building = format!("/v1/buildings/{}", site.building_id);
+    let bundle = |query: &str| {
+        let bundle = admin.get(&format!("{}{query}", site.session("/offline_bundle"))).expect(200);
+        let count = |kind: &str| bundle["data"][kind].as_array().unwrap().len();
+        let left_out = bundle["data"]["left_out"].clone();
+        (count("measures"), count("baselines"), left_out, bundle)
+    };
+    let nothing = json!({"measures": 0, "baselines": 0});
+    let empty = bundle("");
+    assert_eq!((empty.0, empty.1, &empty.2), (0, 0, &nothing));
+
+    let measure = crate::measures::make(admin, &site.building_id, "AS 1851-2012").expect(201);
+    let other = crate::measures::make(admin, &site.building_id, "AS 2293.2:2019").expect(201).id();
+    let asset = format!("{building}/assets/{}", site.items[0]);
+    admin.patch(&asset, &json!({"measure_id": measure.id()})).expect(200);
+    crate::baselines::set(admin, &site.building_id, &site.items[0], "pressure", 1200.0, "kPa").expect(201);
+    crate::baselines::set(admin, &site.building_id, &site.items[1], "force", 60.0, "N").expect(201);
+    admin.patch(&building, &json!({"parties": [{"role": "owner", "name": "Olive Owner"}]})).expect(200);
+    let full = bundle("");
+    assert_eq!((full.0, full.1, &full.2), (2, 2, &nothing));
+    assert!(!full.3.json.to_string().contains("Olive"), "no names come along");
+    assert_ne!(full.3.header("etag"), empty.3.header("etag"));
+    // Who asks for assets gets what is about these.
+    let narrowed = bundle(&format!("?asset_id={}", site.items[0]));
+    assert_eq!((narrowed.0, narrowed.1), (1, 1));
+    assert_eq!(narrowed.3["data"]["measures"][0], measure.json);
+    assert_eq!(narrowed.3["data"]["baselines"][0]["values"]["pressure"]["unit"], "kPa");
+    assert_eq!(bundle("?section=9").0, 0);
+
+    Stack::shared().sql().rows(
+        "insert into measures (id, organisation_id, building_id, name, standard_of_performance, maintenance_standard, created_at)
+         select gen_random_uuid(), organisation_id, building_id, name || n, standard_of_performance, maintenance_standard,
+                created_at - interval '1 year'
+         from measures, generate_series(1, 10000) as n where id = $1::text::uuid",
+        &[&other],
+    );
+    let (measures, baselines, left_out, crowded) = bundle("");
+    assert_eq!((baselines, measures + left_out["measures"].as_u64().unwrap() as usize), (2, 10_002));
+    let ids: Vec<&str> = crowded["data"]["measures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["id"].as_str().unwrap())
+        .collect();
+    assert!(ids.contains(&other.as_str()) && measures < 10_000, "the oldest are left out: {measures}");
+    let bytes =
+        crowded["data"]["measures"].to_string().len() + crowded["data"]["baselines"].to_string().len();
+    assert!(bytes < (2 << 20) + 20_000, "{bytes}");
+}

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::page::{Keyset, Listing, Page};
-use crate::row::row;
+use crate::row::{Row as _, row};
 use crate::table::Table;
 use crate::{Executor, StorageError, sql};
 
@@ -109,4 +109,27 @@ pub async fn assets_of(
                where organisation_id = $1 and measure_id = $2";
     let row = sql::one(on, sql, &[&organisation_id, &measure_id]).await?;
     Ok((row.get(0), row.get(1)))
+}
+
+/// The newest measures of a building, at most so many, and how many there are; only those with these ids, where some are given.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn newest(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    building_id: Uuid,
+    ids: Option<&[Uuid]>,
+    limit: usize,
+) -> Result<(Vec<Measure>, usize), StorageError> {
+    let of_building = "from measures where organisation_id = $1 and building_id = $2 and ($3::uuid[] is null or id = any ($3))";
+    let count: i64 =
+        sql::one(on, &format!("select count(*) {of_building}"), &[&organisation_id, &building_id, &ids])
+            .await?
+            .get(0);
+    let columns = Measure::columns();
+    let newest = format!("select {columns} {of_building} order by created_at desc, id desc limit $4");
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = on.rows(&newest, &[&organisation_id, &building_id, &ids, &limit]).await?;
+    Ok((Measure::read_all(&rows)?, usize::try_from(count).unwrap_or_default()))
 }

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::register::register;
 use super::{BundleData, Content, PriorFault, RuleView};
 use crate::object::Object as _;
 use crate::state::ApiState;
@@ -76,6 +77,7 @@ pub(super) async fn content(
     let mut assets = assets::active_of(&tx, organisation_id, session.building_id, None).await?;
     assets.retain(|asset| filter.takes(asset));
     let rules = rules_for(&tx, organisation_id, session, &assets).await?;
+    let register = register(&tx, organisation_id, building.id, &assets, filter.takes_all()).await?;
     let wanted = Wanted::of(filter, &assets);
     let earlier = sessions::earlier_of_building(&tx, organisation_id, session, EARLIER_SESSIONS_MAX).await?;
     drop(tx);
@@ -89,7 +91,7 @@ pub(super) async fn content(
     if let Value::Object(items) = &mut items {
         wanted.keep(items);
     }
-    let data = BundleData { building, assets, items, rules, prior_faults };
+    let data = BundleData { building, assets, items, rules, prior_faults, register };
     Ok(Content { vector_clock, document: saved, data })
 }
 

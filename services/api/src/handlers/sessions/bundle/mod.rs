@@ -1,6 +1,7 @@
 //! What a technician takes along: everything about a session, for use without a network.
 
 mod content;
+mod register;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ContentEncoding, ETAG, VARY};
@@ -26,6 +27,7 @@ use crate::schema::free_object;
 use crate::spool::{Spool, encoding_for};
 
 use self::content::{BundleFilter, content};
+use self::register::Register;
 
 /// A request for a bundle waits so long for those before it.
 const WAIT_SECONDS_MAX: u64 = 10;
@@ -69,6 +71,8 @@ struct BundleData {
     rules: Vec<RuleView>,
     /// Items that failed in earlier sessions of the building, of the same assets.
     prior_faults: Vec<PriorFault>,
+    #[serde(flatten)]
+    register: Register,
 }
 
 /// A rule that a client can apply by itself.
