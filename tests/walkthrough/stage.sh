@@ -77,6 +77,51 @@ create_building() {
     is_problem FIRE-409-EXISTS
 }
 
+# describe_buildings: where ours stands and who has to do with it, and a second one in another state.
+describe_buildings() {
+    step "where the building stands, and who has to do with it"
+    expect_json 200 PATCH "/v1/buildings/$building_id" '{"jurisdiction": "NSW", "statement_anchor_on": "2026-06-13",
+        "parties": [{"role": "owner", "name": "Olive Owner", "email": "olive@example.com"}]}'
+    same "owner" "Olive Owner" "$(get /parties/0/name)"
+    expect_json 201 POST /v1/buildings '{"site_name": "River House", "site_address": "2 Weir Road, Brisbane",
+        "jurisdiction": "NSW"}'
+    local other_building
+    other_building=$(get /id)
+
+    step "a state is corrected with a reason"
+    expect_json 422 PATCH "/v1/buildings/$other_building" '{"jurisdiction": "QLD"}'
+    is_problem FIRE-422
+    expect_json 200 PATCH "/v1/buildings/$other_building" '{"jurisdiction": "QLD", "reason": "Brisbane is in Queensland."}'
+    same "jurisdiction" QLD "$(get /jurisdiction)"
+}
+
+# write_schedule: measures of the building, and what is known of an extinguisher's pressure.
+write_schedule() {
+    step "its fire safety schedule, with a performance solution and a measure of another standard"
+    expect_json 201 POST "/v1/buildings/$building_id/measures" '{"name": "Portable fire extinguishers", "section": 10,
+        "standard_of_performance": "AS 2444-2001",
+        "performance_solution": {"reference": "FER-2019-07", "overrides": {"frequency": "yearly"}}}'
+    same "solution" FER-2019-07 "$(get /performance_solution/reference)"
+    local measure extinguisher
+    measure=$(get /id)
+    expect_json 201 POST "/v1/buildings/$building_id/measures" '{"name": "Emergency lighting",
+        "standard_of_performance": "AS 2293.1:2018", "maintenance_standard": "AS 2293.2:2019"}'
+
+    step "a baseline, and which assets have none"
+    expect 200 GET "/v1/buildings/$building_id/baseline"
+    same "assets that lack something" 1 "$(tools count "$body" /data)"
+    extinguisher="/v1/buildings/$building_id/assets/$(get /data/0/asset_id)"
+    expect_json 201 PUT "$extinguisher/baseline" '{"values": {"pressure": {"value": 12, "unit": "bar"}},
+        "source": "Commissioning report", "valid_from": "2021-03-01"}'
+    expect 200 GET "/v1/buildings/$building_id/baseline"
+    same "assets that lack something" 0 "$(tools count "$body" /data)"
+
+    step "a measure stays while an asset has it"
+    expect_json 200 PATCH "$extinguisher" "{\"measure_id\": \"$measure\"}"
+    expect 409 DELETE "/v1/buildings/$building_id/measures/$measure"
+    is_problem FIRE-409-IN-USE
+}
+
 create_assets() {
     local row code section label location rows=()
     step "its register of assets, as a list"

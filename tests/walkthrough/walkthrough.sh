@@ -87,7 +87,9 @@ main() {
     check_health
     register_and_log_in
     create_building
+    describe_buildings
     create_assets
+    write_schedule
     begin_to_follow
     open_session
     take_two_devices_offline
