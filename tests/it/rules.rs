@@ -236,3 +236,44 @@ fn an_organisation_says_what_its_buildings_leave_open() {
     ours.patch(&path, &json!({"jurisdiction": "nsw", "time_zone": 10}))
         .invalid(&["jurisdiction", "time_zone"]);
 }
+
+#[test]
+fn an_act_on_rules_waits_for_no_other_organisations() {
+    let (ours, theirs) = (Organisation::register(Stack::shared()), Organisation::register(Stack::shared()));
+    let sql = Stack::shared().sql();
+    sql.batch(&format!(
+        "begin; insert into as1851_rules (id, organisation_id, rule_code, version, rule_schema, item_codes)
+                select gen_random_uuid(), '{}', 'OPEN', '1.0.0', rule_schema, item_codes from as1851_rules limit 1",
+        theirs.id
+    ));
+    let made =
+        ours.admin.post("/v1/rules", &pressure("OWN-PRESSURE", "1.0.0", "critical_defect")).expect(201);
+    assert_eq!(class(&ours.admin), "critical_defect");
+    put(&ours.admin, &format!("/v1/rules/id/{}/deactivate", made.id())).expect(200);
+    sql.batch("rollback");
+}
+
+#[test]
+fn the_rules_of_an_item_are_found_among_thousands() {
+    const OTHERS: i64 = 2_000;
+    let stack = Stack::start(&[]);
+    let ours = Organisation::register(&stack);
+    let sql = stack.sql();
+    let many = "insert into as1851_rules (id, organisation_id, rule_code, version, rule_schema, item_codes)
+                select gen_random_uuid(), $1, 'OTHER-' || n, '1.0.0', rule_schema, array['OTHER-' || n]
+                from generate_series(1, $2::int8) n, (select rule_schema from as1851_rules limit 1) as shipped";
+    sql.rows(many, &[&ours.id, &OTHERS]);
+    sql.end_connections();
+    let tables = ["as1851_rules", "rule_items"];
+    let before = sql.rows_read(&tables);
+    assert_eq!(class(&ours.admin), "non_critical_defect");
+    sql.end_connections();
+    for (table, read) in sql.rows_read(&tables) {
+        assert!(
+            read - before[&table] < 50,
+            "{} rows of {table} are read for one item",
+            read - before[&table]
+        );
+    }
+}
+

@@ -62,20 +62,21 @@ pub(crate) struct Listing<'a> {
 impl<'a> Listing<'a> {
     /// The rows of a table with `organisation_id`, `id`, `created_at` and `created_xid` that the pass has not shown yet.
     pub(crate) fn of(table: &str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
-        Self::of_tenant(table, "organisation_id = {}", organisation_id, keyset)
+        Self::of_anybody(table, organisation_id, keyset).holds("organisation_id = $1")
     }
 
-    /// The same with the rows that the product ships, which are nobody's.
+    /// The same with the rows that the product ships, which are nobody's. They are looked for by themselves.
     pub(crate) fn of_own_and_shipped(table: &str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
-        let condition = "(organisation_id is null or organisation_id = {})";
-        Self::of_tenant(table, condition, organisation_id, keyset)
+        let mut listing = Self::of_anybody(table, organisation_id, keyset);
+        listing.branches = ["organisation_id = $1", "organisation_id is null"].map(str::to_owned).to_vec();
+        listing
     }
 
-    /// The first parameter of the statement is the organisation.
-    fn of_tenant(table: &str, condition: &str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
+    /// Whose rows they are is still to be said. The first parameter of the statement is the organisation.
+    fn of_anybody(table: &str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
         let (conditions, branches, params) = Default::default();
         let mut listing = Self { keyset, from: table.to_owned(), conditions, branches, params };
-        listing = listing.only(condition, organisation_id);
+        listing.place(organisation_id);
         let snapshot = listing.place(&keyset.visible_up_to.snapshot);
         let began_at = listing.place(keyset.visible_up_to.began_at);
         listing.conditions.push(is_in_sight("created_xid", "created_at", &snapshot, &began_at));
@@ -119,7 +120,7 @@ impl<'a> Listing<'a> {
     }
 
     /// Those with any of these values in a column; all, where there are none. Each value is looked for by itself, from the newest on: no
-    /// index has the rows of several in one order. At most one column of a list can be asked for so.
+    /// index has the rows of several in one order. At most one column of a list can be asked for so, and none of one with shipped rows.
     pub(crate) fn any_of(
         mut self,
         column: &str,

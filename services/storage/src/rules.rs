@@ -1,5 +1,7 @@
 //! Classification rules: shipped ones, and an organisation's own.
 
+use std::collections::HashMap;
+
 use firemode_domain::audit::{OnRecord, Record};
 use firemode_domain::classification::{Rule, RuleVersion, Section};
 use firemode_domain::input::Line;
@@ -122,14 +124,18 @@ impl StoredRule {
     }
 }
 
+/// The planner looks activations up for each row, or once for all of them, whichever is less.
 fn is_active(rules: &str) -> String {
-    format!(
-        "coalesce((select act.is_active from rule_activations act
-                   where act.organisation_id = $1 and act.rule_id = {rules}.id and act.known_to is null), {rules}.is_active)"
-    )
+    let act = |condition: &str| {
+        format!(
+            "exists (select from rule_activations act
+                     where act.organisation_id = $1 and act.rule_id = {rules}.id and act.known_to is null and {condition})"
+        )
+    };
+    format!("(({rules}.is_active or {}) and not {})", act("act.is_active"), act("not act.is_active"))
 }
 
-/// Adds the rules that the product ships and that the database does not have yet; a version never changes.
+/// Adds the rules that the product ships and that the database does not have yet, and says where they come from; a version never changes.
 ///
 /// # Errors
 /// The database does not answer.
@@ -155,6 +161,11 @@ pub async fn install_shipped(client: &mut Client, rules: &[Rule]) -> Result<u64,
     Ok(added)
 }
 
+/// The condition of a list that a version covers an item; the organisation is the first parameter.
+const COVERS: &str = "id = any (array(
+    select i.rule_id from rule_items i
+    where (i.organisation_id is null or i.organisation_id = $1) and i.item_code = {}))";
+
 /// One page of the versions of rules that an organisation can see, newest first; of one code, where one is given.
 ///
 /// # Errors
@@ -171,7 +182,7 @@ pub async fn list(
     Listing::of_own_and_shipped("as1851_rules", organisation_id, keyset)
         .only_if("rule_code = {}", rule_code)
         .only_if("(rule_schema ->> 'section')::smallint = {}", filter.section.map(|section| section.to_i16()))
-        .only_if("item_codes @> array[{}]", filter.item_code.as_deref())
+        .only_if(COVERS, filter.item_code.as_deref())
         .only_if("(organisation_id is not null) = {}", is_own)
         .only_if(&active, filter.active)
         .page_from(on, StoredRule::read, |page| {
@@ -217,12 +228,37 @@ pub async fn versions(
     visible(on, "r.rule_code = $2", &[&organisation_id, &rule_code]).await
 }
 
-/// Which rules there are: another number after each change of them, by any organisation.
+/// Which rules an organisation can see by now: another value after each change of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleSetVersion {
+    shipped: i64,
+    own: i64,
+}
+
+/// Which rules each of these organisations can see.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn version(on: &impl Executor) -> Result<i64, StorageError> {
-    Ok(sql::one(on, "select version from rules_version", &[]).await?.get(0))
+pub async fn set_versions(
+    on: &impl Executor,
+    organisation_ids: &[Uuid],
+) -> Result<HashMap<Uuid, RuleSetVersion>, StorageError> {
+    let of = |id: &str| {
+        format!(
+            "coalesce((select v.version from rule_set_versions v
+                       where coalesce(v.organisation_id, '00000000-0000-0000-0000-000000000000') = {id}), 0)"
+        )
+    };
+    let sql = format!(
+        "select w.organisation_id, {} as own, {} as shipped from unnest($1::uuid[]) as w (organisation_id)",
+        of("w.organisation_id"),
+        of("'00000000-0000-0000-0000-000000000000'")
+    );
+    let rows = on.rows(&sql, &[&organisation_ids]).await?;
+    let version = |row: &tokio_postgres::Row| {
+        (row.get(0), RuleSetVersion { shipped: row.get("shipped"), own: row.get("own") })
+    };
+    Ok(rows.iter().map(version).collect())
 }
 
 /// The rules that an organisation can see and that have, in any version, to do with one of these items: its own and the shipped ones.
@@ -235,8 +271,9 @@ pub async fn for_items(
     organisation_id: Uuid,
     item_codes: &[&str],
 ) -> Result<Vec<Rule>, StorageError> {
-    let condition = "r.rule_code in (select rule_code from as1851_rules
-                                     where (organisation_id is null or organisation_id = $1) and item_codes && $2)";
+    let condition = "r.rule_code = any (array(
+                         select i.rule_code from rule_items i
+                         where (i.organisation_id is null or i.organisation_id = $1) and i.item_code = any ($2)))";
     let versions = visible(on, condition, &[&organisation_id, &item_codes]).await?;
     versions.into_iter().filter(|version| version.is_active).map(StoredRule::rule).collect()
 }
@@ -278,23 +315,31 @@ pub async fn insert(
     sql::optional(tx, &sql, params).await?.as_ref().map(StoredRule::read).transpose()
 }
 
-/// Turns a version on or off for an organisation, which keeps each such act. False where it was so already.
+/// Finds a version that an organisation can see, to be turned on or off: it stays as it is until the transaction ends.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn hold(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    id: Uuid,
+) -> Result<Option<StoredRule>, StorageError> {
+    // A shipped version is everybody's, so an organisation's acts wait for each other at the organisation.
+    tx.rows("select from organisations where id = $1 for no key update", &[&organisation_id]).await?;
+    find(tx, organisation_id, id).await
+}
+
+/// Turns a version that is held on or off for an organisation, which keeps each such act.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn set_active(
     tx: &Transaction,
     organisation_id: Uuid,
-    version: &StoredRule,
+    id: Uuid,
     is_active: bool,
     acted_by: Uuid,
-) -> Result<bool, StorageError> {
-    // One such act at a time, or two could follow the same one.
-    tx.rows("select from organisations where id = $1 for no key update", &[&organisation_id]).await?;
-    let now = find(tx, organisation_id, version.id).await?;
-    if now.is_some_and(|now| now.is_active == is_active) {
-        return Ok(false);
-    }
+) -> Result<(), StorageError> {
     tx.run(
         "with ended as (
              update rule_activations set known_to = clock_timestamp()
@@ -303,10 +348,26 @@ pub async fn set_active(
          )
          insert into rule_activations (id, organisation_id, rule_id, is_active, acted_by, known_from)
          values ($3, $1, $2, $4, $5, coalesce((select known_to from ended), clock_timestamp()))",
-        &[&organisation_id, &version.id, &Uuid::now_v7(), &is_active, &acted_by],
+        &[&organisation_id, &id, &Uuid::now_v7(), &is_active, &acted_by],
     )
     .await?;
-    Ok(true)
+    Ok(())
+}
+
+/// Codes of items that are looked through for similar ones, shipped and own.
+const ITEM_CODES_MAX: i64 = 2_000;
+
+/// Codes of items that rules which an organisation can see cover, in any version; not all where there are very many.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn item_codes(on: &impl Executor, organisation_id: Uuid) -> Result<Vec<String>, StorageError> {
+    let of = |condition: &str| {
+        format!("(select distinct item_code from rule_items where {condition} order by item_code limit $2)")
+    };
+    let sql = format!("{} union {}", of("organisation_id is null"), of("organisation_id = $1"));
+    let rows = on.rows(&sql, &[&organisation_id, &ITEM_CODES_MAX]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// An item of the organisation's assets that no rule covers.

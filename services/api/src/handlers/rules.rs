@@ -262,14 +262,13 @@ async fn set_active(
     action: &'static str,
 ) -> Result<HttpResponse, Problem> {
     let tx = call.transaction().await?;
-    let before = rules::find(&tx, call.organisation_id(), id).await?.ok_or_else(no_such_rule)?;
+    let before = rules::hold(&tx, call.organisation_id(), id).await?.ok_or_else(no_such_rule)?;
     if let Some(tag) = tag(&serde_json::to_value(&before).map_err(Problem::internal)?) {
         call.check_if_match(&tag)?;
     }
-    let has_changed =
-        rules::set_active(&tx, call.organisation_id(), &before, is_active, call.user_id()).await?;
     let after = StoredRule { is_active, ..before.clone() };
-    if has_changed {
+    if before.is_active != is_active {
+        rules::set_active(&tx, call.organisation_id(), id, is_active, call.user_id()).await?;
         let commitments = audit::commitments(&tx, call.organisation_id(), id).await?;
         let (was, is) = (on_record(&commitments, &before)?, on_record(&commitments, &after)?);
         call.record(&tx, action, (NOUN, id), was, is).await?;

@@ -41,7 +41,7 @@ pub use error::ClassifyError;
 pub use limit::{Bound, Consequence, Limit, Threshold};
 pub use predicate::{Operand, Operator, Predicate, Scalar, Test};
 pub use problem::{Invalid, RuleProblem};
-pub use rule::{Occasion, Rule, in_force, rule_for_item, rules_for_items};
+pub use rule::{Occasion, Rule, in_force, rule_for_item, rules_for_items, rules_of};
 pub use schema::RuleSchema;
 pub use section::Section;
 pub use shipped::{RULE_JSON_SCHEMA, shipped_rules};

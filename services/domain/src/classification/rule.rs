@@ -145,3 +145,10 @@ fn in_force_of_each_code<'a>(
     }
     by_code.into_values().filter_map(move |versions| in_force(versions, occasion))
 }
+
+/// Those that have to do with an item: all versions of each code of which one covers it.
+pub fn rules_of(rules: &[Rule], item_code: &str) -> Vec<Rule> {
+    let covers = |rule: &&Rule| rule.schema.covers(item_code);
+    let codes: Vec<&str> = rules.iter().filter(covers).map(|rule| rule.code.as_str()).collect();
+    rules.iter().filter(|rule| codes.contains(&rule.code.as_str())).cloned().collect()
+}
