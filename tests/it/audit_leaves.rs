@@ -46,7 +46,7 @@ fn building(name: &str, metadata: Value) -> Value {
     })
 }
 
-fn event(
+pub(crate) fn event(
     organisation: &Organisation,
     action: &'static str,
     resource_id: &str,
@@ -73,7 +73,7 @@ fn row(event: &AuditEvent) -> Value {
     })
 }
 
-fn insert(sql: &Sql, event: &AuditEvent) {
+pub(crate) fn insert(sql: &Sql, event: &AuditEvent) {
     let insert = "insert into audit_log select * from jsonb_populate_record(null::audit_log, $1)";
     sql.rows(insert, &[&row(event)]);
 }

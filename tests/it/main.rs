@@ -20,6 +20,7 @@ mod buildings;
 mod bundle;
 mod changes;
 mod classification;
+mod classification_receipts;
 mod clients;
 mod clocks;
 mod commands;

@@ -120,7 +120,7 @@ fn what_is_said_not_to_be_there_yet_is_not() {
     let text = fs::read_to_string(repository_file("docs/not-yet.md")).unwrap();
     let rows = text.lines().filter_map(|line| line.split(" | ").nth(1));
     let routes: Vec<_> = rows.flat_map(named_routes).collect();
-    assert!(routes.len() >= 10, "{routes:?}");
+    assert!(routes.len() >= 5, "{routes:?}");
     for (method, path, _) in routes {
         assert!(
             find(&document, method, path).is_none(),

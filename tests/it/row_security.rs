@@ -15,11 +15,12 @@ use crate::support::stack::command;
 use crate::support::{Folder, Form, Organisation, Site, Sql, Stack, new_key};
 
 /// Tables that hold nothing of any tenant.
-const NO_TENANTS: [&str; 9] = [
+const NO_TENANTS: [&str; 10] = [
     "audit_replaceable",
     "database_incarnation",
     "personal_data_keys",
     "personal_data_reencryption",
+    "policy_versions",
     "refinery_schema_history",
     "rules_version",
     "session_clocks_place",

@@ -25,13 +25,14 @@ const ROLES: &str = "x-roles";
 const PUBLIC: &str = "public";
 
 /// Where the ids in paths come from.
-const IDS: [(&str, &str); 10] = [
+const IDS: [(&str, &str); 11] = [
     ("user_id", "`id` of a user: `GET /v1/users`."),
     ("building_id", "`id` of a building: `GET /v1/buildings`."),
     ("asset_id", "`id` of an asset: `GET /v1/buildings/{building_id}/assets`."),
     ("measure_id", "`id` of a measure: `GET /v1/buildings/{building_id}/measures`."),
     ("party_id", "`id` of a party: `GET /v1/buildings/{building_id}`."),
     ("job_id", "`id` of background work that you started: `GET /v1/jobs`."),
+    ("audit_log_id", "`audit_log_id` of the answer to `POST /v1/classify`."),
     ("rule_id", "`id` of a version of a rule: `GET /v1/rules`."),
     ("session_id", "`id` of a test session: `GET /v1/tests/sessions`."),
     ("upload_id", "`id` of the answer to `POST /v1/evidence/uploads`; its `Location` ends with it."),

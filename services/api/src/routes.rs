@@ -120,6 +120,8 @@ routes! {
         get "/v1/jobs" handlers::jobs::list;
         get "/v1/jobs/{job_id}" handlers::jobs::get;
         get "/v1/organisation" handlers::organisation::get;
+        get "/v1/classifications/{audit_log_id}" handlers::classifications::receipt;
+        get "/v1/classifications/{audit_log_id}/replay" handlers::classifications::replay;
         get "/v1/rules" handlers::rules::list;
         get "/v1/rules/schema" handlers::rules::schema;
         get "/v1/rules/uncovered" handlers::rules::uncovered;

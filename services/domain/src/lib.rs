@@ -15,6 +15,7 @@ pub mod media_type;
 pub mod party;
 pub mod password;
 pub mod place;
+pub mod policy;
 pub mod role;
 pub mod session;
 mod spelling;

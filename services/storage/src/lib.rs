@@ -39,6 +39,7 @@ pub mod page;
 pub mod parties;
 pub mod personal_data;
 pub mod pg_snapshot;
+pub mod policies;
 pub mod pooler;
 mod reach;
 pub mod recent_sessions;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use firemode_domain::classification;
+use firemode_domain::policy::POLICIES;
 use firemode_runtime::settings::Settings;
 use refinery::Migration;
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use crate::database::{Database, connect_alone};
 use crate::pooler::{self, PoolerError};
 use crate::sqlstate::{self, Meaning};
-use crate::{StorageError, look_alikes, rules, sql};
+use crate::{StorageError, look_alikes, policies, rules, sql};
 
 pub use plan::{BYTES_PER_SECOND, Plan, Step, TableLock, Work, plan};
 
@@ -98,6 +99,7 @@ pub async fn run(settings: &Settings) -> Result<Report, MigrationError> {
     look_alikes::fill(&mut client).await?;
     let rules_added = rules::install_shipped(&mut client, classification::shipped_rules()).await?;
     let after = version_of(&client).await?;
+    policies::record(&client, &POLICIES).await?;
     let role_past_row_security = role_past_row_security(&client).await?;
     Ok(Report { before, after, rules_added, role_past_row_security })
 }

@@ -110,6 +110,7 @@ impl StoredRule {
         let rule = Rule::parse(code, version, self.rule_schema, self.organisation_id)
             .map_err(|error| StorageError::Damaged(format!("rule {code} {version}: {error}")))?;
         Ok(Rule {
+            id: Some(self.id),
             is_active: self.is_active,
             effective_from: self.effective_from,
             jurisdiction: self.jurisdiction,

@@ -6,6 +6,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{ALLOW, CONTENT_RANGE, HeaderName, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
+use firemode_domain::classification::ClassifyError;
 use firemode_domain::input::FieldError;
 use firemode_identity::IdentityError;
 use firemode_storage::StorageError;
@@ -295,6 +296,15 @@ impl ResponseError for Problem {
     /// The status alone; [`crate::conventions`] puts the body on, because only it knows the request.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status())
+    }
+}
+
+impl From<&ClassifyError> for Problem {
+    fn from(error: &ClassifyError) -> Self {
+        match error {
+            ClassifyError::UnknownItem { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            _ => Self::invalid_field(error.field(), error.to_string()),
+        }
     }
 }
 

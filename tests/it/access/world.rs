@@ -200,6 +200,7 @@ impl World {
             "{measure_id}" => self.measure_id.clone(),
             "{party_id}" => self.party_id.clone(),
             "{job_id}" => self.job_of(client),
+            "{audit_log_id}" => self.classification(),
             "{rule_id}" => self.rules[0].id(),
             "{rule_code}" => self.rules[1].text("/rule_code"),
             "{user_id}" if path.ends_with("/erase") => self.leaver_id.to_string(),

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod baselines;
 pub(crate) mod buildings;
+pub(crate) mod classifications;
 pub(crate) mod evidence;
 pub(crate) mod health;
 pub(crate) mod jobs;

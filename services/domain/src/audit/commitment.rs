@@ -23,6 +23,12 @@ impl From<Commitment> for Value {
     }
 }
 
+impl From<Commitment> for String {
+    fn from(commitment: Commitment) -> Self {
+        commitment.0
+    }
+}
+
 /// Commits to texts and free fields about one object.
 ///
 /// Leaves stay for ever and are shown to others than those who may read the object itself, and a telephone number is found by trying

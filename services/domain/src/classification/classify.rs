@@ -7,6 +7,7 @@ use super::context::Context;
 use super::error::ClassifyError;
 use super::limit::Verdict;
 use super::rule::Rule;
+use super::units::Units;
 
 /// What was seen on an item.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,11 +36,20 @@ pub struct Outcome {
 /// # Errors
 /// See [`ClassifyError`]. A rule that does not cover the item is [`ClassifyError::UnknownItem`].
 pub fn classify(rule: &Rule, observation: &Observation) -> Result<Outcome, ClassifyError> {
+    classify_in(rule, observation, Units::present())
+}
+
+/// The same with other units than those of this release.
+pub(super) fn classify_in(
+    rule: &Rule,
+    observation: &Observation,
+    units: &Units,
+) -> Result<Outcome, ClassifyError> {
     if !rule.schema.covers(&observation.item_code) {
         return Err(ClassifyError::UnknownItem { item_code: observation.item_code.clone() });
     }
     let mut worst = Classification::NonConformance;
-    for verdict in judge_condition(rule, observation)? {
+    for verdict in judge_condition(rule, observation, units)? {
         worst = worst.max(judge_context(rule, verdict, &observation.context)?);
     }
     Ok(Outcome { classification: worst, rule_code: rule.code.clone(), version: rule.version.clone() })
@@ -50,6 +60,7 @@ pub fn classify(rule: &Rule, observation: &Observation) -> Result<Outcome, Class
 fn judge_condition<'a>(
     rule: &'a Rule,
     observation: &'a Observation,
+    units: &Units,
 ) -> Result<Vec<Verdict<'a>>, ClassifyError> {
     let condition = observation.observed_condition.as_str();
     let schema = &rule.schema;
@@ -57,7 +68,7 @@ fn judge_condition<'a>(
         return Ok(vec![Verdict { condition, classification: mapping.classification }]);
     }
     if let Some(threshold) = schema.thresholds.get(condition) {
-        return threshold.judge(condition, &schema.conditions, &observation.context);
+        return threshold.judge(condition, &schema.conditions, &observation.context, units);
     }
     Err(ClassifyError::UnmappedCondition {
         condition: condition.to_owned(),

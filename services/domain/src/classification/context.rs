@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::problem::{Invalid, Members, RuleProblems, number};
+use super::receipt::Inputs;
 use super::units;
 
 /// A number with its unit.
@@ -71,6 +72,17 @@ impl Context {
     /// A fact by its name.
     pub fn fact(&self, name: &str) -> Option<&Value> {
         self.facts.get(name)
+    }
+
+    pub(super) fn facts(&self) -> &Map<String, Value> {
+        &self.facts
+    }
+}
+
+impl From<Inputs> for Context {
+    fn from(Inputs { measurement, baseline, facts }: Inputs) -> Self {
+        let facts = facts.into_iter().map(|(name, fact)| (name, fact.into())).collect();
+        Self { measurement, baseline, facts }
     }
 }
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::class::{Classification, Mapping};
 use super::context::{Context, Quantity};
 use super::error::ClassifyError;
-use super::units;
+use super::units::Units;
 
 /// A value this close to a limit, as a fraction of the limit, is at the limit and inside it. It keeps the binary
 /// rounding of decimal numbers (70 % of 0.1) from deciding the class of a defect.
@@ -105,14 +105,15 @@ impl Threshold {
         name: &'a str,
         conditions: &'a BTreeMap<String, Mapping>,
         context: &Context,
+        units: &Units,
     ) -> Result<Vec<Verdict<'a>>, ClassifyError> {
         let measurement = context
             .measurement()
             .ok_or(ClassifyError::MissingContext { field: "context.measurement".into() })?;
-        let measured = self.value_of(measurement, "context.measurement.unit")?;
+        let measured = self.value_of(measurement, "context.measurement.unit", units)?;
         let baseline = context
             .baseline()
-            .map(|baseline| self.value_of(baseline, "context.baseline.unit"))
+            .map(|baseline| self.value_of(baseline, "context.baseline.unit", units))
             .transpose()?;
 
         let mut crossed = Vec::new();
@@ -132,13 +133,11 @@ impl Threshold {
     }
 
     /// The value in the threshold's own unit.
-    fn value_of(&self, quantity: &Quantity, field: &str) -> Result<f64, ClassifyError> {
-        units::convert(quantity.value, &quantity.unit, &self.unit).ok_or_else(|| {
-            ClassifyError::UnitMismatch {
-                field: field.to_owned(),
-                expected: self.unit.clone(),
-                found: quantity.unit.clone(),
-            }
+    fn value_of(&self, quantity: &Quantity, field: &str, units: &Units) -> Result<f64, ClassifyError> {
+        units.convert(quantity.value, &quantity.unit, &self.unit).ok_or_else(|| ClassifyError::UnitMismatch {
+            field: field.to_owned(),
+            expected: self.unit.clone(),
+            found: quantity.unit.clone(),
         })
     }
 }

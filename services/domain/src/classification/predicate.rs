@@ -79,7 +79,7 @@ impl Operator {
 }
 
 /// A value that a field can be compared with.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Scalar {
     /// `true` or `false`.
@@ -109,6 +109,16 @@ impl Scalar {
     }
 }
 
+impl From<Scalar> for serde_json::Value {
+    fn from(scalar: Scalar) -> Self {
+        match scalar {
+            Scalar::Boolean(value) => value.into(),
+            Scalar::Number(value) => value.into(),
+            Scalar::Text(value) => value.into(),
+        }
+    }
+}
+
 /// The right-hand side of a test: one value, or for `one_of` 1 to 32 values of one type.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
@@ -120,7 +130,7 @@ pub enum Operand {
 }
 
 impl Operand {
-    fn values(&self) -> &[Scalar] {
+    pub(super) fn values(&self) -> &[Scalar] {
         match self {
             Self::One(value) => std::slice::from_ref(value),
             Self::Several(values) => values,

@@ -3,19 +3,26 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use semver::Version;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 use super::code::{RuleCode, RuleVersion};
 use super::problem::{Invalid, RuleProblems};
 use super::schema::RuleSchema;
+use crate::audit::canonical_json;
 use crate::place::{Jurisdiction, Place};
 
 /// One version of one rule. A version never changes once it is made; each organisation says for itself whether it is active.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
+    /// Names the version where it is stored; `None`: it is not.
+    pub id: Option<Uuid>,
+    /// SHA-256, in hex, of the canonical JSON (RFC 8785) of `rule_code`, `version` and `rule_schema`: of all that gives a class.
+    pub digest: String,
     /// Code of the rule, such as `AS1851-10-EXT-PRESSURE`; the same in all its versions.
     pub code: String,
     /// Semantic version.
@@ -76,8 +83,19 @@ impl Rule {
         schema: RuleSchema,
         organisation_id: Option<Uuid>,
     ) -> Self {
-        let (effective_from, jurisdiction) = (None, None);
-        Self { code, version, schema, is_active: true, organisation_id, effective_from, jurisdiction }
+        let (id, effective_from, jurisdiction) = (None, None, None);
+        let digest = digest(&code, &version, &schema);
+        Self {
+            id,
+            digest,
+            code,
+            version,
+            schema,
+            is_active: true,
+            organisation_id,
+            effective_from,
+            jurisdiction,
+        }
     }
 
     /// May it decide?
@@ -97,6 +115,11 @@ impl Rule {
     fn rank_among_codes(&self) -> ((bool, bool, &Version), Reverse<&str>) {
         (self.rank(), Reverse(&self.code))
     }
+}
+
+fn digest(code: &str, version: &Version, schema: &RuleSchema) -> String {
+    let canonical = json!({"rule_code": code, "version": version.to_string(), "rule_schema": schema});
+    HEXLOWER.encode(&Sha256::digest(canonical_json(&canonical).unwrap_or_default()))
 }
 
 /// Of some versions of one rule the one that is in force; `None` when no version may decide.

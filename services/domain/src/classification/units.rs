@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::input::{self, At, Faults, Input};
+use crate::policy::UNITS;
 
 /// A unit that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,34 +37,60 @@ impl Input for Unit {
     }
 }
 
-#[derive(Deserialize)]
-struct Known {
+/// Units, and how they convert.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Units {
     /// For each quantity its units, each with what one of it is in the first of them that has a factor of 1.
     quantities: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
-static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../../../config/compliance/units.json"))
-        .expect("the embedded units are valid, a test reads them")
+/// Those of this release, and the digest of their file.
+static PRESENT: LazyLock<(Units, String)> = LazyLock::new(|| {
+    let units = Units::read(UNITS.content()).expect("the embedded units are valid, a test reads them");
+    (units, UNITS.digest())
 });
 
-fn quantity_of(unit: &str) -> Option<&'static BTreeMap<String, f64>> {
-    KNOWN.quantities.values().find(|units| units.contains_key(unit))
+impl Units {
+    /// Those of this release.
+    pub fn present() -> &'static Self {
+        &PRESENT.0
+    }
+
+    /// The digest of the file of this release.
+    pub fn present_digest() -> &'static str {
+        &PRESENT.1
+    }
+
+    /// Those of a version of the file; none where it is no such file.
+    pub fn read(content: Value) -> Option<Self> {
+        serde_json::from_value(content).ok()
+    }
+
+    fn quantity_of(&self, unit: &str) -> Option<&BTreeMap<String, f64>> {
+        self.quantities.values().find(|units| units.contains_key(unit))
+    }
+
+    /// The value in another unit; none where that is of another quantity.
+    pub(super) fn convert(&self, value: f64, from: &str, to: &str) -> Option<f64> {
+        let units = self.quantity_of(to)?;
+        let (from, to) = (units.get(from)?, units.get(to)?);
+        Some(if from.to_bits() == to.to_bits() { value } else { value * from / to })
+    }
 }
 
 /// Is there such a unit?
 pub(super) fn is_known(unit: &str) -> bool {
-    quantity_of(unit).is_some()
+    Units::present().quantity_of(unit).is_some()
 }
 
 /// All units that rules and measured values may have.
 pub fn units() -> impl Iterator<Item = &'static str> {
-    KNOWN.quantities.values().flat_map(BTreeMap::keys).map(String::as_str)
+    Units::present().quantities.values().flat_map(BTreeMap::keys).map(String::as_str)
 }
 
 /// The units of the same quantity, this one included; none where it is not known.
 pub(super) fn convertible_to(unit: &str) -> impl Iterator<Item = &'static str> {
-    quantity_of(unit).into_iter().flat_map(BTreeMap::keys).map(String::as_str)
+    Units::present().quantity_of(unit).into_iter().flat_map(BTreeMap::keys).map(String::as_str)
 }
 
 /// Are both units of one quantity?
@@ -71,16 +98,13 @@ pub(super) fn converts(from: &str, to: &str) -> bool {
     convertible_to(to).any(|unit| unit == from)
 }
 
-/// The value in another unit; none where that is of another quantity.
-pub(super) fn convert(value: f64, from: &str, to: &str) -> Option<f64> {
-    let units = quantity_of(to)?;
-    let (from, to) = (units.get(from)?, units.get(to)?);
-    Some(if from.to_bits() == to.to_bits() { value } else { value * from / to })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn convert(value: f64, from: &str, to: &str) -> Option<f64> {
+        Units::present().convert(value, from, to)
+    }
 
     #[test]
     fn a_value_is_the_same_in_each_unit_of_its_quantity() {

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::TimeZone;
+use crate::policy::JURISDICTIONS;
 
 crate::words! {
     /// The state or territory whose law applies.
@@ -37,8 +38,7 @@ pub(super) struct Known {
 }
 
 pub(super) static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../../../config/compliance/jurisdictions.json"))
-        .expect("the embedded data is valid, a test reads it")
+    serde_json::from_value(JURISDICTIONS.content()).expect("the embedded data is valid, a test reads it")
 });
 
 impl Jurisdiction {

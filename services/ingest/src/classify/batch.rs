@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use firemode_domain::audit::AuditEvent;
+use firemode_domain::audit::{AuditEvent, Commitments};
 use firemode_domain::place::Place;
 use firemode_storage::idempotency::{IdempotencyScope, StoredAnswer};
 use firemode_storage::organisations::{self, PlaceKey};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::decide::Decision;
 use super::present_rules::RulesByItem;
 use super::queue::{Answer, Faults, Request};
-use crate::principal;
+use crate::principal::{self, Principal};
 use crate::state::IngestState;
 
 /// Classifies the faults of these requests, records what became of each, and answers all of them, or does nothing.
@@ -71,7 +71,13 @@ impl<'a> Batch<'a> {
             .flat_map(|(_, request)| request.faults.as_slice().iter().map(|fault| request.item(fault)));
         let rules = state.rules.for_items(tx, items.collect()).await?;
         for (place, request) in open {
-            let answer = self.answer(request, &rules, &places);
+            let commitments = if request.has_free_text() {
+                let Principal { organisation_id, transaction_id, .. } = request.principal;
+                Some(audit::commitments(tx, organisation_id, transaction_id).await?)
+            } else {
+                None
+            };
+            let answer = self.answer(request, &rules, &places, commitments.as_ref());
             if let (Ok(outcome), Some(scope)) = (&answer, &request.scope) {
                 self.kept.push((scope, outcome.stored(&request.fingerprint)));
             }
@@ -105,12 +111,14 @@ impl<'a> Batch<'a> {
         request: &Request,
         rules: &RulesByItem,
         places: &HashMap<PlaceKey, Place>,
+        commitments: Option<&Commitments>,
     ) -> Answer {
         let organisation_id = request.principal.organisation_id;
         let mut decisions = request.faults.as_slice().iter().map(|fault| {
             let place = places.get(&(organisation_id, fault.session_id));
             let rules = rules.get(&request.item(fault)).map_or(&[][..], |rules| rules);
-            let Decision { outcome, event } = Decision::on(&request.principal, rules, place, fault);
+            let Decision { outcome, event } =
+                Decision::on(&request.principal, rules, place, fault, commitments);
             let audit_log_id = event.id;
             self.events.push(event);
             (outcome, audit_log_id)

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use actix_web::web;
+use firemode_domain::classification::has_free_text;
+use firemode_domain::input::Object;
 use firemode_runtime::settings::ClassifySettings;
 use firemode_storage::StorageError;
 use firemode_storage::idempotency::IdempotencyScope;
@@ -69,6 +71,12 @@ impl Request {
     /// Which item a fault of it is of, and whose.
     pub(super) fn item(&self, fault: &ClassifyBody) -> ItemKey {
         (self.principal.organisation_id, fault.item_code.to_string())
+    }
+
+    /// Is there a text in it of which the record may have the hash alone?
+    pub(super) fn has_free_text(&self) -> bool {
+        let contexts = self.faults.as_slice().iter().filter_map(|fault| fault.context.as_ref());
+        contexts.into_iter().any(|Object(context)| has_free_text(context))
     }
 }
 
