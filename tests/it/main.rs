@@ -51,6 +51,7 @@ mod health;
 mod hidden;
 mod history;
 mod idempotency;
+mod item_warnings;
 mod items;
 mod jobs;
 mod key_claims;

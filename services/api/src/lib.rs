@@ -5,6 +5,7 @@ mod acts;
 mod app;
 mod auth;
 mod call;
+mod coverage;
 mod docs;
 mod etag;
 mod handlers;

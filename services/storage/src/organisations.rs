@@ -29,6 +29,8 @@ row! {
         /// In which zone their days are; null: by the default jurisdiction.
         #[schema(value_type = Option<String>, example = "Australia/Sydney")]
         pub default_time_zone: Option<TimeZone>,
+        /// Are items refused that no rule covers? Otherwise they are taken with a warning.
+        pub strict_item_codes: bool,
         /// When it was made.
         #[serde(with = "time::serde::rfc3339")]
         pub created_at: OffsetDateTime = database,
@@ -56,6 +58,7 @@ impl OnRecord for Organisation {
         record.text("name", self.name.as_str());
         record.plain("default_jurisdiction", self.default_jurisdiction);
         record.plain("default_time_zone", self.default_time_zone.clone());
+        record.plain("strict_item_codes", self.strict_item_codes);
     }
 }
 

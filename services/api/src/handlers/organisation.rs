@@ -22,6 +22,8 @@ body! {
         default_jurisdiction: Given<Option<Jurisdiction>>,
         /// An IANA time zone, for buildings that say neither theirs nor their jurisdiction. Null: by the default jurisdiction.
         default_time_zone: Given<Option<TimeZone>>,
+        /// Are items to be refused that no rule covers? Otherwise they are taken with a warning.
+        strict_item_codes: Given<bool>,
     }
 }
 
@@ -30,6 +32,7 @@ impl UpdateOrganisation {
         self.name.apply(&mut organisation.name);
         self.default_jurisdiction.apply(&mut organisation.default_jurisdiction);
         self.default_time_zone.apply(&mut organisation.default_time_zone);
+        self.strict_item_codes.apply(&mut organisation.strict_item_codes);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Assets that somebody registers, one or many at once.
 
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use firemode_domain::body;
@@ -16,6 +18,7 @@ use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
 use crate::call::Call;
+use crate::coverage::{Coverage, Warning};
 use crate::etag;
 
 /// Most assets in one request.
@@ -83,6 +86,21 @@ pub(crate) struct AssetResult {
     asset: Option<Asset>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// What was taken and is probably not what was meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
+}
+
+/// An asset that was written.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WrittenAsset {
+    #[serde(flatten)]
+    pub(super) asset: Asset,
+    /// What was taken and is probably not what was meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Input for CreateAssets {
@@ -99,6 +117,16 @@ impl Input for CreateAssets {
 
     fn schema() -> RefOr<Schema> {
         <CreateAssetsSchema as utoipa::PartialSchema>::schema()
+    }
+}
+
+impl CreateAssets {
+    /// The codes of those that can be read.
+    fn item_codes(&self) -> BTreeSet<&str> {
+        match self {
+            Self::One(new) => BTreeSet::from([&*new.item_code]),
+            Self::Many(rows) => rows.iter().flatten().map(|new| &*new.item_code).collect(),
+        }
     }
 }
 
@@ -124,12 +152,18 @@ impl CreateAsset {
 impl AssetResult {
     /// # Errors
     /// What stands in the way of all of them.
-    fn of(index: usize, made: Result<Asset, Problem>) -> Result<Self, Problem> {
-        match made {
-            Ok(asset) => Ok(Self { index, status: 201, asset: Some(asset), errors: Vec::new() }),
-            Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
-                Ok(Self { index, status: 422, asset: None, errors: problem.into_errors() })
+    fn of(index: usize, written: Result<WrittenAsset, Problem>) -> Result<Self, Problem> {
+        match written {
+            Ok(WrittenAsset { asset, warnings }) => {
+                Ok(Self { index, status: 201, asset: Some(asset), errors: Vec::new(), warnings })
             }
+            Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => Ok(Self {
+                index,
+                status: 422,
+                asset: None,
+                errors: problem.into_errors(),
+                warnings: Vec::new(),
+            }),
             Err(problem) => Err(problem),
         }
     }
@@ -137,10 +171,11 @@ impl AssetResult {
 
 /// Registers assets
 ///
-/// One object answers 201 with it, a list 207 with a result for each row.
+/// One object answers 201 with it, a list 207 with a result for each row. An item that no rule covers is taken with a warning, or refused
+/// where the organisation says so (`strict_item_codes`).
 #[utoipa::path(post, path = "/v1/buildings/{building_id}/assets", tag = "assets", request_body = CreateAssetsSchema,
     params(("building_id" = Uuid, Path), IdempotencyKey),
-    responses((status = 201, description = "Made.", body = Asset),
+    responses((status = 201, description = "Made.", body = WrittenAsset),
               (status = 207, description = "A result for each row.", body = AssetResults)))]
 pub(crate) async fn create(
     building_id: web::Path<Uuid>,
@@ -151,22 +186,36 @@ pub(crate) async fn create(
     let Body { value: assets, fingerprint, .. } = body;
     let make = async |tx: &Transaction| {
         let building: Building = call.find(tx, *building_id, Hold::None).await?;
-        let make =
-            async |new: &CreateAsset| call.make(tx, &new.clone().asset(building.id), "asset.create").await;
+        let coverage = Coverage::of(tx, &call, &building, assets.item_codes()).await?;
+        let write = async |new| write(tx, &call, &building, &coverage, new).await;
         match &assets {
-            CreateAssets::One(new) => Outcome::new(StatusCode::CREATED, &make(new).await?),
+            CreateAssets::One(new) => Outcome::new(StatusCode::CREATED, &write(new).await?),
             CreateAssets::Many(rows) => {
                 let mut results = Vec::with_capacity(rows.len());
                 for (index, row) in rows.iter().enumerate() {
-                    let made = match row {
-                        Ok(new) => make(new).await,
+                    let written = match row {
+                        Ok(new) => write(new).await,
                         Err(errors) => Err(Problem::invalid(errors.clone())),
                     };
-                    results.push(AssetResult::of(index, made)?);
+                    results.push(AssetResult::of(index, written)?);
                 }
                 Outcome::new(StatusCode::MULTI_STATUS, &AssetResults { results })
             }
         }
     };
     call.created(call.run_once(&key, &fingerprint, make).await?, etag::of_body)
+}
+
+/// Makes an asset, unless the organisation does not want such a one.
+async fn write(
+    tx: &Transaction,
+    call: &Call,
+    building: &Building,
+    coverage: &Coverage,
+    new: &CreateAsset,
+) -> Result<WrittenAsset, Problem> {
+    let warning =
+        coverage.check("item_code", &new.item_code).map_err(|fault| Problem::invalid(vec![fault]))?;
+    let asset = call.make(tx, &new.clone().asset(building.id), "asset.create").await?;
+    Ok(WrittenAsset { asset, warnings: warning.into_iter().collect() })
 }

@@ -2,6 +2,9 @@
 
 pub(crate) mod create;
 
+use std::collections::BTreeSet;
+
+use actix_web::http::header::ETAG;
 use actix_web::{HttpResponse, web};
 use firemode_domain::body;
 use firemode_domain::classification::Section;
@@ -15,9 +18,11 @@ use firemode_web::{Body, Problem};
 use uuid::Uuid;
 
 use crate::call::Call;
-use crate::etag::IfMatch;
+use crate::coverage::{Coverage, Warning};
+use crate::etag::{self, IfMatch};
+use crate::handlers::assets::create::WrittenAsset;
 use crate::list::{Filters, List, Listing};
-use crate::object::{Object, shown};
+use crate::object::Object;
 
 body! {
     /// New values; what is left out stays.
@@ -108,16 +113,35 @@ pub(crate) async fn get(ids: web::Path<(Uuid, Uuid)>, call: Call) -> Result<Http
 }
 
 /// Changes an asset
+///
+/// A new `item_code` that no rule covers is taken with a warning, or refused where the organisation says so (`strict_item_codes`).
 #[utoipa::path(patch, path = "/v1/buildings/{building_id}/assets/{asset_id}", tag = "assets",
     request_body = UpdateAsset,
     params(("building_id" = Uuid, Path), ("asset_id" = Uuid, Path), IfMatch),
-    responses((status = 200, description = "Changed, or as it was.", body = Asset)))]
+    responses((status = 200, description = "Changed, or as it was.", body = WrittenAsset)))]
 pub(crate) async fn update(
     ids: web::Path<(Uuid, Uuid)>,
     body: Body<UpdateAsset>,
     call: Call,
 ) -> Result<HttpResponse, Problem> {
-    Ok(shown(&call.change(*ids, "asset.update", |asset| body.value.apply(asset)).await?))
+    let warnings = warnings(&call, *ids, &body.value.item_code).await?;
+    let asset: Asset = call.change(*ids, "asset.update", |asset| body.value.apply(asset)).await?;
+    let tag = etag::of_time(asset.updated_at);
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(WrittenAsset { asset, warnings }))
+}
+
+/// What is to be said of an asset's new code; nothing of the one that it has.
+async fn warnings(call: &Call, ids: (Uuid, Uuid), given: &Given<Line<64>>) -> Result<Vec<Warning>, Problem> {
+    let Some(item_code) = &given.0 else { return Ok(Vec::new()) };
+    let tx = call.read().await?;
+    let asset: Asset = call.find(&tx, ids, Hold::None).await?;
+    if asset.item_code == **item_code {
+        return Ok(Vec::new());
+    }
+    let building: Building = call.find(&tx, asset.building_id, Hold::None).await?;
+    let coverage = Coverage::of(&tx, call, &building, BTreeSet::from([&**item_code])).await?;
+    let warning = coverage.check("item_code", item_code);
+    Ok(warning.map_err(|fault| Problem::invalid(vec![fault]))?.into_iter().collect())
 }
 
 /// Deactivates an asset

@@ -21,7 +21,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::call::Call;
-use crate::handlers::sessions::new_items::{AddItemsSchema, Items, seeds};
+use crate::coverage::Warning;
+use crate::handlers::sessions::new_items::{AddItemsSchema, Items, seeds, warnings};
 use crate::object::on_record;
 
 /// Ids that the audit log names for one request; it always says how many there are.
@@ -41,6 +42,10 @@ pub(crate) struct ItemsAdded {
     heads: Vec<String>,
     /// Items that are stored apart because the session is completed, until a manager decides.
     late: usize,
+    /// What was taken and is probably not what was meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
 }
 
 /// An item that was added.
@@ -54,7 +59,8 @@ struct AddedItem {
 /// Adds items to a session
 ///
 /// All of them, or none. For a completed session they are kept as late work until a manager decides. Items have no address of their
-/// own: they are in the session's document.
+/// own: they are in the session's document. An `item_code` that no rule covers is taken with a warning, or refused where the organisation
+/// says so (`strict_item_codes`).
 #[utoipa::path(post, path = "/v1/tests/sessions/{session_id}/items", tag = "sessions", request_body = AddItemsSchema,
     params(("session_id" = Uuid, Path),
            IdempotencyKey),
@@ -109,9 +115,10 @@ impl Addition<'_> {
             }
         };
         let seeds = seeds(tx, organisation_id, &session, items).await?;
+        let warnings = warnings(tx, self.call, &session, items).await?;
         let added: Vec<AddedItem> = seeds.iter().map(AddedItem::from).collect();
         let changes = self.write(tx, id, seeds, items, is_late).await?;
-        let answer = self.answer(id, added, &changes, is_late).await?;
+        let answer = ItemsAdded { warnings, ..self.answer(id, added, &changes, is_late).await? };
         let commitments = audit::commitments(tx, organisation_id, id).await?;
         let added = on_record(&commitments, &answer)?;
         self.call.record(tx, "session.add_items", ("session", id), None, added).await?;
@@ -206,7 +213,8 @@ impl Addition<'_> {
         };
         let (vector_clock, heads, item_count) = documents.record.inspect(inspect).await?;
         let late = if is_late { items.len() } else { 0 };
-        Ok(ItemsAdded { session_id, items, item_count, vector_clock, heads, late })
+        let warnings = Vec::new();
+        Ok(ItemsAdded { session_id, items, item_count, vector_clock, heads, late, warnings })
     }
 }
 

@@ -5,14 +5,18 @@ use std::collections::{HashMap, HashSet};
 use firemode_domain::body;
 use firemode_domain::document::ItemSeed;
 use firemode_domain::input::{At, Faults, Given, Input, ItemId, Json, Line, List};
-use firemode_storage::Transaction;
 use firemode_storage::assets::{self, Asset};
+use firemode_storage::buildings::Building;
 use firemode_storage::sessions::Session;
+use firemode_storage::{Hold, Transaction};
 use firemode_web::{Problem, refuse};
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
+
+use crate::call::Call;
+use crate::coverage::{Coverage, Warning};
 
 body! {
     /// An item to be added. What is left out is taken from the asset.
@@ -80,6 +84,33 @@ impl Items {
     pub(super) fn field(&self, index: usize, name: &str) -> String {
         if self.is_list { format!("items[{index}].{name}") } else { name.to_owned() }
     }
+}
+
+/// What is to be said of the codes that a client has written itself; those of assets are theirs.
+pub(super) async fn warnings(
+    tx: &Transaction,
+    call: &Call,
+    session: &Session,
+    items: &Items,
+) -> Result<Vec<Warning>, Problem> {
+    let codes =
+        items.items.iter().enumerate().filter_map(|(index, item)| Some((index, item.item_code.as_deref()?)));
+    let codes: Vec<(usize, &str)> = codes.collect();
+    if codes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let building: Building = call.find(tx, session.building_id, Hold::None).await?;
+    let coverage = Coverage::of(tx, call, &building, codes.iter().map(|(_, code)| *code).collect()).await?;
+    let mut warnings = Vec::new();
+    let mut faults = Faults::default();
+    for (index, code) in codes {
+        match coverage.check(items.field(index, "item_code"), code) {
+            Ok(warning) => warnings.extend(warning),
+            Err(fault) => faults.add(&At::named(&fault.field), fault.message),
+        }
+    }
+    refuse(faults)?;
+    Ok(warnings)
 }
 
 /// The items as they are put into the document, completed from the assets that they name.
