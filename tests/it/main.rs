@@ -84,6 +84,8 @@ mod replit;
 mod revocation;
 mod row_security;
 mod row_security_cost;
+mod rule_files;
+mod rule_impacts;
 mod rules;
 mod runbook;
 mod scheduled_backups;

@@ -15,9 +15,11 @@ use crate::support::stack::command;
 use crate::support::{Folder, Form, Organisation, Site, Sql, Stack, new_key};
 
 /// Tables that hold nothing of any tenant.
-const NO_TENANTS: [&str; 10] = [
+const NO_TENANTS: [&str; 12] = [
     "audit_replaceable",
     "database_incarnation",
+    "evidence_growth",
+    "evidence_totals",
     "personal_data_keys",
     "personal_data_reencryption",
     "policy_versions",
@@ -90,6 +92,8 @@ fn with_everything() -> Organisation {
          select $1, id, 'POST', '/v1/evidence', gen_random_uuid()::text, gen_random_uuid(), now() + interval '1 day'
          from users where organisation_id = $1 limit 1",
         "insert into jobs (id, organisation_id, kind, key, input) values (gen_random_uuid(), $1, 'nothing that a worker knows', 'x', '{}')",
+        "insert into rule_impacts (id, organisation_id, job_id, audit_log_id, classified_at, item_code, observed_condition, was, would_be)
+         select gen_random_uuid(), $1, id, id, now(), 'X', 'x', '{}', '{}' from jobs where organisation_id = $1 limit 1",
         "insert into session_clocks (session_id, organisation_id, lineage, read_up_to, has_unmerged)
          select id, $1, '', '1:1:', false from test_sessions where organisation_id = $1 limit 1 on conflict do nothing",
         // Copies are made of longer sessions, and snapshots were made by earlier releases.
@@ -97,6 +101,7 @@ fn with_everything() -> Organisation {
          select id, $1, 1, '', '1', 0, sha256(''), '' from test_sessions where organisation_id = $1 limit 1",
         "insert into session_snapshots (session_id, organisation_id, format, change_count, digest, bytes)
          select id, $1, 1, 0, sha256(''), '' from test_sessions where organisation_id = $1 limit 1",
+        "insert into user_details (id, organisation_id) select id, $1 from users where organisation_id = $1 limit 1",
     ] {
         sql.rows(statement, &[&site.organisation.id]);
     }
@@ -255,8 +260,12 @@ fn a_purpose_sees_the_tables_that_it_is_about() {
             ],
             true,
         ),
-        ("personal_data", &["building_parties", "totp_factors", "users"], true),
-        ("work", &["jobs", "organisations", "session_changes", "session_clocks", "test_sessions"], true),
+        ("personal_data", &["building_parties", "totp_factors", "user_details", "users"], true),
+        (
+            "work",
+            &["jobs", "late_changes", "organisations", "session_changes", "session_clocks", "test_sessions"],
+            true,
+        ),
         ("something else", &[], false),
     ] {
         sql.batch(&format!("set firemode.purpose = '{purpose}'"));

@@ -16,12 +16,12 @@ pub(crate) fn pressure(code: &str, version: &str, class: &str) -> Value {
     })
 }
 
-fn with(mut rule: Value, member: &str, value: Value) -> Value {
+pub(crate) fn with(mut rule: Value, member: &str, value: Value) -> Value {
     rule[member] = value;
     rule
 }
 
-fn classify(client: &Client, session_id: Option<&str>) -> Answer {
+pub(crate) fn classify(client: &Client, session_id: Option<&str>) -> Answer {
     let fault =
         json!({"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low", "session_id": session_id});
     client.post("/v1/classify", &fault)
@@ -31,7 +31,7 @@ fn put(client: &Client, path: &str) -> Answer {
     client.request("PUT", path).send()
 }
 
-fn class(client: &Client) -> String {
+pub(crate) fn class(client: &Client) -> String {
     classify(client, None).expect(200).text("/classification")
 }
 

@@ -125,6 +125,7 @@ routes! {
         get "/v1/rules" handlers::rules::list;
         get "/v1/rules/schema" handlers::rules::schema;
         get "/v1/rules/uncovered" handlers::rules::uncovered;
+        get "/v1/rules/impact/{job_id}" handlers::rule_impacts::impact_report;
         get "/v1/rules/{rule_code}" handlers::rules::get;
         get "/v1/rules/{rule_code}/versions" handlers::rules::versions;
         get "/v1/rules/id/{rule_id}" handlers::rules::get_version;
@@ -165,6 +166,7 @@ routes! {
         delete "/v1/buildings/{building_id}/measures/{measure_id}" handlers::measures::delete;
         put "/v1/buildings/{building_id}/assets/{asset_id}/baseline" handlers::baselines::set;
         post "/v1/rules" handlers::rules::create;
+        post "/v1/rules/impact" handlers::rule_impacts::impact;
         put "/v1/rules/id/{rule_id}/activate" handlers::rules::activate;
         put "/v1/rules/id/{rule_id}/deactivate" handlers::rules::deactivate;
         post "/v1/evidence/{evidence_id}/unflag" handlers::evidence::unflag;

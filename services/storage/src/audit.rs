@@ -2,6 +2,7 @@
 
 use firemode_domain::audit::{AuditEvent, AuditStatus, Commitments, leaf_hash};
 use firemode_domain::body;
+use firemode_domain::classification::Receipt;
 use firemode_domain::input::{ClientKey, Line, Time};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -293,4 +294,53 @@ pub async fn list(
     let select = |page: &str| format!("select {} from {page} page", AuditRow::COLUMNS);
     let Page { rows, next } = page.page_from(on, |row| Ok(AuditRow::read(row)), select).await?;
     Ok(Page { rows: rows.into_iter().filter_map(believed).collect(), next })
+}
+
+/// One entry of an organisation's log, in the same way.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn find(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    id: Uuid,
+) -> Result<Option<AuditEntry>, StorageError> {
+    let sql = format!("select {} from audit_log where organisation_id = $1 and id = $2", AuditRow::COLUMNS);
+    let row = sql::optional(on, &sql, &[&organisation_id, &id]).await?;
+    Ok(row.as_ref().map(AuditRow::read).and_then(believed))
+}
+
+/// Rows of an organisation's log about the classification of these items, oldest first: those after one of them, before a moment.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn classifications(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    item_codes: &[&str],
+    after: (OffsetDateTime, Uuid),
+    before: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<AuditRow>, StorageError> {
+    let sql = format!(
+        "select {} from audit_log
+         where organisation_id = $1 and action = '{}' and (created_at, id) > ($2, $3) and created_at < $4
+           and after ->> 'item_code' = any ($5)
+         order by created_at, id limit $6",
+        AuditRow::COLUMNS,
+        Receipt::ACTION
+    );
+    let rows = on.rows(&sql, &[&organisation_id, &after.0, &after.1, &before, &item_codes, &limit]).await?;
+    Ok(rows.iter().map(AuditRow::read).collect())
+}
+
+/// What a row says, where all of it says the same.
+fn believed(row: AuditRow) -> Option<AuditEntry> {
+    let (organisation_id, id) = (row.columns.organisation_id, row.columns.id);
+    row.entry()
+        .inspect_err(|fault| {
+            tracing::error!(%organisation_id, audit_log_id = %id, %fault, "a row of the audit log is not genuine; \
+                                                                           see `firemode audit verify`");
+        })
+        .ok()
 }

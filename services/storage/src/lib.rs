@@ -49,6 +49,7 @@ pub mod replication;
 pub mod results;
 pub mod revocations;
 mod row;
+pub mod rule_impacts;
 pub mod rules;
 pub mod second_factors;
 mod session_copies;

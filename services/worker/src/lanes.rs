@@ -1,8 +1,10 @@
 //! The kinds of jobs that there are.
 
+use firemode_storage::rule_impacts::JOB_KIND;
+
 use crate::engine::{Kind, Lane};
 use crate::state::WorkerState;
-use crate::work::{backup, clocks, reencryption, sweep};
+use crate::work::{backup, clocks, reencryption, rule_impact, sweep};
 
 /// The lanes of the process. A kind that takes long, or of which there may be many, has a lane that no other depends on.
 pub(crate) const LANES: &[Lane<WorkerState>] = &[
@@ -37,6 +39,17 @@ pub(crate) const LANES: &[Lane<WorkerState>] = &[
             comes_again: true,
             is_possible: |_| true,
             run: |state, _| Box::pin(backup::run(state)),
+        }],
+    },
+    Lane {
+        name: "rules",
+        running_max: 1,
+        kinds: &[Kind {
+            name: JOB_KIND,
+            attempts_max: Some(3),
+            comes_again: false,
+            is_possible: |_| true,
+            run: |state, task| Box::pin(rule_impact::run(state, task)),
         }],
     },
     Lane {

@@ -183,6 +183,16 @@ impl World {
     }
 
     /// Background work, which only the user who started it sees; for a caller of nobody here, a member's.
+    fn classification(&self) -> String {
+        let fault = json!({"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low"});
+        self.site.admin.post("/v1/classify", &fault).expect(200).text("/audit_log_id")
+    }
+
+    fn report(&self) -> String {
+        let asked = self.example("POST", "/v1/rules/impact").unwrap();
+        self.site.admin.post("/v1/rules/impact", &asked).expect(202).id()
+    }
+
     fn job_of(&self, client: &Client) -> String {
         let caller = client.token_if_any().and_then(subject);
         let own = self.members.iter().find(|member| caller == Some(member.user_id));
@@ -199,6 +209,7 @@ impl World {
             "{upload_id}" => self.upload_of(client),
             "{measure_id}" => self.measure_id.clone(),
             "{party_id}" => self.party_id.clone(),
+            "{job_id}" if path.starts_with("/v1/rules/impact/") => self.report(),
             "{job_id}" => self.job_of(client),
             "{audit_log_id}" => self.classification(),
             "{rule_id}" => self.rules[0].id(),

@@ -16,6 +16,7 @@ pub(crate) mod parties;
 pub(crate) mod proxied;
 pub(crate) mod receipts;
 pub(crate) mod root;
+pub(crate) mod rule_impacts;
 pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod users;

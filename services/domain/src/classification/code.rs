@@ -1,6 +1,6 @@
 //! What names a version of a rule.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use semver::Version;
@@ -26,6 +26,20 @@ pub struct RuleCode(pub(super) String);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct RuleVersion(pub(super) Version);
+
+impl RuleCode {
+    /// The code as it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Display for RuleVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl FromStr for RuleCode {
     type Err = String;

@@ -18,12 +18,20 @@ use crate::{Purpose, StorageError};
 
 pub use restoration::{LoadError, Restoration, RestoreError};
 
-/// Tables that a restored database makes by itself: what was migrated, which cluster it lives in, and how often its rules have changed.
-const MADE_ANEW: &[&str] =
-    &["refinery_schema_history", "database_incarnation", "rules_version", "rule_set_versions"];
+/// Tables that a restored database makes by itself: what was migrated, which cluster it lives in, how often its rules have changed, and
+/// how much evidence there is.
+const MADE_ANEW: &[&str] = &[
+    "refinery_schema_history",
+    "database_incarnation",
+    "evidence_growth",
+    "evidence_totals",
+    "rules_version",
+    "rule_set_versions",
+];
 
-/// Tables that no dump has. Clients begin work in progress again; a restored database must not run jobs again. Bytes of evidence go
-/// the way of all evidence; rows of `write_probes` only try whether one can be written; and copies, summaries and how far clocks are
+/// Tables that no dump has. Clients begin work in progress again; a restored database must not run jobs again, nor has it their reports.
+/// Bytes of evidence go the way of all evidence; rows of `write_probes` only try whether one can be written; and copies, summaries and how
+/// far clocks are
 /// reckoned are made again from the changes.
 const LEFT_OUT: &[&str] = &[
     "evidence_chunks",
@@ -32,6 +40,7 @@ const LEFT_OUT: &[&str] = &[
     "evidence_upload_parts",
     "idempotency_leases",
     "jobs",
+    "rule_impacts",
     "session_clocks",
     "session_clocks_place",
     "session_copies",

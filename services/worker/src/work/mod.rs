@@ -3,4 +3,5 @@
 pub(crate) mod backup;
 pub(crate) mod clocks;
 pub(crate) mod reencryption;
+pub(crate) mod rule_impact;
 pub(crate) mod sweep;
