@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// See work that waits, runs or has ended, and steer it. FireMode may be running meanwhile.
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// For authors of classification rules.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Write the database and the evidence into one file. FireMode may be running meanwhile.
     Backup {
         /// The file to write; it must not exist yet. It can be read by `tar`.
@@ -114,6 +117,17 @@ pub(crate) enum AuditCommand {
     Texts,
     /// Replace each of those by one that keeps its hash and commits to the texts by theirs. This cannot be undone.
     ReplaceTexts,
+}
+
+/// What is done with rules.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Say whether `POST /v1/rules` would take the rules of a file, and each fault with its place. Exit code 65 where there are faults. Needs
+    /// no FireMode that runs.
+    Check {
+        /// A file with one such body as JSON, or a list of them; `-` for standard input.
+        file: PathBuf,
+    },
 }
 
 /// What is done about jobs.

@@ -9,6 +9,7 @@ mod migrate;
 mod operate;
 mod receipt;
 mod roles;
+mod rules;
 mod table;
 
 use std::process::ExitCode;

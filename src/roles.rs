@@ -8,7 +8,7 @@ use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
 use firemode_runtime::telemetry;
 
 use crate::cli::{Command, KeysCommand};
-use crate::{audit, control, jobs, keys, migrate, operate, receipt};
+use crate::{audit, control, jobs, keys, migrate, operate, receipt, rules};
 
 /// The configuration does not work (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIGURATION: u8 = 78;
@@ -57,6 +57,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Ask(ask) => return control::run(ask, &env),
         Command::Receipt { act } => return receipt::run(&act, &env),
+        Command::Rules(command) => return rules::run(&command),
         // Said before anything else that may be wrong with a production's configuration.
         Command::Seed | Command::Token if Settings::asks_for_production(&env) => {
             return Err(DemoError::Production.into());
@@ -96,7 +97,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         | Command::Openapi
         | Command::Keys(KeysCommand::New { .. })
         | Command::Ask(_)
-        | Command::Receipt { .. } => {}
+        | Command::Receipt { .. }
+        | Command::Rules(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -277,3 +277,11 @@ fn the_rules_of_an_item_are_found_among_thousands() {
     }
 }
 
+#[test]
+fn what_the_database_could_not_keep_is_refused() {
+    let ours = Organisation::register(Stack::shared()).admin;
+    let mut rule = pressure("OWN-PRESSURE", "1.0.0", "critical_defect");
+    let test = json!({"field": "place", "operator": "equals", "value": "a\u{0}b"});
+    rule["rule_schema"]["predicates"] = json!([{"when": [test], "classification": "critical_defect"}]);
+    ours.post("/v1/rules", &rule).invalid(&["rule_schema.predicates[0].when[0].value"]);
+}

@@ -5,9 +5,8 @@ use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpResponse, web};
 use firemode_domain::body;
 use firemode_domain::classification::{
-    Occasion, RULE_JSON_SCHEMA, Rule, RuleCode, RuleSchema, RuleVersion, in_force, rule_for_item,
+    CreateRule, Occasion, RULE_JSON_SCHEMA, Rule, in_force, rule_for_item,
 };
-use firemode_domain::input::{Becomes as _, Day};
 use firemode_domain::place::{Jurisdiction, Place};
 use firemode_storage::rules::{
     self, CODE_AND_VERSION_TAKEN, OWN_RULES_MAX, RuleFilter, StoredRule, UncoveredItem,
@@ -26,31 +25,6 @@ use crate::list::{Everything, Filters, List, Listing};
 use crate::object::on_record;
 
 const NOUN: &str = "rule";
-
-body! {
-    /// A version of a rule of one's own.
-    #[derive(Debug)]
-    pub(crate) struct CreateRule like {
-        "rule_code": "OWN-EXT-PRESSURE", "version": "1.0.0",
-        "rule_schema": {
-            "section": 10, "item_codes": ["EXT-PRESSURE"], "item": "extinguisher pressure",
-            "conditions": {"pressure_low": {"classification": "critical_defect"}}
-        }
-    } {
-        /// Upper-case letters, digits and single hyphens. That of a shipped rule, to take its place; or a new one.
-        rule_code: RuleCode = "OWN-EXT-PRESSURE",
-        /// Semantic version; it never changes once it is made.
-        version: RuleVersion = "1.0.0",
-        /// How it classifies: `GET /v1/rules/schema`.
-        rule_schema: RuleSchema,
-        /// The first day on which it decides; left out: any day.
-        effective_from: Option<Day>,
-        /// The jurisdiction in which alone it decides; left out: anywhere.
-        jurisdiction: Option<Jurisdiction>,
-        /// Is it to be used? Left out: yes.
-        activate: Option<bool>,
-    }
-}
 
 body! {
     /// Where a rule is to decide.
@@ -82,17 +56,6 @@ pub(crate) struct UncoveredItems {
 const UNCOVERED_MAX: usize = 1_000;
 
 impl Filters for RuleFilter {}
-
-impl CreateRule {
-    fn rule(self, organisation_id: Uuid) -> Rule {
-        Rule {
-            effective_from: self.effective_from.becomes(),
-            jurisdiction: self.jurisdiction,
-            is_active: self.activate.unwrap_or(true),
-            ..Rule::new(self.rule_code, self.version, self.rule_schema, Some(organisation_id))
-        }
-    }
-}
 
 fn no_such_rule() -> Problem {
     Problem::not_found(NOUN)

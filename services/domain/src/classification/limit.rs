@@ -63,6 +63,17 @@ impl Bound {
         matches!(self, Self::MinPercentOfBaseline(_) | Self::MaxPercentOfBaseline(_))
     }
 
+    /// The field name of the limit in a rule, and its number.
+    pub(super) fn named(self) -> (&'static str, f64) {
+        let [min, max, min_percent, max_percent] = Self::NAMES;
+        match self {
+            Self::Min(number) => (min, number),
+            Self::Max(number) => (max, number),
+            Self::MinPercentOfBaseline(number) => (min_percent, number),
+            Self::MaxPercentOfBaseline(number) => (max_percent, number),
+        }
+    }
+
     fn is_crossed(self, measured: f64, baseline: Option<f64>) -> Result<bool, ClassifyError> {
         let of_baseline = |percent: f64| Ok(above_zero(baseline)? * percent / 100.0);
         Ok(match self {

@@ -10,6 +10,7 @@ use super::limit::{Bound, Consequence, Limit, Threshold};
 use super::predicate::{Operand, Operator, Predicate, Scalar, Test};
 use super::problem::{Invalid, Members, RuleProblems, list, map, number, text, word};
 use super::schema::RuleSchema;
+use super::soundness::check_soundness;
 use crate::input::{self, At, Faults, Input};
 
 const ITEM_CHARS_MAX: usize = 200;
@@ -33,6 +34,17 @@ impl RuleSchema {
         let schema = rule_schema_into(value, &mut problems);
         problems.into_result(schema)
     }
+
+    /// Reads one that is to be made: it must also decide as its author means it.
+    ///
+    /// # Errors
+    /// As for [`Self::parse`].
+    pub fn parse_new(value: Value) -> Result<Self, Invalid> {
+        let schema = Self::parse(value)?;
+        let mut problems = RuleProblems::default();
+        check_soundness(&schema, &mut problems);
+        problems.into_result(Some(schema))
+    }
 }
 
 impl TryFrom<Value> for RuleSchema {
@@ -45,7 +57,7 @@ impl TryFrom<Value> for RuleSchema {
 
 impl Input for RuleSchema {
     fn read(value: Value, _: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        match Self::parse(value) {
+        match Self::parse_new(value) {
             Ok(schema) => Some(schema),
             Err(invalid) => {
                 invalid.problems.into_iter().for_each(|problem| faults.push(problem.into()));
@@ -240,12 +252,13 @@ fn operand(operator: Operator, value: Value, path: &str, problems: &mut RuleProb
 
 fn scalar(value: Value, path: &str, problems: &mut RuleProblems) -> Option<Scalar> {
     let scalar = Scalar::from_json(&value).filter(|scalar| match scalar {
-        Scalar::Text(text) => text.chars().count() <= TEXT_OPERAND_CHARS_MAX,
+        // PostgreSQL keeps no U+0000.
+        Scalar::Text(text) => text.chars().count() <= TEXT_OPERAND_CHARS_MAX && !text.contains('\0'),
         Scalar::Number(number) => number.is_finite(),
         Scalar::Boolean(_) => true,
     });
     if scalar.is_none() {
-        problems.add(path, "must be true, false, a number or text of at most 200 characters");
+        problems.add(path, "must be true, false, a number or text of at most 200 characters without U+0000");
     }
     scalar
 }

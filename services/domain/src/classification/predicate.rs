@@ -169,7 +169,7 @@ impl Test {
 }
 
 impl Operator {
-    fn compare(self, found: &Scalar, operands: &[Scalar]) -> bool {
+    pub(super) fn compare(self, found: &Scalar, operands: &[Scalar]) -> bool {
         let ordered = |holds: fn(&f64, &f64) -> bool| {
             operands.iter().any(|operand| match (found, operand) {
                 (Scalar::Number(found), Scalar::Number(operand)) => holds(found, operand),

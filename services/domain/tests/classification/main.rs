@@ -3,6 +3,7 @@
 mod decision;
 mod json_schema;
 mod shipped;
+mod soundness;
 mod validation;
 mod versions;
 
