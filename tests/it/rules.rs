@@ -278,6 +278,22 @@ fn the_rules_of_an_item_are_found_among_thousands() {
 }
 
 #[test]
+fn a_shipped_rule_says_where_it_comes_from() {
+    let ours = Organisation::register(Stack::shared()).admin;
+    let shipped = ours.get("/v1/rules?origin=shipped&limit=100").expect(200);
+    for rule in shipped.data() {
+        let provenance = &rule["provenance"];
+        assert_eq!(
+            (&provenance["kind"], &provenance["review"]),
+            (&json!("sample"), &json!("to be reviewed by a practitioner"))
+        );
+        assert!(provenance["source"].is_string() && provenance["confidence"].is_string(), "{rule}");
+    }
+    let made = ours.post("/v1/rules", &pressure("OWN-PRESSURE", "1.0.0", "critical_defect")).expect(201);
+    assert_eq!(made["provenance"], Value::Null);
+}
+
+#[test]
 fn what_the_database_could_not_keep_is_refused() {
     let ours = Organisation::register(Stack::shared()).admin;
     let mut rule = pressure("OWN-PRESSURE", "1.0.0", "critical_defect");

@@ -97,7 +97,8 @@ pub async fn run(settings: &Settings) -> Result<Report, MigrationError> {
     }
     note_incarnation(&mut client).await?;
     look_alikes::fill(&mut client).await?;
-    let rules_added = rules::install_shipped(&mut client, classification::shipped_rules()).await?;
+    let (shipped, provenances) = (classification::shipped_rules(), classification::provenances());
+    let rules_added = rules::install_shipped(&mut client, shipped, provenances).await?;
     let after = version_of(&client).await?;
     policies::record(&client, &POLICIES).await?;
     let role_past_row_security = role_past_row_security(&client).await?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use firemode_domain::audit::{OnRecord, Record};
-use firemode_domain::classification::{Rule, RuleVersion, Section};
+use firemode_domain::classification::{Provenance, Rule, RuleVersion, Section};
 use firemode_domain::input::Line;
 use firemode_domain::place::Jurisdiction;
 use firemode_domain::{body, words};
@@ -63,6 +63,9 @@ row! {
         /// How it classifies: `GET /v1/rules/schema`.
         #[schema(schema_with = firemode_domain::input::object)]
         pub rule_schema: Value,
+        /// Where a shipped version comes from, and how far it is to be trusted; null for one's own.
+        #[schema(value_type = Option<Provenance>)]
+        pub provenance: Option<Value>,
         /// When it was made.
         #[serde(with = "time::serde::rfc3339")]
         pub created_at: OffsetDateTime = database,
@@ -140,7 +143,11 @@ fn is_active(rules: &str) -> String {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn install_shipped(client: &mut Client, rules: &[Rule]) -> Result<u64, StorageError> {
+pub async fn install_shipped(
+    client: &mut Client,
+    rules: &[Rule],
+    provenances: &[Provenance],
+) -> Result<u64, StorageError> {
     let tx = migrations::begin(client).await?;
     tx.batch_execute(&Purpose::Operator.setting()).await?;
     let insert = tx
@@ -149,15 +156,25 @@ pub async fn install_shipped(client: &mut Client, rules: &[Rule]) -> Result<u64,
              on conflict (rule_code, version) where organisation_id is null do nothing",
         )
         .await?;
+    let explain = tx
+        .prepare(
+            "update as1851_rules set provenance = $3
+             where organisation_id is null and rule_code = $1 and version = $2 and provenance is distinct from $3",
+        )
+        .await?;
     let mut added = 0;
-    for rule in rules {
-        let schema = serde_json::to_value(&rule.schema)
-            .map_err(|error| StorageError::Damaged(format!("rule {}: {error}", rule.code)))?;
+    for (rule, provenance) in rules.iter().zip(provenances) {
+        let damaged = |error| StorageError::Damaged(format!("rule {}: {error}", rule.code));
+        let schema = serde_json::to_value(&rule.schema).map_err(damaged)?;
+        let provenance = serde_json::to_value(provenance).map_err(damaged)?;
         let version = rule.version.to_string();
         added += tx
             .execute(&insert, &[&Uuid::now_v7(), &rule.code, &version, &schema, &rule.schema.item_codes()])
             .await?;
+        tx.execute(&explain, &[&rule.code, &version, &provenance]).await?;
     }
+    // Behind the commit a pooler may tell another connection to forget them, and these names would be taken on this one.
+    drop((insert, explain));
     tx.commit().await?;
     Ok(added)
 }

@@ -53,5 +53,5 @@ pub use receipt::{Inputs, Receipt, WhyNot, has_free_text};
 pub use rule::{Occasion, Rule, in_force, rule_for_item, rules_for_items, rules_of};
 pub use schema::RuleSchema;
 pub use section::Section;
-pub use shipped::{RULE_JSON_SCHEMA, shipped_rules};
+pub use shipped::{Provenance, RULE_JSON_SCHEMA, provenances, shipped_rules};
 pub use units::{Unit, Units, units};

@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::problem::Invalid;
 use super::rule::Rule;
@@ -30,16 +31,39 @@ const FILES: [&str; 13] = [
     include_str!("../../rules/14_emergency_planning.json"),
 ];
 
-static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+static SHIPPED: LazyLock<(Vec<Rule>, Vec<Provenance>)> = LazyLock::new(|| {
     FILES
         .into_iter()
         .flat_map(|file| read_file(file).expect("the embedded rules are valid, a test reads them"))
-        .collect()
+        .unzip()
 });
+
+/// Where a shipped rule comes from, and how far it is to be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// What it is: a sample, which an organisation replaces by a rule of its own.
+    #[schema(example = "sample")]
+    pub kind: String,
+    /// On what it rests.
+    #[schema(example = "our own judgement")]
+    pub source: String,
+    /// How sure that is: `high`, `medium` or `low`.
+    #[schema(example = "low")]
+    pub confidence: String,
+    /// What is to be done before anybody relies on it.
+    #[schema(example = "to be reviewed by a practitioner")]
+    pub review: String,
+}
 
 /// Every rule that the product ships, ordered by section; active, and of no organisation.
 pub fn shipped_rules() -> &'static [Rule] {
-    &RULES
+    &SHIPPED.0
+}
+
+/// Where each of [`shipped_rules`] comes from, in the same order.
+pub fn provenances() -> &'static [Provenance] {
+    &SHIPPED.1
 }
 
 #[derive(Deserialize)]
@@ -47,6 +71,7 @@ pub fn shipped_rules() -> &'static [Rule] {
 struct Entry {
     rule_code: String,
     version: String,
+    provenance: Provenance,
     rule_schema: Value,
 }
 
@@ -58,12 +83,13 @@ enum FileError {
     Rule { code: String, invalid: Invalid },
 }
 
-fn read_file(file: &str) -> Result<Vec<Rule>, FileError> {
+fn read_file(file: &str) -> Result<Vec<(Rule, Provenance)>, FileError> {
     serde_json::from_str::<Vec<Entry>>(file)?
         .into_iter()
-        .map(|Entry { rule_code, version, rule_schema }| {
-            Rule::parse(&rule_code, &version, rule_schema, None)
-                .map_err(|invalid| FileError::Rule { code: rule_code, invalid })
+        .map(|Entry { rule_code, version, provenance, rule_schema }| {
+            let rule = Rule::parse(&rule_code, &version, rule_schema, None);
+            let rule = rule.map_err(|invalid| FileError::Rule { code: rule_code, invalid })?;
+            Ok((rule, provenance))
         })
         .collect()
 }

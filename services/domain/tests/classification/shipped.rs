@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use firemode_domain::classification::{
-    Classification, ClassifyError, classify, rule_for_item, shipped_rules,
+    Classification, ClassifyError, Provenance, classify, provenances, rule_for_item, shipped_rules,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -121,5 +121,20 @@ fn a_rule_with_a_relative_limit_maps_the_missing_baseline() {
                 matches!(limit.bound, Bound::MinPercentOfBaseline(_) | Bound::MaxPercentOfBaseline(_))
             });
         assert!(!is_relative || rule.schema.conditions().contains_key("baseline_missing"), "{}", rule.code);
+    }
+}
+
+#[test]
+fn every_rule_says_where_it_comes_from_and_none_claims_to_be_more_than_a_sample() {
+    assert_eq!(provenances().len(), shipped_rules().len());
+    for (rule, provenance) in shipped_rules().iter().zip(provenances()) {
+        let Provenance { kind, source, confidence, review } = provenance;
+        assert_eq!(
+            (kind.as_str(), review.as_str()),
+            ("sample", "to be reviewed by a practitioner"),
+            "{}",
+            rule.code
+        );
+        assert!(!source.is_empty() && ["low", "medium"].contains(&confidence.as_str()), "{}", rule.code);
     }
 }
