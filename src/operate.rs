@@ -20,7 +20,7 @@ use crate::roles::Failure;
 use crate::table::aligned;
 
 /// Values that cannot be taken (`EX_DATAERR` of sysexits.h).
-const EXIT_INPUT: u8 = 65;
+pub(crate) const EXIT_INPUT: u8 = 65;
 
 /// An account that exists already (`EX_CANTCREAT` of sysexits.h).
 const EXIT_TAKEN: u8 = 73;
@@ -76,7 +76,7 @@ pub(crate) fn seed(settings: &Settings, env: &Environ) -> anyhow::Result<()> {
         writeln!(
             out,
             "Added to the demo organisation: {} buildings, {} measures, {} assets, {} baselines, {} test sessions with {} \
-             results, {} photographs, {} classified faults.",
+             results, {} photographs, {} classified faults, {} rule(s) of its own.",
             added.buildings,
             added.measures,
             added.assets,
@@ -84,7 +84,8 @@ pub(crate) fn seed(settings: &Settings, env: &Environ) -> anyhow::Result<()> {
             added.sessions,
             added.results,
             added.photographs,
-            added.classifications
+            added.classifications,
+            added.rules
         )?;
     }
     writeln!(out, "Sign in at {base_url} as {ADMIN_EMAIL} or {TECHNICIAN_EMAIL}, password: {PASSWORD}")?;

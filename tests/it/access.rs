@@ -123,7 +123,12 @@ fn expect(row: &Row, caller: &str, answer: &Answer) {
     let (what, status) = (row.what(), answer.status);
     let text = String::from_utf8_lossy(&answer.body);
     if row.allowed.contains(caller) {
-        assert!(is_let_in(status), "{what} is to let a {caller} in and gives {status}: {text}");
+        // A busy machine is not ready at every moment, and says so to everybody.
+        let is_not_ready = row.path == "/health/ready" && status == 503;
+        assert!(
+            is_let_in(status) || is_not_ready,
+            "{what} is to let a {caller} in and gives {status}: {text}"
+        );
     } else {
         assert_eq!(status, 403, "{what} is to refuse a {caller}: {text}");
     }

@@ -77,6 +77,7 @@ struct World {
     site: Site,
     caller: Client,
     evidence_id: String,
+    measure_id: String,
     document: Value,
 }
 
@@ -90,9 +91,11 @@ impl World {
         let site = Site::of(Organisation::register(&stack));
         let evidence_id =
             Form::photo(&site.session_id, b"a photo").upload(&site.admin).expect(201).text("/evidence_id");
+        let measure_id =
+            crate::measures::make(&site.admin, &site.building_id, "AS 1851-2012").expect(201).id();
         let document = stack.client().get("/openapi.json").expect(200).json;
         let caller = site.organisation.member(&stack, "admin").client;
-        Self { stack, site, caller, evidence_id, document }
+        Self { stack, site, caller, evidence_id, measure_id, document }
     }
 
     fn operations(&self) -> Vec<(String, String, Value)> {
@@ -113,6 +116,7 @@ impl World {
             .replace("{asset_id}", &self.site.items[0])
             .replace("{session_id}", &self.site.session_id)
             .replace("{evidence_id}", &self.evidence_id)
+            .replace("{measure_id}", &self.measure_id)
             .replace("{user_id}", &somebody)
             .replace("{upload_id}", &Uuid::now_v7().to_string())
             .replace("{file}", "index.html")

@@ -33,6 +33,41 @@ classify_faults() {
     done <<<"$cases"
 }
 
+decide_by_a_rule_of_ones_own() {
+    local fault rule shipped own job id deadline=$((SECONDS + 30))
+    fault='{"item_code": "EXT-PRESSURE", "observed_condition": "pressure_low"}'
+    rule='{"rule_code": "AS1851-10-EXT-PRESSURE", "version": "2.0.0", "rule_schema": {"section": 10, "item_codes": ["EXT-PRESSURE"],
+        "item": "extinguisher pressure", "conditions": {"pressure_low": {"classification": "critical_defect"}}}}'
+
+    step "a rule of one's own stands before the shipped one"
+    expect_json 200 POST /v1/classify "$fault"
+    shipped=$(get /audit_log_id)
+    expect_json 201 POST /v1/rules "$rule"
+    expect_json 200 POST /v1/classify "$fault"
+    same "class" critical_defect "$(get /classification)"
+    own=$(get /audit_log_id)
+
+    step "a report says what it would have changed"
+    expect_json 202 POST /v1/rules/impact '{"rule_code": "AS1851-10-EXT-PRESSURE", "version": "2.0.0",
+        "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}'
+    job=$(get /id)
+    until expect 200 GET "/v1/jobs/$job" && [[ $(get /state) == "done" ]]; do
+        ((SECONDS < deadline)) || fail "the report is not done after 30 s"
+        sleep 0.5
+    done
+    note "$(get /result/differing) of $(get /result/examined) classifications would differ"
+    expect 200 GET "/v1/rules/impact/$job?limit=100"
+    same "the newest that would differ" "$shipped" "$(get /data/0/audit_log_id)"
+
+    step "each classification can be decided again from its receipt"
+    for id in "$shipped" "$own"; do
+        expect 200 GET "/v1/classifications/$id"
+        note "$(get /rule/code) $(get /rule/version), digest $(get /rule/digest) → $(get /classification)"
+        expect 200 GET "/v1/classifications/$id/replay"
+        same "the same answer" true "$(get /is_same)"
+    done
+}
+
 compare_documents() {
     step "the merged document is what the JavaScript library makes of the same changes"
     download_bundle "$work/bundle_now"
@@ -102,6 +137,7 @@ main() {
     upload_in_pieces
     list_evidence
     classify_faults
+    decide_by_a_rule_of_ones_own
     compare_documents
     refuse_bad_input
     show_what_changed

@@ -5,6 +5,7 @@ mod http;
 mod photographs;
 mod plan;
 mod register;
+mod rules;
 mod visit;
 
 use firemode_domain::role::Role;
@@ -55,6 +56,8 @@ pub struct Added {
     pub photographs: usize,
     /// Classified faults.
     pub classifications: usize,
+    /// Rules of its own.
+    pub rules: usize,
 }
 
 impl Added {
@@ -65,8 +68,9 @@ impl Added {
     }
 }
 
-/// Fills the demo organisation with what is missing: buildings with their schedules, assets and baselines in every section of the standard, and test sessions
-/// in every state with results, conflicts, held and late work, faults, and photographs.
+/// Fills the demo organisation with what is missing: buildings with their schedules, assets and baselines in every section of the
+/// standard, and test sessions in every state with results, conflicts, held and late work, faults, and photographs, and a rule of its own
+/// with a report on what it would have changed.
 ///
 /// What is there already stays as it is, so a second run adds nothing. A session whose making was cut off is cancelled, and
 /// made again.
@@ -89,6 +93,8 @@ pub async fn run(settings: &Settings, base_url: &str) -> Result<Added, SeedError
         let site = register::site(&crew.admin, plan, &mut added)?;
         visit::all(&crew, &site, plan, &mut added)?;
     }
+    // Last, so that the visits were classified by shipped rules alone, and the report has something to say.
+    added.rules = rules::own(&crew.admin)?;
     tx.commit().await?;
     Ok(added)
 }
