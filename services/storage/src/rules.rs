@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use time::{Date, OffsetDateTime};
 use tokio_postgres::Client;
+use tokio_postgres::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -156,25 +157,28 @@ pub async fn install_shipped(
              on conflict (rule_code, version) where organisation_id is null do nothing",
         )
         .await?;
-    let explain = tx
-        .prepare(
-            "update as1851_rules set provenance = $3
-             where organisation_id is null and rule_code = $1 and version = $2 and provenance is distinct from $3",
-        )
-        .await?;
     let mut added = 0;
-    for (rule, provenance) in rules.iter().zip(provenances) {
-        let damaged = |error| StorageError::Damaged(format!("rule {}: {error}", rule.code));
-        let schema = serde_json::to_value(&rule.schema).map_err(damaged)?;
-        let provenance = serde_json::to_value(provenance).map_err(damaged)?;
+    for rule in rules {
+        let schema = serde_json::to_value(&rule.schema)
+            .map_err(|error| StorageError::Damaged(format!("rule {}: {error}", rule.code)))?;
         let version = rule.version.to_string();
         added += tx
             .execute(&insert, &[&Uuid::now_v7(), &rule.code, &version, &schema, &rule.schema.item_codes()])
             .await?;
-        tx.execute(&explain, &[&rule.code, &version, &provenance]).await?;
     }
-    // Behind the commit a pooler may tell another connection to forget them, and these names would be taken on this one.
-    drop((insert, explain));
+    // Behind the commit a pooler may tell another connection to forget it, and its name would be taken on this one.
+    drop(insert);
+    let codes: Vec<&str> = rules.iter().map(|rule| rule.code.as_str()).collect();
+    let versions: Vec<String> = rules.iter().map(|rule| rule.version.to_string()).collect();
+    let provenances: Vec<Json<&Provenance>> = provenances.iter().map(Json).collect();
+    tx.execute(
+        "update as1851_rules r set provenance = n.provenance
+         from unnest($1::text[], $2::text[], $3::jsonb[]) as n (rule_code, version, provenance)
+         where r.organisation_id is null and r.rule_code = n.rule_code and r.version = n.version
+           and r.provenance is distinct from n.provenance",
+        &[&codes, &versions, &provenances],
+    )
+    .await?;
     tx.commit().await?;
     Ok(added)
 }
