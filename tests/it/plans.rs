@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::database::TOLD_AFTER;
 use crate::support::organisation::uuid;
+use crate::support::plan_mode::{CUSTOM, GENERIC};
 use crate::support::site::operation;
 use crate::support::{Organisation, Site, Sql, Stack, new_key};
 
@@ -22,9 +23,6 @@ const TABLES: [&str; 8] = [
     "test_sessions",
     "users",
 ];
-
-const GENERIC: &str = "force_generic_plan";
-const CUSTOM: &str = "force_custom_plan";
 
 /// Rows of each kind that a request has nothing to do with.
 const OTHERS: i64 = 1_000;
@@ -47,10 +45,7 @@ struct Party {
 impl Party {
     /// On the database of this stack, whose statements are planned in this mode.
     fn beside(first: &Stack, mode: &str) -> Self {
-        let url = first.folder().database_url();
-        let separator = if url.contains('?') { '&' } else { '?' };
-        let url = format!("{url}{separator}options=-c%20plan_cache_mode%3D{mode}");
-        let stack = first.beside(&[("DATABASE_URL", &url)]);
+        let stack = first.beside_planning(mode, &[]);
         let site = Site::of(Organisation::register(&stack));
         Self { site, _stack: stack }
     }

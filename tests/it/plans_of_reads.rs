@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::support::organisation::uuid;
+use crate::support::plan_mode::{CUSTOM, GENERIC};
 use crate::support::site::operation;
 use crate::support::{Answer, Organisation, Site, Sql, Stack, eventually};
 
@@ -20,9 +21,6 @@ const TABLES: [&str; 11] = [
     "test_sessions",
     "users",
 ];
-
-const GENERIC: &str = "force_generic_plan";
-const CUSTOM: &str = "force_custom_plan";
 
 /// Rows of each kind in the organisation.
 const ROWS: i64 = 20_000;
@@ -44,10 +42,7 @@ struct Party {
 
 impl Party {
     fn beside(first: &Stack, mode: &str) -> Self {
-        let url = first.folder().database_url();
-        let separator = if url.contains('?') { '&' } else { '?' };
-        let url = format!("{url}{separator}options=-c%20plan_cache_mode%3D{mode}");
-        let stack = first.beside(&[("DATABASE_URL", &url), ("FIREMODE__RATE_LIMIT__ENABLED", "false")]);
+        let stack = first.beside_planning(mode, &[("FIREMODE__RATE_LIMIT__ENABLED", "false")]);
         let site = Site::of(Organisation::register(&stack));
         let since = site.admin.get("/v1/tests/sessions/changes?since=now").expect(200).text("/since");
         Self { site, since, _stack: stack }

@@ -8,6 +8,7 @@ pub(crate) mod form;
 pub(crate) mod keyring;
 pub(crate) mod logs;
 pub(crate) mod organisation;
+pub(crate) mod plan_mode;
 pub(crate) mod postgres;
 pub(crate) mod processes;
 pub(crate) mod relay;
