@@ -15,14 +15,22 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/check_tools.sh
 # shellcheck source=scripts/checks.sh
 . scripts/checks.sh
+# shellcheck source=scripts/check_deployment.sh
+. scripts/check_deployment.sh
 # shellcheck source=scripts/fuzz.sh
 . scripts/fuzz.sh
 # shellcheck source=scripts/fuzz_api.sh
 . scripts/fuzz_api.sh
 # shellcheck source=scripts/fuzz_sync.sh
 . scripts/fuzz_sync.sh
+# shellcheck source=scripts/container_test.sh
+. scripts/container_test.sh
+# shellcheck source=scripts/package.sh
+. scripts/package.sh
 # shellcheck source=scripts/upgrade_test.sh
 . scripts/upgrade_test.sh
+# shellcheck source=scripts/validate.sh
+. scripts/validate.sh
 
 usage() {
     cat <<'HELP'
@@ -32,8 +40,11 @@ Usage: ./run.sh [COMMAND]
   build         Install what is missing and build, without starting.
   start         Start what is built already.
   test [STEP]   Install what is missing, then run all checks or one of them, and print how long each took. The steps are
-                format, scripts, dependencies, clippy, docs and tests.
-  test_load     Load tests against a stack of their own, or FIREMODE_BASE_URL; --short for a minute (load/README.md).
+                format, scripts, deployment, dependencies, clippy, docs, clients and tests.
+  test_load [SCENARIO]
+                Load tests against a stack of their own, or FIREMODE_BASE_URL; --short for a minute each (load/README.md).
+  validate_contracts, validate_performance [--short], validate_resilience, validate_complete, validate_all [--short]
+                Prove what is promised: each says how long it takes and what it needs, and ends with a table.
   attack [SECONDS [NAME...]]
                 Attack a stack of its own beside an honest neighbour, and print how the neighbour fared (docs/security.md).
   fuzz TARGET [SECONDS]
@@ -44,6 +55,10 @@ Usage: ./run.sh [COMMAND]
   fuzz_sync [REQUESTS [SEED]]
                 Compare what a running FireMode, which may be thrown away, makes of the work of several devices with what the
                 JavaScript library of Automerge makes of it (CONTRIBUTING.md, Fuzzing).
+  lint_openapi  Two public linters (Redocly, Spectral) on docs/openapi.json.
+  package       Build, and pack a release archive: executable, licences, unit, alerts, documents, list of what is in it (SBOM), hashes.
+  container_test ARCHIVE
+                Run a release archive on a bare Debian 12, and then as Dockerfile and compose.yaml have it, without an engine. Needs root.
   upgrade_test COMMIT [SECONDS]
                 Build the release of that commit, and run it and this one together on one database, under load.
   walkthrough   Walk through the API of a running FireMode, as a technician's device would use it.
@@ -130,7 +145,7 @@ run_tests() {
 readonly PASSED_ON='seed|token|status|doctor|logs|restart|stop|reload|check|keys|admin|jobs|audit|receipt|openapi|migrate|backup|restore'
 
 main() {
-    if (($# > 1)) && [[ $1 == @(-h|--help|help|build|walkthrough) ]]; then
+    if (($# > 1)) && [[ $1 == @(-h|--help|help|build|package|lint_openapi|walkthrough) ]]; then
         usage >&2
         exit 2
     fi
@@ -149,7 +164,15 @@ main() {
         fuzz) fuzz "${@:2}" ;;
         fuzz_api) fuzz_api "${@:2}" ;;
         fuzz_sync) fuzz_sync "${@:2}" ;;
+        lint_openapi) lint_openapi ;;
+        package) package ;;
+        container_test) container_test "${@:2}" ;;
         upgrade_test) upgrade_test "${@:2}" ;;
+        validate_contracts) validate_contracts ;;
+        validate_performance) validate_performance "${@:2}" ;;
+        validate_resilience) validate_resilience ;;
+        validate_complete) validate_complete ;;
+        validate_all) validate_all "${@:2}" ;;
         walkthrough) walk_through ;;
         *)
             say "unknown command: $1" >&2

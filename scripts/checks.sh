@@ -2,7 +2,7 @@
 # What `./run.sh test` runs. Sourced by run.sh.
 
 # The steps, in the order in which they run: the quick ones first.
-CHECKS=(format scripts dependencies clippy docs tests)
+CHECKS=(format scripts deployment dependencies clippy docs clients tests)
 
 # run_checks [STEP]: all steps or one, and how long each took.
 run_checks() {
@@ -27,14 +27,15 @@ is_check() {
 check_format() {
     require_rust_component fmt rustfmt
     step "format" cargo fmt --all --check
-    step "format of the load tests" cargo fmt --manifest-path load/Cargo.toml --check
+    step "format of the load tests" cargo fmt --manifest-path load/Cargo.toml --all --check
 }
 
 check_scripts() {
     have_check_tool shellcheck || return 0
     # What is only sourced is checked with what sources it.
     step "shell scripts" shellcheck --external-sources --check-sourced run.sh .ci/run load/*.sh \
-        tests/walkthrough/walkthrough.sh services/supervisor/src/postgres/initialise.sh
+        scripts/deploy.sh deploy/container/*.sh tests/walkthrough/walkthrough.sh tests/upgrade/note_release.sh tests/chaos/table.sh \
+        services/supervisor/src/postgres/initialise.sh
 }
 
 check_dependencies() {
@@ -55,6 +56,17 @@ check_clippy() {
 
 check_docs() {
     step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+}
+
+# What generators make of docs/openapi.json, which a test holds against the code.
+check_clients() {
+    local generators=(openapi-typescript openapi-ts orval)
+    require_node
+    install_packages tests/generated
+    have_check_tool openapi-python-client && generators+=(openapi-python-client)
+    have_check_tool openapi-generator-cli && have_check_tool java && generators+=(typescript-fetch)
+    step "clients made of the OpenAPI document" node tests/generated/generate.mjs \
+        "${CARGO_TARGET_DIR:-target}/generated-clients" "$(generators_dir)" "${generators[@]}"
 }
 
 check_tests() {

@@ -2,7 +2,7 @@
 # Messages, steps and small helpers of run.sh. Sourced, with the project's folder as the working directory.
 
 say() {
-    printf 'run.sh: %s\n' "$*"
+    printf '%s: %s\n' "${0##*/}" "$*"
 }
 
 die() {

@@ -75,6 +75,12 @@ pub(crate) enum Command {
     /// For authors of classification rules.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Work out the observations and defects that follow from what is on record. FireMode may be running meanwhile.
+    Project {
+        /// Work out all of them again, and say how many rows differed. The worker follows what is new without this.
+        #[arg(long, required = true)]
+        rebuild: bool,
+    },
     /// Write the database and the evidence into one file. FireMode may be running meanwhile.
     Backup {
         /// The file to write; it must not exist yet. It can be read by `tar`.

@@ -13,6 +13,8 @@ use firemode_operator::{demo, seed};
 use firemode_runtime::control::Connection;
 use firemode_runtime::demo::{ADMIN_EMAIL, PASSWORD, TECHNICIAN_EMAIL};
 use firemode_runtime::settings::{Environ, Settings};
+use firemode_storage::Database;
+use firemode_storage::observed::{self, Rebuilt};
 
 use crate::cli::Admin;
 use crate::control::ANSWER_TIME_MAX;
@@ -76,7 +78,7 @@ pub(crate) fn seed(settings: &Settings, env: &Environ) -> anyhow::Result<()> {
         writeln!(
             out,
             "Added to the demo organisation: {} buildings, {} measures, {} assets, {} baselines, {} test sessions with {} \
-             results, {} photographs, {} classified faults, {} rule(s) of its own.",
+             results, {} photographs, {} classified faults, {} acts on defects, {} rule(s) of its own.",
             added.buildings,
             added.measures,
             added.assets,
@@ -85,6 +87,7 @@ pub(crate) fn seed(settings: &Settings, env: &Environ) -> anyhow::Result<()> {
             added.results,
             added.photographs,
             added.classifications,
+            added.acts,
             added.rules
         )?;
     }
@@ -121,6 +124,18 @@ pub(crate) fn doctor(settings: &Settings) -> anyhow::Result<ExitCode> {
     io::stdout().write_all(aligned(&rows).as_bytes())?;
     let is_wrong = findings.iter().any(|found| found.verdict == Verdict::Wrong);
     Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Works out all observations and defects again. Ends with 1 where that of a session was not possible.
+pub(crate) fn rebuild(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let rebuilt = run(async { observed::rebuild(&Database::new(settings, 1)?).await })??;
+    let Rebuilt { sessions, rows, failed } = rebuilt;
+    let mut out = io::stdout();
+    writeln!(out, "Worked out {sessions} sessions again: {rows} rows differed.")?;
+    for (session_id, error) in &failed {
+        writeln!(out, "Session {session_id} cannot be worked out: {error}")?;
+    }
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Writes a backup.

@@ -87,6 +87,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Seed => operate::seed(&settings, &env)?,
         Command::Token => operate::token(&settings)?,
         Command::Admin(admin) => operate::admin(&settings, admin)?,
+        Command::Project { .. } => return operate::rebuild(&settings).map_err(Failure::from),
         Command::Backup { file } => operate::backup(&settings, &file)?,
         Command::Restore { file } => operate::restore(&settings, &file)?,
         Command::Doctor => return operate::doctor(&settings).map_err(Failure::from),

@@ -106,7 +106,11 @@ fn every_aggregate_stands_in_every_place() {
                 read("services/storage/src/lib.rs"),
                 format!("pub mod {module};"),
             ),
-            ("services/api/src/docs.rs", read("services/api/src/docs.rs"), format!("(\"{noun}_id\", ")),
+            (
+                "services/api/src/docs/mod.rs",
+                read("services/api/src/docs/mod.rs"),
+                format!("(\"{noun}_id\", "),
+            ),
             ("tests/it/access.csv", read("tests/it/access.csv"), format!("/{module}/{{")),
             ("docs/api.md", read("docs/api.md"), format!("/{module}/{{")),
             ("the handlers", handlers.clone(), create.clone()),

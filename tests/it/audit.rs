@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::site::operation;
-use crate::support::{Form, Site, Stack, new_key};
+use crate::support::{Client, Form, Site, Stack, new_key};
 
 #[test]
 fn every_act_of_the_path_is_on_record() {
@@ -151,6 +151,7 @@ fn describe_everywhere(site: &Site, mark: &str) {
     let contact = json!({"contact": {"name": text, "phone": text}});
     let building =
         json!({"site_name": text, "site_address": text, "building_class": text, "metadata": contact});
+    admin.patch("/v1/organisation", &json!({"letterhead": text})).expect(200);
     let building_id = admin.post("/v1/buildings", &building).expect(201).id();
     let building_path = format!("/v1/buildings/{building_id}");
     let changed = json!({"site_name": format!("{text} again"), "metadata": {"contact": text}, "external_id": text,
@@ -165,9 +166,11 @@ fn describe_everywhere(site: &Site, mark: &str) {
     admin.post(&assets, &json!([asset])).expect(207);
     admin.patch(&format!("{assets}/{asset_id}"), &json!({"location": format!("{text}, left")})).expect(200);
     admin.delete(&format!("{assets}/{asset_id}")).expect(204);
+    let noted = json!({"min": 1, "classification": "critical_defect", "note": text});
+    let limits = json!({"HYD-FLOW": {"flow_measured": {"unit": "L/s", "limits": [noted]}}});
     let measure = json!({
         "name": text, "section": 10, "standard_of_performance": text, "maintenance_standard": text, "external_id": text,
-        "performance_solution": {"reference": text, "overrides": contact},
+        "performance_solution": {"reference": text, "overrides": {"limits": limits}},
     });
     let measures = format!("{building_path}/measures");
     let measure = format!("{measures}/{}", admin.post(&measures, &measure).expect(201).id());
@@ -176,6 +179,7 @@ fn describe_everywhere(site: &Site, mark: &str) {
     let baseline = json!({
         "values": {"pressure": {"value": 1200, "unit": "kPa"}}, "source": text, "valid_from": "2021-03-01"});
     admin.request("PUT", &format!("{assets}/{asset_id}/baseline")).json(&baseline).send().expect(201);
+    describe_defect(admin, &building_id, &text, mark);
     let session = json!({"building_id": building_id, "name": text});
     let session =
         format!("/v1/tests/sessions/{}", admin.post("/v1/tests/sessions", &session).expect(201).id());
@@ -192,6 +196,24 @@ fn describe_everywhere(site: &Site, mark: &str) {
     let set = operation("tablet", "set", &format!("{}/notes", site.items[0]), json!(text));
     site.send(&json!({"changes": [set]})).expect(200);
     site.complete();
+}
+
+fn describe_defect(admin: &Client, building_id: &str, text: &str, mark: &str) {
+    let opened = json!({
+        "building_id": building_id, "item_id": text, "item_code": text, "condition": text, "description": text, "location": text,
+        "external_id": text, "metadata": {"contact": text},
+    });
+    let defect = format!("/v1/defects/{}", admin.post("/v1/defects", &opened).expect(201).id());
+    let changed = json!({
+        "classification": "non_conformance", "reason": text, "description": mark, "location": mark, "external_id": format!("{text}, 2"),
+        "metadata": {"contact": mark}, "assigned_to": null,
+    });
+    admin.patch(&defect, &changed).expect(200);
+    admin.post(&format!("{defect}/observations"), &json!({"note": text})).expect(201);
+    admin.post(&format!("{defect}/interim_measures"), &json!({"text": text})).expect(201);
+    let deferred = json!({"to": "deferred", "reason": text, "until": "2099-01-01", "accepted_by": text});
+    admin.post(&format!("{defect}/transitions"), &deferred).expect(200);
+    admin.post("/v1/defects/withdrawals", &json!({"reason": text})).expect(202);
 }
 
 #[test]
@@ -213,6 +235,13 @@ fn what_people_write_stands_in_the_record_as_a_hash_alone() {
         "building.deactivate",
         "building.set_parties",
         "building.update",
+        "defect.add_interim_measure",
+        "defect.describe",
+        "defect.observe",
+        "defect.open",
+        "defect.reclassify",
+        "defect.transition",
+        "defect.withdraw_history",
         "evidence.flag",
         "evidence.unflag",
         "evidence.upload",

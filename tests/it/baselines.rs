@@ -210,3 +210,30 @@ fn a_building_says_which_assets_lack_what_their_rules_compare_with() {
     let (assets, complete, rows) = lacking();
     assert_eq!((assets, complete, &rows[0].1), (json!(3), json!(2), &vec![json!("height")]));
 }
+
+#[test]
+fn what_a_performance_solution_asks_for_is_asked_for_in_the_place_of_the_rule() {
+    let site = Site::new();
+    let admin = &site.admin;
+    let building = format!("/v1/buildings/{}", site.building_id);
+    let missing = || {
+        let answer = admin.get(&format!("{building}/baseline")).expect(200);
+        let names = answer.data().iter().flat_map(|row| row["missing"].as_array().unwrap().clone());
+        let names: Vec<Value> = names.map(|asked| asked["quantity"].clone()).collect();
+        (answer["assets"].clone(), answer["complete"].clone(), names)
+    };
+    assert_eq!(missing(), (json!(1), json!(0), vec![json!("pressure")]));
+    let measure = crate::measures::make(admin, &site.building_id, "AS 1851-2012").expect(201).id();
+    admin.patch(&format!("{building}/assets/{}", site.items[0]), &json!({"measure_id": measure})).expect(200);
+    let overriding = |limit: Value| {
+        let limits = json!({"EXT-PRESSURE": {"pressure_measured": {"unit": "kPa", "limits": [limit]}}});
+        let solution = json!({"performance_solution": {"reference": "x", "overrides": {"limits": limits}}});
+        admin.patch(&format!("{building}/measures/{measure}"), &solution).expect(200);
+    };
+    overriding(json!({"min": 900, "classification": "critical_defect"}));
+    assert_eq!(missing(), (json!(0), json!(0), vec![]), "what is agreed on needs no baseline");
+    overriding(json!({"min_percent_of_baseline": 50, "classification": "critical_defect"}));
+    assert_eq!(missing(), (json!(1), json!(0), vec![json!("pressure")]));
+    set(admin, &site.building_id, &site.items[0], "pressure", 12.0, "bar").expect(201);
+    assert_eq!(missing(), (json!(1), json!(1), vec![]));
+}

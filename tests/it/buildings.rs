@@ -1,5 +1,6 @@
 //! Buildings.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -113,4 +114,57 @@ fn text_of_any_language_comes_back_as_it_was_sent() {
     let key = new_key();
     let too_long = json!({"site_name": "ü".repeat(200), "site_address": "ü".repeat(500)});
     admin.request("POST", "/v1/buildings").key(&key).json(&too_long).send().expect(201);
+}
+
+#[test]
+fn buildings_are_found_by_words_of_their_name_or_address() {
+    let admin = admin();
+    let build = |site_name: &str, site_address: &str| {
+        admin
+            .post("/v1/buildings", &json!({"site_name": site_name, "site_address": site_address}))
+            .expect(201)
+            .id()
+    };
+    let tower = build("Harbour Tower", "1 Quay Street");
+    let strasse = build("Große Lagerhalle", "12 ÉCOLE 100% lane_7");
+    let found = |q: &str| -> Vec<String> {
+        let page =
+            admin.get(&format!("/v1/buildings?q={}", utf8_percent_encode(q, NON_ALPHANUMERIC))).expect(200);
+        page.data().iter().map(|building| building["id"].as_str().unwrap().to_owned()).collect()
+    };
+    for q in ["harbour", "TOWER", "quay tower", "arbo", "1 quay", " street  harbour "] {
+        assert_eq!(found(q), [&*tower], "{q}");
+    }
+    // Folded, and composed or not.
+    for q in ["GROSSE", "große", "école", "E\u{301}cole", "100%", "lane_7", "%", "_"] {
+        assert_eq!(found(q), [&*strasse], "{q}");
+    }
+    for q in ["harbour lagerhalle", "tower1", "\\", "h%r"] {
+        assert_eq!(found(q), Vec::<String>::new(), "{q}");
+    }
+    assert_eq!(found("").len(), 2, "no words ask for nothing");
+    let path = format!("/v1/buildings/{tower}");
+    admin.patch(&path, &json!({"site_name": "Óbidos House"})).expect(200);
+    assert_eq!((found("óbidos"), found("tower")), (vec![tower.clone()], Vec::new()));
+    admin.delete(&path).expect(204);
+    assert_eq!(admin.get("/v1/buildings?q=house&is_active=true").expect(200).data().len(), 0);
+    let first = admin.get("/v1/buildings?q=e&limit=1").expect(200).text("/next_cursor");
+    admin.get(&format!("/v1/buildings?q=h&limit=1&cursor={first}")).problem(400, "FIRE-400-CURSOR");
+    admin.get(&format!("/v1/buildings?q={}", "x".repeat(201))).invalid(&["q"]);
+    assert_eq!(self::admin().get("/v1/buildings?q=house").expect(200).data().len(), 0);
+}
+
+/// As a release from before leaves it, which knows nothing of what buildings are found by.
+#[test]
+fn a_building_that_an_older_release_wrote_is_found_too() {
+    let organisation = Organisation::register(Stack::shared());
+    let body = json!({"site_name": "Harbour Tower", "site_address": "1 Quay Street"});
+    let id = organisation.admin.post("/v1/buildings", &body).expect(201).id();
+    let sql = Stack::shared().sql();
+    let found = |q: &str| organisation.admin.get(&format!("/v1/buildings?q={q}")).expect(200).data().len();
+    sql.rows(
+        "update buildings set site_name = 'Granary' where id = $1",
+        &[&crate::support::organisation::uuid(&id)],
+    );
+    assert_eq!((found("granary"), found("QUAY"), found("harbour")), (1, 1, 0));
 }

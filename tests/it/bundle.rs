@@ -1,9 +1,9 @@
 //! The offline bundle.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::site::{open_session, operation};
-use crate::support::{Device, Site, Stack, new_key};
+use crate::support::{Client, Device, Site, Stack, eventually, new_key};
 
 #[test]
 fn a_bundle_has_everything_and_a_document_that_the_library_loads() {
@@ -106,14 +106,23 @@ fn a_bundle_can_be_narrowed_and_refuses_to_be_too_large() {
     there.admin.get(&there.session("/offline_bundle")).problem(413, "FIRE-413");
 }
 
+/// The faults that a session's bundle has of other sessions, once there are some.
+pub(crate) fn prior_faults(client: &Client, session_id: &str) -> Vec<Value> {
+    let path = format!("/v1/tests/sessions/{session_id}/offline_bundle");
+    eventually("a bundle has prior faults", || {
+        let bundle = client.get(&path).expect(200);
+        let faults = bundle["data"]["prior_faults"].as_array().unwrap().clone();
+        (!faults.is_empty()).then_some(faults)
+    })
+}
+
 #[test]
 fn faults_of_earlier_sessions_come_along() {
     let site = Site::new();
     let outcome = format!("{}/outcome", site.items[0]);
     site.send(&json!({"changes": [operation("tablet", "set", &outcome, json!("fail"))]})).expect(200);
     let later = open_session(&site.admin, &site.building_id);
-    let bundle = site.admin.get(&format!("/v1/tests/sessions/{later}/offline_bundle")).expect(200);
-    let faults = bundle["data"]["prior_faults"].as_array().unwrap();
+    let faults = prior_faults(&site.admin, &later);
     assert_eq!(faults.len(), 1);
     assert_eq!(faults[0]["session_id"], site.session_id);
     assert_eq!(faults[0]["item_id"], site.items[0]);
@@ -131,7 +140,7 @@ fn measures_and_baselines_come_along_as_far_as_they_fit() {
         let left_out = bundle["data"]["left_out"].clone();
         (count("measures"), count("baselines"), left_out, bundle)
     };
-    let nothing = json!({"measures": 0, "baselines": 0});
+    let nothing = json!({"defects": 0, "measures": 0, "baselines": 0});
     let empty = bundle("");
     assert_eq!((empty.0, empty.1, &empty.2), (0, 0, &nothing));
 

@@ -6,7 +6,7 @@ use crate::support::site::operation;
 use crate::support::{Site, Stack, new_key};
 
 #[test]
-fn a_statement_whose_columns_have_changed_is_prepared_anew_within_the_request() {
+fn a_statement_whose_columns_have_changed_is_prepared_again_within_the_request() {
     let stack = Stack::start(&[]);
     let site = Site::on(&stack);
     let sql = stack.sql();
@@ -24,8 +24,8 @@ fn a_statement_whose_columns_have_changed_is_prepared_anew_within_the_request() 
     };
     // All connections know the statements.
     (0..10).for_each(act);
-    let columns = ["buildings alter column site_name", "idempotency_keys alter column answer"];
-    let types = [["varchar(500)", "jsonb using answer::jsonb"], ["text", "json using answer::json"]];
+    let columns = ["buildings alter column building_class", "idempotency_keys alter column answer"];
+    let types = [["varchar(50)", "jsonb using answer::jsonb"], ["text", "json using answer::json"]];
     for (round, types) in types.iter().enumerate() {
         for (column, new) in columns.iter().zip(types) {
             sql.batch(&format!("alter table {column} type {new}"));
@@ -35,7 +35,7 @@ fn a_statement_whose_columns_have_changed_is_prepared_anew_within_the_request() 
     // The other way about: what writes comes first.
     sql.batch("alter table idempotency_keys alter column answer type jsonb using answer::jsonb");
     send("written first");
-    sql.batch("alter table buildings alter column site_name type varchar(400)");
+    sql.batch("alter table buildings alter column building_class type varchar(40)");
     site.admin.patch(&building, &json!({"site_name": "patched first"})).expect(200);
     assert_eq!(site.item(&site.items[0])["notes"], "written first");
 }
@@ -56,7 +56,7 @@ fn an_act_of_which_a_later_statement_is_stale_runs_again() {
     // All connections know the statements. The key's come first, so that each of the others is a later one.
     (0..10).for_each(|round| act(&format!("House {round}")));
     for (round, new) in ["varchar(200)", "text"].iter().enumerate() {
-        for (table, column) in [("buildings", "site_name"), ("session_changes", "device")] {
+        for (table, column) in [("buildings", "building_class"), ("session_changes", "device")] {
             sql.batch(&format!("alter table {table} alter column {column} type {new}"));
             act(&format!("{table} {round}"));
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::support::stack::command;
-use crate::support::{Data, Folder, Postgres, Stack};
+use crate::support::{Data, Folder, Postgres, Site, Stack, eventually};
 
 /// Nobody gets in without TLS, but for the test itself.
 const HBA: &str = "local all postgres trust\nhostssl all shown 127.0.0.1/32 trust clientcert=verify-ca\nhostssl all all 127.0.0.1/32 trust\nhostssl all all ::1/128 trust\n";
@@ -52,6 +52,17 @@ impl Server {
     fn migrate_as(&self, role: &str, host: &str, query: &str, env: Option<(&str, &str)>) -> Output {
         let url = format!("postgresql://{role}@{host}:{}/firemode?{query}", self.port);
         command(self.data.folder.path()).arg("migrate").env("DATABASE_URL", url).envs(env).output().unwrap()
+    }
+
+    /// Shows another certificate from now on, to everybody.
+    fn show(&self, name: &str) {
+        for kind in ["pem", "key"] {
+            let certificate = self.certificates.path().join(format!("{name}.{kind}"));
+            fs::copy(certificate, self.data.path.join(format!("server.{kind}"))).unwrap();
+        }
+        let sql = self.postgres.sql();
+        sql.batch("select pg_reload_conf()");
+        sql.end_connections();
     }
 
     fn certificate(&self, name: &str) -> String {
@@ -119,6 +130,8 @@ fn the_certificate_is_looked_at_as_far_as_the_url_says() {
         let output = server.migrate(host, query, env);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.success(), gets_in, "{host}?{query} {is_trusted}: {text}");
+        let is_of_certificate = text.contains("invalid peer certificate");
+        assert!(gets_in || !query.contains("verify") || is_of_certificate, "{host}?{query}: {text}");
     }
     // Who has to show a certificate shows the one that the URL names.
     server.postgres.sql().batch("create role shown superuser login");
@@ -135,4 +148,35 @@ fn the_certificate_is_looked_at_as_far_as_the_url_says() {
     // What serves requests connects in the same way.
     let url = format!("postgresql://firemode@localhost:{}/firemode?sslrootcert={authority}", server.port);
     drop(Stack::start_in(&server.data.folder, &[("DATABASE_URL", url.as_str())]));
+}
+
+/// It may be somebody else's server by then.
+#[test]
+fn a_server_whose_certificate_is_not_trusted_any_more_is_told_nothing() {
+    for (host, mode) in [("localhost", "verify-full"), ("127.0.0.1", "verify-ca")] {
+        let server = Server::start();
+        let authority = server.certificate("authority.pem");
+        let url = format!(
+            "postgresql://firemode@{host}:{}/firemode?sslmode={mode}&sslrootcert={authority}",
+            server.port
+        );
+        let stack = Stack::start_in(&server.data.folder, &[("DATABASE_URL", url.as_str())]);
+        let site = Site::on(&stack);
+        let asked = || site.admin.get("/v1/buildings");
+        asked().expect(200);
+
+        server.show("intruder");
+        let refused = eventually("it is refused", || Some(asked()).filter(|answer| answer.status != 200));
+        assert_eq!(refused.status, 503, "{mode}: {}", refused.json);
+        assert!(!refused.header("retry-after").is_empty());
+        let is_why = |event: &serde_json::Value| {
+            event["error"].as_str().is_some_and(|error| error.contains("invalid peer certificate"))
+        };
+        eventually("the log says why", || stack.logs().find(is_why));
+        let ready = || Some(stack.client().get("/health/ready")).filter(|answer| answer.status == 503);
+        eventually("it is not ready", ready);
+
+        server.show("server");
+        eventually("it is served again", || Some(asked()).filter(|answer| answer.status == 200));
+    }
 }

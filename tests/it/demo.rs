@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::stack::command;
-use crate::support::{Client, Folder, Stack};
+use crate::support::{Client, Folder, Stack, eventually};
 
 /// A first run may take this long.
 const SEED_MAX: Duration = Duration::from_secs(30);
@@ -60,6 +60,33 @@ fn building_path(building: &Value, below: &str) -> String {
     format!("/v1/buildings/{}/{below}", building["id"].as_str().unwrap())
 }
 
+/// Each comes to the same again; one of them by a baseline, one by a performance solution, and one for want of a baseline.
+fn check_classifications(admin: &Client) {
+    let classified = admin.get("/v1/audit?action=fault.classify&limit=100").expect(200);
+    assert!(classified.data().len() > 10);
+    let address = |act: &Value| format!("/v1/classifications/{}", act["id"].as_str().unwrap());
+    for act in classified.data() {
+        let again = admin.get(&format!("{}/replay", address(act))).expect(200);
+        assert_eq!(again["is_same"], true, "{}", again.json);
+    }
+    let receipts = classified.data().iter().map(|act| admin.get(&address(act)).expect(200));
+    let judged: Vec<(Value, Value)> = receipts
+        .map(|receipt| (receipt["classification"].clone(), receipt["inputs"]["asset"].clone()))
+        .collect();
+    assert!(judged.iter().any(|(_, asset)| asset["baseline_id"].is_string()));
+    assert!(judged.iter().any(|(_, asset)| asset["performance_solution"]["measure_id"].is_string()));
+    assert!(judged.iter().any(|(class, asset)| class == "non_conformance" && asset["baseline_id"].is_null()));
+}
+
+/// A fault of three sessions, one that was repaired on the spot, a critical one that waits, and a closed one that is there again.
+fn has_everything(defects: &[Value]) -> bool {
+    let any = |is_it: &dyn Fn(&Value) -> bool| defects.iter().any(is_it);
+    any(&|defect| defect["observations"] == 3 && defect["clock_suspect"].is_boolean())
+        && any(&|defect| defect["superseded_by"].is_string() && defect["needs_review"] == true)
+        && any(&|defect| defect["deferral"].is_object() && defect["classification"] == "critical_defect")
+        && any(&|defect| any(&|closed| closed["id"] == defect["reopens"] && closed["status"] == "closed"))
+}
+
 #[test]
 fn the_demo_organisation_is_filled_once_and_has_something_of_everything() {
     let stack = Stack::start(&[]);
@@ -102,8 +129,12 @@ fn the_demo_organisation_is_filled_once_and_has_something_of_everything() {
         assert!(content.body.starts_with(b"\xff\xd8\xff\xe0") && content.body.ends_with(b"\xff\xd9"));
         assert_eq!(admin.get(&format!("/v1/evidence/{id}/verify")).expect(200)["verified"], true);
     }
-    let classified = admin.get("/v1/audit?action=fault.classify&limit=100").expect(200);
-    assert!(classified.data().len() > 10);
+    check_classifications(&admin);
+
+    eventually("the defects follow", || {
+        let defects = admin.get("/v1/defects?limit=100").expect(200);
+        has_everything(defects.data()).then_some(())
+    });
 
     assert!(seed(&stack).contains("nothing was added"));
     assert!(sessions(&admin) == found, "the second run changed something");

@@ -263,3 +263,47 @@ fn change(file: &Path) {
     bytes[5] ^= 1;
     fs::write(file, bytes).unwrap();
 }
+
+#[test]
+fn evidence_is_listed_for_the_organisation_by_building_session_and_flag() {
+    let site = Site::new();
+    let upload = |session_id: &str| {
+        Form::photo(session_id, &photo()).upload(&site.admin).expect(201).text("/evidence_id")
+    };
+    let first = upload(&site.session_id);
+    let second = upload(&site.session_id);
+    let building_id = crate::support::site::new_building(&site.admin);
+    let elsewhere = upload(&crate::support::site::open_session(&site.admin, &building_id));
+    let reason = json!({"reason": "Another door."});
+    site.admin.post(&format!("/v1/evidence/{second}/flag"), &reason).expect(200);
+    let ids = |filter: &str| -> Vec<String> {
+        let page = site.admin.get(&format!("/v1/evidence{filter}")).expect(200);
+        page.data().iter().map(|evidence| evidence["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(""), [&*elsewhere, &*second, &*first]);
+    assert_eq!(ids("?flagged=true"), [&*second]);
+    assert_eq!(ids("?flagged=false"), [&*elsewhere, &*first]);
+    assert_eq!(ids(&format!("?building_id={building_id}")), [&*elsewhere]);
+    assert_eq!(ids(&format!("?building_id={}&flagged=true", site.building_id)), [&*second]);
+    assert_eq!(ids(&format!("?session_id={}", site.session_id)), [&*second, &*first]);
+    assert_eq!(
+        ids(&format!("?session_id={}&building_id={building_id}", site.session_id)),
+        Vec::<String>::new()
+    );
+    site.admin.post(&format!("/v1/evidence/{second}/unflag"), &reason).expect(200);
+    assert_eq!(ids("?flagged=true"), Vec::<String>::new());
+    let page = site.admin.get("/v1/evidence?limit=2").expect(200);
+    let rest =
+        site.admin.get(&format!("/v1/evidence?limit=2&cursor={}", page.text("/next_cursor"))).expect(200);
+    assert_eq!((rest.data()[0]["id"].as_str(), &rest["next_cursor"]), (Some(&*first), &Value::Null));
+    let stranger = Organisation::register(Stack::shared()).admin;
+    for filter in [
+        "",
+        "?flagged=true",
+        &format!("?building_id={building_id}"),
+        &format!("?session_id={}", site.session_id),
+    ] {
+        assert_eq!(stranger.get(&format!("/v1/evidence{filter}")).expect(200).data().len(), 0, "{filter}");
+    }
+    site.admin.get("/v1/evidence?flagged=1").invalid(&["flagged"]);
+}

@@ -103,15 +103,16 @@ fn takes_and_gives(site: &Site) -> String {
     id
 }
 
+/// On a database of its own: an appliance with another store would sweep that.
 #[test]
 fn the_sweeper_removes_what_has_expired_and_nothing_else() {
-    let shared = Stack::shared();
-    let site = Site::new();
+    let stack = Stack::start(&[]);
+    let site = Site::on(&stack);
     let bytes = b"a reading that stays".to_vec();
     let id = Form::photo(&site.session_id, &bytes).upload(&site.admin).expect(201).text("/evidence_id");
-    let store = shared.folder().path().join("evidence");
+    let store = stack.folder().path().join("evidence");
     let folder = store.join(site.organisation.id.to_string());
-    let sql = shared.sql();
+    let sql = stack.sql();
     // As crashes leave them: a whole file without a row, a file that was being written, one that is still on its way.
     for (name, left, age) in [("whole", "whole", 1), ("broken", "broken#1", 1), ("present", "present", -1)] {
         fs::write(folder.join(left), b"x").unwrap();
@@ -127,8 +128,8 @@ fn the_sweeper_removes_what_has_expired_and_nothing_else() {
     sql.rows(lease, &[&site.organisation.id, &taken]);
 
     eventually("the sweeper comes", || {
-        sweep_now(shared);
-        (leases(shared, &site) == 2).then_some(())
+        sweep_now(&stack);
+        (leases(&stack, &site) == 2).then_some(())
     });
     let mut left: Vec<String> = fs::read_dir(&folder)
         .unwrap()
@@ -142,23 +143,23 @@ fn the_sweeper_removes_what_has_expired_and_nothing_else() {
 
 #[test]
 fn the_sweeper_ends_an_upload_that_has_expired_and_removes_its_bytes() {
-    let shared = Stack::shared();
-    let site = Site::new();
+    let stack = Stack::start(&[]);
+    let site = Site::on(&stack);
     leave_half_done(&site);
-    let store = shared.folder().path().join("evidence");
+    let store = stack.folder().path().join("evidence");
     let folder = store.join(site.organisation.id.to_string());
     let parts: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(parts.len(), 1);
-    let sql = shared.sql();
+    let sql = stack.sql();
     sql.rows(
         "update evidence_uploads set expires_at = now() where organisation_id = $1",
         &[&site.organisation.id],
     );
 
     eventually("the sweeper comes", || {
-        sweep_now(shared);
+        sweep_now(&stack);
         let uploads = "select count(*) from evidence_uploads where organisation_id = $1";
-        (sql.count(uploads, &[&site.organisation.id]) + leases(shared, &site) == 0).then_some(())
+        (sql.count(uploads, &[&site.organisation.id]) + leases(&stack, &site) == 0).then_some(())
     });
     assert!(!parts[0].exists());
 }

@@ -103,7 +103,7 @@ fn clients_of_a_hung_ingest_process_are_refused_soon_and_served_by_its_successor
         })
     };
     assert_eq!(told("the ingest process does not answer: what is for it is refused"), 1);
-    eventually("its return is told of", || (told("the ingest process answers") > 0).then_some(()));
+    eventually("its return is logged", || (told("the ingest process answers") > 0).then_some(()));
 }
 
 #[test]
@@ -139,6 +139,12 @@ fn processes_go_on_while_nobody_takes_their_log() {
     }
     assert_eq!(send(&site, 1), 200);
     assert_eq!(ask(&stack, &site).0, 200);
+    // Nor does a page wait for what the supervisor would say.
+    for page in ["/metrics", "/health/ready"] {
+        let asked = Instant::now();
+        site.admin.get(page);
+        assert!(asked.elapsed() < REFUSED_WITHIN, "{page} took {:?}", asked.elapsed());
+    }
     let pause = Duration::from_secs(5).saturating_sub(begun.elapsed());
     sleep(pause);
     let api = child_of(&stack, "api");

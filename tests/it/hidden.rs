@@ -43,8 +43,7 @@ fn a_deleted_item_with_an_unseen_fail_is_a_prior_fault() {
     let conflict = site.read()["conflicts"][0].clone();
     assert_eq!(conflict["values"][0]["deleted"], true, "{conflict}");
     let next = open_session(&site.admin, &site.building_id);
-    let bundle = site.admin.get(&format!("/v1/tests/sessions/{next}/offline_bundle")).expect(200);
-    assert_eq!(bundle["data"]["prior_faults"][0]["item_id"], json!(item));
+    assert_eq!(crate::bundle::prior_faults(&site.admin, &next)[0]["item_id"], json!(item));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Organisation, Stack};
+use crate::support::{Client, Organisation, Stack, eventually};
 
 /// Adds a job that no worker knows, of a user.
 pub(crate) fn add(organisation: &Organisation, user_id: Uuid, key: &str) -> Uuid {
@@ -12,6 +12,12 @@ pub(crate) fn add(organisation: &Organisation, user_id: Uuid, key: &str) -> Uuid
                values ($1, $2, $3, 'one of the test', $4, '{\"secret\": 1}', 0.25)";
     Stack::shared().sql().rows(sql, &[&id, &organisation.id, &user_id, &key]);
     id
+}
+
+/// A job that a client has started, once it has ended.
+pub(crate) fn ended(client: &Client, id: &str) -> Value {
+    let read = || client.get(&format!("/v1/jobs/{id}")).expect(200).json;
+    eventually("the job ends", || Some(read()).filter(|job| job["finished_at"].is_string()))
 }
 
 #[test]

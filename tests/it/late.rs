@@ -122,3 +122,35 @@ fn rejected_work_that_comes_again_is_a_duplicate() {
     assert_eq!(answer["late"], 1, "a device may go on from what was rejected");
     assert_eq!(answer["held"].as_array().map(Vec::len), Some(1), "and is told what its work waits for");
 }
+
+#[test]
+fn sessions_are_listed_by_whether_late_work_waits() {
+    let site = Site::new();
+    let other = crate::support::site::open_session(&site.admin, &site.building_id);
+    let ids = |filter: &str| -> Vec<String> {
+        let page = site.admin.get(&format!("/v1/tests/sessions?{filter}")).expect(200);
+        page.data().iter().map(|session| session["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((ids("has_late=true"), ids("has_late=false").len()), (Vec::new(), 2));
+    site.complete();
+    site.send(&fail(&site)).expect(200);
+    site.send(&fail(&site)).expect(200);
+    assert_eq!(
+        (ids("has_late=true"), ids("has_late=false")),
+        (vec![site.session_id.clone()], vec![other.clone()])
+    );
+    let actor = site.read()["vector_clock"].as_object().unwrap().keys().next().unwrap().clone();
+    assert_eq!(ids(&format!("has_late=true&actor={actor}")), [site.session_id.as_str()]);
+    assert_eq!(ids("has_late=true&status=pending&status=active"), Vec::<String>::new());
+    site.admin.request("POST", &site.session("/late/reject")).send().expect(200);
+    assert_eq!(
+        (ids("has_late=true"), ids("has_late=false").len()),
+        (Vec::new(), 2),
+        "it reads the present row"
+    );
+    let first = site.admin.get("/v1/tests/sessions?has_late=false&limit=1").expect(200).text("/next_cursor");
+    let next = |filter: &str| site.admin.get(&format!("/v1/tests/sessions?{filter}limit=1&cursor={first}"));
+    assert_eq!(next("has_late=false&").expect(200).data().len(), 1);
+    next("").problem(400, "FIRE-400-CURSOR");
+    site.admin.get("/v1/tests/sessions?has_late=perhaps").invalid(&["has_late"]);
+}

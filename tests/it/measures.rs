@@ -14,7 +14,11 @@ fn hydrants() -> Value {
     json!({
         "name": "Fire hydrant systems", "section": 4, "standard_of_performance": "AS 2419.1-2005",
         "maintenance_standard": "AS 1851-2012", "is_critical": true, "statement_interval_months": 6, "external_id": "FSM-0012",
-        "performance_solution": {"reference": "FER-2019-07", "overrides": {"frequency": "yearly", "levels": [12, null]}},
+        "performance_solution": {"reference": "FER-2019-07", "overrides": {
+            "frequency": ["six_monthly", "yearly"],
+            "limits": {"EXT-PRESSURE": {"pressure_measured": {"unit": "kPa", "limits": [
+                {"min": 500.5, "condition": "discharged"}, {"min": 700.5, "classification": "non_conformance", "note": "As agreed."}]}}},
+        }},
     })
 }
 
@@ -205,4 +209,109 @@ fn a_long_schedule_is_read_to_its_end_and_no_measure_twice() {
         }
     }
     assert_eq!(seen.len(), 10_000);
+}
+
+#[test]
+fn what_a_performance_solution_overrides_is_read_and_each_fault_of_it_named() {
+    let (admin, building_id) = building();
+    let path = measures(&building_id);
+    let with = |overrides: Value| {
+        let mut body = hydrants();
+        body["external_id"] = Value::Null;
+        body["performance_solution"]["overrides"] = overrides;
+        admin.post(&path, &body)
+    };
+    assert_eq!(with(Value::Null).expect(201)["performance_solution"]["overrides"], json!({}));
+    let made = with(json!({"frequency": "yearly"})).expect(201);
+    assert_eq!(made["performance_solution"]["overrides"], json!({"frequency": ["yearly"]}));
+    let threshold = |limits: Value| json!({"HYD-FLOW": {"flow_measured": {"unit": "L/s", "limits": limits}}});
+    let limit = |bound: &str, value: f64| json!({bound: value, "classification": "critical_defect"});
+    for (overrides, fields) in [
+        (json!({"flow_test": "yearly"}), &["overrides.flow_test"][..]),
+        (json!({"frequency": "weekly"}), &["overrides.frequency"]),
+        (json!({"frequency": ["yearly", "yearly"]}), &["overrides.frequency[1]"]),
+        (json!({"frequency": []}), &["overrides.frequency"]),
+        (json!({"limits": [1]}), &["overrides.limits"]),
+        (json!({"limits": {"hyd flow": {}}}), &["overrides.limits.hyd flow"]),
+        (json!({"limits": {"HYD-FLOW": {"flow_measured": 8}}}), &["overrides.limits.HYD-FLOW.flow_measured"]),
+        (
+            json!({"limits": {"HYD-FLOW": {"flow_measured": {"unit": "buckets", "limits": [{"min": 8}]}}}}),
+            &[
+                "overrides.limits.HYD-FLOW.flow_measured.limits[0]",
+                "overrides.limits.HYD-FLOW.flow_measured.unit",
+            ],
+        ),
+        (
+            json!({"limits": threshold(json!([limit("min", 9.0), limit("max", 8.0)]))}),
+            &["overrides.limits.HYD-FLOW.flow_measured.limits[0].min"],
+        ),
+        (
+            json!({"limits": threshold(json!([limit("min", 9.0), limit("min", 8.0)]))}),
+            &["overrides.limits.HYD-FLOW.flow_measured.limits[1]"],
+        ),
+        (
+            json!({"limits": threshold(json!([limit("min", 1e300)]))}),
+            &["overrides.limits.HYD-FLOW.flow_measured.limits[0].min"],
+        ),
+    ] {
+        let fields: Vec<String> =
+            fields.iter().map(|field| format!("performance_solution.{field}")).collect();
+        let refused = with(overrides).invalid(&fields.iter().map(String::as_str).collect::<Vec<_>>());
+        if fields[0].contains("limits") {
+            let pointer = refused.text("/errors/0/pointer");
+            assert!(pointer.starts_with("/performance_solution/overrides/limits"), "{pointer}");
+        }
+    }
+}
+
+#[test]
+fn what_was_stored_before_overrides_had_a_form_is_read_and_overrides_nothing() {
+    let site = Site::new();
+    let (admin, asset) = (&site.admin, &site.items[0]);
+    let measure = make(admin, &site.building_id, "AS 1851-2012").expect(201).id();
+    let address = format!("{}/{measure}", measures(&site.building_id));
+    admin
+        .patch(&format!("/v1/buildings/{}/assets/{asset}", site.building_id), &json!({"measure_id": measure}))
+        .expect(200);
+    let kept = json!({"reference": "x", "overrides": {"frequency": "hourly", "limits": {"EXT-PRESSURE": 8}}});
+    Stack::shared()
+        .sql()
+        .rows("update measures set performance_solution = $1 where id = $2::text::uuid", &[&kept, &measure]);
+    assert_eq!(admin.get(&address).expect(200)["performance_solution"], kept);
+    assert_eq!(admin.patch(&address, &json!({"name": "Hydrants"})).expect(200)["performance_solution"], kept);
+    let answer = admin.post("/v1/classify", &crate::classified_assets::fault(asset, 850.0)).expect(200);
+    assert_eq!(answer["classification"], "non_conformance");
+}
+
+#[test]
+fn what_assets_and_measures_said_is_kept_when_they_change() {
+    let site = Site::new();
+    let admin = &site.admin;
+    let asset = format!("/v1/buildings/{}/assets/{}", site.building_id, site.items[0]);
+    let solved = json!({"reference": "x", "overrides": {"frequency": ["yearly"]}});
+    let [first, second] = [Value::Null, solved.clone()].map(|solution| {
+        let made = make(admin, &site.building_id, "AS 1851-2012").expect(201).id();
+        let address = format!("{}/{made}", measures(&site.building_id));
+        admin.patch(&address, &json!({"performance_solution": solution})).expect(200);
+        made
+    });
+    for measure in [&first, &second] {
+        admin.patch(&asset, &json!({"measure_id": measure, "label": measure})).expect(200);
+        admin.patch(&asset, &json!({"label": "as it was"})).expect(200);
+    }
+    admin.patch(&asset, &json!({"measure_id": null})).expect(200);
+    let address = format!("{}/{second}", measures(&site.building_id));
+    admin.patch(&address, &json!({"name": "Boosters"})).expect(200);
+    admin.delete(&address).expect(204);
+    let former = |subject: &str| -> Vec<Value> {
+        let sql = "select former from former_values where subject_id = $1::text::uuid order by known_to";
+        Stack::shared().sql().rows(sql, &[&subject]).iter().map(|row| row.get(0)).collect()
+    };
+    let of_asset = [Value::Null, json!(first), json!(second)].map(|id| json!({"measure_id": id}));
+    assert_eq!(former(&site.items[0]), of_asset);
+    assert_eq!(
+        former(&second),
+        [Value::Null, solved["overrides"].clone()].map(|kept| json!({"overrides": kept}))
+    );
+    assert_eq!(former(&first), Vec::<Value>::new());
 }

@@ -150,3 +150,69 @@ fn a_migration_that_waits_for_a_table_lets_others_pass_and_tries_again() {
     assert!(said.contains("a migration waits for a table that is in use"), "{said}");
     assert_eq!(reader.count("select count(*) from refinery_schema_history where version = 31", &[]), 1);
 }
+
+/// Whoever has one of its tables and comes for another would wait in a circle with it, until the database ends one of them.
+#[test]
+fn a_migration_gives_way_to_whoever_has_what_it_wants_and_wants_what_it_has() {
+    let url = empty_schema("in_a_circle");
+    let folder = Folder::new();
+    assert!(migrate(&folder, &url).output().unwrap().status.success());
+    let (sql, other) = (Sql::connect(&url), Sql::connect(&url));
+    sql.rows("delete from refinery_schema_history where version >= 32", &[]);
+    other.batch("begin; lock table session_changes in access share mode");
+    let running = migrate(&folder, &url).spawn().unwrap();
+    eventually("the migration waits", || {
+        let waiting =
+            "select count(*) from pg_locks where not granted and relation = 'session_changes'::regclass";
+        (sql.count(waiting, &[]) > 0).then_some(())
+    });
+    other.batch("lock table organisations in access share mode; commit");
+    let output = running.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(sql.count("select count(*) from refinery_schema_history where version = 32", &[]), 1);
+}
+
+#[test]
+fn people_evidence_and_buildings_from_before_are_numbered_placed_and_found() {
+    const MIGRATION: &str = include_str!("../../migrations/V51__people_and_what_lists_are_narrowed_to.sql");
+    let url = empty_schema("before_people");
+    let folder = Folder::new();
+    assert!(migrate(&folder, &url).output().unwrap().status.success());
+    let sql = Sql::connect(&url);
+    let ids = [ORGANISATION, USER];
+    sql.batch(&format!(
+        "insert into organisations (id, name) values ('{ORGANISATION}', 'Example');
+         insert into users (id, organisation_id, email, password_hash, full_name_encrypted, role, created_at)
+             select id::uuid, '{ORGANISATION}', id || '@example.com', '', '', 'technician', '2026-01-01'
+             from unnest('{{{USER},{ORGANISATION}}}'::text[]) id;
+         insert into buildings (id, organisation_id, site_name, site_address)
+             values ('{USER}', '{ORGANISATION}', 'ÓBIDOS  House', '1 Quay Street');
+         insert into test_sessions (id, organisation_id, building_id, name, created_by, item_count)
+             values ('{USER}', '{ORGANISATION}', '{USER}', 'x', '{USER}', 0);
+         insert into evidence_blobs (organisation_id, sha256, size_bytes, storage_key)
+             values ('{ORGANISATION}', sha256('x'), 1, 'x');
+         insert into evidence (organisation_id, id, session_id, evidence_type, sha256, content_type, uploaded_by)
+             values ('{ORGANISATION}', '{USER}', '{USER}', 'photo', sha256('x'), 'image/png', '{USER}');
+         update evidence set building_id = null;
+         delete from user_details;"
+    ));
+    sql.batch(&format!("begin; {MIGRATION} commit;"));
+    for _ in 0..2 {
+        let number = "select count(*) from user_details where id = $1::text::uuid and number = $2";
+        assert_eq!(
+            ids.map(|id| sql.count(number, &[&id, &(1 + i32::from(id == USER))])),
+            [1, 1],
+            "by their ids"
+        );
+        assert_eq!(
+            sql.count("select count(*) from evidence where building_id = $1::text::uuid", &[&USER]),
+            1
+        );
+        // The same again changes nothing.
+        sql.batch(&format!("begin; {MIGRATION} commit;"));
+    }
+    let key = "select count(*) from buildings where search_key = E'óbidos house\\n1 quay street'";
+    assert_eq!(sql.count(key, &[]), 0);
+    assert!(migrate(&folder, &url).output().unwrap().status.success());
+    assert_eq!(sql.count(key, &[]), 1, "the program works it out");
+}

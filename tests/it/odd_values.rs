@@ -78,6 +78,7 @@ struct World {
     caller: Client,
     evidence_id: String,
     measure_id: String,
+    defect_id: String,
     document: Value,
 }
 
@@ -93,9 +94,11 @@ impl World {
             Form::photo(&site.session_id, b"a photo").upload(&site.admin).expect(201).text("/evidence_id");
         let measure_id =
             crate::measures::make(&site.admin, &site.building_id, "AS 1851-2012").expect(201).id();
+        let defect_id =
+            crate::defect_acts::open(&site.admin, &site.building_id, "non_conformance").expect(201).id();
         let document = stack.client().get("/openapi.json").expect(200).json;
         let caller = site.organisation.member(&stack, "admin").client;
-        Self { stack, site, caller, evidence_id, measure_id, document }
+        Self { stack, site, caller, evidence_id, measure_id, defect_id, document }
     }
 
     fn operations(&self) -> Vec<(String, String, Value)> {
@@ -117,6 +120,7 @@ impl World {
             .replace("{session_id}", &self.site.session_id)
             .replace("{evidence_id}", &self.evidence_id)
             .replace("{measure_id}", &self.measure_id)
+            .replace("{defect_id}", &self.defect_id)
             .replace("{user_id}", &somebody)
             .replace("{upload_id}", &Uuid::now_v7().to_string())
             .replace("{file}", "index.html")

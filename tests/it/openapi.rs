@@ -72,6 +72,12 @@ fn named_routes(text: &str) -> impl Iterator<Item = (&str, &str, Option<&str>)> 
     })
 }
 
+/// What a reference stands for.
+fn resolved<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
+    let place = part["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    place.map_or(part, |place| document.pointer(place).unwrap())
+}
+
 /// The operation for a method and a path, with parameters of any name.
 fn find<'a>(document: &'a Value, method: &str, path: &str) -> Option<&'a Value> {
     let path = path.split('?').next().unwrap_or_default();
@@ -154,10 +160,20 @@ fn every_operation_has_a_name_of_its_own_a_summary_and_its_errors() {
         assert!(responses.keys().any(|status| status.starts_with(['2', '3'])), "{what} never succeeds");
         for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
             // Readiness is the one that answers a failure with a body of its own.
-            let kind = if path == "/health/ready" { "application/json" } else { "application/problem+json" };
-            let is_problem = response["content"].get(kind).is_some()
-                || response["content"].get("application/problem+json").is_some();
-            assert!(is_problem, "{what}: {status} has no problem body");
+            let response = resolved(&document, response);
+            if path == "/health/ready" && response["content"].get("application/json").is_some() {
+                continue;
+            }
+            let example = &response["content"]["application/problem+json"]["example"];
+            assert_eq!(
+                example["status"].to_string(),
+                *status,
+                "{what}: {status} has no problem body with an example"
+            );
+            assert!(
+                example["error_code"].as_str().is_some_and(|code| code.contains(status.as_str())),
+                "{what}: {example}"
+            );
         }
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let is_in_path = path.contains(&format!("{{{}}}", parameter["name"].as_str().unwrap()));
@@ -194,6 +210,8 @@ fn the_examples_of_bodies_work_when_tried() {
     let form = Form::photo(&site.session_id, b"a door");
     let evidence_id = form.upload(&site.admin).expect(201).text("/evidence_id");
     let measure_id = crate::measures::make(&site.admin, &site.building_id, "AS 1851-2012").expect(201).id();
+    let found = json!({"building_id": site.building_id, "description": "A door sticks."});
+    let defect = || site.admin.post("/v1/defects", &found).expect(201).id();
     let mut tried = 0;
     for (method, path, operation) in operations(&document) {
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
@@ -204,8 +222,8 @@ fn the_examples_of_bodies_work_when_tried() {
         if example.is_null() {
             continue;
         }
-        if path == "/v1/tests/sessions" {
-            // The one example that names something that a reader has to make first.
+        if ["/v1/tests/sessions", "/v1/defects"].contains(&path) {
+            // Examples that name something that a reader has to make first.
             example["building_id"] = site.building_id.as_str().into();
         }
         let address = path
@@ -213,6 +231,8 @@ fn the_examples_of_bodies_work_when_tried() {
             .replace("{asset_id}", &site.items[0])
             .replace("{measure_id}", &measure_id)
             .replace("{session_id}", &site.session_id)
+            .replace("{user_id}", &site.organisation.user_id.to_string())
+            .replace("{defect_id}", &defect())
             .replace("{evidence_id}", &evidence_id);
         // Signing out is among them, so each is tried by somebody new.
         let caller = site.organisation.member(Stack::shared(), "admin").client;
@@ -250,6 +270,97 @@ fn generators_find_what_they_need() {
     }
     let forms = &document["paths"]["/v1/evidence"]["post"]["requestBody"]["content"];
     assert!(forms["application/json"]["schema"].is_object(), "small evidence as JSON");
+}
+
+#[test]
+fn the_documentation_has_our_name_and_fits_on_a_telephone() {
+    let client = Stack::shared().client();
+    let page = String::from_utf8(client.get("/docs/index.html").expect(200).body).unwrap();
+    assert!(page.contains("<title>FireMode") && page.contains("name=\"viewport\""), "{page}");
+    let linked: Vec<&str> =
+        page.split('"').filter(|text| text.ends_with(".js") || text.ends_with(".css")).collect();
+    assert!(linked.len() >= 4, "{linked:?}");
+    for file in linked {
+        client.get(&format!("/docs/{file}")).expect(200);
+    }
+}
+
+#[test]
+fn what_many_answers_have_in_common_is_declared_once() {
+    let document = document();
+    let components = &document["components"];
+    let declared: HashSet<String> =
+        components["responses"].as_object().unwrap().values().map(Value::to_string).collect();
+    for (method, path, operation) in operations(&document) {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let what = format!("{method} {path} {status}");
+            assert!(!declared.contains(&response.to_string()), "{what} repeats a failure that many have");
+            let response = resolved(&document, response);
+            assert!(response["headers"].get("X-Transaction-Id").is_some(), "{what} has no X-Transaction-Id");
+            for (name, header) in response["headers"].as_object().unwrap() {
+                assert_eq!(
+                    header,
+                    &json!({"$ref": format!("#/components/headers/{name}")}),
+                    "{what}: {name}"
+                );
+            }
+        }
+    }
+    for (name, header) in components["headers"].as_object().unwrap() {
+        assert!(header["description"].is_string() && !header["example"].is_null(), "{name}: {header}");
+        let pointer = format!("\"#/components/headers/{name}\"");
+        assert!(document.to_string().contains(&pointer), "no answer has the header {name}");
+    }
+    for name in components["responses"].as_object().unwrap().keys() {
+        let pointer = format!("\"#/components/responses/{name}\"");
+        assert!(document.to_string().contains(&pointer), "no route fails with {name}");
+    }
+}
+
+/// The headers that an answer has are those that the document says of it, as far as these are no matter of the case.
+#[test]
+fn answers_have_the_headers_that_the_document_promises() {
+    let document = document();
+    let site = Site::new();
+    let form = Form::photo(&site.session_id, b"a door of its own");
+    let evidence_id = form.upload(&site.admin).expect(201).text("/evidence_id");
+    let content = format!("/v1/evidence/{evidence_id}/content");
+    let check = |answer: &crate::support::Answer, method: &str, path: &str| {
+        let operation = find(&document, method, path.trim_start_matches('/')).unwrap();
+        let response = resolved(&document, &operation["responses"][answer.status.to_string()]);
+        for name in response["headers"].as_object().unwrap().keys() {
+            let depends = [
+                "Link",
+                "Idempotent-Replayed",
+                "Upload-Length",
+                "Upload-Defer-Length",
+                "Upload-Concat",
+                "Evidence-Id",
+                "Evidence-Receipt",
+            ];
+            assert!(
+                depends.contains(&name.as_str()) || !answer.header(name).is_empty(),
+                "{}: no {name}",
+                answer.what
+            );
+        }
+    };
+    check(&site.admin.get(&content).expect(200), "GET", "/v1/evidence/{evidence_id}/content");
+    let part = site.admin.request("GET", &content).header("range", "bytes=0-3").send().expect(206);
+    check(&part, "GET", "/v1/evidence/{evidence_id}/content");
+    let none = site.admin.request("GET", &content).header("range", "bytes=9000-").send().expect(416);
+    check(&none, "GET", "/v1/evidence/{evidence_id}/content");
+    check(
+        &site.admin.request("OPTIONS", "/v1/evidence/uploads").send().expect(204),
+        "OPTIONS",
+        "/v1/evidence/uploads",
+    );
+    let said = crate::uploads::metadata(&site, b"a window", &[]);
+    let opened = crate::uploads::open_with(&site.admin, 8, &said).expect(201);
+    check(&opened, "POST", "/v1/evidence/uploads");
+    check(&site.admin.get(opened.header("location")).expect(200), "GET", "/v1/evidence/uploads/{upload_id}");
+    check(&site.admin.get("/v1/buildings?limit=1").expect(200), "GET", "/v1/buildings");
+    check(&Stack::shared().client().get("/v1/buildings").expect(401), "GET", "/v1/buildings");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn building() -> (Organisation, String) {
 }
 
 /// Where any of these texts can be read, in any table of the database.
-fn tables_with(texts: &[&str]) -> Vec<String> {
+pub(crate) fn tables_with(texts: &[&str]) -> Vec<String> {
     let sql = Stack::shared().sql();
     let tables = "select relname::text from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')";
     let mut found = Vec::new();

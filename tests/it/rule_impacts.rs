@@ -1,9 +1,12 @@
 //! What a version of a rule would have changed.
 
+use firemode_domain::audit::{AuditEvent, AuditStatus, truncate_to_microseconds};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
+use crate::audit_leaves;
 use crate::rules::{class, classify, pressure, with};
-use crate::support::{Client, Organisation, Stack, eventually};
+use crate::support::{Client, Organisation, Site, Stack};
 
 /// Asks what a version of a rule would have changed this year, and waits for the figures.
 fn impact(client: &Client, code: &str, version: &str) -> (String, Value) {
@@ -11,11 +14,9 @@ fn impact(client: &Client, code: &str, version: &str) -> (String, Value) {
         "rule_code": code, "version": version, "from": "2020-01-01T00:00:00Z", "to": "2999-01-01T00:00:00Z",
     });
     let started = client.post("/v1/rules/impact", &asked).expect(202);
-    let address = format!("/v1/jobs/{}", started.id());
-    assert_eq!(started.header("location"), address);
-    let ended = eventually("the report is done", || {
-        Some(client.get(&address).expect(200)).filter(|job| job["state"] == "done")
-    });
+    assert_eq!(started.header("location"), format!("/v1/jobs/{}", started.id()));
+    let ended = crate::jobs::ended(client, &started.id());
+    assert_eq!(ended["state"], "done");
     (started.id(), ended["result"].clone())
 }
 
@@ -80,4 +81,45 @@ fn a_report_of_the_rule_in_force_and_of_one_that_drops_an_item() {
         "version",
         "from",
     ]);
+}
+
+/// Puts a classification on record as releases did that did not say by which day and jurisdiction a rule was chosen.
+fn record_without_occasion(site: &Site) {
+    let after = json!({
+        "item_code": "EXT-PRESSURE", "observed_condition": "pressure_low", "session_id": site.session_id,
+        "classification": "non_critical_defect", "rule_applied": "AS1851-10-EXT-PRESSURE", "version_applied": "1.0.0",
+        "inputs": {"facts": {}},
+    });
+    let now = truncate_to_microseconds(OffsetDateTime::now_utc());
+    let event = AuditEvent {
+        resource_id: None,
+        status: AuditStatus::Success,
+        after: Some(after),
+        ..audit_leaves::event(&site.organisation, "fault.classify", "", now)
+    };
+    audit_leaves::insert(&Stack::shared().sql(), &event);
+}
+
+#[test]
+fn a_report_takes_places_as_they_were_known_when_a_fault_was_classified() {
+    let site = Site::new();
+    let (admin, building) = (&site.admin, format!("/v1/buildings/{}", site.building_id));
+    let of_queensland =
+        with(pressure("OWN-PRESSURE", "1.0.0", "critical_defect"), "jurisdiction", json!("QLD"));
+    admin.post("/v1/rules", &with(of_queensland, "activate", json!(false))).expect(201);
+    let differing = || impact(admin, "OWN-PRESSURE", "1.0.0").1["differing"].clone();
+    // The place of the building follows from the organisation's, until it says its own, and is corrected then.
+    for (path, change, then) in [
+        ("/v1/organisation", json!({"default_jurisdiction": "NSW"}), 0),
+        ("/v1/organisation", json!({"default_jurisdiction": "QLD"}), 0),
+        (building.as_str(), json!({"jurisdiction": "NSW"}), 2),
+        (building.as_str(), json!({"jurisdiction": "QLD", "reason": "Across the border"}), 2),
+        (building.as_str(), json!({"jurisdiction": "VIC", "reason": "It is a mistake"}), 4),
+    ] {
+        admin.patch(path, &change).expect(200);
+        assert_eq!(differing(), then, "{change} changes nothing that was decided before");
+        record_without_occasion(&site);
+        classify(admin, Some(&site.session_id)).expect(200);
+    }
+    assert_eq!(differing(), 4);
 }

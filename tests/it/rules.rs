@@ -230,7 +230,12 @@ fn an_organisation_says_what_its_buildings_leave_open() {
         ours.patch("/v1/organisation", &json!({"default_time_zone": "australia/eucla"})).expect(200);
     assert_eq!(changed["default_time_zone"], "Australia/Eucla", "in one spelling");
     let cleared = ours.patch("/v1/organisation", &json!({"default_time_zone": null})).expect(200);
-    assert_eq!(cleared["default_time_zone"], json!(null));
+    assert_eq!((&cleared["default_time_zone"], &cleared["letterhead"]), (&json!(null), &json!(null)));
+    let letterhead = "Example Fire Services\n1 Quay Street";
+    let headed = ours.patch("/v1/organisation", &json!({"letterhead": letterhead})).expect(200);
+    assert_eq!(headed["letterhead"], letterhead);
+    ours.patch("/v1/organisation", &json!({"letterhead": " "})).invalid(&["letterhead"]);
+    ours.patch("/v1/organisation", &json!({"letterhead": null})).expect(200);
     let building_id = new_building(ours);
     let path = format!("/v1/buildings/{building_id}");
     ours.patch(&path, &json!({"jurisdiction": "nsw", "time_zone": 10}))

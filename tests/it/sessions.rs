@@ -109,6 +109,12 @@ fn a_session_takes_its_steps_and_no_others() {
     step("pending").invalid(&["status"]);
     assert_eq!(step("completed").expect(200)["status"], "completed");
     step("active").problem(403, "FIRE-403");
+    step("cancelled").problem(403, "FIRE-403");
+    let manager = site.organisation.member(Stack::shared(), "manager").client;
+    let other = open_session(&site.admin, &site.building_id);
+    for status in ["active", "completed", "cancelled"] {
+        manager.patch(&format!("{SESSIONS}/{other}"), &json!({"status": status})).expect(200);
+    }
     assert_eq!(site.set_status("active").expect(200)["status"], "active", "a manager may reopen");
     step("cancelled").expect(200);
     for status in ["pending", "active", "completed"] {

@@ -211,7 +211,7 @@ fn an_admin_removes_the_second_factor_of_a_user() {
 }
 
 #[test]
-fn a_hash_is_made_anew_when_the_costs_have_risen() {
+fn a_hash_is_made_again_when_the_costs_have_risen() {
     let stack = Stack::shared();
     let organisation = Organisation::register(stack);
     let costly = stack.beside(&[("ARGON2_TIME_COST", "3")]);

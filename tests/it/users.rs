@@ -399,7 +399,12 @@ fn members_who_oversee_see_the_names_that_were_chosen() {
         assert_eq!(users.data().len(), 1);
         users.data()[0].clone()
     };
-    let seen = |name: Option<&str>| json!({"id": technician.user_id, "display_name": name, "role": "technician", "is_active": true});
+    let seen = |name: Option<&str>| {
+        json!({
+            "id": technician.user_id, "name": name.unwrap_or("Technician 2"), "display_name": name, "role": "technician",
+            "is_active": true,
+        })
+    };
     assert_eq!(of(&manager), seen(None));
 
     let own =

@@ -100,9 +100,10 @@ write_schedule() {
     step "its fire safety schedule, with a performance solution and a measure of another standard"
     expect_json 201 POST "/v1/buildings/$building_id/measures" '{"name": "Portable fire extinguishers", "section": 10,
         "standard_of_performance": "AS 2444-2001",
-        "performance_solution": {"reference": "FER-2019-07", "overrides": {"frequency": "yearly"}}}'
+        "performance_solution": {"reference": "FER-2019-07", "overrides": {"frequency": ["yearly"], "limits": {"EXT-PRESSURE":
+            {"pressure_measured": {"unit": "kPa", "limits": [{"min": 900, "classification": "critical_defect"}]}}}}}}'
     same "solution" FER-2019-07 "$(get /performance_solution/reference)"
-    local measure extinguisher
+    local measure extinguisher fault
     measure=$(get /id)
     expect_json 201 POST "/v1/buildings/$building_id/measures" '{"name": "Emergency lighting",
         "standard_of_performance": "AS 2293.1:2018", "maintenance_standard": "AS 2293.2:2019"}'
@@ -111,15 +112,27 @@ write_schedule() {
     expect 200 GET "/v1/buildings/$building_id/baseline"
     same "assets that lack something" 1 "$(tools count "$body" /data)"
     extinguisher="/v1/buildings/$building_id/assets/$(get /data/0/asset_id)"
+    fault='{"item_code": "EXT-PRESSURE", "observed_condition": "pressure_measured", "asset_id": "'${extinguisher##*/}'",
+        "context": {"measurement": {"value": 1000, "unit": "kPa"}}}'
+    expect_json 200 POST /v1/classify "$fault"
+    same "class without a baseline" non_conformance "$(get /classification)"
     expect_json 201 PUT "$extinguisher/baseline" '{"values": {"pressure": {"value": 12, "unit": "bar"}},
         "source": "Commissioning report", "valid_from": "2021-03-01"}'
     expect 200 GET "/v1/buildings/$building_id/baseline"
     same "assets that lack something" 0 "$(tools count "$body" /data)"
+    expect_json 200 POST /v1/classify "$fault"
+    same "class by the baseline" non_critical_defect "$(get /classification)"
 
     step "a measure stays while an asset has it"
     expect_json 200 PATCH "$extinguisher" "{\"measure_id\": \"$measure\"}"
     expect 409 DELETE "/v1/buildings/$building_id/measures/$measure"
     is_problem FIRE-409-IN-USE
+
+    step "its performance solution allows what the rule does not"
+    expect_json 422 POST /v1/classify "$fault"
+    is_problem FIRE-422
+    expect_json 200 POST /v1/classify "${fault/\"value\": 1000/\"value\": 850}"
+    same "class by the solution" critical_defect "$(get /classification)"
 }
 
 create_assets() {

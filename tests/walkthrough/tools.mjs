@@ -63,6 +63,11 @@ const commands = {
   },
   /** each FILE POINTER FIELD: one line per element, with that field of it. */
   each: (file, pointer, field) => present(file, pointer).map((row) => asText(at(row, `/${field}`))).join("\n"),
+  /** where FILE POINTER FIELD=VALUE...: the id of the first element with these values, or nothing. */
+  where: (file, pointer, ...pairs) => {
+    const wanted = pairs.map((pair) => pair.split("="));
+    return present(file, pointer).find((row) => wanted.every(([field, value]) => String(row[field]) === value))?.id ?? "";
+  },
   /** conflict FILE PATH: the one conflict that the answer reports there. */
   conflict,
   /** no-conflict FILE PATH: fails if there is one. */

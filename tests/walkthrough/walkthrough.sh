@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Goes through the API of a running FireMode. A building is registered, two devices test it offline and hand over what they
-# found, and evidence is uploaded and signed for. Faults are classified, bad input is refused, and the record is read back.
+# found, and evidence is uploaded and signed for. Faults are classified, defects dealt with, bad input is refused, and the record is read
+# back.
 # Stops at the first surprise.
 # Needs bash, curl and Node; `npm ci` in this folder first (`./run.sh walkthrough` does it).
 set -euo pipefail
@@ -14,6 +15,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/results.sh"
 # shellcheck source=tests/walkthrough/evidence.sh
 . "$here/evidence.sh"
+# shellcheck source=tests/walkthrough/defects.sh
+. "$here/defects.sh"
 # shellcheck source=tests/walkthrough/record.sh
 . "$here/record.sh"
 trap on_exit EXIT
@@ -141,6 +144,7 @@ main() {
     compare_documents
     refuse_bad_input
     show_what_changed
+    treat_defects
     show_history
     show_audit
     printf '\nAll %d steps passed: %d requests in %d s against %s\n' \

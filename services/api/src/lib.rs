@@ -15,6 +15,7 @@ mod limits;
 mod list;
 mod object;
 mod open_transactions;
+mod people;
 mod principal;
 mod profile;
 mod proxy;

@@ -243,7 +243,7 @@ mod tests {
         let scope = |filter: &dyn Fn() -> (String, String), list: &str, filters: &str| {
             assert_eq!(filter(), (list.to_owned(), filters.to_owned()));
         };
-        let building = BuildingFilter { is_active: Some(true) };
+        let building = BuildingFilter { is_active: Some(true), q: None };
         scope(&|| building.scope("/v1/buildings", None), "/v1/buildings", "Some(true)");
         let asset = AssetFilter { is_active: None, measure_id: None };
         let of_building = "00000000-0000-0000-0000-000000000000 None";

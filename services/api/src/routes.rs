@@ -136,6 +136,11 @@ routes! {
         get "/v1/tests/sessions/{session_id}/sync" handlers::sessions::sync::sync;
         get "/v1/tests/sessions/{session_id}/offline_bundle" handlers::sessions::bundle::offline_bundle;
         get "/v1/tests/sessions/{session_id}/evidence" handlers::evidence::list;
+        get "/v1/defects" handlers::defects::list;
+        get "/v1/defects/{defect_id}" handlers::defects::get;
+        get "/v1/defects/{defect_id}/history" handlers::defects::history::list;
+        get "/v1/defects/{defect_id}/observations" handlers::defects::observations::list;
+        get "/v1/evidence" handlers::evidence::list_of_organisation;
         get "/v1/evidence/{evidence_id}" handlers::evidence::get;
         get "/v1/evidence/{evidence_id}/content" handlers::evidence::content::content;
         get "/v1/evidence/{evidence_id}/link" handlers::evidence::link::link;
@@ -147,6 +152,10 @@ routes! {
         post "/v1/tests/sessions" handlers::sessions::create;
         patch "/v1/tests/sessions/{session_id}" handlers::sessions::update;
         post "/v1/tests/sessions/{session_id}/items" handlers::sessions::items::add_items;
+        post "/v1/defects" handlers::defects::opening::open;
+        patch "/v1/defects/{defect_id}" handlers::defects::changes::update;
+        post "/v1/defects/{defect_id}/observations" handlers::defects::observations::add;
+        post "/v1/defects/{defect_id}/transitions" handlers::defects::transitions::transition;
         post "/v1/evidence" handlers::proxied::evidence;
         post "/v1/evidence/uploads" handlers::evidence::uploads::create;
         get "/v1/evidence/uploads/{upload_id}" handlers::evidence::uploads::show;
@@ -165,6 +174,8 @@ routes! {
         patch "/v1/buildings/{building_id}/measures/{measure_id}" handlers::measures::update;
         delete "/v1/buildings/{building_id}/measures/{measure_id}" handlers::measures::delete;
         put "/v1/buildings/{building_id}/assets/{asset_id}/baseline" handlers::baselines::set;
+        post "/v1/defects/withdrawals" handlers::defects::withdrawals::withdraw_history;
+        post "/v1/defects/{defect_id}/interim_measures" handlers::defects::interim_measures::add;
         post "/v1/rules" handlers::rules::create;
         post "/v1/rules/impact" handlers::rule_impacts::impact;
         put "/v1/rules/id/{rule_id}/activate" handlers::rules::activate;

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod classification;
+pub mod defect;
 pub mod document;
 pub mod evidence;
 pub mod input;

@@ -14,6 +14,20 @@ crate::words! {
     }
 }
 
+impl Role {
+    /// What somebody with this role is called who has chosen no name for others to see: by role, and number in the organisation.
+    #[must_use]
+    pub fn with_number(self, number: Option<i32>) -> String {
+        let role = match self {
+            Self::Admin => "Admin",
+            Self::Manager => "Manager",
+            Self::Technician => "Technician",
+            Self::Auditor => "Auditor",
+        };
+        number.map_or_else(|| role.to_owned(), |number| format!("{role} {number}"))
+    }
+}
+
 crate::words! {
     /// Where an account is in its life.
     pub enum UserStatus {

@@ -61,8 +61,11 @@ pub enum TransitionError {
         to: SessionStatus,
     },
     /// The step exists, but not for this role.
-    #[error("only a manager or an admin can reopen a completed session")]
-    NotAllowed,
+    #[error("only a manager or an admin can {what} a completed session")]
+    NotAllowed {
+        /// What the step does.
+        what: &'static str,
+    },
 }
 
 impl SessionStatus {
@@ -83,9 +86,11 @@ impl SessionStatus {
         use SessionStatus::{Active, Cancelled, Completed, Pending};
         match (self, next) {
             (from, to) if from == to => Ok(()),
-            (Pending, Active) | (Active, Completed) | (Pending | Active | Completed, Cancelled) => Ok(()),
-            (Completed, Active) if matches!(role, Role::Manager | Role::Admin) => Ok(()),
-            (Completed, Active) => Err(TransitionError::NotAllowed),
+            (Pending, Active) | (Active, Completed) | (Pending | Active, Cancelled) => Ok(()),
+            // What is completed is for managers alone: others rely on it.
+            (Completed, Active | Cancelled) if matches!(role, Role::Manager | Role::Admin) => Ok(()),
+            (Completed, Active) => Err(TransitionError::NotAllowed { what: "reopen" }),
+            (Completed, Cancelled) => Err(TransitionError::NotAllowed { what: "cancel" }),
             (from, to) => Err(TransitionError::NoSuchStep { from, to }),
         }
     }
@@ -106,18 +111,16 @@ mod tests {
             }
             steps
         };
-        let technician = vec![
-            (Pending, Active),
-            (Pending, Cancelled),
-            (Active, Completed),
-            (Active, Cancelled),
-            (Completed, Cancelled),
-        ];
+        let technician =
+            vec![(Pending, Active), (Pending, Cancelled), (Active, Completed), (Active, Cancelled)];
         assert_eq!(allowed(Role::Technician), technician);
         for role in [Role::Manager, Role::Admin] {
             let extra: Vec<_> = allowed(role).into_iter().filter(|step| !technician.contains(step)).collect();
-            assert_eq!(extra, [(Completed, Active)], "{role}");
+            assert_eq!(extra, [(Completed, Active), (Completed, Cancelled)], "{role}");
         }
-        assert_eq!(Completed.check_step(Active, Role::Technician), Err(TransitionError::NotAllowed));
+        for (next, what) in [(Active, "reopen"), (Cancelled, "cancel")] {
+            let refused = Completed.check_step(next, Role::Technician);
+            assert_eq!(refused, Err(TransitionError::NotAllowed { what }));
+        }
     }
 }

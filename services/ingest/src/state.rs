@@ -48,7 +48,8 @@ impl IngestState {
                 settings.ingest_warm_bytes(),
                 settings.ingest_work_bytes(),
                 settings.snapshots.changes_min,
-            ),
+            )
+            .for_work_alone(),
             queue,
             merge_room: MergeRoom::new(settings.ingest_merge_bytes()),
             classifications,

@@ -93,6 +93,9 @@ pub async fn in_force(
     on: &impl Executor,
     keys: &HashSet<BaselineKey>,
 ) -> Result<HashMap<BaselineKey, Baseline>, StorageError> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
     let keys: Vec<BaselineKey> = keys.iter().copied().collect();
     let column = |of: fn(&BaselineKey) -> Uuid| keys.iter().map(of).collect::<Vec<Uuid>>();
     let (organisations, assets) = (column(|key| key.organisation_id), column(|key| key.asset_id));
@@ -162,8 +165,13 @@ pub struct Asked {
     /// The day there.
     pub day: Date,
     /// What is asked of assets with an item code.
-    pub quantities: BTreeMap<String, Vec<AskedQuantity>>,
+    pub quantities: AskedByCode,
+    /// The same where a measure's performance solution has something to say of the item code.
+    pub by_measure: BTreeMap<Uuid, AskedByCode>,
 }
+
+/// What is asked of assets, by their item code.
+pub type AskedByCode = BTreeMap<String, Vec<AskedQuantity>>;
 
 /// How many active assets something is asked of, and how many of them say all of it.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -177,17 +185,35 @@ pub struct Completeness {
 }
 
 impl Asked {
-    /// For each item code the units in which each quantity may stand.
+    /// What is asked of an asset of this measure, if it has one.
+    pub fn of(&self, measure_id: Option<Uuid>, item_code: &str) -> &[AskedQuantity] {
+        let by_measure = measure_id.and_then(|id| self.by_measure.get(&id)?.get(item_code));
+        by_measure.or_else(|| self.quantities.get(item_code)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The units in which each quantity may stand: by item code under `any`, and under the ids of measures.
     fn units(&self) -> Value {
         let units = |asked: &AskedQuantity| (asked.quantity.clone(), asked.units().collect::<Value>());
         let of_code = |asked: &Vec<AskedQuantity>| asked.iter().map(units).collect::<Value>();
-        self.quantities.iter().map(|(item_code, asked)| (item_code.clone(), of_code(asked))).collect()
+        let of_codes = |codes: &AskedByCode| {
+            codes.iter().map(|(item_code, asked)| (item_code.clone(), of_code(asked))).collect::<Value>()
+        };
+        let by_measure = self.by_measure.iter().map(|(id, codes)| (id.to_string(), of_codes(codes)));
+        by_measure.chain([("any".to_owned(), of_codes(&self.quantities))]).collect()
+    }
+
+    /// Of these units those that are asked of an asset; null or empty where nothing is.
+    fn of_asset(units: &str) -> String {
+        format!(
+            "coalesce({units} -> assets.measure_id::text -> assets.item_code, {units} -> 'any' -> assets.item_code)"
+        )
     }
 
     /// The condition that an asset's baseline lacks something; the places of the units and of the day are given.
     fn is_lacking(units: &str, day: &str) -> String {
+        let asked = Self::of_asset(units);
         format!(
-            "exists (select from jsonb_each({units} -> assets.item_code) as asked (quantity, units)
+            "exists (select from jsonb_each({asked}) as asked (quantity, units)
                      where not coalesce(asked.units ? (
                          (select b.quantities from baselines b
                           where b.organisation_id = assets.organisation_id and b.asset_id = assets.id and b.valid_from <= {day}
@@ -207,8 +233,9 @@ pub async fn completeness(
 ) -> Result<Completeness, StorageError> {
     let statement = format!(
         "select count(*), count(*) filter (where not {}) from assets
-         where organisation_id = $1 and building_id = $2 and is_active and $3::jsonb ? item_code",
-        Asked::is_lacking("$3::jsonb", "$4")
+         where organisation_id = $1 and building_id = $2 and is_active and {} <> '{{}}'",
+        Asked::is_lacking("$3::jsonb", "$4"),
+        Asked::of_asset("$3::jsonb")
     );
     let params: sql::Params<'_> = &[&organisation_id, &asked.building_id, &asked.units(), &asked.day];
     let row = sql::one(on, &statement, params).await?;

@@ -18,7 +18,8 @@ pub use self::reliance::{RELIED_ON, Reliance, require};
 pub(crate) use self::reliance::{find_stored, requirement};
 pub use self::tails::SessionTail;
 pub(crate) use self::tails::{
-    apart_by_session, find_apart, find_seen, find_tails, read_tails, size, tails_by_session, with_news,
+    apart_by_session, find_apart, find_seen, find_tails_of_others, read_tails, size, tails_by_session,
+    with_news,
 };
 pub(crate) use self::turns::take as take_turns;
 pub use self::turns::{Turn, take_turn};

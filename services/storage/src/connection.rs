@@ -32,7 +32,7 @@ pub struct Connection {
     beginning: String,
     is_open: bool,
     /// Nothing is lost with the transaction: it has done nothing yet, or only reads.
-    may_begin_anew: AtomicBool,
+    may_begin_again: AtomicBool,
     is_reader: bool,
     /// A statement was stale, and could not be sent again.
     is_stale: AtomicBool,
@@ -153,7 +153,7 @@ impl Connection {
             database: database.clone(),
             beginning,
             is_open: true,
-            may_begin_anew: AtomicBool::new(true),
+            may_begin_again: AtomicBool::new(true),
             is_reader,
             is_stale: AtomicBool::new(false),
             is_busy: AtomicBool::new(false),
@@ -192,7 +192,7 @@ impl Connection {
         let mut done = self.answered(send()).await;
         if matches!(done, Err(StorageError::Stale(_))) {
             self.database.forget_statements();
-            if self.may_begin_anew.load(Ordering::Relaxed) {
+            if self.may_begin_again.load(Ordering::Relaxed) {
                 self.send("rollback")?;
                 self.send(&self.beginning)?;
                 done = self.answered(send()).await;
@@ -200,7 +200,7 @@ impl Connection {
             self.is_stale.store(matches!(done, Err(StorageError::Stale(_))), Ordering::Relaxed);
         }
         if done.is_ok() && !self.is_reader {
-            self.may_begin_anew.store(false, Ordering::Relaxed);
+            self.may_begin_again.store(false, Ordering::Relaxed);
         }
         done
     }

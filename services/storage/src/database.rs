@@ -114,7 +114,7 @@ impl Database {
             .max_size(connections_max)
             .post_create(look_at_history(&history))
             .pre_recycle(Hook::sync_fn(|client, metrics| {
-                plan_anew_now_and_then(client, metrics);
+                forget_old_plans(client, metrics);
                 Ok(())
             }))
             .runtime(Runtime::Tokio1)
@@ -220,7 +220,7 @@ impl Database {
 
 /// Has a connection that was not used since its last half minute ended forget its plans. PostgreSQL keeps them until it has looked at a
 /// table again, whatever size it had when they were made; those of references' checks, which nobody can word, above all.
-fn plan_anew_now_and_then(client: &ClientWrapper, metrics: &Metrics) {
+fn forget_old_plans(client: &ClientWrapper, metrics: &Metrics) {
     let last_used = metrics.recycled.unwrap_or(metrics.created);
     let half_minutes = |until: Instant| until.duration_since(metrics.created).as_secs() / PLAN_SECONDS_MAX;
     if half_minutes(Instant::now()) > half_minutes(last_used) {

@@ -5,6 +5,7 @@
 
 mod actors;
 mod additions;
+mod condensing;
 mod copies;
 mod reading;
 mod room;
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 pub use self::actors::ServerActors;
 pub use self::additions::{Additions, AdditionsRefusal};
-pub use self::reading::Needs;
+pub use self::reading::{Needs, refuse_too_large};
 pub use self::room::Room;
 use self::slots::Slots;
 pub use self::warm::{Extent, Submission, Unread, WarmDocument, WarmSession};
@@ -38,6 +39,8 @@ pub struct WarmDocuments {
     actors_renewed_at: Mutex<Uuid>,
     /// From how many new changes on a copy of a document in memory is due.
     copy_changes_min: usize,
+    /// Is what is kept for work alone, and for nobody to read?
+    condenses: bool,
     is_any_copy_due: Notify,
     is_any_freed: Notify,
 }
@@ -88,9 +91,21 @@ impl WarmDocuments {
             slots: Mutex::new(Slots::new(memory_bytes_max, work_bytes_max)),
             actors_renewed_at: Mutex::default(),
             copy_changes_min,
+            condenses: false,
             is_any_copy_due: Notify::new(),
             is_any_freed: Notify::new(),
         }
+    }
+
+    /// The same for a process that writes and does not read: where memory becomes scarce, its documents keep only what new work asks for.
+    #[must_use]
+    pub fn for_work_alone(self) -> Self {
+        Self { condenses: true, ..self }
+    }
+
+    /// True where documents are to be condensed, because most of the memory for them is taken.
+    pub fn is_to_condense(&self) -> bool {
+        self.condenses && self.slots().is_tight()
     }
 
     /// The actors that this process may write with.

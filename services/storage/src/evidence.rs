@@ -1,6 +1,6 @@
 //! Evidence: its bytes once per tenant and content, and each use of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use firemode_domain::body;
 use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
@@ -60,6 +60,19 @@ body! {
         pub item_id: Option<ClientKey<128>>,
         /// Evidence with one status.
         pub status: Option<EvidenceStatus>,
+    }
+}
+
+body! {
+    /// Which evidence of an organisation is wanted.
+    #[derive(Debug, Default)]
+    pub struct OrganisationEvidenceFilter {
+        /// Only evidence that somebody is to look at, or only the rest.
+        pub flagged: Option<bool>,
+        /// Evidence of one building.
+        pub building_id: Option<Uuid>,
+        /// Evidence of one session.
+        pub session_id: Option<Uuid>,
     }
 }
 
@@ -194,7 +207,23 @@ pub async fn find(
     find_held(on, organisation_id, id, "").await
 }
 
-/// The same, held alone until the transaction ends, to change it.
+/// The building of each of these pieces of evidence that the organisation has.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn buildings_of(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Uuid>, StorageError> {
+    let sql = "select e.id, s.building_id from evidence e
+               join test_sessions s on s.organisation_id = e.organisation_id and s.id = e.session_id
+               where e.organisation_id = $1 and e.id = any ($2)";
+    let rows = on.rows(sql, &[&organisation_id, &ids]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// The same as [`find`], held alone until the transaction ends, to change it.
 ///
 /// # Errors
 /// The database does not answer.
@@ -230,12 +259,36 @@ pub async fn list(
     Listing::of("evidence", organisation_id, keyset)
         .only("session_id = {}", session_id)
         .any_of("item_id", filter.item_id.iter().flat_map(spellings))
-        .where_if(filter.status.map(|status| match status {
-            EvidenceStatus::Flagged => "status = 'flagged'",
-            EvidenceStatus::Verified => "status = 'verified'",
-        }))
+        .where_if(filter.status.map(has_status))
         .page_from(on, Evidence::read, select_from)
         .await
+}
+
+/// One page of an organisation's evidence, newest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn list_of_organisation(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    filter: &OrganisationEvidenceFilter,
+    keyset: &Keyset,
+) -> Result<Page<Evidence>, StorageError> {
+    let status = |is_flagged| if is_flagged { EvidenceStatus::Flagged } else { EvidenceStatus::Verified };
+    Listing::of("evidence", organisation_id, keyset)
+        .only_if("building_id = {}", filter.building_id)
+        .only_if("session_id = {}", filter.session_id)
+        .where_if(filter.flagged.map(status).map(has_status))
+        .page_from(on, Evidence::read, select_from)
+        .await
+}
+
+/// The condition that evidence has a status, as indexes have it.
+fn has_status(status: EvidenceStatus) -> &'static str {
+    match status {
+        EvidenceStatus::Flagged => "status = 'flagged'",
+        EvidenceStatus::Verified => "status = 'verified'",
+    }
 }
 
 /// How an item may be spelled in a row: as we write it, or as it was sent to an earlier release.

@@ -70,7 +70,7 @@ fn looks(seen: &str, until: &str) -> Result<(Vec<String>, Vec<String>), StorageE
     };
     let (seen, until) = (read(seen)?, read(until)?);
     let end = |ids: &Ids| ids.until.unwrap_or_else(|| until.next());
-    let unseen = seen.unseen();
+    let unseen = seen.unseen_roughly();
     Ok(unseen.iter().map(|ids| (ids.from.to_string(), end(ids).to_string())).unzip())
 }
 

@@ -79,7 +79,7 @@ impl Database {
         loop {
             match timeout(PAUSE, changes.changed()).await {
                 Ok(_) => forget(),
-                // A database that does not answer, or has no schema yet, is told of elsewhere.
+                // A database that does not answer, or has no schema yet, is logged elsewhere.
                 Err(_) => drop(self.look_at_history().await),
             }
         }

@@ -1,5 +1,6 @@
-//! Keys of names and addresses that look alike, for rows that have none: those from before there were keys, and those that an
-//! older release writes beside this one. Rows that collide stay; the oldest of them holds the key against new ones.
+//! Keys of names and addresses that look alike, and those by which buildings are found, for rows that have none: those from before there
+//! were keys, and those that an older release writes beside this one. Rows that look alike stay; the oldest of them holds the key
+//! against new ones.
 
 use std::collections::HashSet;
 
@@ -7,7 +8,7 @@ use firemode_domain::input::comparison_key;
 use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
-use crate::buildings::look_alike_key;
+use crate::buildings::{look_alike_key, search_key};
 use crate::{Purpose, StorageError, migrations};
 
 /// Rows that are looked at together.
@@ -24,6 +25,10 @@ pub(crate) async fn fill(client: &mut Client) -> Result<(), StorageError> {
     }
     let mut after = Uuid::nil();
     while let Some(last) = fill_buildings(client, after).await? {
+        after = last;
+    }
+    let mut after = Uuid::nil();
+    while let Some(last) = fill_search_keys(client, after).await? {
         after = last;
     }
     Ok(())
@@ -106,4 +111,16 @@ async fn fill_buildings(client: &mut Client, after: Uuid) -> Result<Option<Uuid>
     .await?;
     tx.commit().await?;
     Ok(rows.last().map(|row| row.get(0)))
+}
+
+async fn fill_search_keys(client: &mut Client, after: Uuid) -> Result<Option<Uuid>, StorageError> {
+    let Some(tx) = begin(client, "buildings", "search_key is null").await? else { return Ok(None) };
+    let sql = "select id, site_name, site_address from buildings where search_key is null and id > $1 order by id limit $2";
+    let rows = tx.query(sql, &[&after, &BATCH_ROWS]).await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
+    let keys: Vec<String> = rows.iter().map(|row| search_key(row.get(1), row.get(2))).collect();
+    let sql = "update buildings b set search_key = s.key from unnest($1::uuid[], $2::text[]) s (id, key) where b.id = s.id";
+    tx.execute(sql, &[&ids, &keys]).await?;
+    tx.commit().await?;
+    Ok(ids.last().copied())
 }

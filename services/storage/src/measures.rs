@@ -1,6 +1,7 @@
 //! The measures of buildings: their fire safety schedules.
 
 use firemode_domain::audit::{OnRecord, Record};
+use firemode_domain::classification::SolutionLimits;
 use firemode_domain::measure::PerformanceSolution;
 use serde::Serialize;
 use serde_json::json;
@@ -109,6 +110,21 @@ pub async fn assets_of(
                where organisation_id = $1 and measure_id = $2";
     let row = sql::one(on, sql, &[&organisation_id, &measure_id]).await?;
     Ok((row.get(0), row.get(1)))
+}
+
+/// The measures of a building whose performance solutions override limits, with these.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn solutions_of(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    building_id: Uuid,
+) -> Result<Vec<(Uuid, SolutionLimits)>, StorageError> {
+    let sql = "select id, performance_solution -> 'overrides' as overrides from measures
+               where organisation_id = $1 and building_id = $2 and performance_solution -> 'overrides' ? 'limits'";
+    let rows = on.rows(sql, &[&organisation_id, &building_id]).await?;
+    Ok(rows.iter().map(|row| (row.get("id"), SolutionLimits::of_stored(&row.get("overrides")))).collect())
 }
 
 /// The newest measures of a building, at most so many, and how many there are; only those with these ids, where some are given.

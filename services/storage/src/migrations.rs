@@ -24,9 +24,8 @@ mod embedded {
     refinery::embed_migrations!("../../migrations");
 }
 
-/// A migration waits so long for a table that others use, and is tried so often, with a pause before each further time.
-const LOCK_TIME_MAX: Duration = Duration::from_secs(2);
-const ATTEMPTS_MAX: u32 = 30;
+/// A migration is tried so often where others use its tables, with a pause before each further time.
+const ATTEMPTS_MAX: u32 = 50;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Key of the advisory lock that lets one process of all appliances migrate at a time; refinery takes none itself.
@@ -108,15 +107,16 @@ pub async fn run(settings: &Settings) -> Result<Report, MigrationError> {
 /// Applies what is missing. Where somebody else holds a table that a migration needs, it is let go and tried again after a while: those
 /// who line up behind a migration that waits would wait with it.
 async fn apply(client: Client) -> Result<Client, MigrationError> {
-    let mut applier = Applier(client);
+    let mut applier = Applier { client, in_use: Vec::new() };
     let mut attempt = 1;
     loop {
-        let version = version_of(&applier.0).await?;
+        let version = version_of(&applier.client).await?;
         let runner = embedded::migrations::runner().set_abort_missing(true).set_abort_divergent(true);
-        let Err(error) = runner.run_async(&mut applier).await else { return Ok(applier.0) };
-        // Another instance has migrated meanwhile, so that there was nothing left to do.
-        let is_overtaken = version_of(&applier.0).await? > version;
-        if !is_overtaken && (!is_lock_timeout(&error) || attempt == ATTEMPTS_MAX) {
+        let Err(error) = runner.run_async(&mut applier).await else { return Ok(applier.client) };
+        // This run got on for a while, or another instance did.
+        if version_of(&applier.client).await? > version {
+            attempt = 1;
+        } else if !is_in_the_way(&error) || attempt == ATTEMPTS_MAX {
             return Err(error.into());
         }
         tracing::warn!(
@@ -130,8 +130,10 @@ async fn apply(client: Client) -> Result<Client, MigrationError> {
     }
 }
 
-fn is_lock_timeout(error: &refinery::Error) -> bool {
-    sqlstate::cause_of(error).is_some_and(|cause| Meaning::of(cause) == Meaning::Busy)
+/// Was somebody else in the way, and for a while only?
+fn is_in_the_way(error: &refinery::Error) -> bool {
+    let meaning = sqlstate::cause_of(error).map(Meaning::of);
+    matches!(meaning, Some(Meaning::Busy | Meaning::Conflict))
 }
 
 /// Which migration failed, and what the database said.
@@ -141,7 +143,11 @@ fn described(error: &refinery::Error) -> String {
 }
 
 /// Applies migrations one at a time over all instances.
-struct Applier(Client);
+struct Applier {
+    client: Client,
+    /// Tables that were in use when a migration came for them, the last one first. The next attempt begins with these.
+    in_use: Vec<String>,
+}
 
 impl AsyncTransaction for Applier {
     type Error = tokio_postgres::Error;
@@ -150,21 +156,47 @@ impl AsyncTransaction for Applier {
         &mut self,
         queries: T,
     ) -> Result<usize, Self::Error> {
-        let tx = begin(&mut self.0).await?;
-        tx.batch_execute(&format!("set local lock_timeout = {}", LOCK_TIME_MAX.as_millis())).await?;
-        let mut count = 0;
-        for query in queries {
+        let tx = begin(&mut self.client).await?;
+        let queries: Vec<&str> = queries.collect();
+        let locks = queries.iter().flat_map(|query| plan::locks_of(query)).collect();
+        lock_tables(&tx, locks, &mut self.in_use).await?;
+        for query in &queries {
             tx.batch_execute(query).await?;
-            count += 1;
         }
         tx.commit().await?;
-        Ok(count)
+        Ok(queries.len())
     }
+}
+
+/// Locks the tables of a migration before it begins, so that it never waits for one while it changes another.
+///
+/// Whoever has one of them and wants another that is locked here already waits in a circle with us. PostgreSQL looks for circles after
+/// `deadlock_timeout`, and ends whoever looks first. All waits together are shorter here, so that it is the migration that gives way. Those
+/// who use the tables do so in an order of their own: what could not be had is asked for first the next time.
+async fn lock_tables(
+    tx: &Transaction<'_>,
+    mut locks: Vec<TableLock>,
+    in_use: &mut Vec<String>,
+) -> Result<(), tokio_postgres::Error> {
+    let parts = locks.len() + 2;
+    tx.batch_execute(&format!(
+        "select set_config('lock_timeout', (setting::int / {parts})::text, true) from pg_settings where name = 'deadlock_timeout'"
+    ))
+    .await?;
+    locks.sort_by_key(|lock| in_use.iter().position(|table| *table == lock.table).unwrap_or(in_use.len()));
+    for TableLock { table, mode, .. } in locks {
+        if let Err(error) = tx.batch_execute(&format!("lock table {table} in {mode} mode")).await {
+            in_use.retain(|other| *other != table);
+            in_use.insert(0, table);
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 impl AsyncQuery<Vec<Migration>> for Applier {
     async fn query(&mut self, query: &str) -> Result<Vec<Migration>, Self::Error> {
-        AsyncQuery::query(&mut self.0, query).await
+        AsyncQuery::query(&mut self.client, query).await
     }
 }
 

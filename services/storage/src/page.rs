@@ -1,4 +1,5 @@
-//! Lists: newest first, by a key that never changes, over the rows that were committed when the first page was read.
+//! Lists: newest first unless the oldest are wanted first, by a key that never changes, over the rows that were committed when the first
+//! page was read.
 
 use time::OffsetDateTime;
 use tokio_postgres::types::ToSql;
@@ -51,12 +52,41 @@ pub struct Page<T> {
 /// others, so that the first page and the next, and each set of filters, have plans of their own.
 pub(crate) struct Listing<'a> {
     keyset: &'a Keyset,
+    order: Order,
     /// The table, or what stands for it.
     from: String,
     conditions: Vec<String>,
+    /// Queries for ids, of which few are found: only rows that all of them find are wanted, and these are looked for one by one. None:
+    /// all rows.
+    few: Vec<String>,
     /// Each of them leads to rows of its own, beside the conditions; none: all rows that these allow.
     branches: Vec<String>,
     params: Vec<Param<'a>>,
+}
+
+/// Which rows come first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Order {
+    #[default]
+    NewestFirst,
+    OldestFirst,
+}
+
+impl Order {
+    const fn as_sql(self) -> &'static str {
+        match self {
+            Self::NewestFirst => "order by created_at desc, id desc",
+            Self::OldestFirst => "order by created_at, id",
+        }
+    }
+
+    /// How the key of a row compares with that of a row before it.
+    const fn follows(self) -> &'static str {
+        match self {
+            Self::NewestFirst => "<",
+            Self::OldestFirst => ">",
+        }
+    }
 }
 
 impl<'a> Listing<'a> {
@@ -74,17 +104,19 @@ impl<'a> Listing<'a> {
 
     /// Whose rows they are is still to be said. The first parameter of the statement is the organisation.
     fn of_anybody(table: &str, organisation_id: Uuid, keyset: &'a Keyset) -> Self {
-        let (conditions, branches, params) = Default::default();
-        let mut listing = Self { keyset, from: table.to_owned(), conditions, branches, params };
+        let (order, few, conditions, branches, params) = Default::default();
+        let mut listing = Self { keyset, order, from: table.to_owned(), few, conditions, branches, params };
         listing.place(organisation_id);
         let snapshot = listing.place(&keyset.visible_up_to.snapshot);
         let began_at = listing.place(keyset.visible_up_to.began_at);
         listing.conditions.push(is_in_sight("created_xid", "created_at", &snapshot, &began_at));
-        if let Some((at, id)) = keyset.after {
-            let (at, id) = (listing.place(at), listing.place(id));
-            listing.conditions.push(format!("(created_at, id) < ({at}, {id})"));
-        }
         listing
+    }
+
+    /// The same rows with these first.
+    pub(crate) fn in_order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
     }
 
     /// Those for which a condition holds; `{}` in it stands for the value.
@@ -119,7 +151,7 @@ impl<'a> Listing<'a> {
         self.where_if(is_active.map(|is_active| if is_active { "is_active" } else { "not is_active" }))
     }
 
-    /// Those with any of these values in a column; all, where there are none. Each value is looked for by itself, from the newest on: no
+    /// Those with any of these values in a column; all, where there are none. Each value is looked for by itself, in the list's order: no
     /// index has the rows of several in one order. At most one column of a list can be asked for so, and none of one with shipped rows.
     pub(crate) fn any_of(
         mut self,
@@ -133,18 +165,32 @@ impl<'a> Listing<'a> {
         self
     }
 
-    /// Those with ids that a query finds, where there is a value for its `{}`. Of these there are few, so they are looked for one by one,
-    /// where going through the rest of the list might never find any.
+    /// Those with ids that a query finds. Of these there are few, so they are looked for one by one, where going through the rest of the
+    /// list might never find any.
+    pub(crate) fn among(mut self, ids: &str) -> Self {
+        self.few.push(ids.to_owned());
+        self
+    }
+
+    /// The same, where there is a value for the query's `{}`.
     pub(crate) fn among_if(mut self, ids: &str, value: Option<impl ToSql + Sync + Send + 'a>) -> Self {
         if let Some(value) = value {
             let ids = ids.replace("{}", &self.place(value));
-            let table = &self.from;
-            self.from = format!(
-                "(select r.* from unnest(array({ids})) as few (id)
-                  cross join lateral (select * from {table} r where r.id = few.id offset 0) r) {table}"
-            );
+            self.few.push(ids);
         }
         self
+    }
+
+    /// What rows are read from.
+    fn source(&self) -> String {
+        let (table, few) = (&self.from, self.few.join(" intersect "));
+        if few.is_empty() {
+            return table.clone();
+        }
+        format!(
+            "(select r.* from unnest(array({few})) as few (id)
+              cross join lateral (select * from {table} r where r.id = few.id offset 0) r) {table}"
+        )
     }
 
     /// The page that was asked for.
@@ -166,22 +212,26 @@ impl<'a> Listing<'a> {
         read: impl Fn(&tokio_postgres::Row) -> Result<T, StorageError>,
         statement: impl FnOnce(&str) -> String,
     ) -> Result<Page<T>, StorageError> {
-        const NEWEST_FIRST: &str = "order by created_at desc, id desc";
-        let limit = self.place(self.keyset.limit + 1);
+        if let Some((at, id)) = self.keyset.after {
+            let (at, id, follows) = (self.place(at), self.place(id), self.order.follows());
+            self.conditions.push(format!("(created_at, id) {follows} ({at}, {id})"));
+        }
+        let (limit, order) = (self.place(self.keyset.limit + 1), self.order.as_sql());
         let conditions = self.conditions.join(" and ");
-        let newest = |from: &str, conditions: &str| {
-            format!("(select * from {from} where {conditions} {NEWEST_FIRST} limit {limit})")
+        let first = |from: &str, conditions: &str| {
+            format!("(select * from {from} where {conditions} {order} limit {limit})")
         };
-        let branch = |branch: &String| newest(&self.from, &format!("{conditions} and {branch}"));
+        let source = self.source();
+        let branch = |branch: &String| first(&source, &format!("{conditions} and {branch}"));
         let page = match self.branches.as_slice() {
-            [] => newest(&self.from, &conditions),
+            [] => first(&source, &conditions),
             [only] => branch(only),
             several => {
                 let rows: Vec<String> = several.iter().map(branch).collect();
-                newest(&format!("({}) any_of", rows.join(" union all ")), "true")
+                first(&format!("({}) any_of", rows.join(" union all ")), "true")
             }
         };
-        let sql = format!("{} {NEWEST_FIRST}", statement(&page));
+        let sql = format!("{} {order}", statement(&page));
         let rows = on.rows(&sql, &sql::borrowed(&self.params)).await?;
         let key = |row: &tokio_postgres::Row| (row.get("created_at"), row.get("id"));
         let Page { rows, next } = Page::cut(rows, self.keyset, key);

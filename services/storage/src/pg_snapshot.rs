@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// A reader looks for what transactions have added that were open when it last looked. Those with ids so near to the newest are
-/// one range, from the oldest of them on; each of the others is looked for by itself. A transaction that stays open for long, in
-/// any database of the cluster, costs a reader one look then, and not a look at all that was added since, again and again.
+/// A reader who looks roughly for what transactions have added that were open when it last looked takes those with ids so near to the
+/// newest as one range, from the oldest of them on; each of the others is looked for by itself. A transaction that stays open for long,
+/// in any database of the cluster, costs a reader one look then, and not a look at all that was added since, again and again.
 const NEAR_IDS: u64 = 64;
 
 /// Which transactions had ended at a moment: the text `xmin:xmax:xip_list` of `pg_snapshot`.
@@ -66,8 +66,25 @@ impl PgSnapshot {
         Some(self)
     }
 
-    /// All transactions that it has not seen end, and few others.
+    /// All transactions that it has not seen end, and no others.
     pub(crate) fn unseen(&self) -> Vec<Ids> {
+        let mut unseen: Vec<Ids> = Vec::new();
+        for &id in &self.open {
+            match unseen.last_mut().filter(|ids| ids.until == Some(id)) {
+                Some(ids) => ids.until = Some(id + 1),
+                None => unseen.push(Ids { from: id, until: Some(id + 1) }),
+            }
+        }
+        match unseen.last_mut().filter(|ids| ids.until == Some(self.next)) {
+            Some(ids) => ids.until = None,
+            None => unseen.push(Ids { from: self.next, until: None }),
+        }
+        unseen
+    }
+
+    /// The same in fewer ranges, with some near the newest that it has seen: for a reader who goes on from here once, and then from a later
+    /// moment. One who comes back to the same moment would read those again each time.
+    pub(crate) fn unseen_roughly(&self) -> Vec<Ids> {
         let far = self.open.partition_point(|id| self.next - id > NEAR_IDS);
         let alone = |id: &u64| Ids { from: *id, until: Some(id + 1) };
         let from = self.open.get(far).copied().unwrap_or(self.next);
@@ -144,7 +161,7 @@ mod tests {
     fn who_leaves_a_transaction_open_costs_a_look_of_its_own() {
         let unseen = |text: &str| {
             let snapshot = PgSnapshot::parse(text).expect("it is PostgreSQL's text");
-            let ids = snapshot.unseen();
+            let ids = snapshot.unseen_roughly();
             ids.iter().map(|ids| (ids.from, ids.until)).collect::<Vec<_>>()
         };
         assert_eq!(unseen("100:100:"), [(100, None)]);
@@ -152,6 +169,19 @@ mod tests {
         assert_eq!(unseen("36:100:36"), [(36, None)]);
         assert_eq!(unseen("35:100:35"), [(35, Some(36)), (100, None)]);
         assert_eq!(unseen("3:900:3,7,890,891"), [(3, Some(4)), (7, Some(8)), (890, None)]);
+    }
+
+    #[test]
+    fn exactly_those_are_unseen_that_had_not_ended() {
+        let unseen = |text: &str| {
+            let snapshot = PgSnapshot::parse(text).expect("it is PostgreSQL's text");
+            let ids = snapshot.unseen();
+            ids.iter().map(|ids| (ids.from, ids.until)).collect::<Vec<_>>()
+        };
+        assert_eq!(unseen("100:100:"), [(100, None)]);
+        assert_eq!(unseen("90:100:90,97"), [(90, Some(91)), (97, Some(98)), (100, None)]);
+        assert_eq!(unseen("90:100:90,91,92,98,99"), [(90, Some(93)), (98, None)]);
+        assert_eq!(unseen("3:900:3"), [(3, Some(4)), (900, None)]);
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub async fn hold(
     let statements = [
         changes::take_turns(turns),
         sessions::hold_all(sessions, hold),
-        changes::find_tails(tails, Some(process_id.as_uuid())),
+        changes::find_tails_of_others(tails, process_id.as_uuid()),
         changes::find_apart(sessions),
     ];
     let [_, held, unseen, apart] = tx.pipeline(statements).await?;

@@ -2,6 +2,9 @@
 
 use firemode_domain::audit::AuditStatus;
 use firemode_domain::classification::BaselineValues;
+use firemode_domain::defect::{
+    DefectClass, DefectSource, DefectStatus, Deferral, InterimMeasures, RuleReference,
+};
 use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
 use firemode_domain::job::JobState;
 use firemode_domain::measure::PerformanceSolution;
@@ -166,9 +169,12 @@ macro_rules! json_columns {
     };
 }
 
-plain_columns!(bool, f32, i16, i32, i64, Date, OffsetDateTime, String, Uuid, Value, Vec<u8>);
+plain_columns!(bool, f32, i16, i32, i64, Date, OffsetDateTime, String, Uuid, Value, Vec<u8>, Vec<Uuid>);
 word_columns!(
     AuditStatus,
+    DefectClass,
+    DefectSource,
+    DefectStatus,
     EvidenceStatus,
     EvidenceType,
     JobState,
@@ -180,7 +186,7 @@ word_columns!(
     TimeZone
 );
 
-json_columns!(BaselineValues, PerformanceSolution);
+json_columns!(BaselineValues, Deferral, InterimMeasures, PerformanceSolution, RuleReference);
 
 impl<T: Column> Column for Option<T> {
     type Kept = Option<T::Kept>;

@@ -125,16 +125,26 @@ impl StoredRule {
     /// Its columns, read of a table, or of rows of it, with this name. What the organisation, which is the first parameter, has said of
     /// it takes the place of what the version was made as.
     fn columns_of(rules: &str) -> String {
-        Self::columns().replace("is_active", &format!("{} as is_active", is_active(rules)))
+        Self::columns_as(rules, NOW)
+    }
+
+    fn columns_as(rules: &str, known: &str) -> String {
+        Self::columns().replace("is_active", &format!("{} as is_active", is_active(rules, known)))
     }
 }
 
+/// The condition that an organisation's act on a version is its last one.
+const NOW: &str = "act.known_to is null";
+
+/// The condition that it was the last one at a moment, which is the third parameter.
+const THEN: &str = "act.known_from <= $3 and (act.known_to is null or act.known_to > $3)";
+
 /// The planner looks activations up for each row, or once for all of them, whichever is less.
-fn is_active(rules: &str) -> String {
+fn is_active(rules: &str, known: &str) -> String {
     let act = |condition: &str| {
         format!(
             "exists (select from rule_activations act
-                     where act.organisation_id = $1 and act.rule_id = {rules}.id and act.known_to is null and {condition})"
+                     where act.organisation_id = $1 and act.rule_id = {rules}.id and {known} and {condition})"
         )
     };
     format!("(({rules}.is_active or {}) and not {})", act("act.is_active"), act("not act.is_active"))
@@ -199,7 +209,7 @@ pub async fn list(
     filter: &RuleFilter,
     keyset: &Keyset,
 ) -> Result<Page<StoredRule>, StorageError> {
-    let active = format!("{} = {{}}", is_active("as1851_rules"));
+    let active = format!("{} = {{}}", is_active("as1851_rules", NOW));
     let is_own = filter.origin.map(|origin| origin == RuleOrigin::Own);
     Listing::of_own_and_shipped("as1851_rules", organisation_id, keyset)
         .only_if("rule_code = {}", rule_code)
@@ -219,9 +229,19 @@ async fn visible(
     condition: &str,
     params: sql::Params<'_>,
 ) -> Result<Vec<StoredRule>, StorageError> {
+    visible_as(on, NOW, condition, params).await
+}
+
+/// The same by what was known then.
+async fn visible_as(
+    on: &impl Executor,
+    known: &str,
+    condition: &str,
+    params: sql::Params<'_>,
+) -> Result<Vec<StoredRule>, StorageError> {
     let sql = format!(
         "select {} from as1851_rules r where (r.organisation_id is null or r.organisation_id = $1) and {condition}",
-        StoredRule::columns_of("r")
+        StoredRule::columns_as("r", known)
     );
     StoredRule::read_all(&on.rows(&sql, params).await?)
 }
@@ -293,10 +313,29 @@ pub async fn for_items(
     organisation_id: Uuid,
     item_codes: &[&str],
 ) -> Result<Vec<Rule>, StorageError> {
-    let condition = "r.rule_code = any (array(
-                         select i.rule_code from rule_items i
-                         where (i.organisation_id is null or i.organisation_id = $1) and i.item_code = any ($2)))";
-    let versions = visible(on, condition, &[&organisation_id, &item_codes]).await?;
+    in_use(visible(on, OF_ITEMS, &[&organisation_id, &item_codes]).await?)
+}
+
+/// The same as it was known at a moment: without the versions that were made later, and by the acts of then.
+///
+/// # Errors
+/// As for [`for_items`].
+pub async fn for_items_as_known(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    item_codes: &[&str],
+    known_at: OffsetDateTime,
+) -> Result<Vec<Rule>, StorageError> {
+    let condition = format!("{OF_ITEMS} and r.created_at <= $3");
+    in_use(visible_as(on, THEN, &condition, &[&organisation_id, &item_codes, &known_at]).await?)
+}
+
+/// The condition that a version's code has, in any version, to do with one of some items, which are the second parameter.
+const OF_ITEMS: &str = "r.rule_code = any (array(
+    select i.rule_code from rule_items i
+    where (i.organisation_id is null or i.organisation_id = $1) and i.item_code = any ($2)))";
+
+fn in_use(versions: Vec<StoredRule>) -> Result<Vec<Rule>, StorageError> {
     versions.into_iter().filter(|version| version.is_active).map(StoredRule::rule).collect()
 }
 

@@ -4,7 +4,7 @@
 //! added to the record that it does not know; that is looked for each time. So it does not matter who has forgotten to write one, or what
 //! two have written at once: whoever reads then works it out from the document.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use firemode_domain::document::{DocumentSummary, SessionDocument};
 use tokio_postgres::Row;
@@ -82,7 +82,7 @@ fn stored(row: &Row) -> Option<(Uuid, StoredSummary)> {
 }
 
 /// The statement that keeps summaries, each in place of the one before unless that knows more. Whoever keeps several takes the rows in one
-/// order.
+/// order. Failed items are what releases from before defects keep beside the summary that they are of.
 pub(crate) fn store(summaries: &[NewSummary]) -> Statement<'_> {
     let of = |summary: &NewSummary| summary.read_up_to.as_ref().map(|up_to| up_to.snapshot.to_string());
     let changes = |new: &NewSummary| i32::try_from(new.summary.size.changes).unwrap_or(i32::MAX);
@@ -118,50 +118,5 @@ pub(crate) fn store(summaries: &[NewSummary]) -> Statement<'_> {
 /// The database does not answer.
 pub async fn keep(tx: &Transaction, summaries: &[NewSummary]) -> Result<(), StorageError> {
     store(summaries).rows(tx).await?;
-    Ok(())
-}
-
-/// The failed items of sessions as JSON, where they were kept for what is on record now.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn failed_items(
-    on: &impl Executor,
-    organisation_id: Uuid,
-    session_ids: &[Uuid],
-) -> Result<HashMap<Uuid, Vec<u8>>, StorageError> {
-    let present: HashSet<Uuid> = find(on, organisation_id, session_ids)
-        .await?
-        .into_iter()
-        .filter_map(|(session_id, stored)| stored.is_present.then_some(session_id))
-        .collect();
-    let present: Vec<Uuid> = present.into_iter().collect();
-    let rows = on
-        .rows(
-            "select session_id, failed_items from session_summaries
-             where organisation_id = $1 and session_id = any ($2) and failed_items is not null",
-            &[&organisation_id, &present],
-        )
-        .await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-}
-
-/// Keeps a summary, and beside it the failed items of the document that it is of.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn keep_with_failed_items(
-    tx: &Transaction,
-    new: &NewSummary,
-    failed_items: &[u8],
-) -> Result<(), StorageError> {
-    let (organisation_id, session_id, summary) =
-        (new.organisation_id, new.session_id, new.summary.to_bytes());
-    keep(tx, std::slice::from_ref(new)).await?;
-    tx.run(
-        "update session_summaries set failed_items = $4 where organisation_id = $1 and session_id = $2 and summary = $3",
-        &[&organisation_id, &session_id, &summary, &failed_items],
-    )
-    .await?;
     Ok(())
 }

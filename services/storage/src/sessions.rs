@@ -2,7 +2,7 @@
 
 mod held;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use firemode_domain::audit::{OnRecord, Record};
 use firemode_domain::body;
@@ -94,6 +94,13 @@ body! {
         pub technician_id: Option<Uuid>,
         /// Sessions that an Automerge actor wrote to: those that its first change was stored in, late or held ones included.
         pub actor: Option<Actor>,
+        /// Only sessions with late work that waits for a decision, or only those without.
+        pub has_late: Option<bool>,
+        /// Sessions in which a person has to decide something, or none in which that is so: an outcome in conflict, a fault without a class,
+        /// late work.
+        pub needs_review: Option<bool>,
+        /// Sessions with changes that are not merged, because they wait for others or would damage the document; or those without.
+        pub has_held: Option<bool>,
     }
 }
 
@@ -166,6 +173,19 @@ pub async fn update(
 const WRITTEN_TO: &str =
     "select c.session_id from session_changes c where c.organisation_id = $1 and c.actor = {} and c.seq = 1";
 
+/// Sessions with late work that waits for a decision.
+const WITH_LATE: &str =
+    "select distinct l.session_id from late_changes l where l.organisation_id = $1 and l.state = 'late'";
+
+/// Is a session without such work? `offset 0` makes it a look into the index for each session of the page.
+const WITHOUT_LATE: &str = "not exists (select from late_changes l where l.organisation_id = $1
+                                          and l.session_id = test_sessions.id and l.state = 'late' offset 0)";
+
+/// The sessions of which the projection says this. Those that it has not gone through yet are not among them.
+fn reviewed(says: &str) -> String {
+    format!("select v.session_id from session_reviews v where v.organisation_id = $1 and v.{says}")
+}
+
 /// One page of an organisation's sessions, newest first.
 ///
 /// # Errors
@@ -177,7 +197,23 @@ pub async fn list(
     keyset: &Keyset,
 ) -> Result<Page<Session>, StorageError> {
     let statuses: BTreeSet<&str> = filter.status.0.iter().map(|status| status.as_str()).collect();
-    Listing::of(Session::NAME, organisation_id, keyset)
+    let reviews = [(filter.needs_review, "needs_review"), (filter.has_held, "has_held")];
+    let mut listing = Listing::of(Session::NAME, organisation_id, keyset);
+    for (asked, says) in reviews {
+        let reviewed = reviewed(says);
+        let others = format!("not exists ({reviewed} and v.session_id = test_sessions.id)");
+        listing = match asked {
+            Some(true) => listing.among(&reviewed),
+            Some(false) => listing.holds(&others),
+            None => listing,
+        };
+    }
+    let listing = match filter.has_late {
+        Some(true) => listing.among(WITH_LATE),
+        Some(false) => listing.holds(WITHOUT_LATE),
+        None => listing,
+    };
+    listing
         .any_of("status", statuses)
         .only_if("building_id = {}", filter.building_id)
         .only_if("created_at >= {}", filter.date_from.map(Time::get))
@@ -188,27 +224,16 @@ pub async fn list(
         .await
 }
 
-/// The sessions of the same building that were made before this one and not cancelled, the latest first.
+/// When each of these sessions was made.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn earlier_of_building(
+pub async fn created_at(
     on: &impl Executor,
     organisation_id: Uuid,
-    session: &Session,
-    limit: i64,
-) -> Result<Vec<Session>, StorageError> {
-    let rows = on
-        .rows(
-            &format!(
-                "select {} from test_sessions
-                 where organisation_id = $1 and building_id = $2 and (created_at, id) < ($3, $4)
-                   and status in ('active', 'completed')
-                 order by created_at desc, id desc limit $5",
-                Session::columns()
-            ),
-            &[&organisation_id, &session.building_id, &session.created_at, &session.id, &limit],
-        )
-        .await?;
-    Session::read_all(&rows)
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, OffsetDateTime>, StorageError> {
+    let sql = "select id, created_at from test_sessions where organisation_id = $1 and id = any ($2)";
+    let rows = on.rows(sql, &[&organisation_id, &ids]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }

@@ -32,6 +32,8 @@ row! {
         pub phone_encrypted: Option<Vec<u8>>,
         /// Fernet token of the name that members of the organisation see, if there is one.
         pub display_name_encrypted: Option<Vec<u8>>,
+        /// The user's number in the organisation. Only a transaction of the organisation knows.
+        pub number: Option<i32>,
         /// A user who is not active cannot sign in.
         pub is_active: bool,
         /// When what is personal was erased, if it was.
@@ -46,6 +48,21 @@ row! {
         pub password_changed_at: OffsetDateTime,
         /// Does signing in ask for a code? Only a transaction of the user's organisation knows.
         pub has_second_factor: bool,
+    }
+}
+
+row! {
+    /// What of a user members of the organisation see beside what the user did.
+    #[derive(Debug, Clone)]
+    pub struct Member {
+        /// The user's id.
+        pub id: Uuid,
+        /// What the user may do.
+        pub role: Role,
+        /// Fernet token of the name that members see, if there is one.
+        pub display_name_encrypted: Option<Vec<u8>>,
+        /// The user's number in the organisation.
+        pub number: Option<i32>,
     }
 }
 
@@ -142,14 +159,23 @@ pub async fn insert(tx: &Transaction, user: &NewUser<'_>) -> Result<(), StorageE
     Ok(())
 }
 
-/// Users of a table with their organisations, details and second factors, as [`User`] has them.
+/// Users of a table with their organisations, details and second factors, as [`User`] has them. Each column is named: one that a later
+/// release adds changes nothing here.
 fn select_from(users: &str) -> String {
+    const HAS_SECOND_FACTOR: &str =
+        "exists (select from totp_factors f where f.organisation_id = u.organisation_id
+        and f.user_id = u.id and f.confirmed_at is not null) as has_second_factor";
+    let column = |name: &&str| match *name {
+        "organisation_name" => "o.name as organisation_name".to_owned(),
+        "has_second_factor" => HAS_SECOND_FACTOR.to_owned(),
+        "display_name_encrypted" | "erased_at" | "number" => format!("d.{name}"),
+        _ => format!("u.{name}"),
+    };
+    let columns: Vec<String> = User::COLUMNS.iter().map(column).collect();
     format!(
-        "select u.*, o.name as organisation_name, d.display_name_encrypted, d.erased_at,
-                exists (select from totp_factors f where f.organisation_id = u.organisation_id and f.user_id = u.id
-                          and f.confirmed_at is not null) as has_second_factor
-         from {users} u join organisations o on o.id = u.organisation_id
-         left join user_details d on d.organisation_id = u.organisation_id and d.id = u.id"
+        "select {} from {users} u join organisations o on o.id = u.organisation_id
+         left join user_details d on d.organisation_id = u.organisation_id and d.id = u.id",
+        columns.join(", ")
     )
 }
 
@@ -214,6 +240,26 @@ pub async fn find_for_update(
     let users = User::read_all(&tx.rows(&sql, &[&organisation_id, &id]).await?)?;
     let (wanted, admins): (Vec<User>, Vec<User>) = users.into_iter().partition(|user| user.id == id);
     Ok(wanted.into_iter().next().map(|user| (user, !admins.is_empty())))
+}
+
+/// These users of an organisation, as members see them: a look into an index for each, whatever statistics say.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn members(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    ids: &[Uuid],
+) -> Result<Vec<Member>, StorageError> {
+    let sql = "select u.id, u.role, d.display_name_encrypted, d.number from unnest($2::uuid[]) as wanted (id)
+               cross join lateral (
+                   select id, role from users where id = wanted.id and organisation_id is not distinct from $1 offset 0
+               ) u
+               left join lateral (
+                   select display_name_encrypted, number from user_details
+                   where id = wanted.id and organisation_id is not distinct from $1 offset 0
+               ) d on true";
+    Member::read_all(&on.rows(sql, &[&organisation_id, &ids]).await?)
 }
 
 /// One page of an organisation's users, newest first.

@@ -253,10 +253,15 @@ impl Problem {
         self.0.code.to_string()
     }
 
-    /// The answer to one request.
-    pub fn render(&self, transaction_id: Uuid, instance: &str) -> HttpResponse {
+    /// Is it worth sending the same request again later?
+    pub fn is_retryable(&self) -> bool {
+        self.0.code.is_retryable()
+    }
+
+    /// The body of the answer to one request.
+    pub fn body(&self, transaction_id: Uuid, instance: &str) -> ProblemBody {
         let (code, status) = (self.0.code, self.status());
-        let body = ProblemBody {
+        ProblemBody {
             kind: code.link(),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
@@ -267,9 +272,14 @@ impl Problem {
             message: self.0.detail.clone(),
             retryable: code.is_retryable(),
             errors: self.0.errors.clone(),
-        };
+        }
+    }
+
+    /// The answer to one request.
+    pub fn render(&self, transaction_id: Uuid, instance: &str) -> HttpResponse {
+        let (body, status) = (self.body(transaction_id, instance), self.status());
         let mut response = HttpResponse::build(status);
-        if let Some(seconds) = self.0.retry_after_seconds.or(code.is_retryable().then_some(1)) {
+        if let Some(seconds) = self.0.retry_after_seconds.or(self.is_retryable().then_some(1)) {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
         if status == StatusCode::UNAUTHORIZED {

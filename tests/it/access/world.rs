@@ -23,6 +23,7 @@ pub(super) struct World {
     /// An asset has it.
     measure_id: String,
     party_id: String,
+    defect_id: String,
     /// One that the requests turn off, and one that they read.
     rules: [Answer; 2],
     members: Vec<Member>,
@@ -46,6 +47,8 @@ impl World {
         let measure_id =
             crate::measures::make(&site.admin, &site.building_id, "AS 1851-2012").expect(201).id();
         let party_id = crate::parties::add_one(&site.admin, &site.building_id);
+        let defect = json!({"building_id": site.building_id, "description": "A sprinkler head is painted."});
+        let defect_id = site.admin.post("/v1/defects", &defect).expect(201).id();
         let asset = format!("/v1/buildings/{}/assets/{}", site.building_id, site.items[0]);
         site.admin.patch(&asset, &json!({"measure_id": measure_id})).expect(200);
         crate::baselines::set(&site.admin, &site.building_id, &site.items[0], "pressure", 1200.0, "kPa")
@@ -60,7 +63,7 @@ impl World {
         let members = ROLES.map(member).into();
         let leaver_id = site.organisation.member(stack, "technician").user_id;
         let document = stack.client().get("/openapi.json").expect(200).json;
-        Self { evidence_id, measure_id, party_id, rules, members, leaver_id, document, site }
+        Self { evidence_id, measure_id, party_id, defect_id, rules, members, leaver_id, document, site }
     }
 
     /// A client of a user with this role, with a token that nobody else uses: the routes under test end some.
@@ -123,7 +126,7 @@ impl World {
     /// Does such a request name an object in its body?
     pub(super) fn names_an_object(&self, method: &str, path: &str) -> bool {
         let body = self.body(method, path).map(|body| body.to_string()).unwrap_or_default();
-        path == "/v1/evidence" || self.ids().iter().any(|id| body.contains(id))
+        (method, path) == ("POST", "/v1/evidence") || self.ids().iter().any(|id| body.contains(id))
     }
 
     /// Is anything of this tenant in an answer? What a request has named itself may come back in its problem.
@@ -169,6 +172,7 @@ impl World {
             self.evidence_id.clone(),
             self.measure_id.clone(),
             self.party_id.clone(),
+            self.defect_id.clone(),
             self.rules[0].id(),
         ];
         own.into_iter().chain(site.items.iter().cloned()).chain(users.map(|id| id.to_string())).collect()
@@ -209,6 +213,7 @@ impl World {
             "{upload_id}" => self.upload_of(client),
             "{measure_id}" => self.measure_id.clone(),
             "{party_id}" => self.party_id.clone(),
+            "{defect_id}" => self.defect_id.clone(),
             "{job_id}" if path.starts_with("/v1/rules/impact/") => self.report(),
             "{job_id}" => self.job_of(client),
             "{audit_log_id}" => self.classification(),
@@ -239,6 +244,11 @@ impl World {
             ("POST", "/v1/auth/revoke-all") => json!({"user_id": self.members[3].user_id}),
             ("POST", "/v1/rules") => pressure(&new_rule_code(), "1.0.0", "critical_defect"),
             ("POST", "/v1/tests/sessions") => json!({"building_id": self.site.building_id}),
+            ("POST", "/v1/defects") => {
+                json!({"building_id": self.site.building_id, "description": "A door sticks."})
+            }
+            // What technicians may say of one, too.
+            ("PATCH", "/v1/defects/{defect_id}") => json!({"status": "repaired", "reason": "Replaced."}),
             _ => return self.example(method, path),
         };
         Some(own)

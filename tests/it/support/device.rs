@@ -1,7 +1,11 @@
 //! A technician's device: an Automerge document of its own, edited with the library as any client would.
 
+use std::num::NonZeroU64;
+
 use automerge::transaction::{CommitOptions, Transactable as _};
-use automerge::{ActorId, AutoCommit, Change, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue};
+use automerge::{
+    ActorId, AutoCommit, Change, ExpandedChange, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue,
+};
 use serde_json::{Value, json};
 
 use super::{Client, Site, base64};
@@ -85,6 +89,16 @@ impl Device {
         self.document.put(&item, field, value).expect("a field of an item can be set");
         self.document.commit_with(CommitOptions::default().with_time(seconds));
         self.document.get_last_local_change().expect("the edit is a change").raw_bytes().to_vec()
+    }
+
+    /// A change that builds on the device's next one and would damage the document, and that next one.
+    pub(crate) fn damaging(&mut self, item: &str) -> (Vec<u8>, Vec<u8>) {
+        let next = self.set(item, "outcome", "pass");
+        let sound = Change::from_bytes(self.set(item, "notes", "builds on it"))
+            .expect("the library reads what it writes");
+        // Its operations have numbers that are taken.
+        let damaging = ExpandedChange { start_op: NonZeroU64::MIN, ..sound.decode() };
+        (Change::from(damaging).raw_bytes().to_vec(), next)
     }
 
     /// Learns what the server has.

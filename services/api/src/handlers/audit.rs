@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::list::{Filters, List, Listing};
+use crate::people::People;
 use crate::schema::free_object_or_null;
 
 /// One act.
@@ -23,6 +24,9 @@ pub(crate) struct AuditView {
     action: String,
     /// The user who acted; null for the system itself.
     actor: Option<Uuid>,
+    /// What the user is called.
+    #[schema(example = "Ada E.")]
+    actor_name: Option<String>,
     resource: Resource,
     /// How it ended.
     status: AuditStatus,
@@ -52,11 +56,12 @@ pub(crate) struct Resource {
     id: Option<String>,
 }
 
-impl From<AuditEntry> for AuditView {
-    fn from(AuditEntry { event, leaf_hash }: AuditEntry) -> Self {
+impl AuditView {
+    fn of(AuditEntry { event, leaf_hash }: AuditEntry, people: &People) -> Self {
         Self {
             id: event.id,
             action: event.action.into_owned(),
+            actor_name: people.name(event.actor_user_id),
             actor: event.actor_user_id,
             resource: Resource { kind: event.resource_type.into_owned(), id: event.resource_id },
             status: event.status,
@@ -93,7 +98,8 @@ impl Filters for AuditFilter {
 pub(crate) async fn list(list: Listing<AuditFilter>) -> Result<HttpResponse, Problem> {
     list.answer(async |tx, Listing { call, filter, .. }, keyset| {
         let page = audit::list(tx, call.organisation_id(), filter, keyset).await?;
-        Ok(page.map(AuditView::from))
+        let people = call.people(tx, page.rows.iter().map(|entry| entry.event.actor_user_id)).await?;
+        Ok(page.map(|entry| AuditView::of(entry, &people)))
     })
     .await
 }

@@ -1,19 +1,23 @@
 //! Baselines of assets: what measured values are compared with, and which assets have none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpResponse, web};
 use firemode_domain::body;
-use firemode_domain::classification::{AskedQuantity, BaselineValues, Occasion, RuleSchema, rules_for_items};
+use firemode_domain::classification::{
+    AskedQuantity, BaselineValues, Occasion, SolutionLimits, rules_for_items,
+};
 use firemode_domain::input::{Becomes as _, Day, Line};
 use firemode_domain::place::Place;
 use firemode_storage::assets::{self, Asset};
 use firemode_storage::baselines::{self, Asked, Baseline, BaselineKey, Completeness, VERSIONS_MAX};
 use firemode_storage::buildings::Building;
+use firemode_storage::measures;
 use firemode_storage::page::{Keyset, Page};
-use firemode_storage::{Executor, Hold, ReadTransaction, organisations, rules, table};
+use firemode_storage::places::{self, PlaceKey, PlaceOf};
+use firemode_storage::{Executor, Hold, ReadTransaction, rules, table};
 use firemode_web::{Body, Problem};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -24,6 +28,7 @@ use crate::call::Call;
 use crate::etag::{self, IfMatch};
 use crate::list::{Everything, List, Listing};
 use crate::object::Object as _;
+use crate::people::People;
 
 body! {
     /// A version of an asset's baseline.
@@ -39,6 +44,16 @@ body! {
         /// The first day, at the building, on which they count.
         valid_from: Day = "2021-03-01",
     }
+}
+
+/// A version of an asset's baseline, and who recorded it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NamedBaseline {
+    #[serde(flatten)]
+    baseline: Baseline,
+    /// What the user who recorded it is called.
+    #[schema(example = "Ada E.")]
+    recorded_by_name: Option<String>,
 }
 
 /// How complete the baselines of a building are, and which of its assets lack something.
@@ -83,17 +98,32 @@ impl SetBaseline {
     }
 }
 
+impl NamedBaseline {
+    fn of(baseline: Baseline, people: &People) -> Self {
+        Self { recorded_by_name: people.name(baseline.recorded_by), baseline }
+    }
+}
+
 fn no_baseline() -> Problem {
     Problem::not_found("baseline that is in force today")
 }
 
-fn answer(status: StatusCode, baseline: &Baseline) -> HttpResponse {
-    HttpResponse::build(status).insert_header((ETAG, etag::of_time(baseline.created_at))).json(baseline)
+async fn answer(
+    on: &impl Executor,
+    call: &Call,
+    status: StatusCode,
+    baseline: Baseline,
+) -> Result<HttpResponse, Problem> {
+    let tag = etag::of_time(baseline.created_at);
+    let people = call.people(on, [baseline.recorded_by]).await?;
+    let named = NamedBaseline::of(baseline, &people);
+    Ok(HttpResponse::build(status).insert_header((ETAG, tag)).json(named))
 }
 
 /// Where a building stands.
 async fn place_of(on: &impl Executor, call: &Call, building_id: Uuid) -> Result<Place, Problem> {
-    let place = organisations::place_of_building(on, call.organisation_id(), building_id).await?;
+    let place =
+        places::find(on, PlaceKey::now(call.organisation_id(), PlaceOf::Building(building_id))).await?;
     place.ok_or_else(|| Problem::not_found(Building::CALLED))
 }
 
@@ -108,13 +138,13 @@ async fn in_force_today(on: &impl Executor, call: &Call, asset: &Asset) -> Resul
 /// Reads the baseline of an asset that is in force today
 #[utoipa::path(get, path = "/v1/buildings/{building_id}/assets/{asset_id}/baseline", tag = "baselines",
     params(("building_id" = Uuid, Path), ("asset_id" = Uuid, Path)),
-    responses((status = 200, description = "The version that is in force; `ETag` names it.", body = Baseline),
+    responses((status = 200, description = "The version that is in force; `ETag` names it.", body = NamedBaseline),
               (status = 404, description = "There is no such asset, or no version of its baseline is in force.")))]
 pub(crate) async fn get(ids: web::Path<(Uuid, Uuid)>, call: Call) -> Result<HttpResponse, Problem> {
     let tx = call.read().await?;
     let asset: Asset = call.find(&tx, *ids, Hold::None).await?;
     let baseline = in_force_today(&tx, &call, &asset).await?.ok_or_else(no_baseline)?;
-    Ok(answer(StatusCode::OK, &baseline))
+    answer(&tx, &call, StatusCode::OK, baseline).await
 }
 
 /// Records a version of an asset's baseline
@@ -123,8 +153,8 @@ pub(crate) async fn get(ids: web::Path<(Uuid, Uuid)>, call: Call) -> Result<Http
 /// last counts. Versions never change. What says the same as the version that begins on that day is that version.
 #[utoipa::path(put, path = "/v1/buildings/{building_id}/assets/{asset_id}/baseline", tag = "baselines",
     request_body = SetBaseline, params(("building_id" = Uuid, Path), ("asset_id" = Uuid, Path), IfMatch),
-    responses((status = 200, description = "It is on record already.", body = Baseline),
-              (status = 201, description = "Recorded.", body = Baseline),
+    responses((status = 200, description = "It is on record already.", body = NamedBaseline),
+              (status = 201, description = "Recorded.", body = NamedBaseline),
               (status = 409, description = "The asset has as many versions as it may have."),
               (status = 412, description = "Another version is in force than the one that you read.")))]
 pub(crate) async fn set(
@@ -143,7 +173,7 @@ pub(crate) async fn set(
     let says =
         |version: &Baseline| version.quantities == wanted.quantities && version.source == wanted.source;
     if let Some(known) = known.filter(says) {
-        return Ok(answer(StatusCode::OK, &known));
+        return answer(&tx, &call, StatusCode::OK, known).await;
     }
     if versions >= VERSIONS_MAX {
         let detail = format!("The asset has {VERSIONS_MAX} versions of its baseline; register it again.");
@@ -151,21 +181,24 @@ pub(crate) async fn set(
     }
     let made = table::insert(&tx, call.organisation_id(), &wanted).await?;
     call.record_made(&tx, "baseline.set", ("baseline", made.id), &made).await?;
+    let answer = answer(&tx, &call, StatusCode::CREATED, made).await?;
     tx.commit().await?;
-    Ok(answer(StatusCode::CREATED, &made))
+    Ok(answer)
 }
 
 /// Lists the versions of an asset's baseline, the one recorded last first
 #[utoipa::path(get, path = "/v1/buildings/{building_id}/assets/{asset_id}/baseline/versions", tag = "baselines",
     params(("building_id" = Uuid, Path), ("asset_id" = Uuid, Path), Listing<Everything>),
-    responses((status = 200, description = "One page.", body = List<Baseline>)))]
+    responses((status = 200, description = "One page.", body = List<NamedBaseline>)))]
 pub(crate) async fn versions(
     ids: web::Path<(Uuid, Uuid)>,
     list: Listing<Everything>,
 ) -> Result<HttpResponse, Problem> {
     list.answer(async |tx, Listing { call, .. }, keyset| {
         let asset: Asset = call.find(tx, *ids, Hold::None).await?;
-        Ok(baselines::versions(tx, call.organisation_id(), asset.id, keyset).await?)
+        let page = baselines::versions(tx, call.organisation_id(), asset.id, keyset).await?;
+        let people = call.people(tx, page.rows.iter().map(|version| version.recorded_by)).await?;
+        Ok(page.map(|version| NamedBaseline::of(version, &people)))
     })
     .await
 }
@@ -201,13 +234,20 @@ async fn asked_of(on: &impl Executor, call: &Call, building_id: Uuid) -> Result<
     let item_codes: Vec<&str> = item_codes.iter().map(String::as_str).collect();
     let rules = rules::for_items(on, organisation_id, &item_codes).await?;
     let decide = rules_for_items(&rules, occasion);
-    let asked = |schema: &RuleSchema| schema.asked_of_baseline().collect::<Vec<_>>();
-    let quantities: BTreeMap<String, Vec<AskedQuantity>> = item_codes
-        .iter()
-        .filter_map(|item_code| Some(((*item_code).to_owned(), asked(&decide.get(item_code)?.schema))))
-        .filter(|(_, asked)| !asked.is_empty())
-        .collect();
-    Ok(Asked { building_id, day: occasion.day, quantities })
+    let asked = |item_code: &str, solution: &SolutionLimits| {
+        let schema = &decide.get(item_code)?.schema;
+        Some((item_code.to_owned(), schema.asked_of_baseline(item_code, solution)))
+    };
+    let usual = SolutionLimits::default();
+    let solutions = measures::solutions_of(on, organisation_id, building_id).await?;
+    let by_code =
+        |solution: &SolutionLimits| solution.item_codes().filter_map(|code| asked(code, solution)).collect();
+    Ok(Asked {
+        building_id,
+        day: occasion.day,
+        quantities: item_codes.iter().filter_map(|code| asked(code, &usual)).collect(),
+        by_measure: solutions.iter().map(|(id, solution)| (*id, by_code(solution))).collect(),
+    })
 }
 
 /// What each of these assets lacks.
@@ -225,10 +265,10 @@ async fn lacking_rows(
         let baseline = known.remove(&key(&asset));
         let says =
             |asked: &AskedQuantity| baseline.as_ref().is_some_and(|known| known.quantities.says(asked));
-        let of_code = asked.quantities.get(&asset.item_code);
+        let asked = asked.of(asset.measure_id, &asset.item_code);
         LackingAsset {
             asset_id: asset.id,
-            missing: of_code.into_iter().flatten().filter(|asked| !says(asked)).cloned().collect(),
+            missing: asked.iter().filter(|asked| !says(asked)).cloned().collect(),
             baseline_id: baseline.as_ref().map(|baseline| baseline.id),
             item_code: asset.item_code,
             label: asset.label,

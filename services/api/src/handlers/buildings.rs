@@ -180,7 +180,11 @@ async fn shown(on: &impl Executor, call: &Call, building: Building) -> Result<Ht
 
 impl Filters for BuildingFilter {
     fn scope(&self, path: &str, _: Option<Uuid>) -> (String, String) {
-        (path.to_owned(), format!("{:?}", self.is_active))
+        let mut filters = format!("{:?}", self.is_active);
+        if let Some(q) = &self.q {
+            filters.push_str(&format!(" q: {:?}", &**q));
+        }
+        (path.to_owned(), filters)
     }
 }
 
@@ -225,7 +229,7 @@ pub(crate) async fn list(list: Listing<BuildingFilter>) -> Result<HttpResponse, 
 /// Reads a building
 #[utoipa::path(get, path = "/v1/buildings/{building_id}", tag = "buildings", params(("building_id" = Uuid, Path)),
     responses((status = 200, description = "The building.", body = BuildingWithParties,
-               headers(("ETag", description = "Names its state.")))))]
+               headers(("ETag")))))]
 pub(crate) async fn get(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
     let tx = call.read().await?;
     let building: Building = call.find(&tx, *id, Hold::None).await?;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use actix_web::{HttpResponse, web};
-use firemode_domain::classification::{Classification, Inputs, Receipt, Rule, Units, WhyNot};
+use firemode_domain::classification::{Classification, Inputs, Occasion, Receipt, Rule, Units, WhyNot};
 use firemode_domain::policy::UNITS;
 use firemode_storage::audit::{self, AuditEntry};
 use firemode_storage::rules::{self, StoredRule};
@@ -32,6 +32,11 @@ pub(crate) struct ClassificationReceipt {
     observed_condition: Option<String>,
     /// The session in which it was seen.
     session_id: Option<Uuid>,
+    /// The asset on which it was seen.
+    asset_id: Option<Uuid>,
+    /// The day and the jurisdiction by which the rule was chosen; null: not on record, or nothing was chosen.
+    #[schema(nullable)]
+    occasion: Option<Occasion>,
     /// The rule that decided; null: there was none.
     #[schema(nullable)]
     rule: Option<AppliedRule>,
@@ -111,6 +116,8 @@ impl From<Recorded> for ClassificationReceipt {
             item_code: receipt.item_code,
             observed_condition: receipt.observed_condition,
             session_id: receipt.session_id,
+            asset_id: receipt.asset_id,
+            occasion: receipt.occasion,
             rule: receipt.rule_applied.map(|code| AppliedRule { id, code, version, digest }),
             inputs: receipt.inputs,
             classification: receipt.classification,
@@ -122,7 +129,7 @@ impl From<Recorded> for ClassificationReceipt {
 /// Reads what stands on record of a classification
 ///
 /// Which rule decided, by what, and what came of it; refused ones too. What releases from before receipts recorded has no inputs.
-#[utoipa::path(get, path = "/v1/classifications/{audit_log_id}", tag = "rules", params(("audit_log_id" = Uuid, Path)),
+#[utoipa::path(get, path = "/v1/classifications/{audit_log_id}", tag = "rules", operation_id = "classification_receipt", params(("audit_log_id" = Uuid, Path)),
     responses((status = 200, description = "The receipt.", body = ClassificationReceipt)))]
 pub(crate) async fn receipt(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
     let tx = call.read().await?;
@@ -134,7 +141,7 @@ pub(crate) async fn receipt(id: web::Path<Uuid>, call: Call) -> Result<HttpRespo
 ///
 /// By the rule that decided and by the inputs on record, so the answer is the same years later; or `why_not` says why that cannot be done.
 /// Changes nothing.
-#[utoipa::path(get, path = "/v1/classifications/{audit_log_id}/replay", tag = "rules",
+#[utoipa::path(get, path = "/v1/classifications/{audit_log_id}/replay", tag = "rules", operation_id = "replay_classification",
     params(("audit_log_id" = Uuid, Path)),
     responses((status = 200, description = "What came of it.", body = Replay)))]
 pub(crate) async fn replay(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {

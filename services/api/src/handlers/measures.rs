@@ -174,7 +174,7 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v1/buildings/{building_id}/measures/{measure_id}", tag = "measures",
     params(("building_id" = Uuid, Path), ("measure_id" = Uuid, Path)),
     responses((status = 200, description = "The measure.", body = Measure,
-               headers(("ETag", description = "Names its state.")))))]
+               headers(("ETag")))))]
 pub(crate) async fn get(ids: web::Path<(Uuid, Uuid)>, call: Call) -> Result<HttpResponse, Problem> {
     call.show::<Measure>(*ids).await
 }

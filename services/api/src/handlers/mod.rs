@@ -6,6 +6,7 @@ pub(crate) mod auth;
 pub(crate) mod baselines;
 pub(crate) mod buildings;
 pub(crate) mod classifications;
+pub(crate) mod defects;
 pub(crate) mod evidence;
 pub(crate) mod health;
 pub(crate) mod jobs;

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use firemode_domain::body;
-use firemode_domain::input::{Given, Line};
+use firemode_domain::input::{Given, Line, Text};
 use firemode_domain::place::{Jurisdiction, TimeZone};
 use firemode_storage::organisations::Organisation;
 use firemode_web::{Body, Problem};
@@ -24,6 +24,10 @@ body! {
         default_time_zone: Given<Option<TimeZone>>,
         /// Are items to be refused that no rule covers? Otherwise they are taken with a warning.
         strict_item_codes: Given<bool>,
+        /// What stands at the head of its papers: its name, address and numbers. Null: its name.
+        letterhead: Given<Option<Text<2000>>>,
+        /// May people verify repairs that they made themselves?
+        allow_own_verification: Given<bool>,
     }
 }
 
@@ -33,6 +37,8 @@ impl UpdateOrganisation {
         self.default_jurisdiction.apply(&mut organisation.default_jurisdiction);
         self.default_time_zone.apply(&mut organisation.default_time_zone);
         self.strict_item_codes.apply(&mut organisation.strict_item_codes);
+        self.letterhead.apply(&mut organisation.letterhead);
+        self.allow_own_verification.apply(&mut organisation.allow_own_verification);
     }
 }
 

@@ -181,7 +181,7 @@ async fn put(
 /// Erases what is personal of a party
 ///
 /// Its id and role stay, so that what refers to it does.
-#[utoipa::path(post, path = "/v1/buildings/{building_id}/parties/{party_id}/erase", tag = "buildings",
+#[utoipa::path(post, path = "/v1/buildings/{building_id}/parties/{party_id}/erase", tag = "buildings", operation_id = "erase_party",
     params(("building_id" = Uuid, Path), ("party_id" = Uuid, Path), IdempotencyKey),
     responses((status = 200, description = "Nobody can read it any more.", body = PartyView)))]
 pub(crate) async fn erase(

@@ -48,9 +48,10 @@ proxied! {
     /// Takes a piece of evidence
     ///
     /// The bytes are hashed on the way and durable before the answer.
-    #[utoipa::path(post, path = "/v1/evidence", tag = "evidence",
+    #[utoipa::path(post, path = "/v1/evidence", tag = "evidence", operation_id = "upload",
         request_body(content((EvidenceForm = "multipart/form-data"), (EvidenceBody = "application/json"))),
-        params(("Idempotency-Key" = String, Header, description = "New for each new request, the same for each retry.")),
+        params(("Idempotency-Key" = String, Header, description = "New for each new request, the same for each retry."),
+               ("traceparent" = Option<String>, Header, description = "The trace that the request belongs to (W3C Trace Context).")),
         responses((status = 201, description = "Stored and verified.", body = EvidenceAnswer),
                   (status = 200, description = "The same evidence was stored before under its `evidence_id`: with the receipt of \
                                                 then, and `metadata_differs` where only that is another.",

@@ -22,13 +22,33 @@ const PRIVATE: &str = "private, max-age=3600";
 const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                     font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The first page of the interactive documentation: the one that comes with its scripts has their name, and is not made for telephones.
+const DOCUMENTATION: &str = "<!doctype html>
+<html lang=\"en\">
+<head>
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
+<title>FireMode: documentation</title>
+<link rel=\"stylesheet\" href=\"swagger-ui.css\">
+<link rel=\"stylesheet\" href=\"index.css\">
+<link rel=\"icon\" type=\"image/png\" href=\"favicon-32x32.png\" sizes=\"32x32\">
+</head>
+<body>
+<div id=\"swagger-ui\"></div>
+<script src=\"swagger-ui-bundle.js\" charset=\"utf-8\"></script>
+<script src=\"swagger-ui-standalone-preset.js\" charset=\"utf-8\"></script>
+<script src=\"swagger-initializer.js\" charset=\"utf-8\"></script>
+</body>
+</html>
+";
+
 /// Made once: it is the same for every caller.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| crate::docs::openapi().to_json().unwrap_or_default());
 
 /// What this is and where to go
 ///
 /// Answers within a second of the start, before anything else does. A browser is shown a page that says the same.
-#[utoipa::path(get, path = "/", tag = "service",
+#[utoipa::path(get, path = "/", tag = "service", operation_id = "front_page",
     responses((status = 200, description = "Name, version and addresses.", content_type = "application/json")))]
 pub(crate) async fn index(request: HttpRequest, state: web::Data<ApiState>) -> HttpResponse {
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -68,7 +88,7 @@ fn first_page(state: &ApiState) -> String {
 }
 
 /// This document
-#[utoipa::path(get, path = "/openapi.json", tag = "service",
+#[utoipa::path(get, path = "/openapi.json", tag = "service", operation_id = "openapi_document",
     responses((status = 200, description = "OpenAPI 3.1.", content_type = "application/json")))]
 pub(crate) async fn openapi_json() -> HttpResponse {
     let mut response = HttpResponse::Ok();
@@ -77,7 +97,7 @@ pub(crate) async fn openapi_json() -> HttpResponse {
 }
 
 /// Interactive documentation
-#[utoipa::path(get, path = "/docs", tag = "service",
+#[utoipa::path(get, path = "/docs", tag = "service", operation_id = "documentation",
     responses((status = 302, description = "To the documentation's first page.")))]
 pub(crate) async fn docs() -> HttpResponse {
     HttpResponse::Found().insert_header((LOCATION, "/docs/index.html")).finish()
@@ -86,7 +106,7 @@ pub(crate) async fn docs() -> HttpResponse {
 /// What error codes mean, and what to do
 ///
 /// `type` of every error leads here.
-#[utoipa::path(get, path = "/docs/errors", tag = "service",
+#[utoipa::path(get, path = "/docs/errors", tag = "service", operation_id = "error_catalogue",
     responses((status = 200, description = "The catalogue of errors.", content_type = "text/html")))]
 pub(crate) async fn errors(state: web::Data<ApiState>) -> HttpResponse {
     HttpResponse::Ok()
@@ -110,23 +130,27 @@ fn error_page() -> String {
 }
 
 /// A file of the interactive documentation
-#[utoipa::path(get, path = "/docs/{file}", tag = "service", params(("file" = String, Path, example = "index.html")),
+#[utoipa::path(get, path = "/docs/{file}", tag = "service", operation_id = "documentation_file", params(("file" = String, Path, description = "A file of the page.", example = "index.html")),
     responses((status = 200, description = "A page, a style sheet or a script.", content_type = "text/html")))]
 pub(crate) async fn docs_file(
     file: web::Path<String>,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, Problem> {
     static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
-        Arc::new(Config::from("/openapi.json").persist_authorization(true).try_it_out_enabled(true))
+        let config = Config::from("/openapi.json").use_base_layout();
+        Arc::new(config.persist_authorization(true).try_it_out_enabled(true))
     });
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, if state.settings.server.docs_public { SHARED } else { PRIVATE }));
+    response.insert_header((CONTENT_SECURITY_POLICY, PAGE));
+    if *file == "index.html" {
+        return Ok(response.content_type("text/html; charset=utf-8").body(DOCUMENTATION));
+    }
     let found = utoipa_swagger_ui::serve(&file, Arc::clone(&CONFIG)).map_err(Problem::internal)?;
     let file = found.ok_or_else(|| Problem::not_found("page"))?;
-    let mut response = HttpResponse::Ok();
     if file.gzpipped {
         response.insert_header(("Content-Encoding", "gzip"));
     }
-    response.insert_header((CACHE_CONTROL, if state.settings.server.docs_public { SHARED } else { PRIVATE }));
-    response.insert_header((CONTENT_SECURITY_POLICY, PAGE));
     response.content_type(file.content_type);
     Ok(match file.bytes {
         Cow::Borrowed(bytes) => in_pieces(response, bytes),

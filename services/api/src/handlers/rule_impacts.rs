@@ -1,23 +1,20 @@
 //! What a version of a rule would have changed.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 use firemode_domain::body;
 use firemode_domain::classification::{RuleCode, RuleVersion};
 use firemode_domain::input::Time;
-use firemode_storage::jobs::{self, Enqueued, Job, NewJob, OPEN_MAX};
+use firemode_storage::jobs::Job;
 use firemode_storage::rule_impacts::{self, ImpactQuestion, JOB_KIND, RuleImpact};
 use firemode_storage::{Transaction, rules};
 use firemode_web::{Body, IdempotencyKey, Outcome, Problem};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::call::Call;
+use crate::handlers::jobs::{self, accepted};
 use crate::list::{Everything, List, Listing};
-
-/// Until one of so many reports may have ended.
-const FULL_RETRY_SECONDS: u32 = 60;
 
 body! {
     /// A version of a rule, and the time whose classifications are to be looked at.
@@ -42,6 +39,7 @@ body! {
 /// `GET /v1/rules/impact/{job_id}` has the rows.
 #[utoipa::path(post, path = "/v1/rules/impact", tag = "rules", request_body = ImpactRequest, params(IdempotencyKey),
     responses((status = 202, description = "The job; `Location` names it.", body = Job),
+              (status = 404, description = "There is no such version of a rule."),
               (status = 429, description = "Too many such jobs are open.")))]
 pub(crate) async fn impact(
     body: Body<ImpactRequest>,
@@ -53,39 +51,20 @@ pub(crate) async fn impact(
         return Err(Problem::invalid_field("to", "must be behind `from`"));
     }
     let start = async |tx: &Transaction| Outcome::new(StatusCode::ACCEPTED, &start(tx, &call, asked).await?);
-    let outcome = call.run_once(&key, &body.fingerprint, start).await?;
-    let job: Value = outcome.value()?;
-    let mut response = outcome.respond();
-    if let Some(location) = job["id"].as_str().and_then(|id| format!("/v1/jobs/{id}").try_into().ok()) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(response)
+    accepted(call.run_once(&key, &body.fingerprint, start).await?)
 }
 
 async fn start(tx: &Transaction, call: &Call, asked: &ImpactRequest) -> Result<Job, Problem> {
-    let (organisation_id, user_id) = (call.organisation_id(), call.user_id());
-    let versions = rules::versions(tx, organisation_id, asked.rule_code.as_str()).await?;
+    let versions = rules::versions(tx, call.organisation_id(), asked.rule_code.as_str()).await?;
     let of_version = versions.iter().filter(|rule| rule.version == asked.version.to_string());
     // Where there is an own one and a shipped one, the own one is meant: it stands before the other.
     let rule = of_version.max_by_key(|rule| rule.organisation_id.is_some());
     let rule_id = rule.ok_or_else(|| Problem::not_found("rule"))?.id;
     let question = json!(ImpactQuestion { rule_id, from: asked.from.get(), to: asked.to.get() });
-    let job = NewJob {
-        organisation_id: Some(organisation_id),
-        created_by: Some(user_id),
-        kind: JOB_KIND,
-        key: &Uuid::now_v7().to_string(),
-        input: &question,
-        time_max: None,
-    };
-    let (Enqueued::New(job_id) | Enqueued::Known(job_id)) = jobs::enqueue(tx, &job).await? else {
-        let detail = format!("{OPEN_MAX} such jobs are open already. Wait until some have ended.");
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(FULL_RETRY_SECONDS));
-    };
-    let after = json!({"job_id": job_id, "from": question["from"], "to": question["to"]});
+    let job = jobs::start(call, tx, JOB_KIND, &question).await?;
+    let after = json!({"job_id": job.id, "from": question["from"], "to": question["to"]});
     call.record(tx, "rule.impact", ("rule", rule_id), None, Some(after)).await?;
-    let job = jobs::find(tx, organisation_id, user_id, job_id).await?;
-    job.ok_or_else(|| Problem::internal("a job that was just made is not there"))
+    Ok(job)
 }
 
 /// Lists the classifications that a version of a rule would have changed

@@ -8,10 +8,11 @@ use firemode_domain::classification::{
     CreateRule, Occasion, RULE_JSON_SCHEMA, Rule, in_force, rule_for_item,
 };
 use firemode_domain::place::{Jurisdiction, Place};
+use firemode_storage::places::{self, PlaceKey, PlaceOf};
 use firemode_storage::rules::{
     self, CODE_AND_VERSION_TAKEN, OWN_RULES_MAX, RuleFilter, StoredRule, UncoveredItem,
 };
-use firemode_storage::{StorageError, Transaction, audit, organisations};
+use firemode_storage::{StorageError, Transaction, audit};
 use firemode_web::{Body, IdempotencyKey, Outcome, Params, Problem, catalogue};
 use serde::Serialize;
 use serde_json::Value;
@@ -246,7 +247,7 @@ async fn occasion(
     call: &Call,
     jurisdiction: Option<Jurisdiction>,
 ) -> Result<Occasion, Problem> {
-    let place = organisations::place(on, (call.organisation_id(), None)).await?;
+    let place = places::find(on, PlaceKey::now(call.organisation_id(), PlaceOf::AnyBuilding)).await?;
     let Place { jurisdiction: own, time_zone } =
         place.ok_or_else(|| Problem::internal("an organisation is not there"))?;
     let time_zone = jurisdiction.map_or(time_zone, Jurisdiction::time_zone);

@@ -25,6 +25,7 @@ impl Plain for u64 {}
 impl Plain for usize {}
 impl Plain for Uuid {}
 impl<T: Plain> Plain for Option<T> {}
+impl<T: Plain> Plain for Vec<T> {}
 
 /// What stands in `before` or `after` of an event, while it is said.
 pub struct Record<'a> {

@@ -12,6 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::context::Quantity;
 use super::parse::{NAME_RULE, is_name};
 use super::schema::RuleSchema;
+use super::solution::SolutionLimits;
 use super::units::{self, Unit};
 use crate::input::{At, Faults, Input, Positive, described};
 
@@ -71,13 +72,17 @@ impl AskedQuantity {
 }
 
 impl RuleSchema {
-    /// What it compares with the baseline of an asset.
-    pub fn asked_of_baseline(&self) -> impl Iterator<Item = AskedQuantity> {
-        let asked = self.thresholds().iter().filter(|(_, threshold)| threshold.needs_baseline());
-        asked.map(|(condition, threshold)| AskedQuantity {
+    /// What it compares with the baseline of an asset, whose measure has a performance solution with these limits.
+    pub fn asked_of_baseline(&self, item_code: &str, solution: &SolutionLimits) -> Vec<AskedQuantity> {
+        let decides =
+            |(condition, own)| (condition, solution.of(item_code, String::as_str(condition)).unwrap_or(own));
+        let thresholds =
+            self.thresholds().iter().map(decides).filter(|(_, threshold)| threshold.needs_baseline());
+        let asked = thresholds.map(|(condition, threshold)| AskedQuantity {
             quantity: quantity_of(condition).to_owned(),
             unit: threshold.unit.clone(),
-        })
+        });
+        asked.collect()
     }
 }
 

@@ -55,8 +55,8 @@ pub(super) fn classify_in(
     Ok(Outcome { classification: worst, rule_code: rule.code.clone(), version: rule.version.clone() })
 }
 
-/// What the observed condition stands for: itself, or one verdict for each limit that the measured value crosses.
-/// Never empty.
+/// What the observed condition stands for: itself, or one verdict for each limit that the measured value crosses, of the performance solution
+/// of the asset's measure where it has some for this condition. Never empty.
 fn judge_condition<'a>(
     rule: &'a Rule,
     observation: &'a Observation,
@@ -68,6 +68,7 @@ fn judge_condition<'a>(
         return Ok(vec![Verdict { condition, classification: mapping.classification }]);
     }
     if let Some(threshold) = schema.thresholds.get(condition) {
+        let threshold = observation.context.overriding_limits().unwrap_or(threshold);
         return threshold.judge(condition, &schema.conditions, &observation.context, units);
     }
     Err(ClassifyError::UnmappedCondition {

@@ -22,7 +22,9 @@ pub(super) fn check_consistency(schema: &RuleSchema, problems: &mut RuleProblems
             problems
                 .add(&pointer, "has the name of a condition: a condition is mapped or measured, not both");
         }
-        check_limits(schema, threshold, &member(&pointer, "limits"), problems);
+        let pointer = member(&pointer, "limits");
+        check_consequences(schema, threshold, &pointer, problems);
+        check_bounds(threshold, &pointer, problems);
     }
     for (index, predicate) in schema.predicates.iter().enumerate() {
         let pointer = entry(&member(SCHEMA, "predicates"), index);
@@ -38,14 +40,26 @@ pub(super) fn check_consistency(schema: &RuleSchema, problems: &mut RuleProblems
     }
 }
 
-fn check_limits(schema: &RuleSchema, threshold: &Threshold, pointer: &str, problems: &mut RuleProblems) {
+fn check_consequences(
+    schema: &RuleSchema,
+    threshold: &Threshold,
+    pointer: &str,
+    problems: &mut RuleProblems,
+) {
     for (index, limit) in threshold.limits.iter().enumerate() {
-        let pointer = entry(pointer, index);
         if let Consequence::Condition(condition) = &limit.consequence
             && !schema.conditions.contains_key(condition)
         {
-            problems.add(member(&pointer, "condition"), "is not one of the conditions of this rule");
+            let pointer = member(&entry(pointer, index), "condition");
+            problems.add(pointer, "is not one of the conditions of this rule");
         }
+    }
+}
+
+/// Whether the limits of a threshold leave values that cross none of them, and each stands there once.
+pub(super) fn check_bounds(threshold: &Threshold, pointer: &str, problems: &mut RuleProblems) {
+    for (index, limit) in threshold.limits.iter().enumerate() {
+        let pointer = entry(pointer, index);
         if threshold.limits[..index].iter().any(|earlier| earlier.bound == limit.bound) {
             problems.add(&pointer, "is the same limit as an earlier one");
         }

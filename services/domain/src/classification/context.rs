@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::asset::LookedUp;
+use super::limit::Threshold;
 use super::problem::{Invalid, Members, RuleProblems, number};
 use super::receipt::Inputs;
 use super::units;
@@ -28,17 +30,18 @@ pub struct Quantity {
 /// ```
 ///
 /// - `measurement`: the value that the device measured; needed by conditions that are judged by a number.
-/// - `baseline`: what the building's baseline record says for the same quantity, above zero and in a unit
-///   of the same quantity;
-///   needed where a limit is relative. (A missing baseline record is a condition of its own in the rules.)
+/// - `baseline`: what the value was when the asset was good, above zero and in a unit of the same quantity; needed where a limit is
+///   relative, and asked of the asset's record where it is left out ([`Context::on_asset`]).
 /// - every other member is a fact that the predicates of a rule can test: `true`/`false`, a number or text. Facts
 ///   that no predicate asks for have no effect.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct Context {
     measurement: Option<Quantity>,
-    baseline: Option<Quantity>,
+    pub(super) baseline: Option<Quantity>,
     facts: Map<String, Value>,
+    /// What was looked up of the asset; none where no asset was named.
+    pub(super) asset: Option<LookedUp>,
 }
 
 impl Context {
@@ -54,7 +57,7 @@ impl Context {
         let context = Members::open(value, "/context", &mut problems).map(|mut members| {
             let measurement = members.optional("measurement", &mut problems, quantity);
             let baseline = members.optional("baseline", &mut problems, quantity);
-            Self { measurement, baseline, facts: members.rest() }
+            Self { measurement, baseline, facts: members.rest(), asset: None }
         });
         problems.into_result(context)
     }
@@ -74,15 +77,25 @@ impl Context {
         self.facts.get(name)
     }
 
+    /// Was the asset's record asked for the baseline? Then it is not the client's fault that it does not say it.
+    pub(super) fn asks_the_record(&self) -> bool {
+        self.asset.as_ref().is_some_and(|asset| asset.baseline_id.is_some() || self.baseline.is_none())
+    }
+
+    /// Limits that take the place of those of the rule.
+    pub(super) fn overriding_limits(&self) -> Option<&Threshold> {
+        Some(&self.asset.as_ref()?.performance_solution.as_ref()?.threshold)
+    }
+
     pub(super) fn facts(&self) -> &Map<String, Value> {
         &self.facts
     }
 }
 
 impl From<Inputs> for Context {
-    fn from(Inputs { measurement, baseline, facts }: Inputs) -> Self {
+    fn from(Inputs { measurement, baseline, facts, asset }: Inputs) -> Self {
         let facts = facts.into_iter().map(|(name, fact)| (name, fact.into())).collect();
-        Self { measurement, baseline, facts }
+        Self { measurement, baseline, facts, asset }
     }
 }
 

@@ -29,6 +29,21 @@ pub enum ClassifyError {
         /// Path of the member, such as `context.baseline`.
         field: String,
     },
+    /// A limit of the rule is a share of a baseline, and there is neither one in the context nor an asset whose record could say it
+    /// (HTTP 422).
+    #[error(
+        "context.baseline is needed to classify this condition: send it, or the asset_id of the asset, whose baseline on record then counts"
+    )]
+    MissingBaseline,
+    /// The limits of a performance solution lead to a condition of which the rule says no class (HTTP 422).
+    #[error(
+        "the performance solution of the asset's measure leads to the condition {condition}, which the rule does not have: \
+         change the overrides of the measure, or the rule"
+    )]
+    UnknownConsequence {
+        /// The condition that the solution names.
+        condition: String,
+    },
     /// A member of the context has a type or value that the rule cannot use (HTTP 422).
     #[error("{field} must be {expected}")]
     InvalidContext {
@@ -60,12 +75,17 @@ pub enum ClassifyError {
 }
 
 impl ClassifyError {
+    /// The field of a baseline.
+    pub(super) const BASELINE: &'static str = "context.baseline";
+
     /// The field of the request at fault, as the `errors` of an answer name it.
     pub fn field(&self) -> &str {
         match self {
             Self::UnknownItem { .. } => "item_code",
             Self::UnmappedCondition { .. } => "observed_condition",
             Self::WithinLimits { .. } => "context.measurement.value",
+            Self::MissingBaseline => Self::BASELINE,
+            Self::UnknownConsequence { .. } => "asset_id",
             Self::MissingContext { field }
             | Self::InvalidContext { field, .. }
             | Self::UnitMismatch { field, .. } => field,

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::class::{Classification, Mapping};
 use super::context::{Context, Quantity};
 use super::error::ClassifyError;
+use super::schema::BASELINE_MISSING;
 use super::units::Units;
 
 /// A value this close to a limit, as a fraction of the limit, is at the limit and inside it. It keeps the binary
@@ -16,18 +18,44 @@ const ROUNDING_FRACTION: f64 = 1e-9;
 
 /// How one measured quantity is judged.
 ///
-/// It needs `context.measurement` and, when one of its limits is relative, `context.baseline`, each in a unit of the
-/// quantity that its own unit measures; other units are refused.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+/// It needs `context.measurement` and, when one of its limits is relative, a baseline, each in a unit of the quantity that its own unit
+/// measures; other units are refused. A baseline that is not on record of the asset is `baseline_missing`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "Value")]
 pub struct Threshold {
     /// Unit of the measured value, such as `kPa`, `L/s` or `%`; at most 16 characters.
     pub unit: String,
     /// The limits; 1 to 8. Of those that a value crosses the most severe decides.
+    #[schema(value_type = Vec<DescribedLimit>)]
     pub limits: Vec<Limit>,
 }
 
 /// One limit and what it means to cross it. A value at the limit has not crossed it.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+///
+/// It has one of `min`, `max`, `min_percent_of_baseline` and `max_percent_of_baseline`, and one of `classification` and `condition`.
+// As generators of clients can read it: they do not join alternatives.
+#[derive(ToSchema)]
+#[schema(as = Limit)]
+#[expect(dead_code, reason = "it describes what a limit is shown as")]
+struct DescribedLimit {
+    /// Crossed by a value below it.
+    min: Option<f64>,
+    /// Crossed by a value above it.
+    max: Option<f64>,
+    /// Crossed by a value below this percentage of the baseline.
+    min_percent_of_baseline: Option<f64>,
+    /// Crossed by a value above this percentage of the baseline.
+    max_percent_of_baseline: Option<f64>,
+    /// The class of what is beyond it.
+    classification: Option<Classification>,
+    /// One of the rule's `conditions`, with its class and its predicates, in the place of a class.
+    condition: Option<String>,
+    /// Guidance for the technician, in the author's own words.
+    note: Option<String>,
+}
+
+/// One limit and what it means to cross it. A value at the limit has not crossed it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Limit {
     /// The limit.
     #[serde(flatten)]
@@ -41,7 +69,7 @@ pub struct Limit {
 }
 
 /// A limit of a measured value, in the unit of its threshold or in percent of the baseline.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// Crossed by a value below it.
@@ -86,7 +114,7 @@ impl Bound {
 }
 
 /// What crossing a limit amounts to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Consequence {
     /// This class.
@@ -102,13 +130,29 @@ pub(super) struct Verdict<'a> {
     pub(super) classification: Classification,
 }
 
+impl Verdict<'_> {
+    /// An asset has no baseline on record.
+    fn baseline_missing(conditions: &BTreeMap<String, Mapping>) -> Self {
+        let mapped = conditions.get(BASELINE_MISSING).map(|mapping| mapping.classification);
+        let classification = mapped.unwrap_or(Classification::NonConformance);
+        Self { condition: BASELINE_MISSING, classification }
+    }
+}
+
 impl Threshold {
+    /// As it decides: what its author noted is left out.
+    pub(super) fn without_notes(&self) -> Self {
+        let limits = self.limits.iter().map(|limit| Limit { note: None, ..limit.clone() });
+        Self { unit: self.unit.clone(), limits: limits.collect() }
+    }
+
     /// Is the measured value compared with a baseline?
     pub fn needs_baseline(&self) -> bool {
         self.limits.iter().any(|limit| limit.bound.is_relative())
     }
 
-    /// What the measured value of `context` amounts to: one verdict for each limit that it crosses, at least one.
+    /// What the measured value of `context` amounts to: one verdict for each limit that it crosses, and one where its asset has no baseline
+    /// on record that it could be compared with; at least one.
     ///
     /// `name` is the observed condition that led here.
     pub(super) fn judge<'a>(
@@ -122,15 +166,16 @@ impl Threshold {
             .measurement()
             .ok_or(ClassifyError::MissingContext { field: "context.measurement".into() })?;
         let measured = self.value_of(measurement, "context.measurement.unit", units)?;
-        let baseline = context
-            .baseline()
-            .map(|baseline| self.value_of(baseline, "context.baseline.unit", units))
-            .transpose()?;
+        let baseline = self.baseline_of(context, units)?;
+        let is_not_on_record = baseline.is_none() && context.asks_the_record() && self.needs_baseline();
 
         let mut crossed = Vec::new();
-        for limit in &self.limits {
+        if is_not_on_record {
+            crossed.push(Verdict::baseline_missing(conditions));
+        }
+        for limit in self.limits.iter().filter(|limit| !(is_not_on_record && limit.bound.is_relative())) {
             if limit.bound.is_crossed(measured, baseline)? {
-                crossed.push(limit.consequence.verdict(name, conditions));
+                crossed.push(limit.consequence.verdict(name, conditions)?);
             }
         }
         if crossed.is_empty() {
@@ -141,6 +186,15 @@ impl Threshold {
             });
         }
         Ok(crossed)
+    }
+
+    /// What the measured value is compared with, in the threshold's own unit. A record in a unit that does not convert says nothing of it.
+    fn baseline_of(&self, context: &Context, units: &Units) -> Result<Option<f64>, ClassifyError> {
+        let Some(baseline) = context.baseline() else { return Ok(None) };
+        match self.value_of(baseline, "context.baseline.unit", units) {
+            Err(_) if context.asks_the_record() => Ok(None),
+            value => value.map(Some),
+        }
     }
 
     /// The value in the threshold's own unit.
@@ -154,27 +208,30 @@ impl Threshold {
 }
 
 impl Consequence {
-    fn verdict<'a>(&'a self, name: &'a str, conditions: &BTreeMap<String, Mapping>) -> Verdict<'a> {
-        match self {
-            Self::Classification(classification) => {
-                Verdict { condition: name, classification: *classification }
+    /// A valid rule maps every condition that its own limits name. Those of a performance solution may name others.
+    fn verdict<'a>(
+        &'a self,
+        name: &'a str,
+        conditions: &BTreeMap<String, Mapping>,
+    ) -> Result<Verdict<'a>, ClassifyError> {
+        let (condition, classification) = match self {
+            Self::Classification(classification) => (name, Some(*classification)),
+            Self::Condition(condition) => {
+                (condition.as_str(), conditions.get(condition).map(|mapping| mapping.classification))
             }
-            Self::Condition(condition) => Verdict {
-                condition,
-                // A valid rule maps every condition that its limits name.
-                classification: conditions[condition].classification,
-            },
-        }
+        };
+        let unknown = || ClassifyError::UnknownConsequence { condition: condition.to_owned() };
+        Ok(Verdict { condition, classification: classification.ok_or_else(unknown)? })
     }
 }
 
 fn above_zero(baseline: Option<f64>) -> Result<f64, ClassifyError> {
-    let field = || "context.baseline".to_owned();
-    let baseline = baseline.ok_or_else(|| ClassifyError::MissingContext { field: field() })?;
+    let baseline = baseline.ok_or(ClassifyError::MissingBaseline)?;
     if baseline > 0.0 {
         Ok(baseline)
     } else {
-        Err(ClassifyError::InvalidContext { field: field(), expected: "a baseline above zero".into() })
+        let (field, expected) = (ClassifyError::BASELINE.to_owned(), "a baseline above zero".to_owned());
+        Err(ClassifyError::InvalidContext { field, expected })
     }
 }
 

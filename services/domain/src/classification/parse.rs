@@ -8,7 +8,7 @@ use super::consistency::check_consistency;
 use super::context::{Context, unit};
 use super::limit::{Bound, Consequence, Limit, Threshold};
 use super::predicate::{Operand, Operator, Predicate, Scalar, Test};
-use super::problem::{Invalid, Members, RuleProblems, list, map, number, text, word};
+use super::problem::{Invalid, Members, RuleProblems, list, map, noted, number, text, word};
 use super::schema::RuleSchema;
 use super::soundness::check_soundness;
 use crate::input::{self, At, Faults, Input};
@@ -57,13 +57,7 @@ impl TryFrom<Value> for RuleSchema {
 
 impl Input for RuleSchema {
     fn read(value: Value, _: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        match Self::parse_new(value) {
-            Ok(schema) => Some(schema),
-            Err(invalid) => {
-                invalid.problems.into_iter().for_each(|problem| faults.push(problem.into()));
-                None
-            }
-        }
+        noted(Self::parse_new(value), faults)
     }
 
     fn schema() -> RefOr<Schema> {
@@ -154,8 +148,27 @@ fn condition(key: &str, value: Value, path: &str, problems: &mut RuleProblems) -
     Some(Mapping { classification: classification?, note })
 }
 
-fn threshold(key: &str, value: Value, path: &str, problems: &mut RuleProblems) -> Option<Threshold> {
+pub(super) fn threshold(
+    key: &str,
+    value: Value,
+    path: &str,
+    problems: &mut RuleProblems,
+) -> Option<Threshold> {
     check_key(key, path, problems);
+    limits_and_unit(value, path, problems)
+}
+
+impl TryFrom<Value> for Threshold {
+    type Error = Invalid;
+
+    fn try_from(value: Value) -> Result<Self, Invalid> {
+        let mut problems = RuleProblems::default();
+        let threshold = limits_and_unit(value, "", &mut problems);
+        problems.into_result(threshold)
+    }
+}
+
+fn limits_and_unit(value: Value, path: &str, problems: &mut RuleProblems) -> Option<Threshold> {
     let mut members = Members::open(value, path, problems)?;
     let unit = members.required("unit", problems, unit);
     let limits = members

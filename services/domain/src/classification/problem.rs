@@ -5,7 +5,8 @@ use std::fmt::Display;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::input::FieldError;
+pub(super) use crate::input::pointer_of_member as member;
+use crate::input::{Faults, FieldError};
 
 /// At most this many problems are kept: enough to repair a rule, small enough for an answer.
 const PROBLEMS_MAX: usize = 100;
@@ -46,11 +47,6 @@ fn unescaped(segment: &str) -> String {
     segment.replace("~1", "/").replace("~0", "~")
 }
 
-/// The pointer of a member of the object at this one.
-pub(super) fn member(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
-}
-
 /// The pointer of an entry of the list at this one.
 pub(super) fn entry(pointer: &str, index: usize) -> String {
     format!("{pointer}/{index}")
@@ -70,6 +66,11 @@ fn describe(problems: &[RuleProblem]) -> String {
         .map(|problem| format!("{}: {}", problem.field(), problem.message))
         .collect::<Vec<_>>()
         .join("; ")
+}
+
+/// The value, or nothing where its problems were noted among the faults of a request.
+pub(super) fn noted<T>(read: Result<T, Invalid>, faults: &mut Faults) -> Option<T> {
+    read.map_err(|invalid| invalid.problems.into_iter().for_each(|problem| faults.push(problem.into()))).ok()
 }
 
 /// Collects problems while a value is read.

@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::asset::LookedUp;
 use super::class::Classification;
 use super::classify::{Observation, classify_in};
 use super::context::{Context, Quantity};
 use super::error::ClassifyError;
 use super::parse::is_name;
 use super::predicate::Scalar;
-use super::rule::Rule;
+use super::rule::{Occasion, Rule};
 use super::units::Units;
 use crate::audit::{AuditEvent, Commitments, is_code};
 
@@ -36,6 +37,9 @@ pub struct Inputs {
     /// salted hash.
     #[schema(schema_with = crate::input::object)]
     pub facts: BTreeMap<String, Scalar>,
+    /// What was looked up of the asset; absent where none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asset: Option<LookedUp>,
 }
 
 /// What the audit log has of one classification.
@@ -47,6 +51,12 @@ pub struct Receipt {
     pub observed_condition: Option<String>,
     /// The session.
     pub session_id: Option<Uuid>,
+    /// The asset, where one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asset_id: Option<Uuid>,
+    /// When and where it was decided; none in what was recorded by releases that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<Occasion>,
     /// The class, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classification: Option<Classification>,
@@ -98,7 +108,7 @@ impl Inputs {
             Some((name.clone(), on_record(name, value, own_words, commitments)?))
         });
         let (measurement, baseline) = (context.measurement().cloned(), context.baseline().cloned());
-        Self { measurement, baseline, facts: facts.collect() }
+        Self { measurement, baseline, facts: facts.collect(), asset: context.asset.clone() }
     }
 }
 

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use semver::Version;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use time::{Date, OffsetDateTime};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::code::{RuleCode, RuleVersion};
@@ -39,12 +41,17 @@ pub struct Rule {
     pub jurisdiction: Option<Jurisdiction>,
 }
 
+time::serde::format_description!(iso_date, Date, "[year]-[month]-[day]");
+
 /// When and where a rule is to decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Occasion {
     /// The day at the building.
+    #[serde(with = "iso_date")]
+    #[schema(value_type = String, format = Date, example = "2026-11-30")]
     pub day: Date,
     /// The building's jurisdiction.
+    #[schema(required = true, example = "NSW")]
     pub jurisdiction: Option<Jurisdiction>,
 }
 

@@ -10,6 +10,9 @@ use super::class::Mapping;
 use super::limit::Threshold;
 use super::predicate::Predicate;
 
+/// The condition that an asset has no baseline on record. A rule may say of which class it is; otherwise it is a non-conformance.
+pub(super) const BASELINE_MISSING: &str = "baseline_missing";
+
 /// The `rule_schema` of a rule: which items it covers and how it classifies what is seen on them.
 ///
 /// A value of this type is valid: it is read from JSON with [`RuleSchema::parse`] (serde goes the same way), which

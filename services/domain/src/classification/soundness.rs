@@ -29,7 +29,7 @@ pub(super) fn check_soundness(schema: &RuleSchema, problems: &mut RuleProblems) 
     }
 }
 
-fn check_limits(threshold: &Threshold, pointer: &str, problems: &mut RuleProblems) {
+pub(super) fn check_limits(threshold: &Threshold, pointer: &str, problems: &mut RuleProblems) {
     for (index, limit) in threshold.limits.iter().enumerate() {
         let pointer = entry(pointer, index);
         let (name, value) = limit.bound.named();

@@ -94,10 +94,10 @@ impl SessionDocument {
         let heads = self.history.heads();
         let start_op = self.history.highest_counter(&heads) + 1;
         let own_changes =
-            self.history.actor_number(actor).map_or(0, |actor| self.history.actor(actor).changes.len());
+            self.history.actor_number(actor).map_or(0, |actor| self.history.actor(actor).last_seq);
         let mut draft = Draft {
             actor: actor.clone(),
-            seq: own_changes as u64 + 1,
+            seq: u64::from(own_changes) + 1,
             start_op,
             deps: self.history.hashes(&heads),
             stated_at_seconds: at.unix_timestamp(),

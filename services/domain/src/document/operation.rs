@@ -42,7 +42,6 @@ pub enum Entry {
 #[serde(deny_unknown_fields)]
 pub struct Operation {
     /// What to do.
-    #[schema(inline)]
     pub op: OperationKind,
     /// Where: a JSON Pointer such as `/items/<item id>/outcome`. The parent must exist. An element of a list
     /// is named by its index; `-`, or the list's length, is the place behind the last.

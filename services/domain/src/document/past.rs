@@ -76,11 +76,7 @@ impl SessionDocument {
     #[must_use]
     pub fn at(&self, clock: &VectorClock) -> Option<PastDocument> {
         let history = &self.history;
-        let named = |(actor, seq): (&str, u64)| {
-            let actor = ActorId::try_from(actor).ok()?;
-            history.actor_number(&actor).and_then(|actor| history.change_of(actor, seq))
-        };
-        let named: Vec<_> = clock.iter().map(named).collect::<Option<_>>()?;
+        let named: Vec<_> = clock.iter().map(|entry| history.change_named(entry)).collect::<Option<_>>()?;
         let clock = history.clock_of(&named);
         let seen = history.actors().iter().zip(&clock).filter(|(_, seq)| **seq > 0);
         Some(PastDocument {

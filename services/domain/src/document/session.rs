@@ -83,7 +83,7 @@ impl SessionDocument {
     #[must_use]
     pub fn vector_clock(&self) -> VectorClock {
         let actors = self.history.actors().iter();
-        VectorClock::of_known(actors.map(|actor| (actor.id.clone(), actor.changes.len() as u64)))
+        VectorClock::of_known(actors.map(|actor| (actor.id.clone(), actor.last_seq.into())))
     }
 
     /// The hashes of the merged changes that no other depends on, in hex, sorted.
@@ -129,7 +129,7 @@ impl SessionDocument {
     /// The number of merged changes.
     #[must_use]
     pub fn change_count(&self) -> usize {
-        self.history.len()
+        self.history.change_count()
     }
 
     /// The number of operations of the merged changes.

@@ -168,11 +168,11 @@ impl SessionDocument {
     #[must_use]
     pub fn size(&self) -> DocumentSize {
         DocumentSize {
-            changes: self.history.len() + self.unmerged.len(),
+            changes: self.history.change_count() + self.unmerged.len(),
             operations: self.history.operation_count() + self.unmerged.held_operations(),
             // Stored changes may be compressed.
             change_bytes: self.change_bytes.max(self.history.change_bytes()),
-            index_bytes: self.history.memory_bytes() + self.unmerged.memory_bytes(),
+            index_bytes: self.history.whole_memory_bytes() + self.unmerged.memory_bytes(),
         }
     }
 
@@ -183,6 +183,6 @@ impl SessionDocument {
             actors.select_nth_unstable_by_key(most, |actor| Reverse(actor.changes.last()));
             actors.truncate(most);
         }
-        VectorClock::of_known(actors.into_iter().map(|actor| (actor.id.clone(), actor.changes.len() as u64)))
+        VectorClock::of_known(actors.into_iter().map(|actor| (actor.id.clone(), actor.last_seq.into())))
     }
 }

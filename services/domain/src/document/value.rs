@@ -7,21 +7,40 @@ use serde_json::{Number, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Outcomes from the least to the most careful: of concurrent ones the last in this list counts.
-const OUTCOMES: [&str; 4] = ["pass", "not_applicable", "not_tested", "fail"];
+crate::words! {
+    /// What a test came to, from the least to the most careful: of concurrent ones the last in this list counts.
+    pub enum Outcome {
+        /// It is in order.
+        Pass = "pass",
+        /// There is nothing to be tested.
+        NotApplicable = "not_applicable",
+        /// It was not tested.
+        NotTested = "not_tested",
+        /// It has a fault.
+        Fail = "fail",
+    }
+}
 
 /// How careful an outcome is. What is not an outcome says nothing was found, as `not_tested` does.
 pub(super) fn outcome_rank(value: &Value) -> usize {
-    let known = value.as_str().and_then(|text| OUTCOMES.iter().position(|outcome| *outcome == text));
-    known.unwrap_or(2)
+    outcome(value).unwrap_or(Outcome::NotTested) as usize
 }
 
 /// What stands for an outcome that is none.
-pub(super) const NOT_TESTED: &str = "not_tested";
+pub(super) const NOT_TESTED: &str = Outcome::NotTested.as_str();
+
+fn outcome(value: &Value) -> Option<Outcome> {
+    value.as_str()?.parse().ok()
+}
 
 /// True for one of the four outcomes.
 pub(super) fn is_outcome(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| OUTCOMES.contains(&text))
+    outcome(value).is_some()
+}
+
+/// True for what counts as failed: `fail`, and what is none of the four.
+pub(super) fn is_failure(value: &Value) -> bool {
+    value.as_str() == Some("fail") || !is_outcome(value)
 }
 
 /// A value that an operation may set as an outcome.

@@ -48,6 +48,15 @@ impl At<'_> {
         At::Member(&At::Body, name)
     }
 
+    /// Its JSON Pointer (RFC 6901), for readers that name faults by pointers.
+    pub(crate) fn pointer(&self) -> String {
+        match self {
+            Self::Body => String::new(),
+            Self::Member(parent, name) => pointer_of_member(&parent.pointer(), name),
+            Self::Entry(parent, index) => format!("{}/{index}", parent.pointer()),
+        }
+    }
+
     fn write(&self, out: &mut String) {
         match self {
             Self::Body => {}
@@ -68,6 +77,11 @@ impl At<'_> {
             }
         }
     }
+}
+
+/// The pointer of a member of the object at this one.
+pub(crate) fn pointer_of_member(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 impl fmt::Display for At<'_> {

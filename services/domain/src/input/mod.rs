@@ -29,6 +29,7 @@ pub use actor::Actor;
 pub use body::{Fields, Members, SchemaFields, described};
 pub use change::{Becomes, Given};
 pub use email::{Email, SignInAddress};
+pub(crate) use fault::pointer_of_member;
 pub use fault::{At, FAULTS_MAX, Faults, FieldError};
 pub use item_id::ItemId;
 pub use json::{Malformed, parse};

@@ -86,7 +86,9 @@ fn binary_rounding_of_decimals_decides_nothing() {
 #[test]
 fn what_a_measured_condition_needs_must_be_there() {
     let missing = |context| match class("flow_measured", context) {
-        Err(ClassifyError::MissingContext { field }) => field,
+        Err(error @ (ClassifyError::MissingContext { .. } | ClassifyError::MissingBaseline)) => {
+            error.field().to_owned()
+        }
         other => panic!("{other:?}"),
     };
     assert_eq!(missing(json!({})), "context.measurement");

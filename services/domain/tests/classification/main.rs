@@ -1,5 +1,6 @@
 //! Classification of faults: the shipped rules, the decision, versions, and what a customer may write.
 
+mod assets;
 mod decision;
 mod json_schema;
 mod shipped;

@@ -66,7 +66,7 @@ struct Play {
     late: Vec<(usize, Prepared)>,
     clocks: Vec<VectorClock>,
     /// Actors that were made because an insertion was refused.
-    made_anew: usize,
+    made_again: usize,
 }
 
 thread_local! {
@@ -89,7 +89,7 @@ impl Play {
             instances: (0..INSTANCES).map(|_| None).collect(),
             late: Vec::new(),
             clocks: vec![session().vector_clock()],
-            made_anew: 0,
+            made_again: 0,
         }
     }
 
@@ -133,7 +133,7 @@ impl Play {
                 document.integrate(self.rows.clone());
                 let prepared = self
                     .prepare(&mut document, device, seen, &|actor| !known.contains(&actor.to_hex_string()));
-                self.made_anew += 1;
+                self.made_again += 1;
                 assert!(self.store(&prepared), "the second attempt goes through");
                 document.adopt(&prepared, NOW);
             }
@@ -218,7 +218,7 @@ proptest! {
         let mut document = SessionDocument::empty();
         document.integrate(play.rows.clone());
         prop_assert_eq!(document.vector_clock().len(), 1 + devices.len());
-        prop_assert_eq!(play.made_anew, 0);
+        prop_assert_eq!(play.made_again, 0);
     }
 }
 

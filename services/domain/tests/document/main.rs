@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a scene that cannot be set fails its test")]
 
 mod acknowledged;
+mod condensed;
 mod copies;
 mod device_actors;
+mod follows;
 mod hostile;
 mod made_apart;
 mod mark;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use firemode_domain::audit::{AuditEvent, Commitments};
-use firemode_domain::place::Place;
+use firemode_storage::fault_sites::{self, FaultSite, NoSite, SiteKey};
 use firemode_storage::idempotency::{IdempotencyScope, StoredAnswer};
-use firemode_storage::organisations::{self, PlaceKey};
 use firemode_storage::{StorageError, Transaction, audit, results};
 use firemode_web::wire::{ClassifyAnswer, FaultResult, FaultsAnswer};
 use firemode_web::{Outcome, Problem};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::decide::Decision;
@@ -30,7 +30,8 @@ pub(super) async fn store(
     let organisations: BTreeSet<Uuid> =
         requests.iter().map(|request| request.principal.organisation_id).collect();
     let tx = state.database.tenants(organisations).transaction().await?;
-    let mut batch = Batch { requests, answers: HashMap::new(), events: Vec::new(), kept: Vec::new() };
+    let now = OffsetDateTime::now_utc();
+    let mut batch = Batch { requests, now, answers: HashMap::new(), events: Vec::new(), kept: Vec::new() };
     match batch.work_out(&tx, state).await {
         Ok(()) => {
             let days = state.settings.idempotency.days;
@@ -48,6 +49,8 @@ pub(super) async fn store(
 /// Requests that are worked on together.
 struct Batch<'a> {
     requests: &'a [Arc<Request>],
+    /// When they are decided.
+    now: OffsetDateTime,
     /// By place among the requests.
     answers: HashMap<usize, Answer>,
     /// What goes on record.
@@ -65,11 +68,14 @@ impl<'a> Batch<'a> {
         if open.is_empty() {
             return Ok(());
         }
-        let places = places(tx, &open).await?;
-        let items = open
-            .iter()
-            .flat_map(|(_, request)| request.faults.as_slice().iter().map(|fault| request.item(fault)));
-        let rules = state.rules.for_items(tx, items.collect()).await?;
+        let now = self.now;
+        let faults = open.iter().flat_map(|&(_, request)| {
+            let faults = request.faults.as_slice().iter();
+            faults.map(move |fault| (request.site(fault, now), request.item(fault)))
+        });
+        let (sites, items): (HashSet<_>, BTreeSet<_>) = faults.unzip();
+        let sites = fault_sites::find_all(tx, &sites).await?;
+        let rules = state.rules.for_items(tx, items).await?;
         for (place, request) in open {
             let commitments = if request.has_free_text() {
                 let Principal { organisation_id, transaction_id, .. } = request.principal;
@@ -77,7 +83,7 @@ impl<'a> Batch<'a> {
             } else {
                 None
             };
-            let answer = self.answer(request, &rules, &places, commitments.as_ref());
+            let answer = self.answer(request, &rules, &sites, commitments.as_ref());
             if let (Ok(outcome), Some(scope)) = (&answer, &request.scope) {
                 self.kept.push((scope, outcome.stored(&request.fingerprint)));
             }
@@ -110,15 +116,15 @@ impl<'a> Batch<'a> {
         &mut self,
         request: &Request,
         rules: &RulesByItem,
-        places: &HashMap<PlaceKey, Place>,
+        sites: &HashMap<SiteKey, Result<FaultSite, NoSite>>,
         commitments: Option<&Commitments>,
     ) -> Answer {
-        let organisation_id = request.principal.organisation_id;
+        let now = self.now;
         let mut decisions = request.faults.as_slice().iter().map(|fault| {
-            let place = places.get(&(organisation_id, fault.session_id));
+            let site = &sites[&request.site(fault, now)];
             let rules = rules.get(&request.item(fault)).map_or(&[][..], |rules| rules);
             let Decision { outcome, event } =
-                Decision::on(&request.principal, rules, place, fault, commitments);
+                Decision::on(&request.principal, rules, site, fault, commitments);
             let audit_log_id = event.id;
             self.events.push(event);
             (outcome, audit_log_id)
@@ -142,18 +148,6 @@ impl<'a> Batch<'a> {
         let places = 0..self.requests.len();
         places.map(|place| self.answers.remove(&place).unwrap_or_else(unanswered)).collect()
     }
-}
-
-/// Where the faults were seen: at a session's building, or, without one, anywhere in the organisation.
-async fn places(
-    tx: &Transaction,
-    requests: &[(usize, &Arc<Request>)],
-) -> Result<HashMap<PlaceKey, Place>, StorageError> {
-    let named = requests.iter().flat_map(|(_, request)| {
-        let faults = request.faults.as_slice().iter();
-        faults.map(|fault| (request.principal.organisation_id, fault.session_id))
-    });
-    organisations::places(tx, &named.collect::<HashSet<_>>()).await
 }
 
 /// One fault of a list.

@@ -1,16 +1,12 @@
 //! One fault: its class, or why it has none, and the event that says so.
 
 use firemode_domain::audit::{AuditEvent, AuditStatus, Commitments, is_code};
-use firemode_domain::classification::{
-    self, Classification, ClassifyError, Context, Inputs, Invalid, Observation, Occasion, Receipt, Rule,
-    Units,
-};
+use firemode_domain::classification::{Context, Invalid, Judgement, Observation, Receipt, Rule, Units};
 use firemode_domain::input::{FieldError, Object};
-use firemode_domain::place::Place;
+use firemode_storage::fault_sites::{FaultSite, NoSite};
 use firemode_web::Problem;
 use firemode_web::wire::{ClassifyAnswer, ClassifyBody};
 use serde_json::json;
-use time::OffsetDateTime;
 
 use crate::principal::Principal;
 
@@ -20,40 +16,32 @@ pub(super) struct Decision {
     pub(super) event: AuditEvent,
 }
 
-/// How a fault was judged.
-struct Judgement<'r> {
-    /// The rule that decided.
-    rule: Option<&'r Rule>,
-    /// What it decided by, where that could be read.
-    inputs: Option<Inputs>,
-    outcome: Result<Classification, Problem>,
-}
-
 impl Decision {
-    /// Classifies a fault by the rules that the organisation can see. There is no place where it names no session of theirs.
+    /// Classifies a fault by the rules that the organisation can see, at the site that it names.
     pub(super) fn on(
         principal: &Principal,
         rules: &[Rule],
-        place: Option<&Place>,
+        site: &Result<FaultSite, NoSite>,
         fault: &ClassifyBody,
         commitments: Option<&Commitments>,
     ) -> Self {
-        let judgement = match place {
-            Some(place) => Judgement::of(rules, fault, place, commitments),
-            None => Judgement::refused(Problem::invalid_field(
-                "session_id",
-                "names no test session of your organisation",
-            )),
+        let judgement = match site {
+            Ok(site) => judge(rules, site, fault, commitments),
+            Err(why) => Err(no_site(*why)),
         };
-        Self::new(principal, fault, judgement)
-    }
-
-    fn new(principal: &Principal, fault: &ClassifyBody, judgement: Judgement<'_>) -> Self {
-        let Judgement { rule, inputs, outcome } = judgement;
+        let occasion = site.as_ref().ok().map(|site| site.occasion);
+        let (rule, inputs, outcome) = match judgement {
+            Ok(Judgement { rule, inputs, outcome }) => {
+                (rule, Some(inputs), outcome.map_err(|error| Problem::from(&error)))
+            }
+            Err(problem) => (None, None, Err(problem)),
+        };
         let receipt = Receipt {
             item_code: code_alone(&fault.item_code),
             observed_condition: code_alone(&fault.observed_condition),
             session_id: fault.session_id,
+            asset_id: fault.asset_id,
+            occasion,
             classification: outcome.as_ref().ok().copied(),
             rule_applied: rule.map(|rule| rule.code.clone()),
             version_applied: rule.map(|rule| rule.version.to_string()),
@@ -78,34 +66,34 @@ impl Decision {
     }
 }
 
-impl<'r> Judgement<'r> {
-    fn of(rules: &'r [Rule], fault: &ClassifyBody, place: &Place, commitments: Option<&Commitments>) -> Self {
-        let context = match &fault.context {
-            Some(Object(facts)) => Context::parse(facts.clone().into()),
-            None => Ok(Context::default()),
-        };
-        let context = match context {
-            Ok(context) => context,
-            Err(invalid) => return Self::refused(invalid_context(invalid)),
-        };
-        let item_code = fault.item_code.to_string();
-        let occasion = Occasion::at(place, OffsetDateTime::now_utc());
-        let rule = classification::rule_for_item(rules, &item_code, occasion);
-        let inputs = Some(Inputs::of(&context, rule, commitments));
-        let observed_condition = fault.observed_condition.to_string();
-        let outcome = match rule {
-            Some(rule) => {
-                classification::classify(rule, &Observation { item_code, observed_condition, context })
-            }
-            None => Err(ClassifyError::UnknownItem { item_code }),
-        };
-        let outcome = outcome.map(|outcome| outcome.classification).map_err(|error| Problem::from(&error));
-        Self { rule, inputs, outcome }
-    }
+/// By the context, and by what is on record of the asset.
+fn judge<'r>(
+    rules: &'r [Rule],
+    site: &FaultSite,
+    fault: &ClassifyBody,
+    commitments: Option<&Commitments>,
+) -> Result<Judgement<'r>, Problem> {
+    let said = fault.context.as_ref().map(|Object(said)| Context::parse(said.clone().into())).transpose();
+    let said = said.map_err(invalid_context)?.unwrap_or_default();
+    let context = match &site.asset {
+        Some(record) => said.on_asset(record, &fault.item_code, &fault.observed_condition),
+        None => said,
+    };
+    let observation = Observation {
+        item_code: fault.item_code.to_string(),
+        observed_condition: fault.observed_condition.to_string(),
+        context,
+    };
+    Ok(Judgement::of(rules, site.occasion, &observation, commitments))
+}
 
-    fn refused(problem: Problem) -> Self {
-        Self { rule: None, inputs: None, outcome: Err(problem) }
-    }
+fn no_site(why: NoSite) -> Problem {
+    let (field, message) = match why {
+        NoSite::NoSession => ("session_id", "names no test session of your organisation"),
+        NoSite::NoAsset => ("asset_id", "names no asset of your organisation"),
+        NoSite::OtherBuilding => ("asset_id", "names an asset that is not in the building of the session"),
+    };
+    Problem::invalid_field(field, message)
 }
 
 fn invalid_context(invalid: Invalid) -> Problem {
@@ -120,10 +108,10 @@ fn code_alone(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use firemode_domain::classification::shipped_rules;
+    use firemode_domain::classification::{Classification, Occasion, shipped_rules};
     use firemode_domain::input;
-    use firemode_domain::place::Stated;
     use serde_json::Value;
+    use time::macros::date;
 
     use super::*;
 
@@ -134,7 +122,9 @@ mod tests {
     }
 
     fn judged(rules: &[Rule], fault: &ClassifyBody) -> Result<Classification, Problem> {
-        Judgement::of(rules, fault, &Place::of(Stated::default(), Stated::default()), None).outcome
+        let occasion = Occasion { day: date!(2026 - 11 - 30), jurisdiction: None };
+        let judgement = judge(rules, &FaultSite { occasion, asset: None }, fault, None)?;
+        judgement.outcome.map_err(|error| Problem::from(&error))
     }
 
     #[test]

@@ -7,9 +7,11 @@ use firemode_domain::classification::has_free_text;
 use firemode_domain::input::Object;
 use firemode_runtime::settings::ClassifySettings;
 use firemode_storage::StorageError;
+use firemode_storage::fault_sites::SiteKey;
 use firemode_storage::idempotency::IdempotencyScope;
 use firemode_web::wire::ClassifyBody;
 use firemode_web::{Outcome, Problem};
+use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument as _;
 
@@ -71,6 +73,18 @@ impl Request {
     /// Which item a fault of it is of, and whose.
     pub(super) fn item(&self, fault: &ClassifyBody) -> ItemKey {
         (self.principal.organisation_id, fault.item_code.to_string())
+    }
+
+    /// What is said of where a fault of it was seen.
+    pub(super) fn site(&self, fault: &ClassifyBody, at: OffsetDateTime) -> SiteKey {
+        let organisation_id = self.principal.organisation_id;
+        SiteKey {
+            organisation_id,
+            session_id: fault.session_id,
+            asset_id: fault.asset_id,
+            at,
+            known_at: None,
+        }
     }
 
     /// Is there a text in it of which the record may have the hash alone?

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use firemode_domain::session::Intake;
 use firemode_storage::changes::{Reliance, SessionTail};
-use firemode_storage::documents::{Lease, Room};
+use firemode_storage::documents::{Lease, Room, WarmSession};
 use firemode_storage::idempotency::IdempotencyScope;
 use firemode_storage::results::{self, BatchReads, BatchWrites};
 use firemode_storage::session_summaries::NewSummary;
@@ -181,6 +181,11 @@ impl<'a> Batch<'a> {
             };
             let mut documents = lease.take();
             documents.enter(found.held.read_up_to.lineage());
+            let is_more_there = found.unseen.get(&session.id).is_some_and(|unseen| !unseen.is_empty());
+            let is_late = session.status.intake() == Intake::Late;
+            if !documents.can_take(work.iter().map(|work| &work.submission), is_more_there || is_late) {
+                *documents = WarmSession::default();
+            }
             let is_cold = documents.record.read_up_to().is_none();
             if is_cold && read_bytes >= READ_BYTES_MAX {
                 self.answers.extend(work.iter().map(|work| (work.place, None)));
@@ -247,6 +252,8 @@ impl<'a> Batch<'a> {
             limits: self.state.limits.clone(),
             process_id: self.state.process_id,
             receipt_keys: self.state.receipt_keys.clone(),
+            condenses: self.state.documents.is_to_condense(),
+            copy_changes_min: self.state.settings.snapshots.changes_min,
         };
         let merging = move || shares.into_iter().map(|share| share.merge(&context)).collect();
         let merged = tokio::task::spawn_blocking(merging).await;

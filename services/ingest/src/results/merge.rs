@@ -63,6 +63,9 @@ pub(super) struct Context {
     pub(super) limits: Limits,
     pub(super) process_id: ProcessId,
     pub(super) receipt_keys: ReceiptKeys,
+    /// Documents are to leave memory in as far as new work does not ask for them, unless they have so many changes that no copy has.
+    pub(super) condenses: bool,
+    pub(super) copy_changes_min: usize,
 }
 
 /// A session after its share of the batch: its documents are ahead of the database until the commit.
@@ -143,7 +146,10 @@ impl SessionBatch {
             taken.push((place, of_request));
         }
         let summary = (!self.brought.is_empty()).then(|| self.summary());
-        let Self { session, documents, relied_on, brought, .. } = self;
+        let Self { session, mut documents, relied_on, brought, .. } = self;
+        if context.condenses {
+            documents.condense_unless_due(context.copy_changes_min);
+        }
         let relied_on = relied_on.into_iter().filter(|hash| !brought.contains(hash)).collect();
         Ok(Merged { session, documents, relied_on, summary, is_activated, taken })
     }

@@ -1,7 +1,8 @@
-//! Jobs, and the backups that one of them makes.
+//! Jobs, and the backups and defects that two of them make.
 
 use firemode_runtime::settings::{Schedule, Settings};
 use firemode_storage::jobs;
+use firemode_storage::observed::{self, Failing};
 use firemode_storage::{Executor, StorageError};
 use time::{Duration, OffsetDateTime};
 
@@ -27,7 +28,20 @@ pub(super) async fn examine(settings: &Settings, on: &impl Executor) -> Result<V
         findings.push(Finding::new("jobs", Verdict::Well, "none has failed"));
     }
     findings.push(backups(settings, on).await?);
+    findings.push(defects(on).await?);
     Ok(findings)
+}
+
+async fn defects(on: &impl Executor) -> Result<Finding, StorageError> {
+    Ok(match observed::failing(on).await? {
+        None => Finding::new("defects", Verdict::Well, "those of all sessions are followed"),
+        Some(Failing { sessions, error }) => {
+            let words = format!(
+                "those of {sessions} sessions are not followed (`firemode project --rebuild` names them), because: {error}"
+            );
+            Finding::new("defects", Verdict::Watch, words)
+        }
+    })
 }
 
 async fn backups(settings: &Settings, on: &impl Executor) -> Result<Finding, StorageError> {

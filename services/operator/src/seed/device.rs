@@ -37,6 +37,16 @@ impl Device {
 
     /// Writes a finding down. Returns the change that Automerge makes of it, in base64.
     pub(super) fn record(&mut self, item_id: &str, finding: &Finding) -> Result<String, SeedError> {
+        self.record_at(item_id, finding, OffsetDateTime::now_utc())
+    }
+
+    /// The same for a finding of another time.
+    pub(super) fn record_at(
+        &mut self,
+        item_id: &str,
+        finding: &Finding,
+        at: OffsetDateTime,
+    ) -> Result<String, SeedError> {
         let document = &mut self.document;
         let there = |found: Option<_>| found.map(|(_, id)| id).ok_or(AutomergeError::Fail);
         let items = there(document.get(ROOT, "items")?)?;
@@ -55,7 +65,7 @@ impl Device {
             let evidence = document.put_object(&item, "evidence", ObjType::Map)?;
             document.put(&evidence, id.as_str(), true)?;
         }
-        document.commit_with(CommitOptions::default().with_time(OffsetDateTime::now_utc().unix_timestamp()));
+        document.commit_with(CommitOptions::default().with_time(at.unix_timestamp()));
         let change = document.get_last_local_change().ok_or(AutomergeError::Fail)?;
         Ok(STANDARD.encode(change.raw_bytes()))
     }

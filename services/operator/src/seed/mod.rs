@@ -1,5 +1,6 @@
 //! Fills the demo organisation, through the public API of a running FireMode.
 
+mod defects;
 mod device;
 mod http;
 mod photographs;
@@ -34,6 +35,9 @@ pub enum SeedError {
     /// Another `firemode seed` is at work.
     #[error("another `firemode seed` is filling the demo organisation right now; wait for it")]
     Busy,
+    /// A fault was found, and no defect follows from it.
+    #[error("no defect follows from what was found; is the worker running? `firemode status` says")]
+    NoDefect,
     /// Automerge refused an edit of the demo's own.
     #[error("a demo device cannot edit its document: {0}")]
     Document(#[from] automerge::AutomergeError),
@@ -56,6 +60,8 @@ pub struct Added {
     pub photographs: usize,
     /// Classified faults.
     pub classifications: usize,
+    /// What was done about defects.
+    pub acts: usize,
     /// Rules of its own.
     pub rules: usize,
 }
@@ -69,8 +75,8 @@ impl Added {
 }
 
 /// Fills the demo organisation with what is missing: buildings with their schedules, assets and baselines in every section of the
-/// standard, and test sessions in every state with results, conflicts, held and late work, faults, and photographs, and a rule of its own
-/// with a report on what it would have changed.
+/// standard, and test sessions in every state with results, conflicts, held and late work, faults, and photographs; defects that are
+/// deferred, closed and reopened; and a rule of its own with a report on what it would have changed.
 ///
 /// What is there already stays as it is, so a second run adds nothing. A session whose making was cut off is cancelled, and
 /// made again.
@@ -92,6 +98,7 @@ pub async fn run(settings: &Settings, base_url: &str) -> Result<Added, SeedError
     for plan in BUILDINGS {
         let site = register::site(&crew.admin, plan, &mut added)?;
         visit::all(&crew, &site, plan, &mut added)?;
+        defects::all(&crew, &site, &mut added)?;
     }
     // Last, so that the visits were classified by shipped rules alone, and the report has something to say.
     added.rules = rules::own(&crew.admin)?;

@@ -22,8 +22,8 @@ pub(super) struct MeasurePlan {
     pub(super) section: Option<u8>,
     pub(super) standard_of_performance: &'static str,
     pub(super) maintenance_standard: &'static str,
-    /// Where a performance solution is agreed on.
-    pub(super) solution: Option<&'static str>,
+    /// A performance solution: where it is agreed on, and the limits of the flow from hydrants in L/s, below which it is low, and critical.
+    pub(super) solution: Option<(&'static str, f64, f64)>,
 }
 
 /// An asset. Labels are unique within a building.
@@ -55,6 +55,10 @@ pub(super) enum Course {
     LateWorkAccepted,
     /// Two devices without a network contradict each other; a third one's first change has not arrived.
     Contested,
+    /// Every item tested by one device and completed; what another device found a week ago arrives afterwards.
+    CompletedAndFoundAWeekAgo,
+    /// As `Completed`, and what fails is repaired on the spot: the same device passes it then.
+    RepairedOnTheSpot,
     /// A client without Automerge sends JSON operations; half of the items are tested.
     InProgress,
     /// Called off after the first item.
@@ -67,6 +71,8 @@ pub(super) struct Fault {
     pub(super) asset: &'static str,
     /// One of the conditions that the shipped rule for its item code knows.
     pub(super) observed_condition: &'static str,
+    /// Value and unit, where the condition is judged by what was measured.
+    pub(super) measured: Option<(f64, &'static str)>,
     pub(super) notes: &'static str,
     /// A JPEG file.
     pub(super) photograph: Option<&'static [u8]>,
@@ -111,7 +117,16 @@ const fn fault(
     notes: &'static str,
     photograph: Option<&'static [u8]>,
 ) -> Fault {
-    Fault { asset, observed_condition, notes, photograph }
+    Fault { asset, observed_condition, measured: None, notes, photograph }
+}
+
+const fn measured(
+    asset: &'static str,
+    observed_condition: &'static str,
+    measured: (f64, &'static str),
+    notes: &'static str,
+) -> Fault {
+    Fault { asset, observed_condition, measured: Some(measured), notes, photograph: None }
 }
 
 /// The buildings of the demo organisation.
@@ -143,7 +158,7 @@ pub(super) const BUILDINGS: &[BuildingPlan] = &[
 const TOWER_MEASURES: &[MeasurePlan] = &[
     measure("Automatic fire suppression systems", 2, "AS 2118.1-2006"),
     MeasurePlan {
-        solution: Some("Fire engineering report FER-2013-11"),
+        solution: Some(("Fire engineering report FER-2013-11", 8.0, 5.0)),
         ..measure("Fire hydrant systems", 4, "AS 2419.1-2005")
     },
     measure("Portable fire extinguishers", 10, "AS 2444-2001"),
@@ -169,6 +184,7 @@ const TOWER: &[AssetPlan] = &[
     asset(3, "PMP-HYDRANT", "Hydrant pump 1", "Basement 2, pump room"),
     asset(3, "PMP-JOCKEY", "Jockey pump", "Basement 2, pump room"),
     asset(4, "HYD-LANDING", "Landing valve 7", "Level 7, stair A"),
+    asset(4, "HYD-FLOW", "Hydrant flow test, level 24", "Level 24, stair A"),
     asset(4, "HYD-BOOSTER", "Hydrant booster", "Quay Street frontage"),
     asset(5, "TNK-LEVEL", "Fire water tank", "Roof plant room"),
     asset(6, "DET-PANEL", "Fire indicator panel", "Ground floor, lobby"),
@@ -222,6 +238,7 @@ const TOWER_VISITS: &[Visit] = &[
             fault("Fire door A-12", "will_not_latch", "Strikes the frame.", Some(photographs::DOOR_AJAR)),
             fault("Spare sprinkler heads", "missing", "Cabinet is empty.", None),
             fault("Hose reel 5", "weeps", "Drips from the nozzle when shut.", None),
+            measured("Hydrant flow test, level 24", "flow_measured", (7.4, "L/s"), "With pump 1 alone."),
         ],
     },
     Visit {
@@ -238,8 +255,38 @@ const TOWER_VISITS: &[Visit] = &[
             fault("Smoke detector 12-04", "fails_test", "No alarm within 30 s, twice.", None),
         ],
     },
+    Visit {
+        name: "Harbour Tower, hose reels of level 5",
+        course: Course::Completed,
+        faults: &[fault("Hose reel 5", "weeps", "Still drips.", None)],
+    },
+    Visit {
+        name: "Harbour Tower, hose reels after hours",
+        course: Course::CompletedAndFoundAWeekAgo,
+        faults: &[fault("Hose reel 5", "weeps", "Puddle under the nozzle.", None)],
+    },
+    Visit {
+        name: "Harbour Tower, hydrants",
+        course: Course::RepairedOnTheSpot,
+        faults: &[fault("Landing valve 7", "minor_leak", "Gland tightened on the spot.", None)],
+    },
     Visit { name: "Harbour Tower, monthly service", course: Course::Planned, faults: &[] },
 ];
+
+/// What people make of defects that the visits found, by the label of the asset.
+pub(super) const TREATMENTS: &[(&str, Treatment)] = &[
+    ("Sprinkler main stop valve", Treatment::DeferredWithMeasure),
+    ("Spare sprinkler heads", Treatment::ClosedAndReopened),
+];
+
+/// What people make of a defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// It waits, and something is done meanwhile.
+    DeferredWithMeasure,
+    /// It was repaired, verified and closed, and is there again.
+    ClosedAndReopened,
+}
 
 const AGED_CARE_VISITS: &[Visit] = &[
     Visit {
@@ -258,6 +305,9 @@ const AGED_CARE_VISITS: &[Visit] = &[
                 "Needle at the left end.",
                 Some(photographs::GAUGE_AT_THE_LEFT_END),
             ),
+            measured("Panel batteries", "voltage_measured", (24_900.0, "mV"), "Sags under load."),
+            // Of which nobody recorded what it weighed when it was full.
+            measured("Kitchen hood cylinder", "weight_measured", (12.1, "kg"), "Weighed twice."),
             fault("Warden training", "overdue", "Last held 16 months ago.", None),
         ],
     },
@@ -285,8 +335,9 @@ const AGED_CARE_VISITS: &[Visit] = &[
 #[cfg(test)]
 mod tests {
     use firemode_domain::classification::{
-        Context, Observation, Occasion, classify, rule_for_item, shipped_rules,
+        AssetRecord, Context, Observation, Occasion, classify, rule_for_item, shipped_rules,
     };
+    use serde_json::json;
     use time::OffsetDateTime;
 
     use super::*;
@@ -312,10 +363,14 @@ mod tests {
                 assert!(assets.next().is_none(), "{} is there twice", fault.asset);
                 let rule =
                     rule_for_item(shipped_rules(), code, anywhere).expect("a shipped rule covers the item");
+                let measured = fault
+                    .measured
+                    .map(|(value, unit)| json!({"measurement": {"value": value, "unit": unit}}));
+                let said = Context::parse(measured.unwrap_or_else(|| json!({}))).expect("units are known");
                 let observation = Observation {
                     item_code: code.to_owned(),
                     observed_condition: fault.observed_condition.to_owned(),
-                    context: Context::default(),
+                    context: said.on_asset(&AssetRecord::default(), code, fault.observed_condition),
                 };
                 assert!(classify(rule, &observation).is_ok(), "{code} {}", fault.observed_condition);
             }

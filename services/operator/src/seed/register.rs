@@ -61,8 +61,13 @@ fn measures(
         if measures.iter().any(|row| row["name"] == *name) {
             continue;
         }
-        let solution = solution
-            .map(|reference| json!({"reference": reference, "overrides": {"flow_test": "six_monthly"}}));
+        let solution = solution.map(|(reference, low, critical)| {
+            let limits = json!([
+                {"min": low, "condition": "flow_low"}, {"min": critical, "classification": "critical_defect"}]);
+            json!({"reference": reference, "overrides": {
+                "frequency": ["six_monthly", "yearly"],
+                "limits": {"HYD-FLOW": {"flow_measured": {"unit": "L/s", "limits": limits}}}}})
+        });
         let body = json!({
             "name": name, "section": section, "standard_of_performance": standard_of_performance,
             "maintenance_standard": maintenance_standard, "performance_solution": solution,

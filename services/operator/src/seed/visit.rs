@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use firemode_runtime::demo::TECHNICIAN_ID;
@@ -97,6 +97,8 @@ impl Job<'_> {
                 self.crew.admin.post(&path, &json!({}))?;
                 Ok(())
             }
+            Course::CompletedAndFoundAWeekAgo => self.complete_and_find_a_week_ago(added),
+            Course::RepairedOnTheSpot => self.repair_on_the_spot(added),
             Course::Contested => self.contest(added),
             Course::InProgress => self.send_operations(added),
             Course::Cancelled => {
@@ -136,6 +138,36 @@ impl Job<'_> {
         self.set_status("completed")?;
         let changes = self.record(&mut late_device, late, added)?;
         self.send(&self.crew.technician, json!(changes), added)
+    }
+
+    /// What fails was found by a device that had no network for a week.
+    fn complete_and_find_a_week_ago(&self, added: &mut Added) -> Result<(), SeedError> {
+        let technician = &self.crew.technician;
+        let mut late_device = Device::take(technician, &self.session_id)?;
+        let (faulty, sound): (Vec<_>, Vec<_>) = self.tasks.iter().partition(|task| task.fault.is_some());
+        let mut device = Device::take(technician, &self.session_id)?;
+        let changes: Result<Vec<_>, _> =
+            sound.iter().map(|task| device.record(task.item_id, &passed(task))).collect();
+        self.send(technician, json!(changes?), added)?;
+        self.set_status("completed")?;
+        let week_ago = OffsetDateTime::now_utc() - Duration::days(7);
+        let mut changes = Vec::new();
+        for task in faulty {
+            let finding = self.finding(task, added)?;
+            changes.push(late_device.record_at(task.item_id, &finding, week_ago)?);
+        }
+        self.send(technician, json!(changes), added)
+    }
+
+    fn repair_on_the_spot(&self, added: &mut Added) -> Result<(), SeedError> {
+        let technician = &self.crew.technician;
+        let mut device = Device::take(technician, &self.session_id)?;
+        let mut changes = self.record(&mut device, &self.tasks, added)?;
+        for task in self.tasks.iter().filter(|task| task.fault.is_some()) {
+            changes.push(device.record(task.item_id, &passed(task))?);
+        }
+        self.send(technician, json!(changes), added)?;
+        self.set_status("completed")
     }
 
     /// Two people test the same items without knowing of each other: what fails for one passes for the other. A third
@@ -197,7 +229,8 @@ impl Job<'_> {
         let evidence_id = self.photograph(task, fault, added)?;
         let observed = json!({
             "item_code": task.item_code, "observed_condition": fault.observed_condition,
-            "session_id": self.session_id,
+            "session_id": self.session_id, "asset_id": task.item_id,
+            "context": fault.measured.map(|(value, unit)| json!({"measurement": {"value": value, "unit": unit}})),
         });
         self.crew.technician.post("/v1/classify", &observed)?;
         added.classifications += 1;

@@ -32,7 +32,7 @@ pub(super) struct Stderr {
 pub(super) struct Backlog {
     /// The rest of a line whose beginning is out.
     rest: Vec<u8>,
-    /// Lines that are missing at this place, and nobody has been told of.
+    /// Lines that are missing at this place, and that nobody has logged yet.
     dropped: u64,
 }
 

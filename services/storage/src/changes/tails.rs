@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{ReadUpTo, StoredChange, stored};
+use crate::pg_snapshot::{Ids, PgSnapshot};
 use crate::sql::{Param, Statement, params};
 use crate::{Executor, StorageError};
 
@@ -29,15 +30,18 @@ pub(crate) async fn read_tails(
     on: &impl Executor,
     tails: &[SessionTail],
 ) -> Result<HashMap<Uuid, Vec<StoredChange>>, StorageError> {
-    Ok(tails_by_session(&find_tails(tails, None).rows(on).await?))
+    Ok(tails_by_session(&find(looks(tails, PgSnapshot::unseen), None).rows(on).await?))
 }
 
-/// Finds what [`read_tails`] reads. A process that knows what it wrote itself leaves that out with its `process_id`: what it does not
-/// know of was not committed.
-pub(crate) fn find_tails(tails: &[SessionTail], process_id: Option<Uuid>) -> Statement<'static> {
+/// Finds for a batch what [`read_tails`] reads and other processes wrote: what this one wrote and does not know of was not committed. The
+/// next batch goes on from a later moment, so this one may look roughly: it has many sessions, beside many open transactions.
+pub(crate) fn find_tails_of_others(tails: &[SessionTail], process_id: Uuid) -> Statement<'static> {
+    find(looks(tails, PgSnapshot::unseen_roughly), Some(process_id))
+}
+
+fn find(mut params: Vec<Param<'static>>, not_of: Option<Uuid>) -> Statement<'static> {
     let sql = unseen("c.hash, c.bytes, c.user_id, c.device, c.received_at, c.start_op");
-    let mut params = looks(tails);
-    params.push(Box::new(process_id));
+    params.push(Box::new(not_of));
     Statement::new(format!("{sql} order by {}", super::ARRIVAL), params)
 }
 
@@ -51,10 +55,10 @@ pub(crate) fn find_with_late(tails: &[SessionTail]) -> Statement<'static> {
          order by {}",
         super::ARRIVAL
     );
-    Statement::new(sql, looks(tails))
+    Statement::new(sql, looks(tails, PgSnapshot::unseen))
 }
 
-/// What [`find_tails`] found.
+/// What [`find_tails_of_others`] found.
 pub(crate) fn tails_by_session(rows: &[Row]) -> HashMap<Uuid, Vec<StoredChange>> {
     let mut by_session: HashMap<Uuid, Vec<StoredChange>> = HashMap::new();
     for row in rows {
@@ -70,15 +74,14 @@ pub(crate) fn tails_by_session(rows: &[Row]) -> HashMap<Uuid, Vec<StoredChange>>
 pub(crate) async fn size(on: &impl Executor, tail: SessionTail) -> Result<DocumentSize, StorageError> {
     let sql = unseen("octet_length(c.bytes) as bytes");
     let sql = format!("select count(*), coalesce(sum(bytes), 0)::int8 from ({sql}) as unseen");
-    let mut params = looks(&[tail]);
+    let mut params = looks(&[tail], PgSnapshot::unseen);
     params.push(Box::new(None::<Uuid>));
     let rows = Statement::new(sql, params).rows(on).await?;
     let number = |row: &Row, at| usize::try_from(row.get::<_, i64>(at)).unwrap_or(0);
     Ok(rows.first().map(|row| DocumentSize::of_changes(number(row, 0), number(row, 1))).unwrap_or_default())
 }
 
-/// Those of these sessions whose record has something that was committed after their reader looked. Unlike [`read_tails`] this has to be
-/// exact: a row of before is none.
+/// Those of these sessions whose record has something that was committed after their reader looked.
 ///
 /// # Errors
 /// The database does not answer.
@@ -88,26 +91,20 @@ pub(crate) async fn with_news(
 ) -> Result<HashSet<Uuid>, StorageError> {
     let sql = format!(
         "select distinct t.session_id
-         from ({LOOKS}) t join unnest($5::uuid[], $6::text[]) as w (session_id, seen) using (session_id)
+         from ({LOOKS}) t
          cross join lateral (
              (select 1 from ({LOOK}) c
-              where not pg_visible_in_snapshot(c.xid, w.seen::pg_snapshot)
-                and not exists (select from late_changes l where l.organisation_id = c.organisation_id
+              where not exists (select from late_changes l where l.organisation_id = c.organisation_id
                                   and l.session_id = c.session_id and l.hash = c.hash and l.state <> 'accepted')
               limit 1)
              union all
              (select 1 from late_changes l
               where l.session_id = t.session_id and l.organisation_id is not distinct from t.organisation_id
                 and l.state = 'accepted' and l.xid >= t.since and l.xid < t.until
-                and not pg_visible_in_snapshot(l.xid, w.seen::pg_snapshot)
               limit 1)
          ) news"
     );
-    let seen = |tail: &SessionTail| tail.since.as_ref().map(|read_up_to| read_up_to.snapshot.to_string());
-    let mut params = looks(tails);
-    params.push(Box::new(tails.iter().map(|tail| tail.session_id).collect::<Vec<_>>()));
-    params.push(Box::new(tails.iter().map(seen).collect::<Vec<_>>()));
-    let rows = Statement::new(sql, params).rows(on).await?;
+    let rows = Statement::new(sql, looks(tails, PgSnapshot::unseen)).rows(on).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
@@ -133,18 +130,18 @@ pub(crate) fn find_seen(tails: &[SessionTail]) -> Statement<'static> {
                                     and l.session_id = p.session_id and l.hash = p.hash and l.state <> 'accepted')
                 order by p.hash limit 1) is null"
     );
-    let mut params = looks(tails);
+    let mut params = looks(tails, PgSnapshot::unseen);
     params.push(Box::new(None::<Uuid>));
     Statement::new(sql, params)
 }
 
-/// The parameters of [`LOOKS`].
-fn looks(tails: &[SessionTail]) -> Vec<Param<'static>> {
+/// The parameters of [`LOOKS`], for what is unseen behind each tail.
+fn looks(tails: &[SessionTail], unseen: fn(&PgSnapshot) -> Vec<Ids>) -> Vec<Param<'static>> {
     let (mut organisations, mut sessions) = (Vec::new(), Vec::new());
     let (mut since, mut until) = (Vec::new(), Vec::new());
     for SessionTail { organisation_id, session_id, since: read_up_to } in tails {
-        let unseen = read_up_to.as_ref().map(|read_up_to| read_up_to.snapshot.unseen());
-        let looks = unseen.map_or_else(|| vec![None], |ids| ids.into_iter().map(Some).collect());
+        let ids = read_up_to.as_ref().map(|read_up_to| unseen(&read_up_to.snapshot));
+        let looks = ids.map_or_else(|| vec![None], |ids| ids.into_iter().map(Some).collect());
         for ids in looks {
             organisations.push(*organisation_id);
             sessions.push(*session_id);

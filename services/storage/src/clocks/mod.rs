@@ -1,31 +1,30 @@
 //! The column `vector_clock` of sessions: what of each actor is merged, as of a moment that stands beside it (`session_clocks`).
 //!
 //! Nothing is written there with results: that would be a lock on the session's row and an entry of an index for each batch. Somebody
-//! comes behind them, looks for sessions with something new ([`touched`]) and brings their clocks up to date ([`refresh`]), and a request that
+//! comes behind them, looks for sessions with something new ([`FOLLOWING`]) and brings their clocks up to date ([`refresh`]), and a request that
 //! settles what a session's record is does so in the same transaction ([`settle`]).
 //!
 //! Where everything on record is merged, and that is nearly everywhere, the clock follows from the rows: the highest number of each
-//! actor. Where something that a change builds on is not there, the document says what is merged.
-
-mod search;
+//! actor. Where something that a change builds on is not there, or the session's summary says that something is not merged, the document
+//! says what is.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use firemode_domain::document::SessionDocument;
+use firemode_domain::document::{DocumentSummary, SessionDocument};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-pub use self::search::{Place, keep_place, place, touched, uncounted, unfilled};
 use crate::changes::{self, ReadUpTo, SessionTail};
-use crate::documents::{Extent, WarmDocument};
+use crate::documents::{WarmDocument, refuse_too_large};
+use crate::following::Following;
 use crate::lineage::Lineage;
 use crate::pg_snapshot::PgSnapshot;
 use crate::sql::{Statement, params};
-use crate::{Executor as _, StorageError, Transaction};
+use crate::{Executor, StorageError, Transaction};
 
-/// A session with more bytes of changes is not worked out for its clock alone: it would take more memory than that is worth. Its clock
-/// stays behind until its record is whole.
-const DOCUMENT_BYTES_MAX: usize = 16 << 20;
+/// Clocks come behind results.
+pub const FOLLOWING: Following =
+    Following { place: "session_clocks_place", done: "session_clocks", with_late: false };
 
 /// Organisation and session.
 pub type SessionKey = (Uuid, Uuid);
@@ -125,17 +124,31 @@ pub async fn settle(tx: &Transaction, organisation_id: Uuid, session_id: Uuid) -
     Ok(())
 }
 
+/// Sessions with changes that are not merged, of which an earlier release did not say how many.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn uncounted(on: &impl Executor, limit: i64) -> Result<Vec<SessionKey>, StorageError> {
+    let sql = "select organisation_id, session_id from session_clocks where has_unmerged and held is null
+               order by session_id limit $1";
+    let rows = on.rows(sql, &[&limit]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
 /// None where none of the sessions exists.
 async fn look(tx: &Transaction, sessions: &[SessionKey]) -> Result<Option<Look>, StorageError> {
     let (organisations, ids): (Vec<Uuid>, Vec<Uuid>) = sessions.iter().copied().unzip();
     let sql = format!(
-        "select s.organisation_id, s.id, k.lineage, k.read_up_to, coalesce(k.has_unmerged, false), database_lineage(), {}
+        "select s.organisation_id, s.id, k.lineage, k.read_up_to, coalesce(k.has_unmerged, false), database_lineage(), {},
+                m.summary
          from unnest($1::uuid[], $2::uuid[]) as w (organisation_id, id)
          join test_sessions s on s.organisation_id = w.organisation_id and s.id = w.id
-         left join session_clocks k on k.organisation_id = s.organisation_id and k.session_id = s.id",
+         left join session_clocks k on k.organisation_id = s.organisation_id and k.session_id = s.id
+         left join session_summaries m on m.organisation_id = s.organisation_id and m.session_id = s.id
+              and m.format = $3 and m.lineage = (select database_lineage_digest())",
         ReadUpTo::COLUMNS
     );
-    let rows = tx.rows(&sql, &[&organisations, &ids]).await?;
+    let rows = tx.rows(&sql, &[&organisations, &ids, &SessionDocument::COPY_FORMAT]).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let lineage = Lineage::named(first.get(5));
     let reckoned = |row: &Row| {
@@ -143,7 +156,10 @@ async fn look(tx: &Transaction, sessions: &[SessionKey]) -> Result<Option<Look>,
         let is_of_lineage = row.get::<_, Option<Vec<u8>>>(2).is_some_and(|stored| lineage.is(&stored));
         let up_to = stored.as_deref().filter(|_| is_of_lineage).and_then(PgSnapshot::parse);
         let up_to = up_to.map(|snapshot| ReadUpTo { snapshot, lineage });
-        Reckoned { key: (row.get(0), row.get(1)), stored, has_unmerged: row.get(4), up_to }
+        // What was held and let go between two looks may be quarantined since, and its row does not say so.
+        let summary = row.get::<_, Option<&[u8]>>(9).and_then(DocumentSummary::of_bytes);
+        let has_unmerged = row.get(4) || summary.is_some_and(|summary| summary.unmerged_count > 0);
+        Reckoned { key: (row.get(0), row.get(1)), stored, has_unmerged, up_to }
     };
     let sessions = rows.iter().map(reckoned).collect();
     Ok(Some(Look { lineage, read_up_to: ReadUpTo::of(first, 6)?, sessions }))
@@ -179,7 +195,7 @@ async fn seen(tx: &Transaction, look: &Look) -> Result<HashMap<Uuid, Seen>, Stor
     Ok(seen)
 }
 
-/// The clock of a session as it is now. That of a document which is large and has to be worked out stays as it was.
+/// The clock of a session as it is now. That of a document which is too large and has to be worked out stays as it was.
 async fn reckon(
     tx: &Transaction,
     of: Reckoned,
@@ -188,11 +204,14 @@ async fn reckon(
 ) -> Result<NewClock, StorageError> {
     match seen.get(&of.key.1) {
         Some(Seen { clock, builds_on_missing: false }) => of_rows(of, clock),
-        _ if is_too_large(tx, of.key).await? => {
-            let clock = json(&BTreeMap::<String, i64>::new())?;
-            Ok(NewClock { of, clock, is_whole: false, unmerged: Unmerged::Uncounted })
-        }
-        _ => of_document(tx, of, lineage).await,
+        _ => match refuse_too_large(tx, of.key).await {
+            Ok(()) => of_document(tx, of, lineage).await,
+            Err(StorageError::TooLarge { .. }) => {
+                let clock = json(&BTreeMap::<String, i64>::new())?;
+                Ok(NewClock { of, clock, is_whole: false, unmerged: Unmerged::Uncounted })
+            }
+            Err(error) => Err(error),
+        },
     }
 }
 
@@ -204,19 +223,10 @@ fn of_rows(of: Reckoned, clock: &BTreeMap<String, i64>) -> Result<NewClock, Stor
 /// Works out the document, for nobody else: it may have what the transaction has not committed.
 async fn of_document(tx: &Transaction, of: Reckoned, lineage: Lineage) -> Result<NewClock, StorageError> {
     let (organisation_id, session_id) = of.key;
-    let mut document = WarmDocument::default();
-    document.refresh(tx, organisation_id, session_id, Extent::Record, Some(lineage)).await?;
+    let mut document = WarmDocument::of_record(tx, organisation_id, session_id, lineage).await?;
     let look = |document: &SessionDocument| (document.vector_clock(), Unmerged::of(document));
     let (clock, unmerged) = document.inspect(look).await?;
     Ok(NewClock { of, clock: json(&clock)?, is_whole: true, unmerged })
-}
-
-async fn is_too_large(
-    tx: &Transaction,
-    (organisation_id, session_id): SessionKey,
-) -> Result<bool, StorageError> {
-    let whole = SessionTail { organisation_id, session_id, since: None };
-    Ok(changes::size(tx, whole).await?.change_bytes > DOCUMENT_BYTES_MAX)
 }
 
 fn json(clock: &impl serde::Serialize) -> Result<String, StorageError> {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{SessionKey, WarmDocument, WarmDocuments, WarmSession};
+use crate::changes;
 use crate::session_copies::{self, NewCopy};
 use crate::{Database, StorageError};
 
@@ -22,9 +23,10 @@ fn is_due(changes: usize, copied: usize, changes_min: usize) -> bool {
 }
 
 impl WarmDocument {
-    /// Is there so much more than in the stored copy that another one is to be kept when it leaves memory?
+    /// Is there so much more than in the stored copy that another one is to be kept when it leaves memory? Of a condensed one there is
+    /// nothing to copy then.
     pub(super) fn is_copy_due(&self) -> bool {
-        self.is_copy_due_from(CHANGES_MIN)
+        !self.document.is_condensed() && self.is_copy_due_from(CHANGES_MIN)
     }
 
     /// The same from so many new changes on.
@@ -77,15 +79,25 @@ impl WarmDocuments {
             lease.put_back(session);
             return Ok(());
         }
-        // Whether one is kept or not, this process has done what it can until there is more.
-        session.record.copied = session.record.document.change_count();
-        let Ok(Some(_room)) = self.room_now(session.record.document.size().loading_bytes()) else {
-            lease.put_back(session);
-            return Ok(());
+        let change_count = session.record.document.change_count();
+        let (size, is_condensed) = (session.record.document.size(), session.record.document.is_condensed());
+        let loading_bytes = if is_condensed { size.index_bytes } else { 0 } + size.loading_bytes();
+        let room = self.room_now(loading_bytes).ok().flatten();
+        let copy = match &room {
+            None => None,
+            Some(_) => {
+                if is_condensed {
+                    session = whole(database, key).await?;
+                }
+                let (with_copy, copy) = copied(session, self.is_to_condense()).await?;
+                session = with_copy;
+                copy
+            }
         };
-        let (session, copy) = copied(session).await?;
+        // Whether one is kept or not, this process has done what it can until there is more.
+        session.record.copied = change_count;
         lease.put_back(session);
-        drop(lease);
+        drop((lease, room));
         store(database, key, copy).await
     }
 }
@@ -96,15 +108,32 @@ async fn keep_copy(
     let_go: Option<Box<WarmSession>>,
 ) -> Result<(), StorageError> {
     let Some(session) = let_go else { return Ok(()) };
-    let (session, copy) = copied(session).await?;
+    let (session, copy) = copied(session, false).await?;
     drop(session);
     store(database, key, copy).await
 }
 
-/// Copies on a thread for such work.
-async fn copied(session: Box<WarmSession>) -> Result<(Box<WarmSession>, Option<NewCopy>), StorageError> {
+/// A session's document as the record has it.
+async fn whole(
+    database: &Database,
+    (organisation_id, session_id): SessionKey,
+) -> Result<Box<WarmSession>, StorageError> {
+    let tx = database.tenant(organisation_id).read().await?;
+    let lineage = changes::read_up_to(&tx).await?.lineage();
+    let record = WarmDocument::of_record(&tx, organisation_id, session_id, lineage).await?;
+    Ok(Box::new(WarmSession { record, with_late: WarmDocument::default() }))
+}
+
+/// Copies on a thread for such work, and condenses what was copied if that is wanted.
+async fn copied(
+    mut session: Box<WarmSession>,
+    condenses: bool,
+) -> Result<(Box<WarmSession>, Option<NewCopy>), StorageError> {
     let copying = tokio::task::spawn_blocking(move || {
         let copy = session.copy();
+        if condenses {
+            session.condense();
+        }
         (session, copy)
     });
     copying.await.map_err(|error| StorageError::Damaged(format!("a session document: {error}")))

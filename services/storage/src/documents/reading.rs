@@ -1,14 +1,13 @@
 //! Looking at documents. While rows are read a connection is held, and while anything is worked out or waited for, none.
 
 use firemode_domain::document::{DocumentSize, DocumentSummary, SessionDocument};
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::warm::{Extent, WarmSession};
 use super::{Room, SessionKey, WarmDocuments};
 use crate::changes::{self, SessionTail};
 use crate::session_summaries::{self, NewSummary, StoredSummary};
-use crate::{Database, Executor, StorageError, Transaction};
+use crate::{Database, Executor, StorageError};
 
 /// What whoever looks at a document needs of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +17,9 @@ pub enum Needs {
     /// Automerge's own document, to be taken along.
     Automerge,
 }
+
+/// A session with more bytes of changes is not worked out behind results: that would take more memory than a worker has.
+const BEHIND_RESULTS_BYTES_MAX: usize = 16 << 20;
 
 /// What the place of a change takes while it is read.
 const PLACE_BYTES: usize = 640;
@@ -120,73 +122,19 @@ impl WarmDocuments {
     pub async fn summary(
         &self,
         database: &Database,
-        key @ (organisation_id, _): SessionKey,
-    ) -> Result<DocumentSummary, StorageError> {
-        let (new, ()) = self.sum_up(database, key, |_| ()).await?;
-        let keep = async |tx: &Transaction| session_summaries::keep(tx, std::slice::from_ref(&new)).await;
-        keep_worked_out(database, organisation_id, keep).await;
-        Ok(new.summary)
-    }
-
-    /// The items of sessions that count as failed, in their order, by id: as they were kept, else as the documents say, and that is kept
-    /// for the next one. Of a document that is too large none are told. The caller holds no connection meanwhile.
-    ///
-    /// # Errors
-    /// As for [`Self::read`].
-    pub async fn failed_items(
-        &self,
-        database: &Database,
-        organisation_id: Uuid,
-        session_ids: &[Uuid],
-    ) -> Result<Vec<Map<String, Value>>, StorageError> {
-        let tx = database.tenant(organisation_id).read().await?;
-        let kept = session_summaries::failed_items(&tx, organisation_id, session_ids).await?;
-        drop(tx);
-        let mut failed = Vec::with_capacity(session_ids.len());
-        for &session_id in session_ids {
-            if let Some(items) = kept.get(&session_id).and_then(|json| serde_json::from_slice(json).ok()) {
-                failed.push(items);
-                continue;
-            }
-            let look = |document: &SessionDocument| document.view().failed_items();
-            let items = match self.sum_up(database, (organisation_id, session_id), look).await {
-                Ok((summary, items)) => {
-                    let json = serde_json::to_vec(&items)
-                        .map_err(|error| StorageError::Damaged(format!("failed items: {error}")))?;
-                    let keep = async |tx: &Transaction| {
-                        session_summaries::keep_with_failed_items(tx, &summary, &json).await
-                    };
-                    keep_worked_out(database, organisation_id, keep).await;
-                    items
-                }
-                Err(error @ StorageError::TooLarge { .. }) => {
-                    tracing::warn!(%session_id, %error, "the failed items of a session are not told");
-                    Map::new()
-                }
-                Err(error) => return Err(error),
-            };
-            failed.push(items);
-        }
-        Ok(failed)
-    }
-
-    /// What a session's document comes to, to be stored, and what somebody sees in it.
-    async fn sum_up<T: Send + 'static>(
-        &self,
-        database: &Database,
         key @ (organisation_id, session_id): SessionKey,
-        look: impl FnOnce(&SessionDocument) -> T + Send + 'static,
-    ) -> Result<(NewSummary, T), StorageError> {
+    ) -> Result<DocumentSummary, StorageError> {
         let mut lease = self.lease(organisation_id, session_id).await?;
         let mut session = lease.take();
-        let seen = match self.bring_up_to_date(database, key, Needs::Changes, &mut session).await {
-            Ok(_room) => session.record.inspect(|document| (document.summary(), look(document))).await,
+        let summary = match self.bring_up_to_date(database, key, Needs::Changes, &mut session).await {
+            Ok(_room) => session.record.inspect(SessionDocument::summary).await,
             Err(error) => Err(error),
         };
         let read_up_to = session.record.read_up_to().cloned();
         lease.put_back(session);
-        let (summary, seen) = seen?;
-        Ok((NewSummary { organisation_id, session_id, summary, read_up_to }, seen))
+        let new = NewSummary { organisation_id, session_id, summary: summary?, read_up_to };
+        keep_worked_out(database, &new).await;
+        Ok(new.summary)
     }
 
     /// Takes memory for a document that is to be loaded in the caller's transaction.
@@ -222,20 +170,28 @@ impl WarmDocuments {
     }
 }
 
+/// Refuses a session that is too large to be worked out behind results.
+///
+/// # Errors
+/// [`StorageError::TooLarge`], or the database does not answer.
+pub async fn refuse_too_large(on: &impl Executor, key: SessionKey) -> Result<(), StorageError> {
+    let bytes = new_of(on, key, &WarmSession::default()).await?.change_bytes;
+    if bytes > BEHIND_RESULTS_BYTES_MAX {
+        return Err(StorageError::TooLarge { bytes, bytes_max: BEHIND_RESULTS_BYTES_MAX });
+    }
+    Ok(())
+}
+
 /// Keeps for the next reader what was worked out for this one, who is answered all the same where nothing can be stored.
-async fn keep_worked_out(
-    database: &Database,
-    organisation_id: Uuid,
-    keep: impl AsyncFnOnce(&Transaction) -> Result<(), StorageError>,
-) {
+async fn keep_worked_out(database: &Database, new: &NewSummary) {
     let kept = async {
-        let tx = database.tenant(organisation_id).transaction().await?;
+        let tx = database.tenant(new.organisation_id).transaction().await?;
         tx.without_the_disk().await?;
-        keep(&tx).await?;
+        session_summaries::keep(&tx, std::slice::from_ref(new)).await?;
         tx.commit().await
     };
     if let Err(error) = kept.await {
-        tracing::warn!(%error, "what lists show of sessions was not kept, and will be worked out again");
+        tracing::warn!(%error, "what lists show of a session was not kept, and will be worked out again");
     }
 }
 

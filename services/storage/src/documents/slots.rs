@@ -83,6 +83,11 @@ impl Slots {
         }
     }
 
+    /// True where a quarter of the memory for documents is left, or less.
+    pub(super) fn is_tight(&self) -> bool {
+        self.memory_bytes > self.memory_bytes_max / 4 * 3
+    }
+
     /// The place of a session that is about to be used.
     pub(super) fn session_of(&mut self, key: SessionKey) -> Arc<Place> {
         self.uses.note(&key, self.by_session.len());

@@ -66,6 +66,8 @@ pub struct WarmDocument {
     pub(super) read_up_to: Option<ReadUpTo>,
     /// How many merged changes the stored copy has, as far as is known here.
     pub(super) copied: usize,
+    /// It was to be condensed, and all of it has to stay.
+    pub(super) stays_whole: bool,
 }
 
 /// What a document has yet to take in: rows of the record, and the copy that they are read behind.
@@ -98,6 +100,21 @@ pub struct Submission {
 }
 
 impl WarmDocument {
+    /// What is on record of a session, read for one use; by a transaction that has written it, with what it has not committed.
+    ///
+    /// # Errors
+    /// As for [`Self::refresh`].
+    pub async fn of_record(
+        on: &impl Executor,
+        organisation_id: Uuid,
+        session_id: Uuid,
+        lineage: Lineage,
+    ) -> Result<Self, StorageError> {
+        let mut document = Self::default();
+        document.refresh(on, organisation_id, session_id, Extent::Record, Some(lineage)).await?;
+        Ok(document)
+    }
+
     /// The document as it is.
     pub fn document(&self) -> &SessionDocument {
         &self.document

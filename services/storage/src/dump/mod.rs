@@ -31,8 +31,7 @@ const MADE_ANEW: &[&str] = &[
 
 /// Tables that no dump has. Clients begin work in progress again; a restored database must not run jobs again, nor has it their reports.
 /// Bytes of evidence go the way of all evidence; rows of `write_probes` only try whether one can be written; and copies, summaries and how
-/// far clocks are
-/// reckoned are made again from the changes.
+/// far clocks and observations are worked out are made again from the changes.
 const LEFT_OUT: &[&str] = &[
     "evidence_chunks",
     "evidence_leases",
@@ -40,10 +39,13 @@ const LEFT_OUT: &[&str] = &[
     "evidence_upload_parts",
     "idempotency_leases",
     "jobs",
+    "projection_failures",
+    "projection_place",
     "rule_impacts",
     "session_clocks",
     "session_clocks_place",
     "session_copies",
+    "session_reviews",
     "session_snapshots",
     "session_summaries",
     "write_probes",

@@ -72,6 +72,14 @@ impl EvidenceStore {
         Some(("evidence.url", Objects::elsewhere(&place).err()?.to_string()))
     }
 
+    /// Does a store elsewhere not answer? It has logged that once, and whoever has more to ask of it had better come again later.
+    pub fn is_silent(&self) -> bool {
+        match &self.0 {
+            Backend::Objects(objects) => objects.is_silent(),
+            Backend::Rows(_) => false,
+        }
+    }
+
     /// A key for new bytes of a tenant that nothing else has.
     pub fn new_key(organisation_id: Uuid) -> String {
         format!("{organisation_id}/{}", Uuid::now_v7())

@@ -43,6 +43,7 @@ pub(super) struct Objects {
     /// What one upload collects in memory before it sends it.
     pub(super) part_bytes: usize,
     folder: Option<PathBuf>,
+    watching: Watching,
 }
 
 impl Objects {
@@ -52,7 +53,12 @@ impl Objects {
         std::fs::create_dir_all(&folder).map_err(io)?;
         // Without fsync an acknowledged upload could be gone after a power cut.
         let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true).with_automatic_cleanup(true);
-        Ok(Self { store: Arc::new(store), part_bytes: FOLDER_PART_BYTES, folder: Some(folder) })
+        Ok(Self {
+            store: Arc::new(store),
+            part_bytes: FOLDER_PART_BYTES,
+            folder: Some(folder),
+            watching: Watching::default(),
+        })
     }
 
     /// A store that is no folder of this machine, if the place is in one.
@@ -70,10 +76,11 @@ impl Objects {
 
     /// A bucket that speaks S3; keys and secrets come from the usual variables (`AWS_ACCESS_KEY_ID` and so on).
     fn s3(place: &ObjectPlace, endpoint: Option<&str>, region: Option<&str>) -> Result<Self, StorageError> {
+        let watching = Watching::default();
         let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(&place.bucket)
             .with_client_options(client(endpoint))
-            .with_http_connector(Watching)
+            .with_http_connector(watching.clone())
             .with_retry(retry());
         if let Some(endpoint) = endpoint {
             builder = builder.with_endpoint(endpoint);
@@ -81,16 +88,17 @@ impl Objects {
         if let Some(region) = region {
             builder = builder.with_region(region);
         }
-        Ok(Self::remote(builder.build()?, place))
+        Ok(Self::remote(builder.build()?, place, watching))
     }
 
     /// A bucket of Google's; credentials come from the usual variables (`GOOGLE_APPLICATION_CREDENTIALS` and so on), or from
     /// Replit's sidecar.
     fn gcs(place: &ObjectPlace, endpoint: Option<&str>, is_replit: bool) -> Result<Self, StorageError> {
+        let watching = Watching::default();
         let mut builder = GoogleCloudStorageBuilder::from_env()
             .with_bucket_name(&place.bucket)
             .with_client_options(client(endpoint))
-            .with_http_connector(Watching)
+            .with_http_connector(watching.clone())
             .with_retry(retry());
         if let Some(endpoint) = endpoint {
             builder = builder.with_base_url(endpoint);
@@ -98,15 +106,20 @@ impl Objects {
         if is_replit {
             builder = builder.with_credentials(Arc::new(Sidecar::of_replit()?));
         }
-        Ok(Self::remote(builder.build()?, place))
+        Ok(Self::remote(builder.build()?, place, watching))
     }
 
-    fn remote(store: impl ObjectStore, place: &ObjectPlace) -> Self {
+    fn remote(store: impl ObjectStore, place: &ObjectPlace, watching: Watching) -> Self {
         let store: Arc<dyn ObjectStore> = match place.prefix.as_str() {
             "" => Arc::new(store),
             prefix => Arc::new(PrefixStore::new(store, prefix)),
         };
-        Self { store, part_bytes: REMOTE_PART_BYTES, folder: None }
+        Self { store, part_bytes: REMOTE_PART_BYTES, folder: None, watching }
+    }
+
+    /// Does the store not answer, as its log has said? A folder always does.
+    pub(super) fn is_silent(&self) -> bool {
+        self.watching.is_silent()
     }
 
     /// The same store for objects that may be larger than any evidence.

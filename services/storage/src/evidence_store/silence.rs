@@ -1,7 +1,8 @@
 //! Whether a store elsewhere answers: each request to it has a deadline, and while it misses them what needs it is refused at once.
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -22,19 +23,31 @@ const BYTES_PER_SECOND_MIN: u64 = 128 << 10;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Makes clients that watch whether the store answers.
-#[derive(Debug)]
-pub(super) struct Watching;
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watching {
+    /// Clients that get no answer now.
+    silent: Arc<AtomicUsize>,
+}
+
+impl Watching {
+    /// Has the last request to the store, or to whoever gives us the right to it, not been answered?
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed) > 0
+    }
+}
 
 impl HttpConnector for Watching {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(Watched { client, silence: Mutex::new(None) }))
+        let silent = Arc::clone(&self.silent);
+        Ok(HttpClient::new(Watched { client, silent, silence: Mutex::new(None) }))
     }
 }
 
 #[derive(Debug)]
 struct Watched {
     client: HttpClient,
+    silent: Arc<AtomicUsize>,
     /// None while it answers.
     silence: Mutex<Option<Silence>>,
 }
@@ -83,6 +96,7 @@ impl Watched {
 
     fn note_answer(&self, host: &str) {
         if let Some(Silence { since, .. }) = self.silence().take() {
+            self.silent.fetch_sub(1, Ordering::Relaxed);
             tracing::warn!(host, seconds = since.elapsed().as_secs(), "the evidence store answers again");
         }
     }
@@ -92,6 +106,7 @@ impl Watched {
         let mut silence = self.silence();
         if silence.is_none() {
             *silence = Some(Silence { since: now, tried_at: now });
+            self.silent.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(
                 host,
                 %error,

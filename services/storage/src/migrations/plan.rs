@@ -3,17 +3,22 @@
 //! The locks are those that PostgreSQL took when each migration ran on the schema before it, as `migrations/locks.csv` has them; a test
 //! runs all of them and holds the file against what it sees. So a plan locks nothing itself, and needs no more than to read the catalogue.
 
+use std::time::Duration;
+
 use firemode_runtime::settings::Settings;
 use refinery::Migration;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{LOCK_TIME_MAX, embedded, version_of};
+use super::{embedded, version_of};
 use crate::StorageError;
 use crate::database::connect_alone;
 
 /// `version,table,lock,work`, a line for each table that a migration finds and locks.
 const LOCKS: &str = include_str!("../../../../migrations/locks.csv");
+
+/// A plan waits so long for a table whose size is asked for.
+const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// So much of a table is read in a second at least: what a plan's times are reckoned by.
 pub const BYTES_PER_SECOND: u64 = 50 << 20;
@@ -91,7 +96,7 @@ impl TableLock {
 pub async fn plan(settings: &Settings) -> Result<Plan, StorageError> {
     let client = connect_alone(settings).await?;
     // Who asks for the size of a table that somebody has locked waits for it.
-    let begin = format!("begin read only; set local lock_timeout = {}", LOCK_TIME_MAX.as_millis());
+    let begin = format!("begin read only; set local lock_timeout = {}", WAIT_MAX.as_millis());
     client.batch_execute(&begin).await?;
     let before = version_of(&client).await?;
     let mut steps: Vec<Step> = embedded::migrations::runner()
@@ -111,6 +116,13 @@ pub async fn plan(settings: &Settings) -> Result<Plan, StorageError> {
         step.locks = present;
     }
     Ok(Plan { before, embedded: super::embedded_version(), steps })
+}
+
+/// The tables that the migration with this text finds and locks; none for another statement.
+pub(super) fn locks_of(text: &str) -> Vec<TableLock> {
+    let runner = embedded::migrations::runner();
+    let migration = runner.get_migrations().iter().find(|migration| migration.sql() == Some(text));
+    migration.map(|migration| step(migration).locks).unwrap_or_default()
 }
 
 fn step(migration: &Migration) -> Step {

@@ -17,6 +17,8 @@ body! {
         pub observed_condition: Line<64> = "pressure_low",
         /// The session in which it was seen.
         pub session_id: Option<Uuid>,
+        /// The asset on which it was seen: what `context` does not say of the baseline, its baseline in force on the day says.
+        pub asset_id: Option<Uuid>,
         /// What surrounds it: `measurement` and `baseline` as `{value, unit}`, and facts that rules ask for.
         pub context: Option<Object>,
     }

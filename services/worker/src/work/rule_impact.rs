@@ -3,16 +3,17 @@
 //! The classifications of the time that was asked for are read page by page, oldest first, and each that would have come to something else
 //! is a row of the report. A run that begins again empties the report; one that has lost the job adds what the other one adds too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use firemode_domain::audit::AuditEvent;
 use firemode_domain::classification::{Impact, Occasion, Receipt, Supposition};
+use firemode_storage::StorageError;
 use firemode_storage::audit::{self, AuditRow};
+use firemode_storage::places::{self, Found, PlaceKey, PlaceOf};
 use firemode_storage::rule_impacts::{self, ImpactQuestion, RuleImpact};
 use firemode_storage::rules::{self, StoredRule};
-use firemode_storage::{StorageError, organisations};
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -99,15 +100,15 @@ async fn examine(
         move || page.into_iter().filter_map(|row| row.entry().ok()).filter_map(|entry| receipt(entry.event));
     let receipts: Vec<(AuditEvent, Receipt)> = aside(move || read().collect()).await?;
     figures.examined += receipts.len();
-    let tx = state.database.tenant(organisation_id).read().await?;
-    let sessions = receipts.iter().map(|(_, receipt)| (organisation_id, receipt.session_id)).collect();
-    let places = organisations::places(&tx, &sessions).await?;
-    drop(tx);
+    let places = places_of(state, organisation_id, &receipts).await?;
     let supposition = Arc::clone(supposition);
     let judged = aside(move || {
         let judge = |(event, receipt): (AuditEvent, Receipt)| {
-            let place = places.get(&(organisation_id, receipt.session_id))?;
-            let impact = supposition.impact(&receipt, Occasion::at(place, event.at));
+            let occasion = receipt.occasion.or_else(|| {
+                let place = &places.get(&place_key(organisation_id, &event, &receipt))?.place;
+                Some(Occasion::at(place, event.at))
+            })?;
+            let impact = supposition.impact(&receipt, occasion);
             Some((event, receipt, impact))
         };
         receipts.into_iter().filter_map(judge).collect::<Vec<_>>()
@@ -131,6 +132,29 @@ async fn examine(
     }
     figures.differing += found.len();
     Ok(found)
+}
+
+/// Where those were decided that do not say it themselves, as it was known then.
+async fn places_of(
+    state: &WorkerState,
+    organisation_id: Uuid,
+    receipts: &[(AuditEvent, Receipt)],
+) -> Result<HashMap<PlaceKey, Found>, StorageError> {
+    let keys = receipts
+        .iter()
+        .filter(|(_, receipt)| receipt.occasion.is_none())
+        .map(|(event, receipt)| place_key(organisation_id, event, receipt));
+    let keys: HashSet<PlaceKey> = keys.collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let tx = state.database.tenant(organisation_id).read().await?;
+    places::find_all(&tx, &keys).await
+}
+
+fn place_key(organisation_id: Uuid, event: &AuditEvent, receipt: &Receipt) -> PlaceKey {
+    let of = receipt.session_id.map_or(PlaceOf::AnyBuilding, PlaceOf::Session);
+    PlaceKey { organisation_id, of, known_at: Some(event.at) }
 }
 
 fn receipt(event: AuditEvent) -> Option<(AuditEvent, Receipt)> {

@@ -83,6 +83,10 @@ async fn sweep_bytes(state: &WorkerState) -> Result<(), StorageError> {
             if let Err(error) =
                 state.evidence_store.remove_leased(&state.database, *organisation_id, key).await
             {
+                // Each of the others would be waited for, and said to be there still.
+                if state.evidence_store.is_silent() {
+                    return Ok(());
+                }
                 tracing::warn!(%error, key, "bytes that nothing refers to could not be removed; a later sweep will");
             }
         }

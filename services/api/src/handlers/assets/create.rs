@@ -1,5 +1,6 @@
 //! Assets that somebody registers, one or many at once.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use actix_web::http::StatusCode;
@@ -12,9 +13,10 @@ use firemode_storage::buildings::Building;
 use firemode_storage::{Hold, Transaction, table};
 use firemode_web::{Body, IdempotencyKey, Outcome, Problem};
 use serde::Serialize;
-use serde_json::Value;
-use utoipa::ToSchema;
-use utoipa::openapi::{RefOr, Schema};
+use serde_json::{Value, json};
+use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::call::Call;
@@ -53,19 +55,38 @@ pub(crate) enum CreateAssets {
     One(CreateAsset),
 }
 
-/// What a client sends, for the documentation.
-#[derive(ToSchema)]
-#[schema(as = CreateAssets, example = json!([
-    {"item_code": "EXT-PRESSURE", "section": 10, "label": "Extinguisher 3", "location": "Level 2, by the lift"},
-    {"item_code": "DOR-LATCH", "section": 12, "label": "Fire door 7", "location": "Level 2, stair 1"},
-]))]
-#[serde(untagged)]
-#[expect(dead_code, reason = "describes the body to readers of the API's documentation")]
-pub(crate) enum CreateAssetsSchema {
-    /// Several: each is made or refused by itself.
-    Many(Vec<CreateAsset>),
-    /// One.
-    One(CreateAsset),
+/// What a row of a list is called: a generator (openapi-generator) tells a list of something from one of it by the names alone.
+const CREATE_ASSET_ROW: &str = "CreateAssetRow";
+
+/// How readers of the API's documentation see [`CreateAssets`].
+pub(crate) struct CreateAssetsSchema;
+
+impl PartialSchema for CreateAssetsSchema {
+    #[expect(
+        deprecated,
+        reason = "tools that read `examples` read `example` too, and not all the other way round"
+    )]
+    fn schema() -> RefOr<Schema> {
+        let several = ArrayBuilder::new().items(Ref::from_schema_name(CREATE_ASSET_ROW)).build();
+        let one = Ref::from_schema_name(CreateAsset::name());
+        let example = json!([
+            {"item_code": "EXT-PRESSURE", "section": 10, "label": "Extinguisher 3", "location": "Level 2, by the lift"},
+            {"item_code": "DOR-LATCH", "section": 12, "label": "Fire door 7", "location": "Level 2, stair 1"},
+        ]);
+        let about = "Several assets, each of which is made or refused by itself, or one.";
+        OneOfBuilder::new().item(several).item(one).description(Some(about)).example(Some(example)).into()
+    }
+}
+
+impl ToSchema for CreateAssetsSchema {
+    fn name() -> Cow<'static, str> {
+        "CreateAssets".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((CreateAsset::name().into(), <CreateAsset as PartialSchema>::schema()));
+        schemas.push((CREATE_ASSET_ROW.to_owned(), <CreateAsset as PartialSchema>::schema()));
+    }
 }
 
 /// What became of each asset of a list.
@@ -116,7 +137,7 @@ impl Input for CreateAssets {
     }
 
     fn schema() -> RefOr<Schema> {
-        <CreateAssetsSchema as utoipa::PartialSchema>::schema()
+        <CreateAssetsSchema as PartialSchema>::schema()
     }
 }
 

@@ -107,7 +107,7 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v1/buildings/{building_id}/assets/{asset_id}", tag = "assets",
     params(("building_id" = Uuid, Path), ("asset_id" = Uuid, Path)),
     responses((status = 200, description = "The asset.", body = Asset,
-               headers(("ETag", description = "Names its state.")))))]
+               headers(("ETag")))))]
 pub(crate) async fn get(ids: web::Path<(Uuid, Uuid)>, call: Call) -> Result<HttpResponse, Problem> {
     call.show::<Asset>(*ids).await
 }

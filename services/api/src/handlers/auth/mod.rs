@@ -74,8 +74,7 @@ body! {
 /// Open in development; in production only where `auth.registration_open` says so.
 #[utoipa::path(post, path = "/v1/auth/register", tag = "auth", request_body = Register,
     responses((status = 201, description = "Made, and signed in.", body = SignedIn,
-               headers(("Location", description = "The address of the user."),
-                       ("ETag", description = "Names the state of the user."))),
+               headers(("Location"), ("ETag"))),
               (status = 403, description = "Registration is closed."),
               (status = 409, description = "There is an account with this address.")))]
 pub(crate) async fn register(body: Body<Register>, call: PublicCall) -> Result<HttpResponse, Problem> {

@@ -35,10 +35,12 @@ pub(super) enum Reader {
            ("If-Range" = Option<String>, Header,
             description = "`ETag` of the bytes that you have: the range where they are the same, else all bytes.")),
     responses((status = 200, description = "All bytes.", content_type = "*/*",
-               headers(("ETag", description = "Names the content."))),
-              (status = 206, description = "The bytes of the range.", content_type = "*/*"),
+               headers(("ETag"), ("Accept-Ranges"), ("Content-Disposition"))),
+              (status = 206, description = "The bytes of the range.", content_type = "*/*",
+               headers(("ETag"), ("Accept-Ranges"), ("Content-Disposition"), ("Content-Range"))),
               (status = 304, description = "You have them already."),
-              (status = 416, description = "The range lies outside the content; `Content-Range` says how long that is.")))]
+              (status = 416, description = "The range lies outside the content; `Content-Range` says how long that is.",
+               headers(("Content-Range")))))]
 pub(crate) async fn content(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
     let evidence = find(&call.state, call.organisation_id(), *id).await?;
     serve(&call.request, &call.state, evidence, Reader::Client).await

@@ -62,11 +62,14 @@ pub(crate) async fn link(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse
 /// Pictures, films and sounds are shown in pages of any origin; everything else is offered for download.
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}/linked", tag = "evidence",
     params(("evidence_id" = Uuid, Path), Params<LinkQuery>),
-    responses((status = 200, description = "All bytes.", content_type = "*/*"),
-              (status = 206, description = "The bytes of the range that `Range` asks for.", content_type = "*/*"),
+    responses((status = 200, description = "All bytes.", content_type = "*/*",
+               headers(("ETag"), ("Accept-Ranges"), ("Content-Disposition"))),
+              (status = 206, description = "The bytes of the range that `Range` asks for.", content_type = "*/*",
+               headers(("ETag"), ("Accept-Ranges"), ("Content-Disposition"), ("Content-Range"))),
               (status = 304, description = "You have them already."),
               (status = 404, description = "The address is not one that was made here, or does not work any more."),
-              (status = 416, description = "The range lies outside the content; `Content-Range` says how long that is.")))]
+              (status = 416, description = "The range lies outside the content; `Content-Range` says how long that is.",
+               headers(("Content-Range")))))]
 pub(crate) async fn linked(
     id: web::Path<Uuid>,
     query: Params<LinkQuery>,

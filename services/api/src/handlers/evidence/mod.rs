@@ -12,9 +12,10 @@ use firemode_domain::audit::{OnRecord, Record};
 use firemode_domain::body;
 use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
 use firemode_domain::input::Text;
-use firemode_storage::audit;
-use firemode_storage::evidence::{self, Evidence, EvidenceFilter};
+use firemode_storage::evidence::{self, Evidence, EvidenceFilter, OrganisationEvidenceFilter};
+use firemode_storage::page::Page;
 use firemode_storage::sessions::Session;
+use firemode_storage::{Executor, audit};
 use firemode_web::{Body, IdempotencyKey, Outcome, Problem};
 use serde::Serialize;
 use serde_json::Value;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 use crate::call::Call;
 use crate::list::{Filters, List, Listing};
 use crate::object::on_record;
+use crate::people::People;
 use crate::schema::free_object;
 use crate::state::ApiState;
 
@@ -51,6 +53,9 @@ pub(crate) struct EvidenceView {
     /// Why somebody is to look at it, where it is flagged.
     flag: Option<FlagView>,
     uploaded_by: Uuid,
+    /// What the user who uploaded it is called.
+    #[schema(example = "Ada E.")]
+    uploaded_by_name: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
 }
@@ -61,6 +66,9 @@ pub(crate) struct FlagView {
     #[schema(example = "The photograph shows another door.")]
     reason: String,
     flagged_by: Uuid,
+    /// What that user is called.
+    #[schema(example = "Ada E.")]
+    flagged_by_name: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     flagged_at: OffsetDateTime,
 }
@@ -88,13 +96,23 @@ pub(crate) struct Verification {
     verified_at: OffsetDateTime,
 }
 
-impl From<Evidence> for EvidenceView {
-    fn from(evidence: Evidence) -> Self {
+/// Where an answer has ids of users, and where the names of these belong.
+const NAMES: &[(&str, &str)] =
+    &[("/uploaded_by", "/uploaded_by_name"), ("/flag/flagged_by", "/flag/flagged_by_name")];
+
+/// Those who are named beside a piece of evidence.
+fn named_of(evidence: &Evidence) -> [Option<Uuid>; 2] {
+    [Some(evidence.uploaded_by), evidence.flagged_by]
+}
+
+impl EvidenceView {
+    fn of(evidence: Evidence, people: &People) -> Self {
         let file_name = file_name::said(&evidence).map(str::to_owned);
         let flag = || {
             Some(FlagView {
                 reason: evidence.flag_reason?,
                 flagged_by: evidence.flagged_by?,
+                flagged_by_name: people.name(evidence.flagged_by),
                 flagged_at: evidence.flagged_at?,
             })
         };
@@ -111,6 +129,7 @@ impl From<Evidence> for EvidenceView {
             metadata: evidence.metadata,
             status: evidence.status,
             uploaded_by: evidence.uploaded_by,
+            uploaded_by_name: people.name(evidence.uploaded_by),
             created_at: evidence.created_at,
         }
     }
@@ -120,8 +139,10 @@ impl From<Evidence> for EvidenceView {
 #[utoipa::path(get, path = "/v1/evidence/{evidence_id}", tag = "evidence", params(("evidence_id" = Uuid, Path)),
     responses((status = 200, description = "What is known of it.", body = EvidenceView)))]
 pub(crate) async fn get(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
-    let evidence = find(&call.state, call.organisation_id(), *id).await?;
-    Ok(HttpResponse::Ok().json(EvidenceView::from(evidence)))
+    let tx = call.read().await?;
+    let evidence = evidence::find(&tx, call.organisation_id(), *id).await?.ok_or_else(no_such_evidence)?;
+    let people = call.people(&tx, named_of(&evidence)).await?;
+    Ok(HttpResponse::Ok().json(EvidenceView::of(evidence, &people)))
 }
 
 impl Filters for EvidenceFilter {
@@ -143,9 +164,30 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Problem> {
     list.answer_within::<Session, _>(*session_id, async |tx, Listing { call, filter, .. }, keyset| {
         let page = evidence::list(tx, call.organisation_id(), *session_id, filter, keyset).await?;
-        Ok(page.map(EvidenceView::from))
+        named(tx, call, page).await
     })
     .await
+}
+
+impl Filters for OrganisationEvidenceFilter {}
+
+/// Lists the evidence of the organisation, newest first
+#[utoipa::path(get, path = "/v1/evidence", tag = "evidence", params(Listing<OrganisationEvidenceFilter>),
+    responses((status = 200, description = "One page.", body = List<EvidenceView>)))]
+pub(crate) async fn list_of_organisation(
+    list: Listing<OrganisationEvidenceFilter>,
+) -> Result<HttpResponse, Problem> {
+    list.answer(async |tx, Listing { call, filter, .. }, keyset| {
+        let page = evidence::list_of_organisation(tx, call.organisation_id(), filter, keyset).await?;
+        named(tx, call, page).await
+    })
+    .await
+}
+
+/// A page of evidence as clients see it.
+async fn named(on: &impl Executor, call: &Call, page: Page<Evidence>) -> Result<Page<EvidenceView>, Problem> {
+    let people = call.people(on, page.rows.iter().flat_map(named_of)).await?;
+    Ok(page.map(|evidence| EvidenceView::of(evidence, &people)))
 }
 
 /// Flags a piece of evidence for review
@@ -193,12 +235,13 @@ async fn review(
         EvidenceStatus::Flagged => ("evidence.flag", Some((reason, call.user_id()))),
         EvidenceStatus::Verified => ("evidence.unflag", None),
     };
+    let unnamed = People::default();
     let outcome = call
         .run_once(key, &body.fingerprint, async |tx| {
             let before =
                 evidence::find_to_change(tx, organisation_id, id).await?.ok_or_else(no_such_evidence)?;
             if before.status == status {
-                return Outcome::new(StatusCode::OK, &EvidenceView::from(before));
+                return Outcome::new(StatusCode::OK, &EvidenceView::of(before, &unnamed));
             }
             evidence::set_flag(tx, organisation_id, id, flag).await?;
             let after = evidence::find(tx, organisation_id, id).await?.ok_or_else(no_such_evidence)?;
@@ -206,10 +249,10 @@ async fn review(
             let was = on_record(&commitments, &Review { status: before.status, reason: None })?;
             let is = on_record(&commitments, &Review { status, reason: Some(reason) })?;
             call.record(tx, action, ("evidence", id), was, is).await?;
-            Outcome::new(StatusCode::OK, &EvidenceView::from(after))
+            Outcome::new(StatusCode::OK, &EvidenceView::of(after, &unnamed))
         })
         .await?;
-    Ok(outcome.respond())
+    Ok(call.with_names(outcome, NAMES).await?.respond())
 }
 
 /// Evidence before and after a review.

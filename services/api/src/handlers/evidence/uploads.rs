@@ -17,8 +17,9 @@ use crate::state::ApiState;
 /// concatenation, so any tus client works with its defaults: give it this address, an `Authorization` header, and the fields of
 /// `POST /v1/evidence` as metadata. A client that cannot send a method sends POST with it in `X-HTTP-Method-Override`. Every answer
 /// has `Tus-Resumable`.
-#[utoipa::path(options, path = "/v1/evidence/uploads", tag = "evidence",
-    responses((status = 204, description = "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size`, `Tus-Checksum-Algorithm`.")))]
+#[utoipa::path(options, path = "/v1/evidence/uploads", tag = "evidence", operation_id = "upload_options",
+    responses((status = 204, description = "What there is.",
+               headers(("Tus-Version"), ("Tus-Extension"), ("Tus-Max-Size"), ("Tus-Checksum-Algorithm")))))]
 pub(crate) async fn options(state: web::Data<ApiState>) -> HttpResponse {
     HttpResponse::NoContent()
         .insert_header((TUS_RESUMABLE, VERSION))
@@ -47,12 +48,13 @@ proxied! {
                                for a part. What else a client says is kept in `metadata`.",
                 example = "sha256_hash ZTNiMGM0NDI...,session_id MDFhMWZjNDg...,evidence_type cGhvdG8="),
                IdempotencyKey),
-        responses((status = 201, description = "Opened; `Location` is its address.", body = UploadAnswer),
+        responses((status = 201, description = "Opened; `Location` is its address.", body = UploadAnswer,
+                   headers(("Location"), ("Upload-Offset"), ("Upload-Length"), ("Upload-Defer-Length"), ("Upload-Expires"))),
                   (status = 400, description = "A header is missing or cannot be read."),
                   (status = 404, description = "There is no such test session."),
                   (status = 409, description = "The session is cancelled, the evidence id is taken or the parts have become another \
                                                 file (FIRE-409-EXISTS, which says what there is), or you have too many uploads open."),
-                  (status = 412, description = "Another version of tus."),
+                  (status = 412, description = "Another version of tus.", headers(("Tus-Version"))),
                   (status = 413, description = "The file is larger than `Tus-Max-Size`.")))]
     create
 }
@@ -64,7 +66,9 @@ proxied! {
     /// complete, `Evidence-Id` and `Evidence-Receipt` are there.
     #[utoipa::path(get, path = "/v1/evidence/uploads/{upload_id}", tag = "evidence", operation_id = "show_upload",
         params(("upload_id" = Uuid, Path)),
-        responses((status = 200, description = "Where it stands.", body = UploadAnswer)))]
+        responses((status = 200, description = "Where it stands.", body = UploadAnswer,
+                   headers(("Upload-Offset"), ("Upload-Length"), ("Upload-Defer-Length"), ("Upload-Expires"), ("Upload-Metadata"),
+                           ("Upload-Concat"), ("Evidence-Id"), ("Evidence-Receipt")))))]
     show
 }
 
@@ -82,10 +86,12 @@ proxied! {
                 description = "How long the file is, where that was to be said later; with the last bytes or after them."),
                ("Upload-Checksum" = Option<String>, Header, description = "`sha1` or `sha256`, and the hash in base64.")),
         responses((status = 204, description = "Taken. `Upload-Offset` says how far it is; with the last byte, `Evidence-Id` \
-                                                and `Evidence-Receipt` are there."),
+                                                and `Evidence-Receipt` are there.",
+                   headers(("Upload-Offset"), ("Upload-Length"), ("Upload-Defer-Length"), ("Upload-Expires"), ("Evidence-Id"),
+                           ("Evidence-Receipt"))),
                   (status = 409, description = "The upload stands elsewhere, the session is cancelled, or the evidence id is taken by \
                                                 now (FIRE-409-EXISTS): then the upload is gone."),
-                  (status = 412, description = "Another version of tus."),
+                  (status = 412, description = "Another version of tus.", headers(("Tus-Version"))),
                   (status = 460, description = "The bytes do not have the checksum."),
                   (status = 504, description = "The ingest process did not answer in time. Ask with HEAD and go on.")))]
     append
@@ -99,6 +105,6 @@ proxied! {
         params(("upload_id" = Uuid, Path),
                ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0")),
         responses((status = 204, description = "Ended."),
-                  (status = 412, description = "Another version of tus.")))]
+                  (status = 412, description = "Another version of tus.", headers(("Tus-Version")))))]
     terminate
 }

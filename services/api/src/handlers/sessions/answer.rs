@@ -32,7 +32,7 @@ impl Answer {
 
     /// Writes the answer down. May take long.
     pub(super) fn of(&self, detail: SessionDetail) -> Result<Ready, Problem> {
-        let tag = detail.session.etag()?;
+        let tag = detail.session.session.etag()?;
         if self.known_tags.as_deref().is_some_and(|known| etag::names(known, &tag)) {
             return Ok(Ready { tag, body: None });
         }

@@ -27,6 +27,9 @@ pub(crate) struct HistoryView {
     seq: i64,
     /// Who brought it.
     user_id: Uuid,
+    /// What that user is called.
+    #[schema(example = "Ada E.")]
+    user_name: Option<String>,
     /// The device that a JSON operation named; null for a change that a device made itself.
     device: Option<String>,
     /// When it was received.
@@ -59,9 +62,11 @@ pub(crate) async fn history(id: web::Path<Uuid>, list: Listing<Everything>) -> R
     list.answer_within_from::<Session, _, _>(
         *id,
         async |tx, Listing { call, .. }, keyset| {
-            Ok(stored::list(tx, call.organisation_id(), *id, keyset).await?)
+            let page = stored::list(tx, call.organisation_id(), *id, keyset).await?;
+            let people = call.people(tx, page.rows.iter().map(|entry| entry.change.user_id)).await?;
+            Ok(page.map(|entry| (people.name(entry.change.user_id), entry)))
         },
-        async |Listing { call, .. }, entries: Vec<HistoryEntry>| {
+        async |Listing { call, .. }, entries: Vec<(Option<String>, HistoryEntry)>| {
             let look = |document: &SessionDocument| {
                 entries.into_iter().map(|entry| view_of(document, entry)).collect::<Result<Vec<_>, _>>()
             };
@@ -71,7 +76,10 @@ pub(crate) async fn history(id: web::Path<Uuid>, list: Listing<Everything>) -> R
     .await
 }
 
-fn view_of(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryView, Problem> {
+fn view_of(
+    document: &SessionDocument,
+    (user_name, entry): (Option<String>, HistoryEntry),
+) -> Result<HistoryView, Problem> {
     let HistoryEntry { change, actor, seq, late_state, .. } = entry;
     let summary = document.summary_of(&change_hash(&change.hash)?, &change.bytes);
     Ok(HistoryView {
@@ -79,6 +87,7 @@ fn view_of(document: &SessionDocument, entry: HistoryEntry) -> Result<HistoryVie
         actor: HEXLOWER.encode(&actor),
         seq,
         user_id: change.user_id,
+        user_name,
         device: change.device,
         received_at: change.received_at,
         stated_at: summary.stated_at.at,

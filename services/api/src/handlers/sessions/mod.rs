@@ -31,11 +31,12 @@ use uuid::Uuid;
 
 use crate::call::Call;
 use crate::etag::IfMatch;
-use crate::handlers::sessions::answer::Answer;
+use crate::handlers::sessions::answer::{Answer, Ready};
 use crate::handlers::sessions::past::{PastClock, past};
-use crate::handlers::sessions::view::{SessionDetail, SessionView, ShownDocument};
+use crate::handlers::sessions::view::{NamedSession, SessionDetail, SessionView, ShownDocument};
 use crate::list::{Filters, List, Listing};
 use crate::object::{Object, on_record};
+use crate::people::People;
 
 /// How often a session is held until what its document is then is known.
 const HOLD_TRIES_MAX: usize = 5;
@@ -64,7 +65,7 @@ body! {
         name: Given<Line<200>>,
         /// Null leaves the session without a technician.
         technician_id: Given<Option<Uuid>>,
-        /// pending → active → completed, any → cancelled; completed → active for a manager.
+        /// pending → active → completed, pending or active → cancelled; completed → active or cancelled for a manager.
         status: Given<SessionStatus>,
     }
 }
@@ -85,6 +86,11 @@ impl Filters for SessionFilter {
         if let Some(actor) = &self.actor {
             filters.push_str(&format!(" actor: {actor:?}"));
         }
+        let reviewed =
+            [("has_late", self.has_late), ("needs_review", self.needs_review), ("has_held", self.has_held)];
+        for (name, asked) in reviewed {
+            filters.extend(asked.map(|asked| format!(" {name}: {asked}")));
+        }
         (path.to_owned(), filters)
     }
 }
@@ -93,7 +99,7 @@ impl Filters for SessionFilter {
 ///
 /// Every asset becomes an item of its document.
 #[utoipa::path(post, path = "/v1/tests/sessions", tag = "sessions", request_body = CreateSession, params(IdempotencyKey),
-    responses((status = 201, description = "Opened.", body = SessionView)))]
+    responses((status = 201, description = "Opened.", body = NamedSession)))]
 pub(crate) async fn create(
     body: Body<CreateSession>,
     key: IdempotencyKey,
@@ -105,10 +111,10 @@ pub(crate) async fn create(
             let commitments = audit::commitments(tx, call.organisation_id(), view.id).await?;
             let opened = on_record(&commitments, &view)?;
             call.record(tx, "session.create", (Session::NOUN, view.id), None, opened).await?;
-            Outcome::new(StatusCode::CREATED, &view)
+            Outcome::new(StatusCode::CREATED, &NamedSession::of(view, &People::default()))
         })
         .await?;
-    call.created(outcome, SessionView::etag_of_body)
+    call.created(call.with_names(outcome, NamedSession::NAMES).await?, SessionView::etag_of_body)
 }
 
 async fn open(tx: &Transaction, new: &CreateSession, call: &Call) -> Result<SessionView, Problem> {
@@ -160,13 +166,19 @@ async fn open(tx: &Transaction, new: &CreateSession, call: &Call) -> Result<Sess
 
 /// Lists test sessions, newest first
 #[utoipa::path(get, path = "/v1/tests/sessions", tag = "sessions", params(Listing<SessionFilter>),
-    responses((status = 200, description = "One page.", body = List<SessionView>)))]
+    responses((status = 200, description = "One page.", body = List<NamedSession>)))]
 pub(crate) async fn list(list: Listing<SessionFilter>) -> Result<HttpResponse, Problem> {
     list.answer_from(
         async |tx, Listing { call, filter, .. }, keyset| {
-            Ok(sessions::list(tx, call.organisation_id(), filter, keyset).await?)
+            let page = sessions::list(tx, call.organisation_id(), filter, keyset).await?;
+            let people = call.people(tx, page.rows.iter().map(|session| session.technician_id)).await?;
+            Ok(page.map(|session| (people.name(session.technician_id), session)))
         },
-        async |Listing { call, .. }, sessions| views(call, sessions).await,
+        async |Listing { call, .. }, rows: Vec<(Option<String>, Session)>| {
+            let (names, sessions): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+            let named = views(call, sessions).await?.into_iter().zip(names);
+            Ok(named.map(|(session, technician_name)| NamedSession { session, technician_name }).collect())
+        },
     )
     .await
 }
@@ -195,7 +207,7 @@ body! {
 #[utoipa::path(get, path = "/v1/tests/sessions/{session_id}", tag = "sessions",
     params(("session_id" = Uuid, Path), Params<Moment>),
     responses((status = 200, description = "The session.", body = SessionDetail,
-               headers(("ETag", description = "Names its state."))),
+               headers(("ETag"))),
               (status = 304, description = "You have it already.")))]
 pub(crate) async fn get(
     id: web::Path<Uuid>,
@@ -204,32 +216,54 @@ pub(crate) async fn get(
 ) -> Result<HttpResponse, Problem> {
     let tx = call.read().await?;
     let session: Session = call.find(&tx, *id, Hold::None).await?;
+    let technician = call.people(&tx, [session.technician_id]).await?;
     let answer = match at {
         Some(PastClock(clock)) => {
             drop(tx);
-            past(&call, session, clock).await?
+            past(&call, session, technician, clock).await?
         }
         None => {
             let late = changes::count_late(&tx, call.organisation_id(), *id).await?;
             drop(tx);
-            let (answer, limits) = (Answer::to(&call), call.state.limits.clone());
-            let look = move |document: &SessionDocument| {
-                let near_limits = document.near_limits(&limits);
-                let shown = ShownDocument { late, near_limits, ..ShownDocument::whole(document) };
-                answer.of(SessionDetail::new(session, shown))
-            };
-            let (documents, key) = (&call.state.documents, (call.organisation_id(), *id));
-            documents.read(&call.state.database, key, Needs::Changes, look).await??
+            present(&call, session, technician, late).await?
         }
     };
     call.state.note_fetched(&call.principal, *id).await;
     Ok(answer.respond())
 }
 
+/// The session with its document as it is now. Who brought what is quarantined only the document tells: then it is looked at again with
+/// their names.
+async fn present(call: &Call, session: Session, technician: People, late: i64) -> Result<Ready, Problem> {
+    let (key, limits) = ((call.organisation_id(), session.id), &call.state.limits);
+    let mut people = technician;
+    loop {
+        let (answer, limits) = (Answer::to(call), limits.clone());
+        let (session, named) = (session.clone(), people.clone());
+        let look = move |document: &SessionDocument| {
+            let quarantined = document.quarantined();
+            let unknown = named.unknown_of(quarantined.iter().map(|change| change.provenance.user_id));
+            if !unknown.is_empty() {
+                return Ok(Err(unknown));
+            }
+            let near_limits = document.near_limits(&limits);
+            let shown = ShownDocument { late, near_limits, ..ShownDocument::whole(document) };
+            answer.of(SessionDetail::new(session, shown, &named)).map(Ok)
+        };
+        match call.state.documents.read(&call.state.database, key, Needs::Changes, look).await?? {
+            Ok(ready) => return Ok(ready),
+            Err(unknown) => {
+                let tx = call.read().await?;
+                people = people.and(call.people(&tx, unknown).await?);
+            }
+        }
+    }
+}
+
 /// Renames, assigns, completes, cancels or reopens a test session
 #[utoipa::path(patch, path = "/v1/tests/sessions/{session_id}", tag = "sessions", request_body = UpdateSession,
     params(("session_id" = Uuid, Path), IfMatch),
-    responses((status = 200, description = "Changed, or as it was.", body = SessionView)))]
+    responses((status = 200, description = "Changed, or as it was.", body = NamedSession)))]
 pub(crate) async fn update(
     id: web::Path<Uuid>,
     body: Body<UpdateSession>,
@@ -242,8 +276,9 @@ pub(crate) async fn update(
     let mut wanted = before.clone();
     body.value.apply(&mut wanted);
     check_change(&tx, &call, &before, &wanted).await?;
+    let people = call.people(&tx, [wanted.technician_id]).await?;
     let Some(after) = sessions::update(&tx, organisation_id, &wanted).await? else {
-        return seen.respond();
+        return NamedSession::of(seen, &people).respond();
     };
     let action = match (before.status, after.status) {
         (from, to) if from == to => "session.update",
@@ -257,7 +292,7 @@ pub(crate) async fn update(
         clocks::settle(&tx, organisation_id, *id).await?;
     }
     tx.commit().await?;
-    SessionView::new(after, summary).respond()
+    NamedSession::of(SessionView::new(after, summary), &people).respond()
 }
 
 /// Holds a session alone, with what its document is then: results hold it together, so none of them can cross a completion.
@@ -304,7 +339,7 @@ async fn check_change(
     }
     match before.status.check_step(wanted.status, call.principal.role) {
         Ok(()) => {}
-        Err(error @ TransitionError::NotAllowed) => return Err(Problem::forbidden(error.to_string())),
+        Err(error @ TransitionError::NotAllowed { .. }) => return Err(Problem::forbidden(error.to_string())),
         Err(error) => faults.add(&At::named("status"), error.to_string()),
     }
     refuse(faults)

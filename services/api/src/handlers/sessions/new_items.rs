@@ -47,14 +47,12 @@ body! {
 /// Several items, or one.
 #[derive(ToSchema)]
 #[schema(as = AddItems, example = json!({"items": [
-    {"label": "Fire door 9", "location": "Level 3, stair 2", "data": {"rating": "-/120/30"}},
+    {"id": "door-9", "label": "Fire door 9", "location": "Level 3, stair 2", "data": {"rating": "-/120/30"}},
 ]}))]
 #[serde(untagged)]
 #[expect(dead_code, reason = "describes the body to readers of the API's documentation")]
 pub(crate) enum AddItemsSchema {
-    /// Several.
     Many(NewItems),
-    /// One.
     One(NewItem),
 }
 

@@ -22,6 +22,7 @@ use utoipa::openapi::{RefOr, Schema};
 use super::answer::{Answer, Ready};
 use super::view::{SessionDetail, ShownDocument};
 use crate::call::Call;
+use crate::people::People;
 
 /// A request for a past document waits so long for those before it.
 const PAST_WAIT_SECONDS_MAX: u64 = 10;
@@ -61,22 +62,33 @@ impl Input for PastClock {
 ///
 /// # Errors
 /// 422 for a clock that names changes which are not on record, 503 where too many ask for the past.
-pub(super) async fn past(call: &Call, session: Session, clock: VectorClock) -> Result<Ready, Problem> {
+pub(super) async fn past(
+    call: &Call,
+    session: Session,
+    technician: People,
+    clock: VectorClock,
+) -> Result<Ready, Problem> {
     let (documents, key) = (&call.state.documents, (call.organisation_id(), session.id));
     let (answer, wanted, then) = (Answer::to(call), clock.clone(), session.clone());
+    let named = technician.clone();
     let look = move |document: &SessionDocument| {
-        document.at(&wanted).map(|past| answer.of(SessionDetail::new(then, past.into())))
+        document.at(&wanted).map(|past| answer.of(SessionDetail::new(then, past.into(), &named)))
     };
     match documents.read(&call.state.database, key, Needs::Changes, look).await {
         Ok(Some(ready)) => ready,
         // It names what is not merged, or what it names is a small part of much: then a document of that part is made.
-        Ok(None) | Err(StorageError::TooLarge { .. }) => part(call, session, &clock).await,
+        Ok(None) | Err(StorageError::TooLarge { .. }) => part(call, session, technician, &clock).await,
         Err(error) => Err(error.into()),
     }
 }
 
 /// The same with a document that is made for this answer alone.
-async fn part(call: &Call, session: Session, clock: &VectorClock) -> Result<Ready, Problem> {
+async fn part(
+    call: &Call,
+    session: Session,
+    technician: People,
+    clock: &VectorClock,
+) -> Result<Ready, Problem> {
     let (organisation_id, session_id) = (call.organisation_id(), session.id);
     // Such a document is built for one request and thrown away, so only few of them may be built at a time.
     let wait = Duration::from_secs(PAST_WAIT_SECONDS_MAX);
@@ -101,14 +113,15 @@ async fn part(call: &Call, session: Session, clock: &VectorClock) -> Result<Read
     let hashes: Vec<&[u8]> = changes.iter().map(|change| change.hash.as_slice()).collect();
     let tx = call.read().await?;
     let mut bytes = stored::bytes_of(&tx, organisation_id, session_id, &hashes).await?;
+    let writers = call.people(&tx, changes.iter().map(|change| change.user_id)).await?;
     drop(tx);
     let records = changes.into_iter().filter_map(|change| recorded(change, &mut bytes).transpose());
     let records = records.collect::<Result<Vec<RecordedChange>, _>>()?;
-    let answer = Answer::to(call);
+    let (answer, people) = (Answer::to(call), technician.and(writers));
     let built = tokio::task::spawn_blocking(move || {
         let mut document = SessionDocument::empty();
         document.integrate(records);
-        answer.of(SessionDetail::new(session, ShownDocument::whole(&document)))
+        answer.of(SessionDetail::new(session, ShownDocument::whole(&document), &people))
     });
     built.await.map_err(Problem::internal)?
 }

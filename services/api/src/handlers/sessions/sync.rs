@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::call::Call;
+use crate::people::People;
 
 /// Rows of each kind that are listed; the totals count all.
 const ROWS_MAX: usize = 1_000;
@@ -49,6 +50,9 @@ struct HeldView {
     seq: u64,
     /// Who brought it.
     user_id: Uuid,
+    /// What that user is called.
+    #[schema(example = "Ada E.")]
+    user_name: Option<String>,
     /// Since when it waits.
     #[serde(with = "time::serde::rfc3339")]
     since: OffsetDateTime,
@@ -65,6 +69,9 @@ struct QuarantinedChange {
     hash: String,
     /// Who brought it.
     user_id: Uuid,
+    /// What that user is called.
+    #[schema(example = "Ada E.")]
+    user_name: Option<String>,
     /// The device that a JSON operation named.
     device: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
@@ -80,6 +87,9 @@ struct LateView {
     hash: String,
     /// Who brought it.
     user_id: Uuid,
+    /// What that user is called.
+    #[schema(example = "Ada E.")]
+    user_name: Option<String>,
     /// The device that a JSON operation named.
     device: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
@@ -88,6 +98,9 @@ struct LateView {
     state: LateState,
     /// Who decided on it.
     decided_by: Option<Uuid>,
+    /// What that user is called.
+    #[schema(example = "Ada E.")]
+    decided_by_name: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
     decided_at: Option<OffsetDateTime>,
 }
@@ -101,6 +114,9 @@ struct WriterView {
     device: Option<String>,
     /// Who brought the last change.
     user_id: Uuid,
+    /// What that user is called.
+    #[schema(example = "Ada E.")]
+    user_name: Option<String>,
     /// The last change's number.
     seq: i64,
     /// When it came.
@@ -137,11 +153,19 @@ pub(crate) async fn sync(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse
     held.truncate(ROWS_MAX);
     quarantined.sort_by_key(|change| change.provenance.received_at);
     quarantined.truncate(ROWS_MAX);
+    let brought = held.iter().map(|(_, provenance)| provenance.user_id);
+    let brought = brought.chain(quarantined.iter().map(|change| change.provenance.user_id)).map(Some);
+    let wrote = writers.iter().map(|writer| Some(writer.user_id));
+    let came_late = late.iter().flat_map(|late| [Some(late.user_id), late.decided.map(|(by, _)| by)]);
+    let tx = call.read().await?;
+    let people = call.people(&tx, brought.chain(wrote).chain(came_late)).await?;
+    drop(tx);
     let held = held.into_iter().map(|(held, provenance)| HeldView {
         hash: held.hash,
         actor: held.actor,
         seq: held.seq,
         user_id: provenance.user_id,
+        user_name: people.name(provenance.user_id),
         since: provenance.received_at,
         waits_for: held.waits_for,
         may_be_of_another_session: held.may_be_of_another_session,
@@ -149,6 +173,7 @@ pub(crate) async fn sync(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse
     let quarantined = quarantined.into_iter().map(|change| QuarantinedChange {
         hash: change.hash.to_string(),
         user_id: change.provenance.user_id,
+        user_name: people.name(change.provenance.user_id),
         device: change.provenance.device,
         received_at: change.provenance.received_at,
         reason: change.fault.to_string(),
@@ -159,34 +184,37 @@ pub(crate) async fn sync(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse
         held_total,
         quarantined: quarantined.collect(),
         quarantined_total,
-        late: late.into_iter().map(LateView::from).collect(),
+        late: late.into_iter().map(|late| LateView::of(late, &people)).collect(),
         late_total,
-        writers: writers.into_iter().map(WriterView::from).collect(),
+        writers: writers.into_iter().map(|writer| WriterView::of(writer, &people)).collect(),
         writers_total,
     }))
 }
 
-impl From<LateChange> for LateView {
-    fn from(change: LateChange) -> Self {
+impl LateView {
+    fn of(change: LateChange, people: &People) -> Self {
         let (decided_by, decided_at) = change.decided.unzip();
         Self {
             hash: HEXLOWER.encode(&change.hash),
             user_id: change.user_id,
+            user_name: people.name(change.user_id),
             device: change.device,
             received_at: change.received_at,
             state: change.state,
             decided_by,
+            decided_by_name: people.name(decided_by),
             decided_at,
         }
     }
 }
 
-impl From<Writer> for WriterView {
-    fn from(writer: Writer) -> Self {
+impl WriterView {
+    fn of(writer: Writer, people: &People) -> Self {
         Self {
             actor: HEXLOWER.encode(&writer.actor),
             device: writer.device,
             user_id: writer.user_id,
+            user_name: people.name(writer.user_id),
             seq: writer.seq,
             last_seen_at: writer.received_at,
         }

@@ -18,7 +18,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::etag;
-use crate::schema::free_object;
+use crate::people::People;
+use crate::schema::Document;
 
 /// A test session.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,13 +47,23 @@ pub(crate) struct SessionView {
     pub(crate) updated_at: OffsetDateTime,
 }
 
+/// A test session, and who is to do it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NamedSession {
+    #[serde(flatten)]
+    pub(crate) session: SessionView,
+    /// What the technician is called; null where there is none.
+    #[schema(example = "Ada E.")]
+    pub(crate) technician_name: Option<String>,
+}
+
 /// A test session with its document.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SessionDetail {
     #[serde(flatten)]
-    pub(crate) session: SessionView,
+    pub(crate) session: NamedSession,
     /// The merged document. Where outcomes are in conflict, the safe side is shown.
-    #[schema(schema_with = free_object)]
+    #[schema(value_type = Document)]
     document: Value,
     /// Places with more than one value.
     conflicts: Vec<Conflict>,
@@ -73,6 +84,9 @@ pub(crate) struct QuarantinedView {
     hash: String,
     /// Who brought it.
     user_id: Uuid,
+    /// What that user is called.
+    #[schema(example = "Ada E.")]
+    user_name: Option<String>,
     /// What is wrong with it.
     reason: String,
 }
@@ -141,16 +155,25 @@ impl SessionView {
         tag(&self.heads, self.updated_at).map_err(Problem::internal)
     }
 
-    /// The answer with it and its `ETag`.
-    pub(crate) fn respond(self) -> Result<HttpResponse, Problem> {
-        let tag = self.etag()?;
-        Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(self))
-    }
-
     /// The same from its JSON.
     pub(crate) fn etag_of_body(body: &Value) -> Option<String> {
         let updated_at = OffsetDateTime::parse(body["updated_at"].as_str()?, &Rfc3339).ok()?;
         tag(&body["heads"], updated_at).ok()
+    }
+}
+
+impl NamedSession {
+    /// Where an answer has the technician's id, and where the name belongs.
+    pub(crate) const NAMES: &[(&str, &str)] = &[("/technician_id", "/technician_name")];
+
+    pub(crate) fn of(session: SessionView, people: &People) -> Self {
+        Self { technician_name: people.name(session.technician_id), session }
+    }
+
+    /// The answer with it and its `ETag`.
+    pub(crate) fn respond(self) -> Result<HttpResponse, Problem> {
+        let tag = self.session.etag()?;
+        Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(self))
     }
 }
 
@@ -166,28 +189,30 @@ impl OnRecord for SessionView {
 }
 
 impl SessionDetail {
-    pub(crate) fn new(session: Session, shown: ShownDocument) -> Self {
+    pub(crate) fn new(session: Session, shown: ShownDocument, people: &People) -> Self {
         let ShownDocument { vector_clock, heads, view, held, quarantined, late, near_limits } = shown;
         let quarantined = quarantined.into_iter().map(|change| QuarantinedView {
             hash: change.hash.to_string(),
             user_id: change.provenance.user_id,
+            user_name: people.name(change.provenance.user_id),
             reason: change.fault.to_string(),
         });
+        let session = SessionView {
+            id: session.id,
+            building_id: session.building_id,
+            name: session.name,
+            status: session.status,
+            technician_id: session.technician_id,
+            actor_count: vector_clock.len(),
+            vector_clock,
+            heads: heads.iter().map(ChangeHash::to_string).collect(),
+            actor_id: fresh_actor_id(),
+            item_count: view.item_count(),
+            created_at: session.created_at,
+            updated_at: session.updated_at,
+        };
         Self {
-            session: SessionView {
-                id: session.id,
-                building_id: session.building_id,
-                name: session.name,
-                status: session.status,
-                technician_id: session.technician_id,
-                actor_count: vector_clock.len(),
-                vector_clock,
-                heads: heads.iter().map(ChangeHash::to_string).collect(),
-                actor_id: fresh_actor_id(),
-                item_count: view.item_count(),
-                created_at: session.created_at,
-                updated_at: session.updated_at,
-            },
+            session: NamedSession::of(session, people),
             document: view.document,
             conflicts: view.conflicts,
             held,

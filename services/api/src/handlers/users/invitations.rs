@@ -118,7 +118,7 @@ pub(crate) async fn invite_again(
 /// Withdraws an invitation
 ///
 /// The account goes with it, and its address can be invited again.
-#[utoipa::path(delete, path = "/v1/users/{user_id}/invitation", tag = "users", params(("user_id" = Uuid, Path)),
+#[utoipa::path(delete, path = "/v1/users/{user_id}/invitation", tag = "users", operation_id = "withdraw_invitation", params(("user_id" = Uuid, Path)),
     responses((status = 204, description = "Withdrawn."),
               (status = 409, description = "The user has joined already, or something on record names it.")))]
 pub(crate) async fn withdraw(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {

@@ -51,7 +51,7 @@ pub(crate) struct OwnProfile {
 body! {
     /// New values; what is left out stays.
     #[derive(Debug)]
-    pub(crate) struct UpdateProfile like {"phone": "+61 2 5550 0100"} {
+    pub(crate) struct UpdateProfile like {"display_name": "Ada E."} {
         full_name: Given<Line<200>> = "Ada Example",
         /// An empty one, or null, takes it away.
         phone: Given<Option<Line<50, 0>>> = "+61 2 5550 0100",
@@ -106,7 +106,7 @@ impl OwnProfile {
 /// Who am I?
 #[utoipa::path(get, path = "/v1/users/me", tag = "users",
     responses((status = 200, description = "The signed-in user.", body = OwnProfile,
-               headers(("ETag", description = "Names its state.")))))]
+               headers(("ETag")))))]
 pub(crate) async fn me(call: Call) -> Result<HttpResponse, Problem> {
     let tx = call.read().await?;
     let user = users::find(&tx, call.organisation_id(), call.user_id()).await?;
@@ -174,7 +174,7 @@ impl OwnActs {
 impl Filters for OwnActs {}
 
 /// One's own history, newest first
-#[utoipa::path(get, path = "/v1/users/me/audits", tag = "users", params(Listing<OwnActs>),
+#[utoipa::path(get, path = "/v1/users/me/audits", tag = "users", operation_id = "own_acts", params(Listing<OwnActs>),
     responses((status = 200, description = "One page of what the caller did.", body = List<AuditView>)))]
 pub(crate) async fn audits(list: Listing<OwnActs>) -> Result<HttpResponse, Problem> {
     handlers::audit::list(list.narrowed(|acts, call| acts.of(call.user_id()))).await

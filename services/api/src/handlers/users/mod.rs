@@ -24,12 +24,16 @@ use crate::auth::tokens::end_all;
 use crate::call::Call;
 use crate::etag::{self, IfMatch};
 use crate::list::{Filters, List, Listing};
+use crate::people::shown_name;
 use crate::profile::{new_text, no_such_user};
 
 /// A user, to members of the organisation who may see who did what.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UserView {
     pub(crate) id: Uuid,
+    /// What the user is called beside what the user did: the `display_name`, else role and number.
+    #[schema(example = "Technician 3")]
+    name: String,
     /// What the user, or an admin, has chosen for members to see. The full name and telephone number are for their owner alone.
     #[schema(example = "Ada E.")]
     display_name: Option<String>,
@@ -60,7 +64,7 @@ pub(crate) struct Account {
 body! {
     /// New values; what is left out stays.
     #[derive(Debug)]
-    pub(crate) struct UpdateUser {
+    pub(crate) struct UpdateUser like {"display_name": "Ada E."} {
         role: Given<Role>,
         /// `false` ends every session of the user at once.
         is_active: Given<bool>,
@@ -72,11 +76,12 @@ body! {
 impl UserView {
     /// What `call` may see of a user.
     pub(crate) fn of(call: &Call, user: User) -> Self {
-        // One that cannot be read any more is as none: no list ends because of it.
-        let read = |token: &[u8]| call.state.vault.decrypt(token).ok();
+        let (vault, display_name) = (&call.state.vault, user.display_name_encrypted.as_deref());
         Self {
             id: user.id,
-            display_name: user.display_name_encrypted.as_deref().and_then(read),
+            name: shown_name(vault, user.role, user.number, display_name),
+            // One that cannot be read any more is as none: no list ends because of it.
+            display_name: display_name.and_then(|token| vault.decrypt(token).ok()),
             role: user.role,
             is_active: user.is_active,
             account: (call.principal.role == Role::Admin).then(|| Account::from(user)),
@@ -130,7 +135,7 @@ pub(crate) async fn list(list: Listing<UserFilter>) -> Result<HttpResponse, Prob
 /// Reads a user
 #[utoipa::path(get, path = "/v1/users/{user_id}", tag = "users", params(("user_id" = Uuid, Path)),
     responses((status = 200, description = "The user.", body = UserView,
-               headers(("ETag", description = "Names its state.")))))]
+               headers(("ETag")))))]
 pub(crate) async fn get(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
     let tx = call.read().await?;
     let user = users::find(&tx, call.organisation_id(), *id).await?.ok_or_else(no_such_user)?;

@@ -56,7 +56,7 @@ pub(crate) struct RecoveryCodes {
 ///
 /// Nothing is asked for at sign-ins until a first code has confirmed that the app has the secret, which cannot be read again and so has
 /// no address.
-#[utoipa::path(post, path = "/v1/users/me/totp", tag = "users", request_body = Password,
+#[utoipa::path(post, path = "/v1/users/me/totp", tag = "users", operation_id = "begin_totp", request_body = Password,
     params(IdempotencyKey),
     responses((status = 201, description = "The secret for the app.", body = NewTotp),
               (status = 409, description = "There is one already. Remove it first."),
@@ -90,7 +90,7 @@ pub(crate) async fn begin(
 /// Confirms the second factor with a first code
 ///
 /// From here on every sign-in asks for a code. The recovery codes are shown this once: keep them.
-#[utoipa::path(post, path = "/v1/users/me/totp/confirm", tag = "users", request_body = Code,
+#[utoipa::path(post, path = "/v1/users/me/totp/confirm", tag = "users", operation_id = "confirm_totp", request_body = Code,
     params(IdempotencyKey),
     responses((status = 200, description = "Confirmed.", body = RecoveryCodes),
               (status = 409, description = "There is nothing to confirm."),
@@ -135,7 +135,7 @@ pub(crate) async fn confirm(
 }
 
 /// Removes one's own second factor
-#[utoipa::path(delete, path = "/v1/users/me/totp", tag = "users", request_body = Password,
+#[utoipa::path(delete, path = "/v1/users/me/totp", tag = "users", operation_id = "remove_own_totp", request_body = Password,
     responses((status = 204, description = "Removed; sign-ins ask for the password alone."),
               (status = 404, description = "There is none."),
               (status = 429, description = "Too many wrong passwords. Wait as long as Retry-After says.")))]
@@ -148,7 +148,7 @@ pub(crate) async fn remove_own(body: Body<Password>, call: Call) -> Result<HttpR
 /// Removes the second factor of a user
 ///
 /// For somebody who has lost both the app and the recovery codes.
-#[utoipa::path(delete, path = "/v1/users/{user_id}/totp", tag = "users", params(("user_id" = Uuid, Path)),
+#[utoipa::path(delete, path = "/v1/users/{user_id}/totp", tag = "users", operation_id = "remove_totp", params(("user_id" = Uuid, Path)),
     responses((status = 204, description = "Removed; sign-ins ask for the password alone.")))]
 pub(crate) async fn remove_of_user(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse, Problem> {
     remove(&call, *id).await

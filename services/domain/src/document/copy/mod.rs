@@ -203,7 +203,7 @@ fn read_change(reader: &mut Reader<'_>, history: &History) -> Option<NewNode> {
         Some(actor) => actor.id.clone(),
         None => ActorId::from(reader.bytes()?),
     };
-    let seq = known.map_or(0, |actor| actor.changes.len()) as u32 + 1;
+    let seq = known.map_or(0, |actor| actor.last_seq) + 1;
     let start_op = reader.number()?;
     let stated_at_seconds = reader.signed()?;
     let next = history.len() as NodeId;

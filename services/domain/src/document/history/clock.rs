@@ -7,7 +7,7 @@ use super::{ActorNumber, Clock, History, NodeId, Seen};
 impl History {
     /// What is merged.
     pub(in crate::document) fn clock(&self) -> Clock {
-        self.actors.iter().map(|actor| actor.changes.len() as u32).collect()
+        self.actors.iter().map(|actor| actor.last_seq).collect()
     }
 
     /// What these changes and all their ancestors amount to.
@@ -48,9 +48,8 @@ impl History {
     /// The heads of everything a *closed* clock covers: the last change of each actor that no other covered
     /// change depends on.
     pub(in crate::document) fn heads_of(&self, clock: &Clock) -> Vec<NodeId> {
-        let is_covered = |(actor, child): &(ActorNumber, NodeId)| {
-            clock.get(*actor as usize).is_some_and(|seq| self.node(*child).seq <= *seq)
-        };
+        let is_covered =
+            |(actor, child): &(ActorNumber, u32)| clock.get(*actor as usize).is_some_and(|seq| child <= seq);
         (0u32..)
             .zip(clock)
             .filter_map(|(actor, seq)| self.change_of(actor, u64::from(*seq)))

@@ -5,6 +5,7 @@
 //! before that is known.
 
 mod clock;
+mod condensed;
 mod entry;
 mod list;
 mod node;
@@ -21,6 +22,7 @@ use automerge::legacy::OpId;
 use automerge::{ActorId, ChangeHash};
 use uuid::Uuid;
 
+use self::condensed::LeftOut;
 pub(super) use self::list::Element;
 pub(super) use self::node::{Actor, NewNode, Node, Seen};
 pub(super) use self::operation::{Effect, OpRef, OpSketch, Predecessor, SketchKey};
@@ -59,20 +61,28 @@ pub(super) struct History {
     change_bytes: usize,
     /// Entries of the clocks that changes keep.
     clock_entries: usize,
+    left_out: LeftOut,
 }
 
 impl History {
+    /// How many changes are in the index.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    pub(super) fn operation_count(&self) -> usize {
-        self.operations
+    /// How many changes are merged, with those that were left out of the index.
+    pub(super) fn change_count(&self) -> usize {
+        self.nodes.len() + self.left_out.changes
     }
 
-    /// Bytes of the changes, uncompressed.
+    /// Operations of all merged changes.
+    pub(super) fn operation_count(&self) -> usize {
+        self.operations + self.left_out.operations
+    }
+
+    /// Bytes of all merged changes, uncompressed.
     pub(super) fn change_bytes(&self) -> usize {
-        self.change_bytes
+        self.change_bytes + self.left_out.change_bytes
     }
 
     pub(super) fn find(&self, hash: &ChangeHash) -> Option<NodeId> {
@@ -102,8 +112,18 @@ impl History {
 
     /// An actor's change with a sequence number, if it is merged.
     pub(super) fn change_of(&self, actor: ActorNumber, seq: u64) -> Option<NodeId> {
-        let position = usize::try_from(seq.checked_sub(1)?).ok()?;
-        self.actor(actor).changes.get(position).copied()
+        let Actor { changes, last_seq, .. } = self.actor(actor);
+        if changes.len() == *last_seq as usize {
+            return changes.get(usize::try_from(seq.checked_sub(1)?).ok()?).copied();
+        }
+        // Some are left out.
+        let found = changes.binary_search_by_key(&seq, |node| u64::from(self.node(*node).seq));
+        found.ok().map(|position| changes[position])
+    }
+
+    /// The change that an entry of a clock names: an actor in hex and a sequence number. None for one that is not merged.
+    pub(super) fn change_named(&self, (actor, seq): (&str, u64)) -> Option<NodeId> {
+        self.change_of(self.actor_number(&ActorId::try_from(actor).ok()?)?, seq)
     }
 
     /// The last changes of all actors that stand for a user's device.
@@ -226,13 +246,14 @@ impl History {
         let id = self.nodes.len() as NodeId;
         let actor = self.actor_for(&new);
         let line = &mut self.actors[actor as usize];
+        line.last_seq = new.seq;
         line.changes.push(id);
         line.start_ops.push(new.start_op);
         for dep in &new.deps {
             self.heads.remove(dep);
             let children = &mut self.nodes[*dep as usize].children;
             if let Err(place) = children.binary_search_by_key(&actor, |(actor, _)| *actor) {
-                children.insert(place, (actor, id));
+                children.insert(place, (actor, new.seq));
             }
         }
         self.heads.insert(id);
@@ -276,10 +297,16 @@ impl History {
             id: new.actor.clone(),
             user_id: new.user_id,
             device: new.device.clone(),
+            last_seq: 0,
             changes: Vec::new(),
             start_ops: Vec::new(),
         });
         number
+    }
+
+    /// A rough figure for the memory that this index would take with what was left out, in bytes.
+    pub(super) fn whole_memory_bytes(&self) -> usize {
+        self.memory_bytes() + self.left_out.memory_bytes
     }
 
     /// A rough figure for the memory that this index takes, in bytes.

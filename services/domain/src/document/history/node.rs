@@ -22,8 +22,8 @@ pub(in crate::document) struct Node {
     pub(in crate::document) received_at: OffsetDateTime,
     /// The highest counter of the change and its ancestors.
     pub(super) highest_counter: u32,
-    /// For each actor the first change that depends on this one: a clock that covers a later one covers that too.
-    pub(super) children: Vec<(ActorNumber, NodeId)>,
+    /// For each actor the number of its first change that depends on this one: a clock that covers a later one covers that too.
+    pub(super) children: Vec<(ActorNumber, u32)>,
     pub(super) clock: Option<Box<[u32]>>,
 }
 
@@ -61,7 +61,9 @@ pub(in crate::document) struct Actor {
     /// The user who brought it, and for the server's actors the device it stands for.
     pub(in crate::document) user_id: Uuid,
     pub(in crate::document) device: Option<String>,
-    /// Its changes; the one with sequence number s is at s − 1.
+    /// The sequence number of its last change.
+    pub(in crate::document) last_seq: u32,
+    /// Its changes, in their order; where none were left out, the one with sequence number s is at s − 1.
     pub(in crate::document) changes: Vec<NodeId>,
     /// The counter of each change's first operation, side by side: a search here touches little memory.
     pub(super) start_ops: Vec<u32>,

@@ -22,12 +22,12 @@ pub(super) const NOT_KEPT: u32 = u32::MAX;
 /// All places, by object.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    maps: HashMap<OpRef, HashMap<u32, KeyPlace>>,
-    lists: HashMap<OpRef, ListPlace>,
+    pub(super) maps: HashMap<OpRef, HashMap<u32, KeyPlace>>,
+    pub(super) lists: HashMap<OpRef, ListPlace>,
     /// For each text the changes that edited it after the one that made it, in their order.
-    text_edits: HashMap<OpRef, Vec<NodeId>>,
-    keys: usize,
-    entries: usize,
+    pub(super) text_edits: HashMap<OpRef, Vec<NodeId>>,
+    pub(super) keys: usize,
+    pub(super) entries: usize,
 }
 
 /// A key of a map.
@@ -35,15 +35,15 @@ pub(super) struct Places {
 pub(super) struct KeyPlace {
     pub(super) entries: Vec<IndexEntry>,
     /// Positions of the operations whose values stand there now.
-    present: Vec<u32>,
+    pub(super) present: Vec<u32>,
     disputed: u32,
 }
 
 /// A list as a whole.
 #[derive(Debug, Default)]
-struct ListPlace {
-    entries: Vec<IndexEntry>,
-    disputed: u32,
+pub(super) struct ListPlace {
+    pub(super) entries: Vec<IndexEntry>,
+    pub(super) disputed: u32,
 }
 
 impl Places {

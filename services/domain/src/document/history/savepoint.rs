@@ -41,12 +41,13 @@ impl History {
         self.heads.remove(&id);
         for dep in &node.deps {
             let children = &mut self.nodes[*dep as usize].children;
-            children.retain(|(_, child)| *child != id);
+            children.retain(|child| *child != (node.actor, node.seq));
             if children.is_empty() {
                 self.heads.insert(*dep);
             }
         }
         let actor = &mut self.actors[node.actor as usize];
+        actor.last_seq = node.seq - 1;
         actor.changes.pop();
         actor.start_ops.pop();
         if actor.changes.is_empty() {

@@ -98,7 +98,7 @@ impl History {
         }
         if !candidates.is_empty() {
             let writers = self.writers(spot, &standing.present, clock);
-            let before = self.clock_of(&self.deps_of(&writers));
+            let before = self.clock_before(&writers);
             for (part, mut edited) in candidates {
                 let seen = self.seen_by_writers(part, &before, clock);
                 edited.retain(|id| self.has_unseen(*id, &seen, clock));
@@ -242,7 +242,7 @@ impl History {
         let seen_by = |parts: Vec<Part>| {
             let writers: Vec<NodeId> =
                 parts.iter().flat_map(|part| self.last_writers(*part, clock).into_values()).collect();
-            self.clock_of(&self.deps_of(&writers))
+            self.clock_before(&writers)
         };
         Some(Overruled {
             by_any: seen_by(others().copied().collect()),
@@ -292,13 +292,9 @@ impl History {
         seen.iter().zip(here).map(|(seen, here)| (*seen).max(here)).collect()
     }
 
-    fn deps_of(&self, nodes: &[NodeId]) -> Vec<NodeId> {
-        nodes.iter().flat_map(|node| self.node(*node).deps.iter().copied()).collect()
-    }
-
     /// Deletions that nobody has written over since, having seen them.
     fn last_deletions(&self, spot: &Spot, writers: &[NodeId], clock: Option<&Clock>) -> Vec<OpRef> {
-        let seen = self.clock_of(&self.deps_of(writers));
+        let seen = self.clock_before(writers);
         let entries = spot.parts.iter().flat_map(|part| self.entries(*part));
         let last = entries.filter(|entry| {
             entry.effect == Effect::Nothing && entry.is_covered(clock) && !entry.is_covered(Some(&seen))

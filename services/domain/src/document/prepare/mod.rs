@@ -215,7 +215,7 @@ impl Preparation<'_> {
             return Err(Refusal::DocumentFull { what: "bytes", max: limits.document_bytes_max });
         }
         let held_bytes: usize = held.iter().map(|parsed| parsed.change.raw_bytes().len()).sum();
-        if self.history.memory_bytes() + self.unmerged.memory_bytes() + held_bytes
+        if self.history.whole_memory_bytes() + self.unmerged.memory_bytes() + held_bytes
             > limits.document_memory_max
         {
             return Err(Refusal::memory_full(limits));

@@ -35,12 +35,9 @@ impl Preparation<'_> {
     pub(super) fn closed_clock(&self, seen: Option<&VectorClock>) -> Result<Option<Clock>, Refusal> {
         let Some(seen) = seen.filter(|seen| !seen.is_empty()) else { return Ok(None) };
         let find = |(hex, seq): (&str, u64)| {
-            let actor = ActorId::try_from(hex).ok();
-            let node = actor.as_ref().and_then(|actor| {
-                self.history.actor_number(actor).and_then(|actor| self.history.change_of(actor, seq))
-            });
-            let is_held = || actor.as_ref().is_some_and(|actor| self.unmerged.on_line(actor, seq).is_some());
-            node.ok_or_else(|| {
+            let is_held =
+                || ActorId::try_from(hex).is_ok_and(|actor| self.unmerged.on_line(&actor, seq).is_some());
+            self.history.change_named((hex, seq)).ok_or_else(|| {
                 let actor = hex.to_owned();
                 if is_held() {
                     Refusal::HeldClock { actor, seq }
@@ -134,7 +131,7 @@ impl Preparation<'_> {
         let seen = seen.filter(|seen| *seen != self.history.clock());
         let heads = seen.as_ref().map_or_else(|| self.history.heads(), |seen| self.history.heads_of(seen));
         let draft = Draft {
-            seq: number.map_or(0, |number| self.history.actor(number).changes.len()) as u64 + 1,
+            seq: number.map_or(0, |number| u64::from(self.history.actor(number).last_seq)) + 1,
             start_op: self.history.highest_counter(&heads) + 1,
             actor,
             deps: self.history.hashes(&heads),

@@ -3,6 +3,7 @@
 //! It shows more than the Automerge document does: each acknowledged value is in the document or in a conflict, or was removed by a
 //! change that had seen it. `shown` says which value of a place is shown.
 
+mod at_clocks;
 mod conflict;
 mod reader;
 mod several;
@@ -11,13 +12,13 @@ mod source;
 
 use serde_json::{Map, Value};
 
+pub(super) use self::at_clocks::ReaderAtClocks;
 pub use self::conflict::{Conflict, ConflictValue};
 use self::reader::Reader;
 pub(super) use self::shown::{Shown, spot_of, spots_of};
 use super::history::{Clock, History, Standing};
 use super::pointer::Pointer;
 use super::session::SessionDocument;
-use super::value::is_outcome;
 
 /// Read from a change, a character of a text takes a few hundred bytes; in Automerge's document some sixty. With more operations than
 /// this, besides one for each change, a document is read there.
@@ -44,28 +45,6 @@ impl DocumentView {
     pub fn item_count(&self) -> usize {
         self.document.get("items").and_then(Value::as_object).map_or(0, Map::len)
     }
-
-    /// The items that count as failed, by id: their outcome is `fail`, or somebody wrote one that is none of the four.
-    #[must_use]
-    pub fn failed_items(mut self) -> Map<String, Value> {
-        let Some(Value::Object(mut items)) = self.document.get_mut("items").map(Value::take) else {
-            return Map::new();
-        };
-        let odd: Vec<Pointer> = self
-            .conflicts
-            .iter()
-            .filter(|conflict| {
-                conflict.values.iter().filter_map(|sent| sent.value.as_ref()).any(|value| !is_outcome(value))
-            })
-            .filter_map(|conflict| Pointer::read(&conflict.path).ok())
-            .filter(Pointer::is_outcome)
-            .collect();
-        items.retain(|id, item| {
-            item.get("outcome").and_then(Value::as_str) == Some("fail")
-                || odd.iter().any(|path| path.segments().get(1) == Some(id))
-        });
-        items
-    }
 }
 
 impl SessionDocument {
@@ -86,7 +65,7 @@ impl SessionDocument {
     }
 
     fn is_read_from_changes(&self) -> bool {
-        let characters = self.history.operation_count().saturating_sub(self.history.len());
+        let characters = self.history.operation_count().saturating_sub(self.history.change_count());
         !self.is_merged_at_hand() && characters <= CHARACTERS_READ_MAX
     }
 

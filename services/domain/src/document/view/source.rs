@@ -13,6 +13,9 @@ const TEXT_CHANGES_MAX: usize = 32;
 /// What stands in a text for an object.
 const OBJECT_IN_TEXT: &str = "\u{fffc}";
 
+/// Operations as they were written, of changes that were read already.
+pub(super) type Decoded = HashMap<NodeId, Vec<Op>>;
+
 /// Where values are read from.
 pub(super) struct Source<'a> {
     history: &'a History,
@@ -20,7 +23,7 @@ pub(super) struct Source<'a> {
     document: Option<&'a Automerge>,
     clock: Option<&'a Clock>,
     text_changes_max: usize,
-    decoded: HashMap<NodeId, Vec<Op>>,
+    pub(super) decoded: Decoded,
     /// True once a text was met that only the document should be asked for.
     pub(super) misses_document: bool,
 }

@@ -9,20 +9,18 @@ use firemode_domain::input::Repeated;
 use firemode_storage::assets::{self, Asset};
 use firemode_storage::buildings::Building;
 use firemode_storage::documents::Needs;
+use firemode_storage::places::{self, PlaceKey, PlaceOf};
 use firemode_storage::sessions::Session;
-use firemode_storage::{ReadTransaction, buildings, organisations, rules, sessions};
+use firemode_storage::{ReadTransaction, buildings, rules, sessions};
 use firemode_web::Problem;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::register::register;
+use super::register::{OpenDefect, register};
 use super::{BundleData, Content, PriorFault, RuleView};
 use crate::object::Object as _;
 use crate::state::ApiState;
-
-/// Earlier sessions of the building that are searched for faults.
-const EARLIER_SESSIONS_MAX: i64 = 5;
 
 body! {
     /// Which assets are asked for.
@@ -79,9 +77,8 @@ pub(super) async fn content(
     let rules = rules_for(&tx, organisation_id, session, &assets).await?;
     let register = register(&tx, organisation_id, building.id, &assets, filter.takes_all()).await?;
     let wanted = Wanted::of(filter, &assets);
-    let earlier = sessions::earlier_of_building(&tx, organisation_id, session, EARLIER_SESSIONS_MAX).await?;
+    let prior_faults = prior_faults(&tx, organisation_id, session, register.defects()).await?;
     drop(tx);
-    let prior_faults = prior_faults(state, organisation_id, earlier, &wanted).await?;
     let look =
         |document: &SessionDocument| (document.vector_clock(), document.save(), document.view().document);
     let key = (organisation_id, session.id);
@@ -105,7 +102,7 @@ async fn rules_for(
     let item_codes: BTreeSet<&str> = assets.iter().map(|asset| &*asset.item_code).collect();
     let item_codes: Vec<&str> = item_codes.into_iter().collect();
     let rules = rules::for_items(tx, organisation_id, &item_codes).await?;
-    let place = organisations::place(tx, (organisation_id, Some(session.id))).await?;
+    let place = places::find(tx, PlaceKey::now(organisation_id, PlaceOf::Session(session.id))).await?;
     let occasion =
         Occasion::at(&place.ok_or_else(|| Problem::not_found(Session::CALLED))?, OffsetDateTime::now_utc());
     let mut chosen = BTreeMap::new();
@@ -126,23 +123,23 @@ async fn rules_for(
         .collect()
 }
 
+/// What failed in other sessions and is not dealt with, as the item of a session has it.
 async fn prior_faults(
-    state: &ApiState,
+    tx: &ReadTransaction,
     organisation_id: Uuid,
-    earlier: Vec<Session>,
-    wanted: &Wanted,
+    session: &Session,
+    defects: &[OpenDefect],
 ) -> Result<Vec<PriorFault>, Problem> {
-    let ids: Vec<Uuid> = earlier.iter().map(|session| session.id).collect();
-    let failed = state.documents.failed_items(&state.database, organisation_id, &ids).await?;
-    let mut faults = Vec::new();
-    for (earlier, mut failed) in earlier.into_iter().zip(failed) {
-        wanted.keep(&mut failed);
-        faults.extend(failed.into_iter().map(|(item_id, item)| PriorFault {
-            session_id: earlier.id,
-            session_created_at: earlier.created_at,
-            item_id,
-            item,
-        }));
-    }
-    Ok(faults)
+    let found_in: Vec<Uuid> = defects.iter().filter_map(|defect| defect.session_id).collect();
+    let created_at = sessions::created_at(tx, organisation_id, &found_in).await?;
+    let fault = |defect: &OpenDefect| {
+        let session_id = defect.session_id.filter(|id| *id != session.id)?;
+        Some(PriorFault {
+            session_id,
+            session_created_at: *created_at.get(&session_id)?,
+            item_id: defect.item_id.clone()?,
+            item: defect.as_item(),
+        })
+    };
+    Ok(defects.iter().filter_map(fault).collect())
 }

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::call::{Call, PublicCall};
 use crate::etag;
 use crate::handlers::sessions::view::fresh_actor_id;
-use crate::schema::free_object;
+use crate::schema::{Item, free_object};
 use crate::spool::{Spool, encoding_for};
 
 use self::content::{BundleFilter, content};
@@ -65,11 +65,11 @@ struct BundleData {
     building: Building,
     assets: Vec<Asset>,
     /// The items of the document, as JSON; where assets were asked for, those of these assets. The document itself is whole.
-    #[schema(schema_with = free_object)]
+    #[schema(value_type = std::collections::BTreeMap<String, Item>)]
     items: Value,
     /// The rules that classify the assets.
     rules: Vec<RuleView>,
-    /// Items that failed in earlier sessions of the building, of the same assets.
+    /// The open `defects` that were found in other sessions, as items. They follow a result within seconds.
     prior_faults: Vec<PriorFault>,
     #[serde(flatten)]
     register: Register,
@@ -86,14 +86,14 @@ struct RuleView {
     rule_schema: Value,
 }
 
-/// An item that failed before.
+/// An item that failed before, and was not dealt with yet.
 #[derive(Debug, Serialize, ToSchema)]
 struct PriorFault {
     session_id: Uuid,
     #[serde(with = "time::serde::rfc3339")]
     session_created_at: OffsetDateTime,
     item_id: String,
-    /// The item as it was then.
+    /// What fails of it.
     #[schema(schema_with = free_object)]
     item: Value,
 }
@@ -104,7 +104,7 @@ struct PriorFault {
 #[utoipa::path(get, path = "/v1/tests/sessions/{session_id}/offline_bundle", tag = "sessions",
     params(("session_id" = Uuid, Path), Params<BundleFilter>),
     responses((status = 200, description = "The bundle.", body = OfflineBundle,
-               headers(("ETag", description = "Names its content."))),
+               headers(("ETag"))),
               (status = 304, description = "You have it already."),
               (status = 413, description = "Too large, compressed as it would be: ask for less with `section` or `asset_id`, \
                                             or for another encoding.")))]

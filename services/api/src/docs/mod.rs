@@ -1,22 +1,31 @@
 //! The OpenAPI document, made from the code.
 
+mod failures;
+mod headers;
+mod parts;
+
 use actix_web::http::Method;
+use firemode_domain::document::Operation as EntryOperation;
 use firemode_web::ProblemBody;
 use firemode_web::tus::CONTENT_TYPE_OF_CHUNKS;
 use utoipa::OpenApi as _;
-use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem, PathsMap};
-use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::schema::{ArrayItems, KnownFormat, SchemaFormat};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    Components, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, Schema, Tag, Type,
+    Components, Content, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Schema, Server,
+    Tag, Type,
 };
 
+use self::failures::Failure;
+use self::headers::{ETAG, LOCATION};
 use crate::routes::{Documented, RouteRule, TABLE};
 
 const SCHEME: &str = "bearer";
+
+/// By its SPDX identifier.
+const LICENCE: &str = env!("CARGO_PKG_LICENSE");
 
 /// The extension that lists who may call a route.
 const ROLES: &str = "x-roles";
@@ -25,7 +34,7 @@ const ROLES: &str = "x-roles";
 const PUBLIC: &str = "public";
 
 /// Where the ids in paths come from.
-const IDS: [(&str, &str); 11] = [
+const IDS: [(&str, &str); 12] = [
     ("user_id", "`id` of a user: `GET /v1/users`."),
     ("building_id", "`id` of a building: `GET /v1/buildings`."),
     ("asset_id", "`id` of an asset: `GET /v1/buildings/{building_id}/assets`."),
@@ -36,11 +45,12 @@ const IDS: [(&str, &str); 11] = [
     ("rule_id", "`id` of a version of a rule: `GET /v1/rules`."),
     ("session_id", "`id` of a test session: `GET /v1/tests/sessions`."),
     ("upload_id", "`id` of the answer to `POST /v1/evidence/uploads`; its `Location` ends with it."),
+    ("defect_id", "`id` of a defect: `GET /v1/defects`."),
     ("evidence_id", "`evidence_id` of the answer to `POST /v1/evidence`."),
 ];
 
 /// What belongs together, in the order in which people come to need it.
-const TAGS: [(&str, &str); 13] = [
+const TAGS: [(&str, &str); 14] = [
     ("auth", "Registering, signing in and out, and the life of tokens."),
     ("users", "People of the organisation, invitations, and second factors."),
     ("organisation", "Your organisation, and what it says for all of its buildings."),
@@ -51,13 +61,17 @@ const TAGS: [(&str, &str); 13] = [
     ("sessions", "Test sessions: taken offline, results handed over, merged, read back."),
     ("evidence", "Photographs, documents and readings, their receipts, and resumable uploads."),
     ("rules", "Classification rules, shipped and your own, and the class of a fault."),
+    ("defects", "What was found wrong, and what is done about it until it is closed."),
     ("jobs", "Background work that you started."),
     ("audit", "Who did what."),
     ("service", "The appliance itself: its health, figures and documentation."),
 ];
 
 /// Types of bodies that are bytes as they are.
-const BYTES: [&str; 2] = ["application/vnd.automerge", CONTENT_TYPE_OF_CHUNKS];
+const BYTES: [&str; 3] = ["application/vnd.automerge", CONTENT_TYPE_OF_CHUNKS, "*/*"];
+
+/// Routes here and below speak tus.
+const UPLOADS: &str = "/v1/evidence/uploads";
 
 /// What stands in front of the name of a row in the name of a list of such rows.
 const LIST_OF: &str = "List_";
@@ -72,12 +86,19 @@ pub fn openapi() -> OpenApi {
             "Fire-safety compliance: test sessions that merge, evidence that is checked, faults classified by versioned \
              rules, and an audit trail. Sign in with POST /v1/auth/login, then press Authorize and paste the access token.",
         ))
+        .license(Some(LicenseBuilder::new().name(LICENCE).identifier(Some(LICENCE)).build()))
         .build();
+    // Wherever the document was read from.
+    document.servers = Some(vec![Server::new("/")]);
     let components = document.components.get_or_insert_with(Components::new);
     components.add_security_scheme(SCHEME, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     add_schema::<ProblemBody>(components);
+    add_schema::<EntryOperation>(components);
     open_extended(components);
     name_rows(components);
+    parts::refer(components);
+    headers::declare(components);
+    failures::declare(components);
     document.tags = Some(TAGS.map(tag).into());
     add_state_headers(&mut document.paths.paths);
     for (method, path, access) in TABLE {
@@ -99,7 +120,7 @@ pub fn openapi() -> OpenApi {
 
 /// Where the GET of an object says its state, so do the answers that make or change it; one that makes it says where it is.
 fn add_state_headers(paths: &mut PathsMap<String, PathItem>) {
-    let has_tag = |item: &PathItem| item.get.as_ref().is_some_and(|get| has_header(get, "200", "ETag"));
+    let has_tag = |item: &PathItem| item.get.as_ref().is_some_and(|get| headers::has(get, "200", ETAG));
     let readable: Vec<(String, bool)> = paths
         .iter()
         .filter(|(_, item)| item.get.is_some())
@@ -108,7 +129,7 @@ fn add_state_headers(paths: &mut PathsMap<String, PathItem>) {
     for (path, item) in paths {
         let has_state = has_tag(item);
         let changed = item.patch.as_mut().filter(|_| has_state);
-        changed.into_iter().for_each(|patch| add_header(patch, "200", "ETag", "Names its state."));
+        changed.into_iter().for_each(|patch| headers::add_to(patch, "200", ETAG));
         let within = |object: &str| {
             let id = object.strip_prefix(path.as_str()).and_then(|rest| rest.strip_prefix("/{"));
             id.is_some_and(|id| !id.contains('/'))
@@ -116,23 +137,11 @@ fn add_state_headers(paths: &mut PathsMap<String, PathItem>) {
         if let Some((_, has_state)) = readable.iter().find(|(object, _)| within(object))
             && let Some(post) = &mut item.post
         {
-            add_header(post, "201", "Location", "Its address.");
+            headers::add_to(post, "201", LOCATION);
             if *has_state {
-                add_header(post, "201", "ETag", "Names its state.");
+                headers::add_to(post, "201", ETAG);
             }
         }
-    }
-}
-
-fn has_header(operation: &Operation, status: &str, name: &str) -> bool {
-    let response = operation.responses.responses.get(status);
-    matches!(response, Some(RefOr::T(response)) if response.headers.contains_key(name))
-}
-
-fn add_header(operation: &mut Operation, status: &str, name: &str, description: &str) {
-    if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
-        let header = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
-        response.headers.insert(name.to_owned(), header.description(Some(description)).build().into());
     }
 }
 
@@ -154,10 +163,10 @@ fn name_rows(components: &mut Components) {
 }
 
 /// Bytes are no list of numbers.
-fn describe_bytes(body: &mut RequestBody) {
+fn describe_bytes<'a>(content: impl Iterator<Item = (&'a String, &'a mut RefOr<Content>)>) {
     let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
     let bytes = ObjectBuilder::new().schema_type(Type::String).format(Some(binary)).build();
-    for (kind, content) in &mut body.content {
+    for (kind, content) in content {
         if let RefOr::T(content) = content
             && BYTES.contains(&kind.as_str())
         {
@@ -194,7 +203,7 @@ fn open_extended(components: &mut Components) {
     }
 }
 
-/// The errors that any route with this access can give, and the padlock.
+/// What all routes with this access have in common: their names, the padlock, how they fail, and the headers of their answers.
 fn add_common(operation: &mut Operation, method: &Method, access: RouteRule, path: &str) {
     // A handler's name alone is not unique; with its noun it is.
     if let (Some(tags), Some(name)) = (&operation.tags, &operation.operation_id) {
@@ -210,73 +219,82 @@ fn add_common(operation: &mut Operation, method: &Method, access: RouteRule, pat
     let roles: Vec<&str> =
         access.roles().map_or_else(|| vec![PUBLIC], |roles| roles.iter().map(|role| role.as_str()).collect());
     operation.extensions.get_or_insert_default().insert(ROLES.to_owned(), roles.into());
-    let mut errors = vec![("500", "The request failed here; it was logged under its transaction id.")];
-    if access != RouteRule::Always {
-        errors.push(("503", "The appliance is starting, or a part of it is not there. Retry."));
-    }
-    if access != RouteRule::Always {
-        errors.push(("429", "Too many requests; `Retry-After` says when to come again."));
-    }
-    if access == RouteRule::Docs {
-        errors.push(("401", "Where the documentation is not public: no access token of an admin."));
-        errors.push(("403", "Where the documentation is not public: the caller is no admin."));
-    }
-    if let Some(RefOr::T(body)) = &mut operation.request_body {
-        describe_bytes(body);
-    }
     // Generators take a route that says nothing for one that the document says something of as a whole.
     operation.security = Some(Vec::new());
-    if let Some(roles) = access.roles() {
+    if access.roles().is_some() {
         let scopes: [&str; 0] = [];
         operation.security = Some(vec![SecurityRequirement::new(SCHEME, scopes)]);
-        errors.push(("401", "No access token, or one that is expired, revoked or not valid."));
+    }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        describe_bytes(body.content.iter_mut());
+    }
+    failures_of(operation, method, access, path).iter().for_each(|failure| failures::add(operation, failure));
+    failures::complete_own(operation);
+    add_answer_headers(operation, path);
+}
+
+/// How any route with this access, method, parameters and body can fail.
+fn failures_of(operation: &Operation, method: &Method, access: RouteRule, path: &str) -> Vec<Failure> {
+    let parameters = || operation.parameters.iter().flatten();
+    let mut found = vec![failures::INTERNAL];
+    if access != RouteRule::Always {
+        found.extend([failures::UNAVAILABLE, failures::TOO_MANY]);
+    }
+    // The documentation may be closed to all but admins.
+    if access == RouteRule::Docs {
+        found.extend([failures::UNAUTHORIZED, failures::FORBIDDEN]);
+    }
+    if let Some(roles) = access.roles() {
+        found.push(failures::UNAUTHORIZED);
         if roles.len() < 4 {
-            errors.push(("403", "The role of the caller may not do this."));
+            found.push(failures::FORBIDDEN);
+        }
+        if *method == Method::POST {
+            found.push(failures::IN_PROGRESS);
         }
     }
-    if *method == Method::POST && access.roles().is_some() {
-        errors.push(("409", "The first request with this Idempotency-Key is still running. Retry."));
-    }
-    if operation.parameters.iter().flatten().any(|parameter| is_named(parameter, "cursor")) {
-        errors.push(("400", "The cursor is not of this list and these filters."));
-        errors.push(("410", "The cursor is from before a restore."));
+    if parameters().any(|parameter| is_named(parameter, "cursor")) {
+        found.extend([failures::BAD_CURSOR, failures::GONE]);
     }
     if [Method::PATCH, Method::PUT, Method::DELETE].contains(method) {
-        errors.push((
-            "412",
-            "It has changed since it was read: the tag of `If-Match` is not its tag any more.",
-        ));
+        found.push(failures::CHANGED);
     }
     if path.contains('{') {
-        errors.push(("404", "There is no such object, or it is another tenant's."));
+        found.push(failures::NOT_FOUND);
     }
-    if operation.parameters.iter().flatten().any(is_of_address) {
-        errors.push(("414", "The address is too long; send less in it."));
+    if parameters().any(is_of_address) {
+        found.push(failures::ADDRESS_TOO_LONG);
     }
-    if operation.parameters.as_ref().is_some_and(|list| !list.is_empty()) || operation.request_body.is_some()
-    {
-        errors.push(("422", "A value is not valid; `errors` names each field."));
+    if parameters().next().is_some() || operation.request_body.is_some() {
+        found.push(failures::INVALID);
     }
     if operation.request_body.is_some() {
-        errors.push(("400", "The body is not JSON, or a header is not valid."));
-        errors.push(("413", "The body is larger than this route accepts."));
-        errors.push(("408", "The body took too long to arrive."));
-        errors.push(("415", "The body is of a type that this route does not take."));
-    } else if operation.parameters.iter().flatten().any(is_header) {
-        errors.push(("400", "A header is not valid."));
+        found.extend([failures::BAD_REQUEST, failures::TOO_LARGE, failures::TIMEOUT, failures::UNSUPPORTED]);
+    } else if parameters().any(is_header) {
+        found.push(failures::BAD_REQUEST);
     }
-    for (status, description) in errors {
-        let known = &mut operation.responses.responses;
-        known.entry(status.to_owned()).or_insert_with(|| RefOr::T(Response::new(description)));
-    }
-    // Every failure has one body, so that no handler says it. Where one has a body of its own, it says that.
+    found
+}
+
+/// The headers of answers that are no failures, and of which form their bytes are.
+fn add_answer_headers(operation: &mut Operation, path: &str) {
+    let named = |name| operation.parameters.iter().flatten().any(|parameter| is_named(parameter, name));
+    let (is_list, has_key) = (named("cursor"), named("Idempotency-Key"));
     for (status, response) in &mut operation.responses.responses {
-        if let RefOr::T(response) = response
-            && status.starts_with(['4', '5'])
-            && response.content.is_empty()
-        {
-            let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
-            response.content.insert("application/problem+json".to_owned(), RefOr::T(body));
+        let RefOr::T(response) = response else { continue };
+        describe_bytes(response.content.iter_mut());
+        headers::refer(response);
+        if !status.starts_with('2') {
+            continue;
+        }
+        if is_list {
+            headers::add(response, headers::LINK);
+        }
+        if has_key {
+            headers::add(response, headers::IDEMPOTENT_REPLAYED);
+        }
+        if path.starts_with(UPLOADS) {
+            headers::add(response, headers::TUS_RESUMABLE);
         }
     }
 }
