@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # Results from many devices at once, for the stack that stack.sh has started. Sourced, after scripts/common.sh.
 
-SESSIONS_COUNT=200
+SESSIONS_COUNT=${SESSIONS_COUNT:-200}
 CONNECTIONS=${CONNECTIONS:-50}
 work_dir=''
-# One user sends all of it; rates are counted, and are no limit here.
+# One user sends all of it, with one token; rates are counted, and are no limit here.
 export FIREMODE__RATE_LIMIT__{ADDRESS,USER}_{BURST=1000000,PER_MINUTE=16000000}
+export JWT_EXPIRES_IN_SECONDS=${JWT_EXPIRES_IN_SECONDS:-7200}
 
 require_tools() {
     local tool
@@ -47,7 +48,7 @@ open_session() {
     post /v1/tests/sessions "{\"building_id\": \"$1\"}" | jq -r .id
 }
 
-# drive BASE_URL TOKEN SESSIONS_FILE DEVICES CONNECTIONS SECONDS: acknowledged, rate, p50, p95, p99, refused, broken.
+# drive BASE_URL TOKEN SESSIONS_FILE DEVICES CONNECTIONS SECONDS: at most RATE a second where that is set. Prints acknowledged, rate, p50, p95, p99, refused, broken.
 drive() {
     RUN=$(openssl rand -hex 6) TOKEN=$2 SESSIONS=$3 DEVICES=$4 \
         wrk -t 1 -c "$5" -d "$6" --timeout 30s -s load/compare/results.lua "$1" | sed -n 's/^RESULT //p'

@@ -36,10 +36,7 @@ prepare() {
 
 # The product for a while: microseconds a request of API, ingest, worker, supervisor, PostgreSQL, and all of them.
 product() {
-    local before acknowledged
-    before=$(processor_time)
-    read -r acknowledged _ < <(drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" "$SECONDS_EACH")
-    each_took "$before" "$(processor_time)" "$acknowledged"
+    drive_measured "$SECONDS_EACH" | cut -d ' ' -f 8-
 }
 
 # bare SCRIPT: pgbench for a while; microseconds of PostgreSQL a transaction.

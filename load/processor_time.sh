@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the stack's processes take of the processors, and what a request takes. Sourced, after stack.sh.
 
-# shellcheck disable=SC2154 # stack.sh sets stack_pid.
+# shellcheck disable=SC2154 # stack.sh sets stack_pid, and drive.sh work_dir.
 
 # ticks PID [ended]: what a process has taken so far, or that and what its ended children took. Without one: nothing.
 ticks() {
@@ -32,4 +32,13 @@ each_took() {
         split(before, b); roles = split(after, a)
         for (role = 1; role <= roles; role++) { each = (a[role] - b[role]) / (count ? count : 1); all += each; printf "%.0f ", each }
         printf "%.0f\n", all }'
+}
+
+# drive_measured SECONDS: drives the sessions that drive.sh has prepared; what drive prints, and microseconds of API, ingest,
+# worker, supervisor, PostgreSQL and all of them for a request.
+drive_measured() {
+    local before driven
+    before=$(processor_time)
+    read -ra driven < <(drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" "$1")
+    echo "${driven[*]} $(each_took "$before" "$(processor_time)" "${driven[0]}")"
 }

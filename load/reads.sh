@@ -13,15 +13,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . load/stack.sh
 # shellcheck source=load/drive.sh
 . load/drive.sh
+# shellcheck source=load/grow.sh
+. load/grow.sh
 
 PARTS=${1:-1}
 REQUESTS=${REQUESTS:-60}
-CHANGES=100
-SESSIONS_COUNT=3
-
-sql() {
-    PGOPTIONS='-c firemode.purpose=operator' psql -XAtq -v ON_ERROR_STOP=1 -h "$data_dir/postgres/socket" -U firemode -d firemode "$@"
-}
 
 # times_of PATH: median and tenth percentile, in milliseconds.
 times_of() {
@@ -68,17 +64,12 @@ main() {
     require_tools
     have node || die "node is missing"
     start_stack
-    prepare_sessions
-    SESSION=$(head -n 1 "$work_dir/sessions")
+    prepare_originals
     SINCE=$(curl --silent --noproxy '*' -H "Authorization: Bearer $TOKEN" "$FIREMODE_BASE_URL/v1/tests/sessions/changes?since=now" | jq -r .since)
-    URL=$FIREMODE_BASE_URL SESSIONS=$work_dir/sessions CHANGES=$CHANGES node load/many_sessions/fill.mjs
-    # What the audit log says of a request that is like most.
-    post "/v1/tests/sessions/$SESSION/results" "{\"changes\": [{\"op\": \"set\", \"path\": \"/items/$ITEM/notes\", \"value\": \"dry\",
-        \"actor_id\": \"device-0\", \"timestamp\": \"2026-02-13T01:02:03Z\"}]}" >/dev/null
     ask >/dev/null
     ask >"$work_dir/before"
     say "growing"
-    sql -v organisation="$ORGANISATION" -v building="$BUILDING" -v session="$SESSION" -v parts="$PARTS" -f load/reads/years.sql
+    grow "$PARTS"
     ask >/dev/null
     ask >"$work_dir/after"
     printf '%8s %8s %6s %8s %8s %6s  %s\n' p50 after ratio p10 after ratio route

@@ -5,9 +5,11 @@
 #
 #   load/steady.sh                   ten minutes, in windows of ten seconds
 #   load/steady.sh --short           a look: half a minute, in windows of five seconds
+#   load/steady.sh --paced PERCENT [...]  at so much of the highest rate, which is measured before, in the place of all that there can be
 #   load/steady.sh --stranger [...]  with a writing transaction that somebody leaves open in another database of the cluster
 #   load/steady.sh --unprepared [..] with database.prepared_statements = false
 #   load/steady.sh --no-autovacuum [...]
+# SESSIONS_COUNT (200), WINDOWS (60) and WINDOW_SECONDS (10) can be set.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -44,23 +46,38 @@ leave_open() {
     stranger_pid=$!
 }
 
-# measure SECONDS: what drive prints, and microseconds of API, ingest, worker, supervisor, PostgreSQL and all of them for a request.
+# results SECONDS: what drive prints.
+results() {
+    drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" "$1"
+}
+
+# measure SECONDS: what drive_measured prints, and MiB of ingest.
 measure() {
-    local before result
-    before=$(processor_time)
-    read -ra result < <(drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" "$1")
-    echo "${result[*]} $(each_took "$before" "$(processor_time)" "${result[0]}")"
+    echo "$(drive_measured "$1") $(ingest_mebibytes)"
+}
+
+ingest_mebibytes() {
+    curl --silent --fail --noproxy '*' "$INGEST_URL/memory" | jq '.rss_bytes / 1048576 | round'
+}
+
+# pace PERCENT: from now on so much of the highest rate.
+pace() {
+    local highest
+    highest=$(results "$WINDOW_SECONDS" | cut -d ' ' -f 2)
+    export RATE=$((highest * $1 / 100))
+    say "$highest results a second at most; from here on $RATE"
 }
 
 main() {
-    local window has_stranger=false has_autovacuum=true
+    local window has_stranger=false has_autovacuum=true percent=''
     while (($# > 0)); do
         case $1 in
             --short) WINDOWS=6 WINDOW_SECONDS=5 ;;
+            --paced) percent=${2:?--paced wants a number} && shift ;;
             --stranger) has_stranger=true ;;
             --unprepared) export FIREMODE__DATABASE__PREPARED_STATEMENTS=false ;;
             --no-autovacuum) has_autovacuum=false ;;
-            *) die "usage: load/steady.sh [--short] [--stranger] [--unprepared] [--no-autovacuum]" ;;
+            *) die "usage: load/steady.sh [--short] [--paced PERCENT] [--stranger] [--unprepared] [--no-autovacuum]" ;;
         esac
         shift
     done
@@ -72,14 +89,16 @@ main() {
     # Connections, sessions and caches of both ends are there before anything is compared.
     drive "$FIREMODE_BASE_URL" "$TOKEN" "$work_dir/sessions" 5 "$CONNECTIONS" 3 >/dev/null
     ! $has_stranger || leave_open
+    [[ -z $percent ]] || pace "$percent"
     say "window, acknowledged, a second, p50, p95, p99 in ms, refused, broken; microseconds of processor a request: API, ingest," \
-        "worker, supervisor, PostgreSQL, all"
+        "worker, supervisor, PostgreSQL, all; MiB of ingest"
     for ((window = 1; window <= WINDOWS; window++)); do
         measure "$WINDOW_SECONDS" | tee -a "$work_dir/windows" | sed "s/^/$((window * WINDOW_SECONDS)) s: /"
     done
-    awk -v least="$RATIO_MIN" 'NR == 1 { rate = $2; took = $13 } END {
+    awk -v least="$RATIO_MIN" 'NR == 1 { rate = $2; p95 = $4; p99 = $5; took = $13; memory = $14 } END {
         printf "first %d, last %d results a second: %.2f (at least %.2f)\n", rate, $2, $2 / rate, least
         printf "first %d, last %d microseconds of processor a request: %.2f\n", took, $13, $13 / took
+        printf "first p95 %.1f and p99 %.1f ms, %d MiB of ingest; last %.1f and %.1f ms, %d MiB\n", p95, p99, memory, $4, $5, $14
         exit $2 / rate < least }' "$work_dir/windows"
 }
 

@@ -8,7 +8,8 @@ use goose::config::GooseConfiguration;
 use goose::metrics::GooseMetrics;
 use goose::{GooseAttack, GooseError, GooseScheduler};
 
-use crate::scenarios::{Form, Limits, Scenario};
+use crate::actions::Action;
+use crate::scenarios::{Form, P95_MILLISECONDS_MAX, Scenario};
 use crate::stage::Stage;
 
 /// The measurements; the limits are judged in them. Writes report.html and report.json into the folder.
@@ -19,8 +20,7 @@ pub(crate) async fn run(
     stage: Arc<Stage>,
     folder: &Path,
 ) -> Result<GooseMetrics> {
-    let configuration = configuration(&scenario.limits, form, base, folder)?;
-    let _printer = stage.progress.clone().print();
+    let configuration = configuration(scenario.quick, form, base, folder)?;
     let attack = GooseAttack::initialize_with_config(configuration)?
         .set_scheduler(GooseScheduler::Random)
         .register_scenario((scenario.users)(stage)?);
@@ -31,7 +31,7 @@ pub(crate) async fn run(
     }
 }
 
-fn configuration(limits: &Limits, form: &Form, base: &str, folder: &Path) -> Result<GooseConfiguration> {
+fn configuration(quick: &[Action], form: &Form, base: &str, folder: &Path) -> Result<GooseConfiguration> {
     let hold_seconds = form.seconds - form.ramp_seconds();
     let report = |name: &str| folder.join(name).display().to_string();
     let mut arguments = vec![
@@ -54,14 +54,13 @@ fn configuration(limits: &Limits, form: &Form, base: &str, folder: &Path) -> Res
         "--no-threshold-abort",
     ];
     arguments.extend(switches.map(str::to_owned));
-    arguments.extend(rules(limits).into_iter().map(|rule| format!("--threshold={rule}")));
+    arguments.extend(rules(quick).into_iter().map(|rule| format!("--threshold={rule}")));
     Ok(GooseConfiguration::parse_args_default(&arguments)?)
 }
 
 /// The limits in Goose's words. A request that was never made fails its rule.
-fn rules(limits: &Limits) -> Vec<String> {
-    let milliseconds = limits.p95_milliseconds_max;
-    let measured = limits.measured.iter();
-    let latency = measured.map(|action| format!("p95<{milliseconds}ms for POST {}", action.name()));
+fn rules(quick: &[Action]) -> Vec<String> {
+    let latency =
+        quick.iter().map(|action| format!("p95<{P95_MILLISECONDS_MAX}ms for POST {}", action.name()));
     latency.chain(["error-rate<=0%".to_owned()]).collect()
 }

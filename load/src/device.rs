@@ -14,20 +14,20 @@ use uuid::Uuid;
 use crate::api::{Api, text};
 use crate::catalogue::Kind;
 use crate::pace::Pace;
-
-/// One action every 1.5 s on average: the pace of 120,000 requests by 50 users in an hour.
-const INTERVAL_MILLISECONDS_MIN: u64 = 1_000;
-const INTERVAL_MILLISECONDS_MAX: u64 = 2_000;
+use crate::record::Record;
+use crate::token::Token;
 
 /// Where a device works.
 #[derive(Debug, Clone)]
 pub(crate) struct Seat {
     pub(crate) api: Api,
-    pub(crate) token: Arc<str>,
+    pub(crate) token: Token,
     pub(crate) session_id: String,
     /// Its number among all devices.
     pub(crate) number: usize,
     pub(crate) items: Vec<Item>,
+    /// What it was told is stored.
+    pub(crate) record: Arc<Record>,
 }
 
 /// An item that a device tests.
@@ -52,12 +52,11 @@ pub(crate) struct Device {
 
 impl Device {
     /// Takes the document, the actor id and the clock of an offline bundle.
-    pub(crate) fn with_bundle(seat: Seat, bundle: &Value) -> Result<Self> {
+    pub(crate) fn with_bundle(seat: Seat, pace: Pace, bundle: &Value) -> Result<Self> {
         let saved =
             STANDARD.decode(text(bundle, "/document")?).context("the bundle's document is not base64")?;
         let actor = ActorId::try_from(text(bundle, "/actor_id")?).context("the bundle's actor id")?;
         let document = AutoCommit::load(&saved).context("the bundle's document")?.with_actor(actor);
-        let pace = Pace::between(INTERVAL_MILLISECONDS_MIN, INTERVAL_MILLISECONDS_MAX, seat.number as u64);
         let seen = bundle["vector_clock"].clone();
         Ok(Self { seen, unsent: Vec::new(), pace, document, tested: seat.number, seat })
     }
@@ -82,6 +81,11 @@ impl Device {
         if self.tested.is_multiple_of(4) { "fail" } else { "pass" }
     }
 
+    /// The item that all devices of its session test.
+    pub(crate) fn shared_item(&self) -> &Item {
+        &self.seat.items[0]
+    }
+
     /// Edits its own document; the change waits in `unsent`.
     pub(crate) fn edit(&mut self, item_id: &str, fields: &[(&str, &str)]) -> Result<(), AutomergeError> {
         let item = self.object(&ROOT, "items").and_then(|items| self.object(&items, item_id));
@@ -101,7 +105,7 @@ impl Device {
 
     /// A POST by this device, with an idempotency key that nobody else uses.
     pub(crate) fn post(&self, path: &str) -> RequestBuilder {
-        let request = self.seat.api.post(path).bearer_auth(&self.seat.token);
+        let request = self.seat.api.post(path).bearer_auth(self.seat.token.now());
         request.header("Idempotency-Key", Uuid::new_v4().to_string())
     }
 

@@ -1,83 +1,82 @@
-//! What is going on, one line at a time, while the load runs.
+//! What the devices count while the load runs.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::mem::take;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-use tokio::task::AbortHandle;
-use tokio::time::{Instant, interval_at};
 
 use crate::actions::Answer;
 
-const LINE_SECONDS: u64 = 10;
-
-/// Counts since the last line; only the users add up.
+/// What has happened since it was taken last; only the users add up.
 #[derive(Debug)]
 pub(crate) struct Progress {
     /// An answer that takes this long or longer is slow.
     limit: Duration,
-    users: AtomicUsize,
-    right: AtomicUsize,
-    slow: AtomicUsize,
-    limited: AtomicUsize,
-    wrong: AtomicUsize,
+    counts: Mutex<Counts>,
 }
 
-/// Prints lines until it is dropped.
-pub(crate) struct Printer(AbortHandle);
+/// What happened in some time.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Counts {
+    pub(crate) users: usize,
+    pub(crate) slow: usize,
+    pub(crate) limited: usize,
+    pub(crate) wrong: usize,
+    /// How long each right answer took, in milliseconds.
+    pub(crate) milliseconds: Vec<f32>,
+}
 
 impl Progress {
     pub(crate) fn new(limit: Duration) -> Self {
-        let zero = AtomicUsize::default;
-        Self { limit, users: zero(), right: zero(), slow: zero(), limited: zero(), wrong: zero() }
+        Self { limit, counts: Mutex::default() }
     }
 
     /// A user has started.
     pub(crate) fn user(&self) {
-        self.users.fetch_add(1, Relaxed);
+        self.change(|counts| counts.users += 1);
     }
 
     /// An answer came after this long.
     pub(crate) fn count(&self, answer: &Answer, elapsed: Duration) {
-        let count = match answer {
-            Answer::Right => &self.right,
-            Answer::Limited => &self.limited,
-            Answer::Wrong(_) => &self.wrong,
-        };
-        count.fetch_add(1, Relaxed);
-        if elapsed >= self.limit && matches!(answer, Answer::Right) {
-            self.slow.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// Starts to print.
-    pub(crate) fn print(self: Arc<Self>) -> Printer {
-        let started = Instant::now();
-        let task = tokio::spawn(async move {
-            let period = Duration::from_secs(LINE_SECONDS);
-            let mut ticks = interval_at(started + period, period);
-            loop {
-                ticks.tick().await;
-                println!("{:>5} s  {}", started.elapsed().as_secs(), self.line());
+        let is_slow = elapsed >= self.limit;
+        self.change(|counts| match answer {
+            Answer::Right => {
+                counts.milliseconds.push(elapsed.as_secs_f32() * 1_000.0);
+                counts.slow += usize::from(is_slow);
             }
+            Answer::Limited => counts.limited += 1,
+            Answer::Wrong(_) => counts.wrong += 1,
         });
-        Printer(task.abort_handle())
     }
 
-    fn line(&self) -> String {
-        let [right, slow, limited, wrong] =
-            [&self.right, &self.slow, &self.limited, &self.wrong].map(|count| count.swap(0, Relaxed));
-        let slow_percent = 100.0 * slow as f64 / right.max(1) as f64;
-        format!(
-            "{} users, {} answers a second, {slow_percent:.1} % of them too slow; {limited} limited, {wrong} errors",
-            self.users.load(Relaxed),
-            right / LINE_SECONDS as usize,
-        )
+    /// What has happened since this was asked last.
+    pub(crate) fn take(&self) -> Counts {
+        self.change(|counts| {
+            let users = counts.users;
+            let taken = take(counts);
+            counts.users = users;
+            taken
+        })
+    }
+
+    fn change<T>(&self, how: impl FnOnce(&mut Counts) -> T) -> T {
+        how(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Drop for Printer {
-    fn drop(&mut self) {
-        self.0.abort();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_users_add_up() {
+        let progress = Progress::new(Duration::from_millis(300));
+        progress.user();
+        progress.count(&Answer::Right, Duration::from_millis(300));
+        progress.count(&Answer::Right, Duration::from_millis(299));
+        progress.count(&Answer::Limited, Duration::from_millis(1));
+        let first = progress.take();
+        assert_eq!((first.users, first.slow, first.limited, first.milliseconds.len()), (1, 1, 1, 2));
+        let second = progress.take();
+        assert_eq!((second.users, second.slow, second.limited, second.milliseconds.len()), (1, 0, 0, 0));
     }
 }

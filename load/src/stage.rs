@@ -2,66 +2,87 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::api::{Api, fetch, text};
 use crate::catalogue::kind_of;
 use crate::device::{Device, Item, Seat};
+use crate::pace::{Pace, Rhythm};
 use crate::progress::Progress;
-use crate::scenarios::{Form, Limits};
+use crate::record::Record;
+use crate::scenarios::{Form, P95_MILLISECONDS_MAX, Scenario};
+use crate::token::{Renewal, Token};
 
-/// Devices that test one building together in one session.
-const DEVICES_PER_SESSION: usize = 5;
-/// Sessions of one organisation.
-const SESSIONS_PER_ORGANISATION: usize = 10;
+/// Devices of one organisation: as one user sends for all of them, its limit of requests is theirs together.
+const DEVICES_PER_ORGANISATION: usize = 50;
+/// An organisation with larger sessions has so many of them.
+const LARGE_SESSIONS_PER_ORGANISATION: usize = 4;
 /// Assets of one building: some for each device to itself.
 const ASSETS_PER_BUILDING: usize = 25;
-/// A token has to last longer than the form by this much, set-up included.
-const TOKEN_SPARE_SECONDS: u64 = 60;
 
 /// Devices that are ready to be taken into use.
 pub(crate) struct Stage {
     devices: Mutex<VecDeque<Device>>,
-    organisations: usize,
+    /// Where each device works, and what it was told.
+    pub(crate) seats: Vec<Seat>,
+    accounts: Vec<Account>,
     sessions: usize,
     /// What its users do.
     pub(crate) progress: Arc<Progress>,
 }
 
+/// How the devices of a form are spread.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    devices_per_session: usize,
+    rhythm: Rhythm,
+    /// The same for all.
+    start: Instant,
+}
+
 /// Who acts, and in which organisation.
 struct Account {
     api: Api,
-    token: Arc<str>,
+    token: Token,
+    /// Keeps the token fresh.
+    _renewal: Renewal,
 }
 
 impl Stage {
     /// Makes everything from nothing, so that no run depends on what an earlier one left.
-    pub(crate) async fn set(api: &Api, form: &Form, limits: &Limits) -> Result<Self> {
-        let sessions = form.users.div_ceil(DEVICES_PER_SESSION);
-        let organisations = sessions.div_ceil(SESSIONS_PER_ORGANISATION);
+    pub(crate) async fn set(api: &Api, scenario: &Scenario, form: &Form) -> Result<Self> {
+        let plan = Plan {
+            devices_per_session: scenario.devices_per_session,
+            rhythm: form.rhythm,
+            start: Instant::now(),
+        };
+        let sessions = form.users.div_ceil(plan.devices_per_session);
         let mut tasks = JoinSet::new();
-        for organisation in 0..organisations {
-            let first = organisation * SESSIONS_PER_ORGANISATION;
-            let numbers = first..sessions.min(first + SESSIONS_PER_ORGANISATION);
-            let (api, seconds) = (api.clone(), form.seconds);
-            tasks.spawn(async move { organisation_with(api, numbers, seconds).await });
+        for first in (0..sessions).step_by(plan.sessions_per_organisation()) {
+            let numbers = first..sessions.min(first + plan.sessions_per_organisation());
+            tasks.spawn(organisation_with(api.clone(), numbers, plan));
         }
-        let mut devices: Vec<Device> = Vec::new();
+        let (mut accounts, mut devices) = (Vec::new(), Vec::new());
         while let Some(made) = tasks.join_next().await {
-            devices.extend(made.context("a task that sets the stage ended early")??);
+            let (account, of_it) = made.context("a task that sets the stage ended early")??;
+            accounts.push(account);
+            devices.extend(of_it);
         }
         devices.sort_by_key(Device::number);
         devices.truncate(form.users);
-        let limit = Duration::from_millis(limits.p95_milliseconds_max);
+        let limit = Duration::from_millis(P95_MILLISECONDS_MAX);
         Ok(Self {
+            seats: devices.iter().map(|device| device.seat.clone()).collect(),
             devices: Mutex::new(devices.into()),
-            organisations,
+            accounts,
             sessions,
             progress: Arc::new(Progress::new(limit)),
         })
@@ -71,34 +92,42 @@ impl Stage {
     pub(crate) fn take_device(&self) -> Option<Device> {
         self.devices.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
+
+    /// An admin's token.
+    pub(crate) fn token(&self) -> &Token {
+        &self.accounts[0].token
+    }
+}
+
+impl Plan {
+    fn sessions_per_organisation(self) -> usize {
+        (DEVICES_PER_ORGANISATION / self.devices_per_session).max(LARGE_SESSIONS_PER_ORGANISATION)
+    }
 }
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner).len();
         write!(
             f,
-            "{} organisations, {} buildings of {ASSETS_PER_BUILDING} assets with a session each, {devices} devices",
-            self.organisations, self.sessions
+            "{} organisations, {} buildings of {ASSETS_PER_BUILDING} assets with a session each, {} devices",
+            self.accounts.len(),
+            self.sessions,
+            self.seats.len()
         )
     }
 }
 
 /// A new organisation with the sessions of these numbers, and their devices.
-async fn organisation_with(
-    api: Api,
-    numbers: std::ops::Range<usize>,
-    form_seconds: u64,
-) -> Result<Vec<Device>> {
-    let account = register(api, form_seconds).await?;
+async fn organisation_with(api: Api, numbers: Range<usize>, plan: Plan) -> Result<(Account, Vec<Device>)> {
+    let account = register(api).await?;
     let mut devices = Vec::new();
     for number in numbers {
-        devices.extend(session(&account, number).await?);
+        devices.extend(session(&account, number, plan).await?);
     }
-    Ok(devices)
+    Ok((account, devices))
 }
 
-async fn register(api: Api, form_seconds: u64) -> Result<Account> {
+async fn register(api: Api) -> Result<Account> {
     let id = Uuid::new_v4();
     let account = json!({
         "organisation_name": format!("Load {id}"),
@@ -107,43 +136,47 @@ async fn register(api: Api, form_seconds: u64) -> Result<Account> {
         "full_name": "Load Test",
     });
     let answer = fetch(api.post("/v1/auth/register").json(&account)).await?;
-    let seconds = answer["expires_in"].as_u64().context("the answer has no expires_in")?;
-    ensure!(
-        seconds >= form_seconds + TOKEN_SPARE_SECONDS,
-        "access tokens last {seconds} s, too short for {form_seconds} s of load: set JWT_EXPIRES_IN_SECONDS"
-    );
-    Ok(Account { token: text(&answer, "/access_token")?.into(), api })
+    let (token, renewal) = Token::of_login(&api, &answer)?;
+    Ok(Account { api, token, _renewal: renewal })
 }
 
 /// A building, its register, a session in it, and the devices that test it.
-async fn session(account: &Account, number: usize) -> Result<Vec<Device>> {
-    let Account { api, token } = account;
+async fn session(account: &Account, number: usize, plan: Plan) -> Result<Vec<Device>> {
+    let (api, token) = (&account.api, &account.token);
     let building =
         json!({"site_name": format!("Building {number}"), "site_address": format!("{number} Load Street")});
-    let building = fetch(api.post("/v1/buildings").bearer_auth(token).json(&building)).await?;
+    let building = fetch(api.post("/v1/buildings").bearer_auth(token.now()).json(&building)).await?;
     let building_id = text(&building, "/id")?;
     let assets = format!("/v1/buildings/{building_id}/assets");
-    fetch(api.post(&assets).bearer_auth(token).json(&register_of_assets())).await?;
-    let assets = fetch(api.get(&format!("{assets}?limit=100")).bearer_auth(token)).await?;
+    fetch(api.post(&assets).bearer_auth(token.now()).json(&register_of_assets())).await?;
+    let assets = fetch(api.get(&format!("{assets}?limit=100")).bearer_auth(token.now())).await?;
     let items = items_of(&assets)?;
     let session = json!({"building_id": building_id, "name": "Yearly service"});
-    let session = fetch(api.post("/v1/tests/sessions").bearer_auth(token).json(&session)).await?;
+    let session = fetch(api.post("/v1/tests/sessions").bearer_auth(token.now()).json(&session)).await?;
     let session_id = text(&session, "/id")?;
 
-    let mut devices = Vec::with_capacity(DEVICES_PER_SESSION);
-    for place in 0..DEVICES_PER_SESSION {
+    let mut devices = Vec::with_capacity(plan.devices_per_session);
+    for place in 0..plan.devices_per_session {
         let bundle = format!("/v1/tests/sessions/{session_id}/offline_bundle");
-        let bundle = fetch(api.get(&bundle).bearer_auth(token)).await?;
+        let bundle = fetch(api.get(&bundle).bearer_auth(token.now())).await?;
+        let number = number * plan.devices_per_session + place;
         let seat = Seat {
             api: api.apart()?,
             token: token.clone(),
             session_id: session_id.to_owned(),
-            number: number * DEVICES_PER_SESSION + place,
-            items: share_of(&items, place),
+            number,
+            items: share_of(&items, place, plan.devices_per_session),
+            record: Arc::new(Record::of(text(&bundle, "/actor_id")?, changes_in(&bundle))),
         };
-        devices.push(Device::with_bundle(seat, &bundle)?);
+        let pace = Pace::new(plan.rhythm, plan.start, number as u64);
+        devices.push(Device::with_bundle(seat, pace, &bundle)?);
     }
     Ok(devices)
+}
+
+/// The changes that a bundle's clock knows.
+fn changes_in(bundle: &Value) -> u64 {
+    bundle["vector_clock"].as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
 }
 
 fn register_of_assets() -> Value {
@@ -168,7 +201,7 @@ fn items_of(assets: &Value) -> Result<Vec<Item>> {
 }
 
 /// The items of one device: the first of the building, which every device tests, and a share that no other has.
-fn share_of(items: &[Item], place: usize) -> Vec<Item> {
-    let own = items.iter().skip(1).skip(place).step_by(DEVICES_PER_SESSION);
+fn share_of(items: &[Item], place: usize, devices: usize) -> Vec<Item> {
+    let own = items.iter().skip(1).skip(place).step_by(devices);
     items.first().into_iter().chain(own).cloned().collect()
 }

@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use crate::actions::LIMITED;
 use crate::memory::Memory;
-use crate::scenarios::{Form, Scenario};
+use crate::rule::Rule;
+use crate::scenarios::{Form, INGEST_BYTES_MAX, P95_MILLISECONDS_MAX, Scenario};
 
 const MEBIBYTE: f64 = (1 << 20) as f64;
 
@@ -34,6 +35,7 @@ pub(crate) struct Summary {
     routes: Vec<Route>,
     /// Of the ingest process; absent where INGEST_URL is not set.
     ingest_memory: Option<Memory>,
+    limits: Limits,
     rules: Vec<Rule>,
     /// Whether every rule was held.
     pub(crate) passed: bool,
@@ -51,18 +53,19 @@ struct Route {
     max_milliseconds: f64,
 }
 
+/// The lines that charts draw.
+#[derive(Debug, Serialize)]
+struct Limits {
+    /// Absent where no action has to be quick.
+    p95_milliseconds_max: Option<u64>,
+    ingest_bytes_max: u64,
+}
+
 #[derive(Debug, Serialize)]
 struct Failure {
     name: String,
     error: String,
     occurrences: usize,
-}
-
-#[derive(Debug, Serialize)]
-struct Rule {
-    rule: String,
-    observed: String,
-    passed: bool,
 }
 
 /// A new folder for the reports of a run.
@@ -81,13 +84,20 @@ impl Summary {
         started_at: DateTime<Utc>,
         metrics: &GooseMetrics,
         memory: Option<Memory>,
+        afterwards: Vec<Rule>,
     ) -> Self {
         let aggregates = || metrics.requests.values();
         let (limited, served): (Vec<_>, Vec<_>) = aggregates().partition(|row| row.custom_method == LIMITED);
         let mut routes: Vec<Route> = served.into_iter().map(Route::of).collect();
         routes.sort_by(|a, b| a.name.cmp(&b.name));
         let requests: usize = aggregates().map(|row| row.raw_data.counter).sum();
-        let rules = rules(metrics, memory.as_ref(), scenario.limits.ingest_bytes_max);
+        let mut rules = rules(metrics, memory.as_ref());
+        rules.push(Rule::new(
+            format!("at least {} requests", form.requests_min),
+            requests.to_string(),
+            requests as u64 >= form.requests_min,
+        ));
+        rules.extend(afterwards);
         Self {
             scenario: scenario.name,
             form: form.name,
@@ -102,6 +112,10 @@ impl Summary {
             errors: failures(metrics),
             routes,
             ingest_memory: memory,
+            limits: Limits {
+                p95_milliseconds_max: (!scenario.quick.is_empty()).then_some(P95_MILLISECONDS_MAX),
+                ingest_bytes_max: INGEST_BYTES_MAX,
+            },
             passed: rules.iter().all(|rule| rule.passed),
             rules,
         }
@@ -180,28 +194,19 @@ fn failures(metrics: &GooseMetrics) -> Vec<Failure> {
     failures
 }
 
-/// What was judged. An action that failed before its request could be made is an error as well.
-fn rules(metrics: &GooseMetrics, memory: Option<&Memory>, ingest_bytes_max: u64) -> Vec<Rule> {
-    let judged = metrics.thresholds.iter().map(|result| Rule {
-        rule: result.rule.clone(),
-        observed: result.observed.clone(),
-        passed: result.passed,
-    });
+/// What was judged while it ran. An action that failed before its request could be made is an error as well.
+fn rules(metrics: &GooseMetrics, memory: Option<&Memory>) -> Vec<Rule> {
+    let judged = metrics.thresholds.iter();
+    let judged = judged.map(|result| Rule::new(&result.rule, &result.observed, result.passed));
     let not_sent: usize = metrics.transaction_errors.values().map(|row| row.occurrences).sum();
-    let sent = Rule {
-        rule: "every action made its request".to_owned(),
-        observed: format!("{not_sent} did not"),
-        passed: not_sent == 0,
-    };
-    let memory = memory.map(|memory| Rule {
-        rule: format!("ingest process under {:.0} MiB", ingest_bytes_max as f64 / MEBIBYTE),
-        observed: format!(
-            "{:.1} MiB at most in {} samples, {} missed",
-            memory.rss_bytes_max as f64 / MEBIBYTE,
-            memory.samples,
-            memory.missed
-        ),
-        passed: memory.samples > 0 && memory.rss_bytes_max < ingest_bytes_max,
+    let sent = Rule::new("every action made its request", format!("{not_sent} did not"), not_sent == 0);
+    let memory = memory.map(|memory| {
+        let most = memory.rss_bytes_max as f64 / MEBIBYTE;
+        Rule::new(
+            format!("ingest process under {:.0} MiB", INGEST_BYTES_MAX as f64 / MEBIBYTE),
+            format!("{most:.1} MiB at most in {} samples, {} missed", memory.samples, memory.missed),
+            memory.samples > 0 && memory.rss_bytes_max < INGEST_BYTES_MAX,
+        )
     });
     judged.chain([sent]).chain(memory).collect()
 }

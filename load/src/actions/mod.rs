@@ -1,6 +1,7 @@
 //! What a device does: each action is one request, and a check that its answer is right.
 
 mod classify;
+pub(crate) mod contested;
 mod evidence;
 mod results;
 
@@ -28,6 +29,10 @@ pub(crate) enum Action {
     Operations,
     /// Results as Automerge changes.
     Changes,
+    /// An Automerge change that contradicts those of other devices.
+    ContestedChange,
+    /// A JSON operation on a field that is the device's own.
+    CountingOperation,
     /// A photograph.
     Evidence,
     /// A condition to be classified.
@@ -50,6 +55,8 @@ impl Action {
         match self {
             Self::Operations => "results/operations",
             Self::Changes => "results/changes",
+            Self::ContestedChange => "results/contested",
+            Self::CountingOperation => "results/counting",
             Self::Evidence => "evidence",
             Self::Classify => "classify",
         }
@@ -89,6 +96,8 @@ impl Action {
         match self {
             Self::Operations => Ok(results::operations(device)),
             Self::Changes => results::changes(device).map_err(|error| error.to_string()),
+            Self::ContestedChange => contested::contradict(device).map_err(|error| error.to_string()),
+            Self::CountingOperation => Ok(contested::count(device)),
             Self::Evidence => evidence::photograph(device).map_err(|error| error.to_string()),
             Self::Classify => Ok(classify::condition(device)),
         }
@@ -115,8 +124,8 @@ impl Action {
             return Err(format!("wrong answer: {name} is {value}"));
         }
         match self {
-            Self::Operations => results::note_clock(device, body),
-            Self::Changes => results::note_acknowledged(device, body)?,
+            Self::Operations | Self::CountingOperation => results::note_clock(device, body),
+            Self::Changes | Self::ContestedChange => results::note_acknowledged(device, body)?,
             Self::Evidence | Self::Classify => {}
         }
         Ok(())
