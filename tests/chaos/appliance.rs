@@ -1,9 +1,11 @@
 //! The full stack, started for the experiment, and an organisation in it.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -26,9 +28,14 @@ const SECRETS: [(&str, &str); 4] = [
     ("RECEIPT_SIGNING_KEY", "receipt_signing_key"),
 ];
 
+/// What is tried: FIREMODE_BINARY, or what was built with this.
+fn program() -> OsString {
+    std::env::var_os("FIREMODE_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_firemode").into())
+}
+
 /// A running FireMode with a data folder of its own. Dropping it stops it.
 pub(crate) struct Appliance {
-    process: Child,
+    process: Mutex<Child>,
     folder: TempDir,
     pub(crate) address: SocketAddr,
 }
@@ -38,7 +45,7 @@ impl Appliance {
     pub(crate) fn start(env: &[(&str, &str)]) -> Self {
         let open = std::fs::Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().prefix("firemode-chaos-").permissions(open).tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_firemode"));
+        let mut command = Command::new(program());
         command.env_remove("DATABASE_URL").env("FIREMODE_DATA_DIR", folder.path());
         command.envs([
             ("PORT", "0"),
@@ -54,7 +61,7 @@ impl Appliance {
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
         let process = command.spawn().unwrap();
-        let mut this = Self { process, folder, address: ([127, 0, 0, 1], 0).into() };
+        let mut this = Self { process: Mutex::new(process), folder, address: ([127, 0, 0, 1], 0).into() };
         let status = this.wait_until_ready();
         let listening: SocketAddr = status["listening"].as_str().unwrap().parse().unwrap();
         this.address.set_port(listening.port());
@@ -75,7 +82,7 @@ impl Appliance {
 
     /// Runs `firemode <args>` on it; true and what it printed, or false and what it complained of.
     pub(crate) fn command(&self, args: &[&str]) -> (bool, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_firemode"));
+        let mut command = Command::new(program());
         let output = command.args(args).env("FIREMODE_DATA_DIR", self.folder.path()).output().unwrap();
         let text = if output.status.success() { output.stdout } else { output.stderr };
         (output.status.success(), String::from_utf8_lossy(&text).trim().to_owned())
@@ -96,9 +103,29 @@ impl Appliance {
     /// Sends a child's process a signal: SIGKILL, as the kernel does when memory runs out, or SIGSTOP, after which it hangs. Returns the
     /// moment after which it does nothing more.
     pub(crate) fn signal_child(&self, name: &str, signal: Signal) -> Instant {
-        let pid = self.child(name)["pid"].as_i64().expect("the child runs");
-        kill(Pid::from_raw(pid as i32), signal).unwrap();
+        kill(Pid::from_raw(self.child_pid(name)), signal).unwrap();
         Instant::now()
+    }
+
+    /// The process id of a child.
+    pub(crate) fn child_pid(&self, name: &str) -> i32 {
+        self.child(name)["pid"].as_i64().expect("the child runs") as i32
+    }
+
+    /// Kills all of it at once, the supervisor first.
+    pub(crate) fn kill(&self) {
+        let children = ["api", "ingest", "worker"].map(|name| self.child_pid(name));
+        let mut process = self.process.lock().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        for pid in children {
+            // It may have noticed and gone by itself.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.process.lock().unwrap().try_wait().unwrap().is_none()
     }
 
     /// Waits until every child is ready and has been so for `time`.
@@ -134,8 +161,11 @@ impl Appliance {
 
 impl Drop for Appliance {
     fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.process.id() as i32), Signal::SIGTERM);
-        let _ = self.process.wait();
+        let mut process = self.process.lock().unwrap();
+        if process.try_wait().unwrap().is_none() {
+            let _ = kill(Pid::from_raw(process.id() as i32), Signal::SIGTERM);
+            let _ = process.wait();
+        }
     }
 }
 
@@ -153,9 +183,9 @@ pub(crate) struct Organisation {
 }
 
 impl Organisation {
-    pub(crate) fn create(address: SocketAddr, sessions: usize) -> Self {
+    pub(crate) fn create(address: SocketAddr, name: &str, sessions: usize) -> Self {
         let mut anyone = Client::new(address, None);
-        let body = json!({ "organisation_name": "Chaos", "email": "chaos@example.org",
+        let body = json!({ "organisation_name": name, "email": format!("{name}@example.org"),
                            "password": "seven red valves under the stair", "full_name": "C. Haos" });
         let registered = post(&mut anyone, "/v1/auth/register", &body);
         let token = text(&registered, "access_token");

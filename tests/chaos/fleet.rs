@@ -14,12 +14,12 @@ const SHARED_EVIDENCE: (&str, &str) = ("FIREMODE__EVIDENCE__URL", "postgres:");
 pub(crate) struct Fleet(Vec<Appliance>);
 
 impl Fleet {
-    pub(crate) fn start(size: usize) -> Self {
+    pub(crate) fn start(size: usize, env: &[(&str, &str)]) -> Self {
         if size == 1 {
-            return Self(vec![Appliance::start(&[])]);
+            return Self(vec![Appliance::start(env)]);
         }
-        let first = Appliance::start(&FIRST);
-        let others: Vec<_> = (1..size).map(|_| first.beside(&OTHERS)).collect();
+        let first = Appliance::start(&[FIRST.as_slice(), env].concat());
+        let others: Vec<_> = (1..size).map(|_| first.beside(&[OTHERS.as_slice(), env].concat())).collect();
         Self([first].into_iter().chain(others).collect())
     }
 
