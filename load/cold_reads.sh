@@ -6,10 +6,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# shellcheck source=scripts/common.sh
-. scripts/common.sh
-# shellcheck source=load/stack.sh
-. load/stack.sh
 # shellcheck source=load/drive.sh
 . load/drive.sh
 

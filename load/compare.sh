@@ -8,18 +8,14 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# shellcheck source=scripts/common.sh
-. scripts/common.sh
+# shellcheck source=load/drive.sh
+. load/drive.sh
 # shellcheck source=scripts/toolchain.sh
 . scripts/toolchain.sh
 # shellcheck source=scripts/packages.sh
 . scripts/packages.sh
 # shellcheck source=scripts/postgresql.sh
 . scripts/postgresql.sh
-# shellcheck source=load/stack.sh
-. load/stack.sh
-# shellcheck source=load/drive.sh
-. load/drive.sh
 # shellcheck source=load/pgbench.sh
 . load/pgbench.sh
 

@@ -1,5 +1,8 @@
 # shellcheck shell=bash
-# Results from many devices at once, for the stack that stack.sh has started. Sourced, after scripts/common.sh.
+# Results from many devices at once, for the stack that stack.sh starts. Sourced, with stack.sh.
+
+# shellcheck source=load/stack.sh
+. load/stack.sh
 
 SESSIONS_COUNT=${SESSIONS_COUNT:-200}
 CONNECTIONS=${CONNECTIONS:-50}

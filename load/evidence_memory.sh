@@ -5,8 +5,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# shellcheck source=scripts/common.sh
-. scripts/common.sh
 # shellcheck source=load/stack.sh
 . load/stack.sh
 

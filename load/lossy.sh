@@ -13,8 +13,6 @@ if [[ -z ${IN_NAMESPACE:-} ]]; then
     exec unshare --map-current-user --user --keep-caps --net -- "load/lossy.sh" "$@"
 fi
 
-# shellcheck source=scripts/common.sh
-. scripts/common.sh
 # shellcheck source=load/stack.sh
 . load/stack.sh
 

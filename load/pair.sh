@@ -1,5 +1,8 @@
 # shellcheck shell=bash
-# Two builds side by side, each with a database and sessions of its own, to be driven in turns. Sourced, after drive.sh.
+# Two builds side by side, each with a database and sessions of its own, to be driven in turns. Sourced, with drive.sh.
+
+# shellcheck source=load/drive.sh
+. load/drive.sh
 
 stacks=() folders=() urls=() tokens=() items=() buildings=() works=()
 

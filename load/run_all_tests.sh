@@ -11,16 +11,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 given_binary=${FIREMODE_BINARY:-}
 
-# shellcheck source=scripts/common.sh
-. scripts/common.sh
+# shellcheck source=load/stack.sh
+. load/stack.sh
 # shellcheck source=scripts/packages.sh
 . scripts/packages.sh
 # shellcheck source=scripts/toolchain.sh
 . scripts/toolchain.sh
 # shellcheck source=scripts/postgresql.sh
 . scripts/postgresql.sh
-# shellcheck source=load/stack.sh
-. load/stack.sh
 
 target_is_given() {
     [[ -n ${FIREMODE_BASE_URL:-}${FASTAPI_BASE_URL:-} ]]

@@ -1,6 +1,9 @@
 # shellcheck shell=bash
-# A stack with a database of its own, all thrown away when the script ends: of the release build, or of FIREMODE_BINARY. Sourced,
-# after scripts/common.sh.
+# A stack with a database of its own, all thrown away when the script ends: of the release build, or of FIREMODE_BINARY. Sourced
+# from the root of the repository, with what all scripts share.
+
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
 
 STACK_READY_SECONDS_MAX=120
 FIREMODE_BINARY=${FIREMODE_BINARY:-${CARGO_TARGET_DIR:-target}/release/firemode}
