@@ -35,7 +35,7 @@ fn a_session_that_does_not_fit_is_refused_with_what_can_be_had_instead() {
     let stack = before.beside(&[("FIREMODE__SUPERVISOR__API_MEMORY_BYTES_MAX", &CEILING.to_string())]);
     let written = Site::on(&before);
     let clock = URL_SAFE_NO_PAD.encode(written.read()["vector_clock"].to_string());
-    fill(&written, 44 << 20);
+    fill(&written, 56 << 20);
     let site = Site { admin: stack.client().with_token(written.admin.token()), ..written };
     let small = Site { session_id: open_session(&site.admin, &site.building_id), ..site.clone() };
     for path in [site.session(""), site.session("/offline_bundle"), site.session("/history")] {
@@ -69,7 +69,11 @@ fn a_session_is_full_once_it_takes_what_there_is_for_one() {
     });
     let refused = full.expect("it is full at some time");
     assert!(refused.problem(422, "FIRE-422").text("/detail").contains("another one"));
-    assert!(near.as_array().unwrap().iter().any(|near| near["what"] == "memory"), "{near}");
+    assert!(near.as_array().unwrap().iter().any(|near| near["what"] == "bytes"), "{near}");
+    // What could be written can be read, and taken along.
+    for path in [site.session("/offline_bundle"), site.session(""), site.session("/offline_bundle")] {
+        site.admin.get(&path).expect(200);
+    }
 }
 
 #[test]

@@ -109,7 +109,7 @@ pub struct PlacedChange {
 impl PlacedChange {
     /// What it takes in a document.
     pub fn size(&self) -> DocumentSize {
-        DocumentSize::of_changes(1, self.bytes)
+        DocumentSize::of_changes(1, self.bytes, usize::from(self.seq == 1))
     }
 }
 

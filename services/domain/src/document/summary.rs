@@ -37,6 +37,8 @@ pub struct DocumentSize {
     pub change_bytes: usize,
     /// Memory of the index of them.
     pub index_bytes: usize,
+    /// Actors that wrote them.
+    pub actors: usize,
 }
 
 /// Memory of a change in the index, besides its operations and its bytes.
@@ -46,14 +48,14 @@ const CHANGE_BYTES: usize = 512;
 const OPERATION_BYTES: usize = 128;
 
 impl DocumentSize {
-    /// What is to be expected of changes of which only their number and bytes are known: that each has as many operations as its bytes
-    /// have room for, as ordinary changes are written.
+    /// What is to be expected of changes of which only this is known: that each has as many operations as its bytes have room for, as
+    /// ordinary changes are written.
     #[must_use]
-    pub fn of_changes(changes: usize, change_bytes: usize) -> Self {
+    pub fn of_changes(changes: usize, change_bytes: usize, actors: usize) -> Self {
         const WRITTEN_OPERATION_BYTES: usize = 16;
         let operations = changes.max(change_bytes / WRITTEN_OPERATION_BYTES);
         let index_bytes = changes * CHANGE_BYTES + operations * OPERATION_BYTES + change_bytes;
-        Self { changes, operations, change_bytes, index_bytes }
+        Self { changes, operations, change_bytes, index_bytes, actors }
     }
 
     /// With more changes.
@@ -64,6 +66,7 @@ impl DocumentSize {
             operations: self.operations + more.operations,
             change_bytes: self.change_bytes + more.change_bytes,
             index_bytes: self.index_bytes + more.index_bytes,
+            actors: self.actors + more.actors,
         }
     }
 
@@ -74,16 +77,20 @@ impl DocumentSize {
         self.index_bytes / 2 + 2 * (self.change_bytes + self.changes * 96)
     }
 
-    /// What it takes to look at the document: its values once as JSON, and the operations that wrote them.
+    /// What it takes to look at the document: its values, the operations that wrote them, and what is told of it as JSON, which is there
+    /// twice while it grows.
     #[must_use]
     pub fn looking_bytes(self) -> usize {
-        2 * self.change_bytes + self.operations * 160
+        3 * self.change_bytes + self.operations * 160
     }
 
-    /// What Automerge's document takes, with the changes that are being applied.
+    /// What it takes to save it as Automerge does: Automerge's document with the changes that are being applied, the columns that it
+    /// writes, and what comes of them.
     #[must_use]
-    pub fn automerge_bytes(self) -> usize {
-        self.operations * 96 + self.changes * 768 + self.change_bytes
+    pub fn saving_bytes(self) -> usize {
+        // Automerge keeps a clock for every sixteenth change.
+        let clocks = self.changes / 16 * self.actors * 32;
+        self.operations * 400 + self.changes * 768 + 6 * self.change_bytes + clocks
     }
 }
 
@@ -138,6 +145,7 @@ impl DocumentSummary {
             operations: number()?,
             change_bytes: number()?,
             index_bytes: number()?,
+            actors: actor_count,
         };
         reader.is_at_end().then_some(Self {
             vector_clock,
@@ -173,6 +181,7 @@ impl SessionDocument {
             // Stored changes may be compressed.
             change_bytes: self.change_bytes.max(self.history.change_bytes()),
             index_bytes: self.history.whole_memory_bytes() + self.unmerged.memory_bytes(),
+            actors: self.history.actors().len(),
         }
     }
 

@@ -342,6 +342,12 @@ impl Settings {
         of_ingest.min(self.api_work_bytes() / 7)
     }
 
+    /// Bytes of changes that one session's document may have. Long texts are the most that is given to others: nine times their bytes,
+    /// beside the index.
+    pub fn document_change_bytes(&self) -> usize {
+        self.api_work_bytes() / 11
+    }
+
     /// Memory for merges of the ingest process, in bytes.
     pub fn ingest_merge_bytes(&self) -> usize {
         asked_or_eighths(self.ingest.merge_bytes_max, self.supervisor.ingest_memory_bytes_max, 1)

@@ -72,13 +72,16 @@ pub(crate) fn tails_by_session(rows: &[Row]) -> HashMap<Uuid, Vec<StoredChange>>
 /// # Errors
 /// The database does not answer.
 pub(crate) async fn size(on: &impl Executor, tail: SessionTail) -> Result<DocumentSize, StorageError> {
-    let sql = unseen("octet_length(c.bytes) as bytes");
-    let sql = format!("select count(*), coalesce(sum(bytes), 0)::int8 from ({sql}) as unseen");
+    let sql = unseen("octet_length(c.bytes) as bytes, c.seq");
+    let sql = format!(
+        "select count(*), coalesce(sum(bytes), 0)::int8, count(*) filter (where seq = 1) from ({sql}) as unseen"
+    );
     let mut params = looks(&[tail], PgSnapshot::unseen);
     params.push(Box::new(None::<Uuid>));
     let rows = Statement::new(sql, params).rows(on).await?;
     let number = |row: &Row, at| usize::try_from(row.get::<_, i64>(at)).unwrap_or(0);
-    Ok(rows.first().map(|row| DocumentSize::of_changes(number(row, 0), number(row, 1))).unwrap_or_default())
+    let size = |row: &Row| DocumentSize::of_changes(number(row, 0), number(row, 1), number(row, 2));
+    Ok(rows.first().map(size).unwrap_or_default())
 }
 
 /// Those of these sessions whose record has something that was committed after their reader looked.

@@ -14,8 +14,8 @@ use crate::{Database, Executor, StorageError};
 pub enum Needs {
     /// What the index and the changes tell.
     Changes,
-    /// Automerge's own document, to be taken along.
-    Automerge,
+    /// Besides, Automerge's own document as it saves it, to be taken along.
+    Saved,
 }
 
 /// A session with more bytes of changes is not worked out behind results: that would take more memory than a worker has.
@@ -25,7 +25,8 @@ const BEHIND_RESULTS_BYTES_MAX: usize = 16 << 20;
 const PLACE_BYTES: usize = 640;
 
 impl WarmDocuments {
-    /// Looks at the present document of a session, on a thread for such work. The caller holds no connection meanwhile.
+    /// Looks at the present document of a session, on a thread for such work. The caller holds no connection meanwhile, and keeps the room
+    /// for as long as what was seen is in memory.
     ///
     /// # Errors
     /// The database does not answer, there is no memory for the document, or looking at it panicked.
@@ -35,12 +36,12 @@ impl WarmDocuments {
         key: SessionKey,
         needs: Needs,
         look: impl FnOnce(&SessionDocument) -> T + Send + 'static,
-    ) -> Result<T, StorageError> {
+    ) -> Result<(T, Room<'_>), StorageError> {
         let (organisation_id, session_id) = key;
         let mut lease = self.lease(organisation_id, session_id).await?;
         let mut session = lease.take();
         let seen = match self.bring_up_to_date(database, key, needs, &mut session).await {
-            Ok(_room) => session.record.inspect(look).await,
+            Ok(room) => session.record.inspect(look).await.map(|seen| (seen, room)),
             Err(error) => Err(error),
         };
         lease.put_back(session);
@@ -217,11 +218,14 @@ async fn new_of(
 
 /// What reading this much and looking at all of it takes, besides what is in memory.
 fn bytes_needed(known: DocumentSize, new: DocumentSize, needs: Needs) -> usize {
-    let reading = if new.changes > 0 { new.index_bytes + new.loading_bytes() } else { 0 };
-    reading + looking_bytes(known.and(new), needs)
+    let looking = looking_bytes(known.and(new), needs);
+    if new.changes == 0 {
+        return looking;
+    }
+    new.index_bytes + looking.max(new.loading_bytes())
 }
 
 fn looking_bytes(size: DocumentSize, needs: Needs) -> usize {
-    let automerge = if needs == Needs::Automerge { size.automerge_bytes() } else { 0 };
-    size.looking_bytes() + automerge
+    let saved = if needs == Needs::Saved { size.saving_bytes() } else { 0 };
+    size.looking_bytes() + saved
 }

@@ -70,7 +70,9 @@ pub(crate) async fn history(id: web::Path<Uuid>, list: Listing<Everything>) -> R
             let look = |document: &SessionDocument| {
                 entries.into_iter().map(|entry| view_of(document, entry)).collect::<Result<Vec<_>, _>>()
             };
-            call.state.documents.read(&call.state.database, key, Needs::Changes, look).await?
+            let (rows, _room) =
+                call.state.documents.read(&call.state.database, key, Needs::Changes, look).await?;
+            rows
         },
     )
     .await

@@ -250,7 +250,9 @@ async fn present(call: &Call, session: Session, technician: People, late: i64) -
             let shown = ShownDocument { late, near_limits, ..ShownDocument::whole(document) };
             answer.of(SessionDetail::new(session, shown, &named)).map(Ok)
         };
-        match call.state.documents.read(&call.state.database, key, Needs::Changes, look).await?? {
+        let (seen, _room) =
+            call.state.documents.read(&call.state.database, key, Needs::Changes, look).await?;
+        match seen? {
             Ok(ready) => return Ok(ready),
             Err(unknown) => {
                 let tx = call.read().await?;

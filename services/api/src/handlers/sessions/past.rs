@@ -75,9 +75,9 @@ pub(super) async fn past(
         document.at(&wanted).map(|past| answer.of(SessionDetail::new(then, past.into(), &named)))
     };
     match documents.read(&call.state.database, key, Needs::Changes, look).await {
-        Ok(Some(ready)) => ready,
+        Ok((Some(ready), _room)) => ready,
         // It names what is not merged, or what it names is a small part of much: then a document of that part is made.
-        Ok(None) | Err(StorageError::TooLarge { .. }) => part(call, session, technician, &clock).await,
+        Ok((None, _)) | Err(StorageError::TooLarge { .. }) => part(call, session, technician, &clock).await,
         Err(error) => Err(error.into()),
     }
 }

@@ -145,7 +145,8 @@ pub(crate) async fn sync(id: web::Path<Uuid>, call: Call) -> Result<HttpResponse
         }
         _ => {
             let look = |document: &SessionDocument| (document.held_since(), document.quarantined());
-            state.documents.read(&state.database, (organisation_id, *id), Needs::Changes, look).await?
+            let key = (organisation_id, *id);
+            state.documents.read(&state.database, key, Needs::Changes, look).await?.0
         }
     };
     let (held_total, quarantined_total) = (held.len(), quarantined.len());

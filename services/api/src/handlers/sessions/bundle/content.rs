@@ -8,7 +8,7 @@ use firemode_domain::document::SessionDocument;
 use firemode_domain::input::Repeated;
 use firemode_storage::assets::{self, Asset};
 use firemode_storage::buildings::Building;
-use firemode_storage::documents::Needs;
+use firemode_storage::documents::{Needs, Room};
 use firemode_storage::places::{self, PlaceKey, PlaceOf};
 use firemode_storage::sessions::Session;
 use firemode_storage::{ReadTransaction, buildings, rules, sessions};
@@ -63,13 +63,14 @@ impl Wanted {
     }
 }
 
-pub(super) async fn content(
+/// The content, and the memory that it takes.
+pub(super) async fn content<'a>(
     tx: ReadTransaction,
-    state: &ApiState,
+    state: &'a ApiState,
     organisation_id: Uuid,
     session: &Session,
     filter: &BundleFilter,
-) -> Result<Content, Problem> {
+) -> Result<(Content, Room<'a>), Problem> {
     let building = buildings::find(&tx, organisation_id, session.building_id).await?;
     let building = building.ok_or_else(|| Problem::not_found(Building::CALLED))?;
     let mut assets = assets::active_of(&tx, organisation_id, session.building_id, None).await?;
@@ -82,14 +83,14 @@ pub(super) async fn content(
     let look =
         |document: &SessionDocument| (document.vector_clock(), document.save(), document.view().document);
     let key = (organisation_id, session.id);
-    let (vector_clock, saved, mut view) =
-        state.documents.read(&state.database, key, Needs::Automerge, look).await?;
+    let ((vector_clock, saved, mut view), room) =
+        state.documents.read(&state.database, key, Needs::Saved, look).await?;
     let mut items = view.get_mut("items").map(Value::take).unwrap_or_default();
     if let Value::Object(items) = &mut items {
         wanted.keep(items);
     }
     let data = BundleData { building, assets, items, rules, prior_faults, register };
-    Ok(Content { vector_clock, document: saved, data })
+    Ok((Content { vector_clock, document: saved, data }, room))
 }
 
 /// The rule of each asset's code that is in force today, once.

@@ -121,7 +121,7 @@ pub(crate) async fn offline_bundle(
     let turn = turn.map_err(|_| Problem::unavailable("Many bundles are being made at once. Try again."))?;
     let tx = call.read().await?;
     let session: Session = call.find(&tx, *id, Hold::None).await?;
-    let content = content(tx, state, call.organisation_id(), &session, &filter).await?;
+    let (content, room) = content(tx, state, call.organisation_id(), &session, &filter).await?;
     state.note_fetched(&call.principal, session.id).await;
     let tagged = tokio::task::spawn_blocking(|| etag::of_json(&content).map(|tag| (tag, content))).await;
     let (tag, content) = tagged.map_err(Problem::internal)?.map_err(Problem::internal)?;
@@ -141,7 +141,7 @@ pub(crate) async fn offline_bundle(
     let folder = state.settings.data_dir.clone();
     let spooled = tokio::task::spawn_blocking(move || Spool::of_json(&bundle, encoding, most, &folder)).await;
     let spool = spooled.map_err(Problem::internal)?.map_err(Problem::internal)?;
-    drop(turn);
+    drop((turn, room));
     sent(spool, encoding, most, &tag)
 }
 
