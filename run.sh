@@ -40,7 +40,7 @@ Usage: ./run.sh [COMMAND]
   build         Install what is missing and build, without starting.
   start         Start what is built already.
   test [STEP]   Install what is missing, then run all checks or one of them, and print how long each took. The steps are
-                format, scripts, deployment, dependencies, clippy, docs, clients and tests.
+                format, scripts, deployment, openapi, dependencies, clippy, docs, clients and tests.
   test_load [SCENARIO]
                 Load tests against a stack of their own, or FIREMODE_BASE_URL; --short for a minute each (load/README.md).
   validate_contracts, validate_performance [--short], validate_resilience, validate_complete, validate_all [--short]
@@ -55,7 +55,6 @@ Usage: ./run.sh [COMMAND]
   fuzz_sync [REQUESTS [SEED]]
                 Compare what a running FireMode, which may be thrown away, makes of the work of several devices with what the
                 JavaScript library of Automerge makes of it (CONTRIBUTING.md, Fuzzing).
-  lint_openapi  Two public linters (Redocly, Spectral) on docs/openapi.json.
   package       Build, and pack a release archive: executable, licences, unit, alerts, documents, list of what is in it (SBOM), hashes.
   container_test ARCHIVE
                 Run a release archive on a bare Debian 12, and then as Dockerfile and compose.yaml have it, without an engine. Needs root.
@@ -145,7 +144,7 @@ run_tests() {
 readonly PASSED_ON='seed|token|status|doctor|logs|restart|stop|reload|check|keys|admin|jobs|audit|receipt|openapi|migrate|backup|restore'
 
 main() {
-    if (($# > 1)) && [[ $1 == @(-h|--help|help|build|package|lint_openapi|walkthrough) ]]; then
+    if (($# > 1)) && [[ $1 == @(-h|--help|help|build|package|walkthrough) ]]; then
         usage >&2
         exit 2
     fi
@@ -164,7 +163,6 @@ main() {
         fuzz) fuzz "${@:2}" ;;
         fuzz_api) fuzz_api "${@:2}" ;;
         fuzz_sync) fuzz_sync "${@:2}" ;;
-        lint_openapi) lint_openapi ;;
         package) package ;;
         container_test) container_test "${@:2}" ;;
         upgrade_test) upgrade_test "${@:2}" ;;

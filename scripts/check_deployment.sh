@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What `./run.sh test deployment` and `./run.sh lint_openapi` run. Sourced by run.sh.
+# What `./run.sh test deployment` and `./run.sh test openapi` run. Sourced by run.sh.
 
 # Of 100. What is left is what a server needs: the network, and the folders of the machine.
 UNIT_EXPOSURE_MAX=15
@@ -71,7 +71,8 @@ unit_has_no_faults() {
     return 1
 }
 
-lint_openapi() {
+# What two public linters say of the document that a test holds against the code.
+check_openapi() {
     require_node
     install_packages tests/linters
     step "OpenAPI document, by Redocly" linter redocly lint --config tests/linters/redocly.yaml docs/openapi.json

@@ -2,7 +2,7 @@
 # What `./run.sh test` runs. Sourced by run.sh.
 
 # The steps, in the order in which they run: the quick ones first.
-CHECKS=(format scripts deployment dependencies clippy docs clients tests)
+CHECKS=(format scripts deployment openapi dependencies clippy docs clients tests)
 
 # run_checks [STEP]: all steps or one, and how long each took.
 run_checks() {
