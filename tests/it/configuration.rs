@@ -115,6 +115,15 @@ fn a_file_that_does_not_work_is_refused_without_a_word_of_its_secrets() {
 }
 
 #[test]
+fn a_receiver_of_traces_over_grpc_is_refused_with_the_port_for_http() {
+    for address in ["http://collector:4317", "https://[::1]:4317/", "http://localhost:4317/v1/traces"] {
+        let text = refused("check", &[("OTEL_EXPORTER_OTLP_ENDPOINT", address)]);
+        assert!(text.contains("tracing.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)"), "{text}");
+        assert!(text.contains("gRPC") && text.contains("4318"), "{text}");
+    }
+}
+
+#[test]
 fn all_faults_are_told_at_once_by_name_with_exit_code_78() {
     let text = refused(
         "check",

@@ -273,6 +273,11 @@ fn origins(s: &Settings) -> SettingProblems {
     wrong.map(faulty).into_iter().collect()
 }
 
+/// Is this the port on which receivers take OTLP over gRPC?
+fn is_of_grpc(authority: &str) -> bool {
+    authority.split('/').next().is_some_and(|address| address.ends_with(":4317"))
+}
+
 fn telemetry(s: &Settings) -> SettingProblems {
     let mut problems = SettingProblems::new();
     if let Err(error) = EnvFilter::try_new(&s.log.filter) {
@@ -287,6 +292,9 @@ fn telemetry(s: &Settings) -> SettingProblems {
     {
         let message = "is not of the form http://host:4318, an address that takes OTLP over HTTP; a password or key for \
                        it goes into OTEL_EXPORTER_OTLP_HEADERS";
+        problems.push(("tracing.otlp_endpoint", message.to_owned()));
+    } else if authority.is_some_and(is_of_grpc) {
+        let message = "has port 4317, where receivers take OTLP over gRPC; traces are sent over HTTP, which they take on port 4318";
         problems.push(("tracing.otlp_endpoint", message.to_owned()));
     }
     if s.tracing.batch_spans_max > s.tracing.queue_spans_max {
