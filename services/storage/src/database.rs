@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::database_address::{Address, Fault};
 use crate::lineage::{History, Lineage};
+use crate::pulse::Pulse;
 use crate::reach::Reach;
 use crate::sql::ParameterTypes;
 use crate::sqlstate::described;
@@ -50,6 +51,7 @@ struct Shared {
     types: Option<ParameterTypes>,
     statement_time_max: Duration,
     history: Arc<History>,
+    pulse: Pulse,
     writes: Writes,
     /// Turns of those who write for a tenant: one connection in four is for everybody else, who reads, signs in, or asks whether the
     /// database is well.
@@ -130,6 +132,7 @@ impl Database {
             types,
             statement_time_max,
             history,
+            pulse: Pulse::default(),
             writes: Writes::default(),
             writers,
             waiting_to_write: AtomicUsize::new(0),
@@ -163,6 +166,11 @@ impl Database {
     /// What has been seen of its history.
     pub(crate) fn history(&self) -> &History {
         &self.0.history
+    }
+
+    /// What the last look at how far it has come has shown.
+    pub(crate) fn last_pulse(&self) -> &Pulse {
+        &self.0.pulse
     }
 
     /// Whether it takes what this process writes.

@@ -70,8 +70,8 @@ impl Following {
         Ok(())
     }
 
-    /// Sessions with something that may not have been looked at, since when that is there, and how far the look goes. Nothing where no
-    /// transaction has ended since.
+    /// Sessions with something that may not have been looked at, and since when that is there. Whatever is committed after the next look
+    /// began is found by that.
     ///
     /// # Errors
     /// The database does not answer.
@@ -79,12 +79,7 @@ impl Following {
         &self,
         on: &impl Executor,
         since: &ReadUpTo,
-    ) -> Result<Option<(Vec<(SessionKey, OffsetDateTime)>, ReadUpTo)>, StorageError> {
-        // Taken before the rows: whatever is committed in between is found again next time.
-        let now = changes::read_up_to(on).await?;
-        if now == *since {
-            return Ok(None);
-        }
+    ) -> Result<Vec<(SessionKey, OffsetDateTime)>, StorageError> {
         let looks = since.snapshot.unseen_roughly();
         let from: Vec<String> = looks.iter().map(|ids| ids.from.to_string()).collect();
         let until: Vec<Option<String>> = looks.iter().map(|ids| ids.until.map(|id| id.to_string())).collect();
@@ -108,7 +103,7 @@ impl Following {
             if self.with_late { &decided } else { "" }
         );
         let rows = on.rows(&sql, &[&from, &until]).await?;
-        Ok(Some((rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect(), now)))
+        Ok(rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect())
     }
 
     /// The next sessions by id that have not been dealt with in this history of the database, at most `limit` of them.

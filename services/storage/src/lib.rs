@@ -46,6 +46,7 @@ pub mod pg_snapshot;
 pub mod places;
 pub mod policies;
 pub mod pooler;
+mod pulse;
 mod reach;
 pub mod recent_sessions;
 pub mod record_figures;

@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::changes;
 use crate::{Database, StorageError};
+
+/// A look that is older does not count as one.
+const AGE_MAX: Duration = Duration::from_millis(750);
 
 /// Transactions that were open at the last look, and since when they have been seen to be.
 #[derive(Debug, Default)]
@@ -28,8 +30,7 @@ impl OpenTransactions {
     /// # Errors
     /// The database does not answer.
     pub async fn oldest(&mut self, database: &Database) -> Result<Option<OldestTransaction>, StorageError> {
-        let tx = database.without_tenant().read().await?;
-        let read_up_to = changes::read_up_to(&tx).await?;
+        let read_up_to = database.pulse(AGE_MAX).await?;
         Ok(self.note(read_up_to.snapshot.open(), Instant::now()))
     }
 

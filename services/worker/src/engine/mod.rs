@@ -9,11 +9,12 @@ mod run;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::rt;
 use firemode_runtime::backoff::{Jitter, system_jitter};
 use firemode_runtime::settings::WorkerSettings;
+use firemode_storage::changes::ReadUpTo;
 use firemode_storage::jobs::{self, KindLimits};
 use firemode_storage::{Database, Purpose, StorageError};
 use tokio::sync::Notify;
@@ -41,6 +42,8 @@ pub struct Engine<C: 'static> {
     has_changed: Notify,
     is_leaving: Cell<bool>,
     is_failing: Cell<bool>,
+    /// When a job is due next, as far as the database had come by then.
+    next_due: RefCell<Option<(ReadUpTo, Option<Instant>)>>,
     jitter: RefCell<Jitter>,
 }
 
@@ -65,6 +68,7 @@ impl<C: 'static> Engine<C> {
             has_changed: Notify::new(),
             is_leaving: Cell::new(false),
             is_failing: Cell::new(false),
+            next_due: RefCell::new(None),
             jitter: RefCell::new(system_jitter()),
         })
     }
@@ -124,10 +128,7 @@ impl<C: 'static> Engine<C> {
 
     /// Claims what is due, as far as there is room, and says how long it is until the next look.
     async fn claim_due(self: &Rc<Self>) -> Result<Duration, StorageError> {
-        let tx = self.database.across_tenants(Purpose::Work).read().await?;
-        let due = jobs::next_due(&tx, &self.kinds).await?;
-        drop(tx);
-        match due {
+        match self.next_due().await? {
             Some(Duration::ZERO) => {}
             Some(later) => return Ok(later.min(self.poll)),
             None => return Ok(self.poll),
@@ -137,6 +138,24 @@ impl<C: 'static> Engine<C> {
             is_idle &= self.fill(lane).await?;
         }
         Ok(if is_idle { self.poll } else { Duration::ZERO })
+    }
+
+    /// How long it is until a job is due; none where none is open. Where nobody has written anything since the last look, it is not asked again.
+    async fn next_due(&self) -> Result<Option<Duration>, StorageError> {
+        // Taken before the jobs: one that comes in between is found by the next look.
+        let now = self.database.pulse(self.poll / 2).await?;
+        if let Some((seen, due_at)) = &*self.next_due.borrow()
+            && *seen == now
+        {
+            return Ok(due_at.map(|at| at.saturating_duration_since(Instant::now())));
+        }
+        let tx = self.database.across_tenants(Purpose::Work).read().await?;
+        let due = jobs::next_due(&tx, &self.kinds).await?;
+        drop(tx);
+        let due_at =
+            due.map(|later| Instant::now().checked_add(later).unwrap_or_else(|| Instant::now() + self.hold));
+        *self.next_due.borrow_mut() = Some((now, due_at));
+        Ok(due)
     }
 
     /// Claims jobs for the free places of a lane. True where there was none.

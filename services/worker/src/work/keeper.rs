@@ -146,10 +146,14 @@ impl<'a, U: Upkeep> Keeper<'a, U> {
     }
 
     async fn find(&mut self) -> Result<(), StorageError> {
-        let tx = self.database.across_tenants(Purpose::Work).read().await?;
-        let Some((found, now)) = U::FOLLOWING.touched(&tx, &self.place.read_up_to).await? else {
+        // Taken before the rows: whatever is committed in between is found again next time.
+        let now = self.database.pulse(U::PACE.round / 2).await?;
+        if now == self.place.read_up_to {
             return Ok(());
-        };
+        }
+        let tx = self.database.across_tenants(Purpose::Work).read().await?;
+        let found = U::FOLLOWING.touched(&tx, &self.place.read_up_to).await?;
+        drop(tx);
         let since = Rc::new(std::mem::replace(&mut self.place.read_up_to, now));
         self.is_place_old |= !found.is_empty();
         for (key, changed_at) in found {

@@ -29,7 +29,7 @@ impl Upkeep for Projection {
     // What fails is to be seen within two seconds. While there is always something to do, that takes a quarter of the time.
     const PACE: Pace = Pace {
         round: Duration::from_millis(400),
-        idle_round: Duration::from_millis(600),
+        idle_round: Duration::from_secs(1),
         busy: Duration::ZERO,
         group: 8,
         fill: Duration::from_secs(1),
