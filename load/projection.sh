@@ -47,7 +47,7 @@ copy_session() {
 # rebuild: seconds, and MiB at the peak.
 rebuild() {
     local began=$EPOCHREALTIME peak
-    sql 'truncate defect_versions, defects, defect_numbers, item_observations, item_passes, session_reviews' >/dev/null
+    sql 'truncate defect_versions, defects, defect_numbers, item_observations, item_passes, item_states, session_reviews' >/dev/null
     peak=$(command time --format '%M' "$FIREMODE_BINARY" project --rebuild 2>&1 >"$work_dir/rebuilt" | tail -n 1)
     cat "$work_dir/rebuilt" >&2
     awk -v began="$began" -v ended="$EPOCHREALTIME" -v peak="$peak" 'BEGIN { printf "%.1f %d\n", ended - began, peak / 1024 }'

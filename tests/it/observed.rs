@@ -21,6 +21,7 @@ const ALL: &str = "
         select to_jsonb(v) - 'created_xid' as row from defect_versions v where organisation_id = $1
         union all select to_jsonb(o) - 'created_xid' from item_observations o where organisation_id = $1
         union all select to_jsonb(p) from item_passes p where organisation_id = $1
+        union all select to_jsonb(s) - 'created_xid' from item_states s where organisation_id = $1
         union all select to_jsonb(d) - array['number', 'created_xid', 'created_at'] from defects d where organisation_id = $1
     ) rows";
 
@@ -263,6 +264,8 @@ fn a_rebuild_gives_what_following_gave_and_mends_what_is_not_right() {
         "delete from defect_versions",
         "delete from item_observations",
         "update item_passes set observed_at = now()",
+        "delete from item_states where outcome = 'pass'",
+        "update item_states set section = 14 where outcome = 'fail'",
         "update defect_versions set status = 'closed'",
     ] {
         sql.rows(damage, &[]);
@@ -324,4 +327,24 @@ fn what_was_stored_before_defects_were_followed_is_from_history() {
         sql.rows(number, &[&site.organisation.id]).first().map(|row| !row.get::<_, bool>(0))
     });
     assert!(is_new, "what comes from then on is not");
+}
+
+#[test]
+fn what_an_earlier_release_worked_out_without_states_is_worked_out_again() {
+    let stack = Stack::start(&SETTINGS);
+    let site = Site::on(&stack);
+    let sql = stack.sql();
+    write(&site, 0, "outcome", "fail");
+    write(&site, 1, "outcome", "pass");
+    let states =
+        "select count(*) from item_states where organisation_id = $1 and known_to is null and outcome = $2";
+    let stand = |outcome: &str| sql.count(states, &[&site.organisation.id, &outcome]);
+    let are_there = || (["fail", "pass", "not_tested"].map(stand) == [1, 1, 1]).then_some(());
+    eventually("they are followed", are_there);
+    // A worker of that release has gone on with the session, after this one had gone through all of them.
+    let is_filled = "select count(*) from projection_place where filled_up_to is null";
+    eventually("all are gone through", || (sql.count(is_filled, &[]) == 1).then_some(()));
+    sql.batch("delete from item_states; update session_reviews set read_up_to = '1:1:'");
+    kill_hard(worker_of(&stack));
+    eventually("they are worked out again", are_there);
 }

@@ -119,6 +119,9 @@ fn with_everything() -> Organisation {
         "insert into item_passes (organisation_id, session_id, item_id, known_from, subject_id, observed_at)
          select $1, id, 'x', now(), gen_random_uuid(), now()
          from test_sessions where organisation_id = $1 and name = 'without changes'",
+        "insert into item_states (organisation_id, session_id, item_id, known_from, building_id, subject_id, outcome, local_date)
+         select $1, id, 'x', now(), building_id, gen_random_uuid(), 'pass', now()::date
+         from test_sessions where organisation_id = $1 and name = 'without changes'",
         "insert into session_reviews (session_id, organisation_id, lineage, read_up_to, needs_review, has_held, held, quarantined, late)
          select id, $1, '', '1:1:', false, false, 0, 0, 0 from test_sessions where organisation_id = $1 limit 1
          on conflict do nothing",

@@ -14,10 +14,13 @@ use crate::{Executor, StorageError, Transaction, sql};
 pub struct Following {
     /// The table with the one row that says how far it has come.
     pub(crate) place: &'static str,
-    /// The table with a row for each session that it has dealt with, and the history of the database in which that was.
+    /// The table, or what stands for it, with a row for each session that it has dealt with, and the history of the database in which that
+    /// was.
     pub(crate) done: &'static str,
     /// Is a decision on late work something new?
     pub(crate) with_late: bool,
+    /// What an earlier release left behind: rows that it is about, where there are any. Then all that has not been dealt with is looked for.
+    pub(crate) left_behind: Option<&'static str>,
 }
 
 /// How far a search has come, for the worker that goes on with it.
@@ -37,8 +40,11 @@ impl Following {
     /// The database does not answer.
     pub async fn place(&self, on: &impl Executor) -> Result<Place, StorageError> {
         let now = changes::read_up_to(on).await?;
+        let is_left_behind =
+            self.left_behind.map_or_else(|| "false".to_owned(), |rows| format!("exists ({rows})"));
         let sql = format!(
-            "select database_lineage(), p.lineage, p.read_up_to, p.filled_up_to from (select) one left join {} p on true",
+            "select database_lineage(), p.lineage, p.read_up_to, p.filled_up_to, {is_left_behind}
+             from (select) one left join {} p on true",
             self.place
         );
         let row = sql::one(on, &sql, &[]).await?;
@@ -48,7 +54,9 @@ impl Following {
         let known = stored.filter(|_| is_of_lineage).and_then(PgSnapshot::parse);
         Ok(match known {
             Some(snapshot) => {
-                Place { lineage, read_up_to: ReadUpTo { snapshot, lineage }, filled_up_to: row.get(3) }
+                let is_left_behind: bool = row.get(4);
+                let filled_up_to = row.get::<_, Option<Uuid>>(3).or(is_left_behind.then(Uuid::nil));
+                Place { lineage, read_up_to: ReadUpTo { snapshot, lineage }, filled_up_to }
             }
             None => Place { lineage, read_up_to: now, filled_up_to: Some(Uuid::nil()) },
         })

@@ -70,7 +70,7 @@ pub use past::{PastDocument, PlaceInHistory, UnknownPast, covered_by};
 pub use prepare::{OperationId, Prepared, Stranger};
 pub use refusal::{ChangeFault, Refusal};
 pub use room::NearLimit;
-pub use seen::{LateChange, Moment, SeenFail, SeenItem, SeenPass, Timeliness};
+pub use seen::{LateChange, Moment, SeenFail, SeenItem, SeenPass, SeenState, Timeliness};
 pub use session::{Quarantined, SessionDocument};
 pub use stated::StatedTime;
 pub use summary::{DocumentSize, DocumentSummary};

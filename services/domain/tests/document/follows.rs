@@ -8,7 +8,7 @@ use firemode_domain::defect::{
     SubjectFacts, Transition, defect_of_observation, fold, observation_id, subject_of,
 };
 use firemode_domain::document::{
-    ChangeHash, Entry, LateChange, RecordedChange, SeenFail, SeenItem, SessionDocument, Timeliness,
+    ChangeHash, Entry, LateChange, RecordedChange, SeenFail, SeenItem, SeenState, SessionDocument, Timeliness,
 };
 use firemode_domain::input;
 use firemode_domain::session::LateState;
@@ -219,7 +219,7 @@ fn facts_of(sessions: &[(Uuid, Vec<SeenItem>)], acts: &[(Uuid, Act)]) -> Vec<Sub
             of.subject_id = subject_id;
             let pass = |observed_at| ItemPass { session_id: *session_id, observed_at };
             of.passes
-                .extend(item.passes.into_iter().map(|known| known.map(|passed| pass(passed.observed_at))));
+                .extend(item.passes().into_iter().map(|known| known.map(|passed| pass(passed.observed_at))));
             if !item.fails.is_empty() {
                 of.observations.push(Observation {
                     id: observation_id(*session_id, &item.item_id),
@@ -293,6 +293,16 @@ fn at(defects: &Defects, moment: OffsetDateTime) -> BTreeMap<(Uuid, Uuid), Defec
     defects.iter().filter_map(|(id, versions)| Some((*id, known(versions)?))).collect()
 }
 
+/// What each item stood at, as it was known at a moment.
+fn states_at(seen: &[SeenItem], moment: OffsetDateTime) -> BTreeMap<&str, &SeenState> {
+    let mut states = BTreeMap::new();
+    for item in seen {
+        let known = item.states.iter().find(|state| state.is_known_at(moment));
+        states.extend(known.map(|state| (item.item_id.as_str(), &state.what)));
+    }
+    states
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -322,6 +332,8 @@ proptest! {
             document.integrate(first.iter().chain(second).cloned());
             seen.push((stored.id, stored.seen(&document)));
         }
+        let played: Vec<_> = sessions.iter().map(|stored| (stored.id, stored.seen(&stored.document()))).collect();
+        prop_assert_eq!(&seen, &played);
         random.shuffle(&mut seen);
         let mut other_acts = acts.clone();
         random.shuffle(&mut other_acts);
@@ -333,6 +345,11 @@ proptest! {
         let acts_until: Vec<(Uuid, Act)> =
             acts.iter().filter(|(_, act)| act.recorded_at <= moment).cloned().collect();
         prop_assert_eq!(at(&follow(&until, &acts_until), moment), at(&defects, moment));
+
+        for (until, (_, seen)) in until.iter().zip(&played) {
+            let seen_until = until.seen(&until.document());
+            prop_assert_eq!(states_at(&seen_until, moment), states_at(seen, moment));
+        }
 
         for ((_, id), versions) in &defects {
             // Versions follow each other without a gap: nothing that was known vanishes.

@@ -24,7 +24,7 @@ use crate::{Executor, StorageError, Transaction};
 
 /// Clocks come behind results.
 pub const FOLLOWING: Following =
-    Following { place: "session_clocks_place", done: "session_clocks", with_late: false };
+    Following { place: "session_clocks_place", done: "session_clocks", with_late: false, left_behind: None };
 
 /// Organisation and session.
 pub type SessionKey = (Uuid, Uuid);

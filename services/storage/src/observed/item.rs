@@ -1,11 +1,12 @@
 //! What follows from what a session says of an item: its class above all.
 
 use firemode_domain::defect::{self, ItemState, Known};
-use firemode_domain::document::{SeenFail, SeenItem};
+use firemode_domain::document::{Outcome, SeenFail, SeenItem, SeenPass, SeenState};
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
+use super::days::Days;
 use super::judge::{Fault, Judged, Register};
 use crate::{StorageError, Transaction};
 
@@ -23,6 +24,18 @@ pub(super) struct Facts {
     pub(super) item_id: String,
     pub(super) observations: Vec<Known<ItemState>>,
     pub(super) passes: Vec<Known<Pass>>,
+    pub(super) states: Vec<Known<State>>,
+}
+
+/// What an item stands at.
+pub(super) struct State {
+    pub(super) outcome: Outcome,
+    pub(super) observed_at: Option<OffsetDateTime>,
+    /// The day at the building under which it counts.
+    pub(super) local_date: Date,
+    pub(super) asset_id: Option<Uuid>,
+    pub(super) item_code: Option<String>,
+    pub(super) section: Option<i16>,
 }
 
 /// An item that passes.
@@ -50,28 +63,50 @@ pub(super) async fn facts_of(
     organisation_id: Uuid,
     session_id: Uuid,
     seen: Vec<SeenItem>,
+    days: &Days,
 ) -> Result<Vec<Facts>, StorageError> {
     let faults = seen.iter().flat_map(|item| &item.fails).map(|fail| fault_of(&fail.what)).collect();
-    let register = Register::read(tx, organisation_id, session_id, faults).await?;
+    let states = seen.iter().flat_map(|item| &item.states);
+    let assets = states.filter_map(|state| state.what.asset_id.as_deref().and_then(id)).collect();
+    let register = Register::read(tx, organisation_id, session_id, faults, assets).await?;
     let facts = |item: SeenItem| Facts {
         item_id: printable(&item.item_id),
+        passes: passes_of(&item),
+        states: item
+            .states
+            .into_iter()
+            .map(|version| {
+                let known_from = version.from;
+                version.map(|state| state_of(state, known_from, &register, days))
+            })
+            .collect(),
         observations: item
             .fails
             .into_iter()
             .map(|version| version.map(|fail| state(fail, &register)))
             .collect(),
-        passes: item
-            .passes
-            .into_iter()
-            .map(|version| {
-                version.map(|pass| Pass {
-                    observed_at: pass.observed_at,
-                    asset_id: pass.asset_id.as_deref().and_then(id),
-                })
-            })
-            .collect(),
     };
     Ok(seen.into_iter().map(facts).collect())
+}
+
+fn passes_of(item: &SeenItem) -> Vec<Known<Pass>> {
+    let pass = |pass: SeenPass| Pass {
+        observed_at: pass.observed_at,
+        asset_id: pass.asset_id.as_deref().and_then(id),
+    };
+    item.passes().into_iter().map(|version| version.map(pass)).collect()
+}
+
+fn state_of(state: SeenState, known_from: OffsetDateTime, register: &Register, days: &Days) -> State {
+    let asset_id = state.asset_id.as_deref().and_then(id);
+    State {
+        outcome: state.outcome,
+        observed_at: state.observed_at,
+        local_date: days.day(state.observed_at, known_from),
+        asset_id,
+        item_code: state.item_code.as_deref().map(printable).filter(|code| !code.is_empty()),
+        section: register.asset(asset_id).and_then(|asset| asset.section),
+    }
 }
 
 /// What the class of a failed item follows from.

@@ -6,6 +6,7 @@ use firemode_domain::classification::{Classification, Context, Judgement, Observ
 use firemode_domain::defect::{DefectClass, RuleReference};
 use serde_json::{Map, Value};
 use time::{Date, OffsetDateTime};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::fault_sites::{self, FaultSite, SiteKey};
@@ -37,7 +38,7 @@ pub(super) struct Registered {
     pub(super) measure_id: Option<Uuid>,
 }
 
-/// All that the classes of the failed items of a session follow from.
+/// All that the classes of the failed items of a session follow from, and what is registered of the assets of all.
 pub(super) struct Register {
     organisation_id: Uuid,
     session_id: Uuid,
@@ -53,13 +54,14 @@ impl Register {
         organisation_id: Uuid,
         session_id: Uuid,
         faults: Vec<Fault>,
+        assets: BTreeSet<Uuid>,
     ) -> Result<Self, StorageError> {
-        let (assets, sites, rules) = Default::default();
+        let (sites, rules) = Default::default();
+        let assets = registered(tx, organisation_id, &faults, assets).await?;
         let mut register = Self { organisation_id, session_id, assets, sites, rules };
         if faults.is_empty() {
             return Ok(register);
         }
-        register.read_assets(tx, &faults).await?;
         let keys: HashSet<SiteKey> = faults
             .iter()
             .flat_map(|fault| [register.site(fault, fault.asset_id), register.site(fault, None)])
@@ -99,17 +101,6 @@ impl Register {
         }
     }
 
-    async fn read_assets(&mut self, tx: &Transaction, faults: &[Fault]) -> Result<(), StorageError> {
-        let ids: BTreeSet<Uuid> = faults.iter().filter_map(|fault| fault.asset_id).collect();
-        let ids: Vec<Uuid> = ids.into_iter().collect();
-        let sql = "select id, section, measure_id from assets where organisation_id = $1 and id = any ($2)";
-        for row in tx.rows(sql, &[&self.organisation_id, &ids]).await? {
-            let asset = Registered { section: row.get("section"), measure_id: row.get("measure_id") };
-            self.assets.insert(row.get("id"), asset);
-        }
-        Ok(())
-    }
-
     async fn read_rules(&mut self, tx: &Transaction, faults: &[Fault]) -> Result<(), StorageError> {
         let mut codes = HashMap::<OffsetDateTime, BTreeSet<&str>>::new();
         for fault in faults {
@@ -125,6 +116,24 @@ impl Register {
         }
         Ok(())
     }
+}
+
+/// What the register says of these assets and of those on which something failed.
+async fn registered(
+    tx: &Transaction,
+    organisation_id: Uuid,
+    faults: &[Fault],
+    mut ids: BTreeSet<Uuid>,
+) -> Result<HashMap<Uuid, Registered>, StorageError> {
+    ids.extend(faults.iter().filter_map(|fault| fault.asset_id));
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let sql = "select id, section, measure_id from assets where organisation_id = $1 and id = any ($2)";
+    let rows = tx.rows(sql, &[&organisation_id, &ids]).await?;
+    let asset = |row: &Row| Registered { section: row.get("section"), measure_id: row.get("measure_id") };
+    Ok(rows.iter().map(|row| (row.get("id"), asset(row))).collect())
 }
 
 /// The class and the rule that gives it, or why there is none.

@@ -1,22 +1,26 @@
-//! What sessions say of their items, as facts from which defects follow: observations of items that fail, and items that pass.
+//! What sessions say of their items: observations of items that fail and items that pass, from which defects follow, and what each item
+//! stands at, of which reports are made.
 //!
 //! Nothing is written with results. A worker comes behind them, works a session out as a whole, and writes what differs from what is stored
 //! with the defects that follow, in one transaction. Nothing depends on what it had seen before: however often and in whatever parts that
 //! is done, the same changes give the same rows.
 
+mod days;
 mod item;
 mod judge;
 mod rebuild;
+mod review;
 mod write;
 
 use std::collections::{BTreeSet, HashMap};
 
-use firemode_domain::document::{LateChange, SeenItem, SessionDocument, Timeliness};
+use firemode_domain::document::{ChangeHash, LateChange, SeenItem, Timeliness};
 use firemode_domain::session::LateState;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use self::rebuild::{Rebuilt, rebuild};
+use self::review::Review;
 pub use self::write::{Failing, failing, note_failure};
 use crate::changes::{self, ReadUpTo, StoredChange, change_hash};
 use crate::defects::{lock_subjects, refold_all};
@@ -25,8 +29,17 @@ use crate::following::Following;
 use crate::{Executor as _, Lineage, StorageError, Transaction, sql};
 
 /// Observations come behind results and behind decisions on late work.
-pub const FOLLOWING: Following =
-    Following { place: "projection_place", done: "session_reviews", with_late: true };
+pub const FOLLOWING: Following = Following {
+    place: "projection_place",
+    done: "(select session_id, lineage from session_reviews where states_read_up_to = read_up_to)",
+    with_late: true,
+    left_behind: Some(LEFT_BEHIND),
+};
+
+/// Sessions that an earlier release has worked out, without what items stand at; but for those that cannot be worked out.
+const LEFT_BEHIND: &str =
+    "select from session_reviews r where r.states_read_up_to is distinct from r.read_up_to
+    and not exists (select from projection_failures f where f.session_id = r.session_id)";
 
 /// What is folded again when sessions are worked out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,17 +63,6 @@ impl WorkedOut {
     fn subjects(&self) -> impl Iterator<Item = Uuid> {
         self.items.iter().flat_map(|item| item.subjects(self.building_id))
     }
-}
-
-/// What somebody has to look at in a session.
-#[derive(Debug, Clone, Copy, Default)]
-struct Review {
-    /// An outcome is in dispute.
-    in_conflict: bool,
-    held: usize,
-    quarantined: usize,
-    /// Late changes that wait for a decision.
-    late: usize,
 }
 
 /// Works these sessions of one organisation out, writes what differs with the defects that follow, and commits. Gives how many rows
@@ -122,25 +124,21 @@ async fn work_out(
     let read_up_to = document.read_up_to().cloned();
     let read_up_to = read_up_to.ok_or_else(|| StorageError::Damaged("a session was not read".to_owned()))?;
     let (apart, late) = late_changes(tx, organisation_id, session_id).await?;
-    let undecided = late.values().filter(|late| late.state == LateState::Late).count();
-    let review = document.inspect(move |document| review_of(document, undecided)).await?;
+    let mut undecided = apart.clone();
+    undecided.retain(|change| {
+        change_hash(&change.hash)
+            .is_ok_and(|hash| late.get(&hash).is_some_and(|late| late.state == LateState::Late))
+    });
+    let review = document.inspect(move |document| Review::of(document, undecided)).await?;
     document.catch_up(apart, read_up_to.clone())?;
     let timeliness = Timeliness { created_at, late };
     let seen: Vec<SeenItem> = document.inspect(move |document| document.seen_items(&timeliness)).await?;
-    let items = item::facts_of(tx, organisation_id, session_id, seen).await?;
+    let days = days::Days::read(tx, organisation_id, building_id, created_at).await?;
+    let items = item::facts_of(tx, organisation_id, session_id, seen, &days).await?;
     Ok(Some(WorkedOut { session_id, building_id, read_up_to, items, review }))
 }
 
-fn review_of(document: &SessionDocument, late: usize) -> Review {
-    Review {
-        in_conflict: document.view().conflicts.iter().any(|conflict| conflict.needs_review),
-        held: document.held().len(),
-        quarantined: document.quarantined().len(),
-        late,
-    }
-}
-
-type Late = HashMap<firemode_domain::document::ChangeHash, LateChange>;
+type Late = HashMap<ChangeHash, LateChange>;
 
 /// What came late: all of it with what became of it, and those changes that are not on record.
 async fn late_changes(

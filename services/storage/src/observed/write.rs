@@ -33,6 +33,22 @@ const PASSES: RowsOfJson = RowsOfJson {
     columns: &["known_to", "subject_id", "observed_at"],
 };
 
+const STATES: RowsOfJson = RowsOfJson {
+    table: "item_states",
+    key: &["organisation_id", "session_id", "item_id", "known_from"],
+    columns: &[
+        "known_to",
+        "building_id",
+        "subject_id",
+        "asset_id",
+        "item_code",
+        "section",
+        "outcome",
+        "observed_at",
+        "local_date",
+    ],
+};
+
 /// The things that the stored facts of these sessions are about.
 pub(super) async fn stored_subjects(
     tx: &Transaction,
@@ -46,7 +62,7 @@ pub(super) async fn stored_subjects(
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Writes facts. Gives how many rows differed, and the things that they are about, and were about before.
+/// Writes facts. Gives how many rows differed, and the things that the defects' facts among them are about, and were about before.
 pub(super) async fn facts(
     tx: &Transaction,
     organisation_id: Uuid,
@@ -58,12 +74,15 @@ pub(super) async fn facts(
         sessions.iter().flat_map(|session| observations_of(organisation_id, session)).collect();
     let passes = sessions.iter().flat_map(|session| passes_of(organisation_id, session)).collect();
     let mut rows = 0;
-    for (table, new) in [(OBSERVATIONS, observations), (PASSES, passes)] {
+    let states = sessions.iter().flat_map(|session| states_of(organisation_id, session)).collect();
+    for (table, new) in [(OBSERVATIONS, observations), (PASSES, passes), (STATES, states)] {
         let removed = table.remove_others(tx, "session_id", organisation_id, &ids, &new).await?;
         let written = table.write(tx, &new).await?;
         rows += (removed.len() + written.len()) as u64;
-        changed.extend(removed);
-        changed.extend(written);
+        if table.table != STATES.table {
+            changed.extend(removed);
+            changed.extend(written);
+        }
     }
     Ok((rows, changed))
 }
@@ -129,6 +148,30 @@ fn passes_of(organisation_id: Uuid, session: &WorkedOut) -> Vec<Value> {
     rows.collect()
 }
 
+fn states_of(organisation_id: Uuid, session: &WorkedOut) -> Vec<Value> {
+    let WorkedOut { session_id, building_id, items, .. } = session;
+    let rows = items.iter().flat_map(|item| {
+        item.states.iter().map(move |version| {
+            json!({
+                "organisation_id": organisation_id,
+                "session_id": session_id,
+                "item_id": item.item_id,
+                "known_from": instant(version.from),
+                "known_to": version.to.map(instant),
+                "building_id": building_id,
+                "subject_id": item.subject(*building_id, version.what.asset_id),
+                "asset_id": version.what.asset_id,
+                "item_code": version.what.item_code,
+                "section": version.what.section,
+                "outcome": version.what.outcome,
+                "observed_at": version.what.observed_at.map(instant),
+                "local_date": version.what.local_date.to_string(),
+            })
+        })
+    });
+    rows.collect()
+}
+
 /// Notes what somebody has to look at in these sessions, and that nothing keeps them from being worked out.
 pub(super) async fn reviews(
     tx: &Transaction,
@@ -148,17 +191,21 @@ pub(super) async fn reviews(
     let (held, quarantined) =
         (count(|session| session.review.held), count(|session| session.review.quarantined));
     let late = count(|session| session.review.late);
+    let devices: Vec<Value> = sessions.iter().map(|session| session.review.devices()).collect();
     tx.run(
         "insert into session_reviews
-             (session_id, organisation_id, lineage, read_up_to, needs_review, has_held, held, quarantined, late)
-         select n.session_id, $1, n.lineage, n.read_up_to, n.needs_review, n.held > 0 or n.quarantined > 0, n.held, n.quarantined, n.late
-         from unnest($2::uuid[], $3::bytea[], $4::text[], $5::bool[], $6::int4[], $7::int4[], $8::int4[])
-              as n (session_id, lineage, read_up_to, needs_review, held, quarantined, late)
+             (session_id, organisation_id, lineage, read_up_to, states_read_up_to, needs_review, has_held, held, quarantined, late,
+              devices)
+         select n.session_id, $1, n.lineage, n.read_up_to, n.read_up_to, n.needs_review, n.held > 0 or n.quarantined > 0, n.held, n.quarantined, n.late,
+                n.devices
+         from unnest($2::uuid[], $3::bytea[], $4::text[], $5::bool[], $6::int4[], $7::int4[], $8::int4[],
+                     $9::jsonb[])
+              as n (session_id, lineage, read_up_to, needs_review, held, quarantined, late, devices)
          on conflict (session_id) do update
-             set (lineage, read_up_to, needs_review, has_held, held, quarantined, late)
-               = row (excluded.lineage, excluded.read_up_to, excluded.needs_review, excluded.has_held, excluded.held,
-                      excluded.quarantined, excluded.late)",
-        &[&organisation_id, &ids, &lineage, &read_up_to, &needs_review, &held, &quarantined, &late],
+             set (lineage, read_up_to, states_read_up_to, needs_review, has_held, held, quarantined, late, devices)
+               = row (excluded.lineage, excluded.read_up_to, excluded.states_read_up_to, excluded.needs_review, excluded.has_held, excluded.held,
+                      excluded.quarantined, excluded.late, excluded.devices)",
+        &[&organisation_id, &ids, &lineage, &read_up_to, &needs_review, &held, &quarantined, &late, &devices],
     )
     .await?;
     let mended = "delete from projection_failures where organisation_id = $1 and session_id = any ($2)";

@@ -16,6 +16,8 @@ pub(super) struct TouchedItem {
     pub(super) outcomes: Vec<Write>,
     /// What was done to its outcome, or to the item as a whole.
     pub(super) deciding: Vec<Write>,
+    /// The changes that wrote which asset or what kind of item it is.
+    pub(super) naming: Vec<NodeId>,
 }
 
 /// An operation, and the change with which its value is looked at.
@@ -33,6 +35,8 @@ enum Place {
     Item(usize),
     /// An outcome that is no scalar; what wrote it.
     Outcome(usize, OpRef),
+    /// What says which asset or what kind of item it is.
+    Name(usize),
     /// Something else in an item.
     Inside(usize),
 }
@@ -80,6 +84,14 @@ impl Search<'_> {
                     self.items[index].outcomes.push(write);
                 }
                 (index, Place::Outcome(index, write.id))
+            }
+            Place::Item(index) if matches!(self.key_of(sketch), Some("asset_id" | "item_code")) => {
+                self.items[index].naming.push(write.node);
+                (index, Place::Name(index))
+            }
+            Place::Name(index) => {
+                self.items[index].naming.push(write.node);
+                (index, Place::Name(index))
             }
             Place::Item(index) | Place::Inside(index) => (index, Place::Inside(index)),
             Place::Outcome(index, outcome) => {

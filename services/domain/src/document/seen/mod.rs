@@ -1,4 +1,4 @@
-//! What a session says of its items, and when that was known: which of them somebody wrote to fail, and which pass.
+//! What a session says of its items, and when that was known: which of them somebody wrote to fail, and what each stands at.
 //!
 //! Every write counts, whether or not a later one replaced it, and nothing depends on the order in which changes arrived here.
 
@@ -17,7 +17,7 @@ use super::history::NodeId;
 use super::ids::ChangeHash;
 use super::pointer::Pointer;
 use super::session::SessionDocument;
-use super::value::{is_failure, is_outcome};
+use super::value::{Outcome, is_failure, is_outcome};
 use super::view::{Conflict, ReaderAtClocks};
 use crate::defect::Known;
 use crate::session::LateState;
@@ -50,8 +50,21 @@ pub struct SeenItem {
     pub item_id: String,
     /// Where somebody wrote that it fails: what was known of that, the first first.
     pub fails: Vec<Known<SeenFail>>,
-    /// Where it passes: what was known of that, the first first.
-    pub passes: Vec<Known<SeenPass>>,
+    /// What it stood at while it was there, the first first.
+    pub states: Vec<Known<SeenState>>,
+}
+
+/// What an item stands at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenState {
+    /// Its outcome. What is in dispute, or is no outcome at all, fails.
+    pub outcome: Outcome,
+    /// When that was written; none: nobody has said anything.
+    pub observed_at: Option<OffsetDateTime>,
+    /// The asset, as the item names it.
+    pub asset_id: Option<String>,
+    /// Code of the item.
+    pub item_code: Option<String>,
 }
 
 /// An item that passes.
@@ -91,7 +104,24 @@ impl SessionDocument {
         let mut reader = ReaderAtClocks::of(&self.history);
         let items = touched_items(&self.history).into_iter();
         let seen = items.map(|item| Watch { timeline: &timeline, item, reader: &mut reader }.seen());
-        seen.filter(|item| !(item.fails.is_empty() && item.passes.is_empty())).collect()
+        seen.filter(|item| !(item.fails.is_empty() && item.states.is_empty())).collect()
+    }
+}
+
+impl SeenItem {
+    /// Where it passes: what was known of that, the first first.
+    #[must_use]
+    pub fn passes(&self) -> Vec<Known<SeenPass>> {
+        let mut passes = Vec::<Known<SeenPass>>::new();
+        for state in self.states.iter().filter(|state| state.what.outcome == Outcome::Pass) {
+            let Some(observed_at) = state.what.observed_at else { continue };
+            let pass = SeenPass { observed_at, asset_id: state.what.asset_id.clone() };
+            match passes.last_mut() {
+                Some(last) if last.to == Some(state.from) && last.what == pass => last.to = state.to,
+                _ => passes.push(Known { from: state.from, to: state.to, what: pass }),
+            }
+        }
+        passes
     }
 }
 
@@ -114,8 +144,8 @@ impl Watch<'_, '_> {
     fn seen(mut self) -> SeenItem {
         let writes = self.fail_writes();
         let fails = if writes.is_empty() { Vec::new() } else { self.fails(&writes) };
-        let passes = self.passes();
-        SeenItem { item_id: self.item.item_id, fails, passes }
+        let states = self.states();
+        SeenItem { item_id: self.item.item_id, fails, states }
     }
 
     /// The failing writes, in the order in which they were made.
@@ -207,31 +237,39 @@ impl Watch<'_, '_> {
         last.map(|write| self.timeline.hash_of(write.node))
     }
 
-    fn passes(&mut self) -> Vec<Known<SeenPass>> {
+    fn states(&mut self) -> Vec<Known<SeenState>> {
         let deciding = self.item.deciding.iter().chain(&self.item.outcomes).map(|write| write.node);
-        let moments: BTreeSet<_> = deciding.filter_map(|node| self.timeline.recorded_at(node)).collect();
+        let nodes = deciding.chain(self.item.naming.iter().copied());
+        let moments: BTreeSet<_> = nodes.filter_map(|node| self.timeline.recorded_at(node)).collect();
         let mut versions = Vec::new();
         for at in moments {
-            let pass = self.pass_at(at);
-            follow(&mut versions, at, pass);
+            let state = self.state_at(at);
+            follow(&mut versions, at, state);
         }
         versions
     }
 
-    fn pass_at(&mut self, at: OffsetDateTime) -> Option<SeenPass> {
+    /// None where the item is not there.
+    fn state_at(&mut self, at: OffsetDateTime) -> Option<SeenState> {
         let clock = self.timeline.clock_at(Extent::Record, at);
-        let (outcome, conflicts) = self.reader.shown(&clock, &[ITEMS, &self.item.item_id, OUTCOME])?;
-        if outcome != "pass" || conflicts.iter().any(has_odd_value) {
-            return None;
-        }
+        let item_id = self.item.item_id.as_str();
+        let outcome = match self.reader.shown(&clock, &[ITEMS, item_id, OUTCOME]) {
+            Some((_, conflicts)) if conflicts.iter().any(has_odd_value) => Outcome::Fail,
+            Some((outcome, _)) => {
+                outcome.as_str().and_then(|word| word.parse().ok()).unwrap_or(Outcome::NotTested)
+            }
+            None => self.reader.shown(&clock, &[ITEMS, item_id]).map(|_| Outcome::NotTested)?,
+        };
         let known = self.item.outcomes.iter();
         let known = known.filter(|write| self.timeline.is_known(write.node, Extent::Record, at));
-        let last = known.max_by(|one, other| self.timeline.compare(one.id, other.id))?;
-        let asset_id = self.reader.shown(&clock, &[ITEMS, &self.item.item_id, "asset_id"]);
-        Some(SeenPass {
-            observed_at: self.timeline.moment_of(last.node).observed_at,
-            asset_id: asset_id.and_then(|(id, _)| id.as_str().map(str::to_owned)),
-        })
+        let last = known.max_by(|one, other| self.timeline.compare(one.id, other.id));
+        let mut text = |field: &str| {
+            let shown = self.reader.shown(&clock, &[ITEMS, item_id, field]);
+            shown.and_then(|(text, _)| text.as_str().map(str::to_owned))
+        };
+        let (asset_id, item_code) = (text("asset_id"), text("item_code"));
+        let observed_at = last.map(|write| self.timeline.moment_of(write.node).observed_at);
+        Some(SeenState { outcome, observed_at, asset_id, item_code })
     }
 }
 
