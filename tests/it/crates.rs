@@ -9,10 +9,11 @@ use serde_json::Value;
 const RULE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("runtime", &[]),
+    ("reports", &["domain"]),
     ("storage", &["domain", "runtime"]),
     ("identity", &["domain", "runtime", "storage"]),
     ("web", &["domain", "runtime", "storage", "identity"]),
-    ("api", &["domain", "runtime", "storage", "identity", "web"]),
+    ("api", &["domain", "reports", "runtime", "storage", "identity", "web"]),
     ("ingest", &["domain", "runtime", "storage", "identity", "web"]),
     ("supervisor", &["runtime"]),
     ("backup", &["runtime", "storage", "supervisor"]),
@@ -22,6 +23,7 @@ const RULE: &[(&str, &[&str])] = &[
         "firemode",
         &[
             "domain",
+            "reports",
             "runtime",
             "storage",
             "identity",
