@@ -10,7 +10,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("runtime", &[]),
     ("reports", &["domain"]),
-    ("storage", &["domain", "runtime"]),
+    ("storage", &["domain", "reports", "runtime"]),
     ("identity", &["domain", "runtime", "storage"]),
     ("web", &["domain", "runtime", "storage", "identity"]),
     ("api", &["domain", "reports", "runtime", "storage", "identity", "web"]),

@@ -89,6 +89,7 @@ mod profiles;
 mod receipts;
 mod record_figures;
 mod replit;
+mod reports;
 mod revocation;
 mod row_security;
 mod row_security_cost;

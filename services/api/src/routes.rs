@@ -140,6 +140,10 @@ routes! {
         get "/v1/defects/{defect_id}" handlers::defects::get;
         get "/v1/defects/{defect_id}/history" handlers::defects::history::list;
         get "/v1/defects/{defect_id}/observations" handlers::defects::observations::list;
+        get "/v1/reports/compliance" handlers::reports::compliance;
+        get "/v1/reports/trends" handlers::reports::trends;
+        get "/v1/reports/defects" handlers::reports::defects;
+        get "/v1/reports/sync" handlers::reports::sync;
         get "/v1/evidence" handlers::evidence::list_of_organisation;
         get "/v1/evidence/{evidence_id}" handlers::evidence::get;
         get "/v1/evidence/{evidence_id}/content" handlers::evidence::content::content;
@@ -186,6 +190,7 @@ routes! {
     }
     RouteRule::Roles(OVERSEERS) => {
         get "/v1/audit" handlers::audit::list;
+        get "/v1/reports/technicians" handlers::reports::technicians;
         get "/v1/users" handlers::users::list;
     }
     RouteRule::Roles(ADMINS) => {

@@ -52,6 +52,7 @@ pub mod recent_sessions;
 pub mod record_figures;
 pub mod refresh_tokens;
 pub mod replication;
+pub mod reports;
 pub mod results;
 pub mod revocations;
 mod row;

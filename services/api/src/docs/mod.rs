@@ -50,7 +50,7 @@ const IDS: [(&str, &str); 12] = [
 ];
 
 /// What belongs together, in the order in which people come to need it.
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     ("auth", "Registering, signing in and out, and the life of tokens."),
     ("users", "People of the organisation, invitations, and second factors."),
     ("organisation", "Your organisation, and what it says for all of its buildings."),
@@ -62,6 +62,7 @@ const TAGS: [(&str, &str); 14] = [
     ("evidence", "Photographs, documents and readings, their receipts, and resumable uploads."),
     ("rules", "Classification rules, shipped and your own, and the class of a fault."),
     ("defects", "What was found wrong, and what is done about it until it is closed."),
+    ("reports", "Figures of a building or of all: what was tested, what came of it, and what is open."),
     ("jobs", "Background work that you started."),
     ("audit", "Who did what."),
     ("service", "The appliance itself: its health, figures and documentation."),

@@ -16,6 +16,7 @@ pub(crate) mod organisation;
 pub(crate) mod parties;
 pub(crate) mod proxied;
 pub(crate) mod receipts;
+pub(crate) mod reports;
 pub(crate) mod root;
 pub(crate) mod rule_impacts;
 pub(crate) mod rules;

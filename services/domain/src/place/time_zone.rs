@@ -32,6 +32,16 @@ impl TimeZone {
         self.0.iana_name().unwrap_or_default()
     }
 
+    /// When a day begins there.
+    pub fn start_of(&self, day: Date) -> OffsetDateTime {
+        let midnight = i16::try_from(day.year()).ok().and_then(|year| {
+            let (month, day) = (i8::try_from(u8::from(day.month())).ok()?, i8::try_from(day.day()).ok()?);
+            let begins = jiff::civil::Date::new(year, month, day).ok()?.to_zoned(self.0.clone()).ok()?;
+            OffsetDateTime::from_unix_timestamp_nanos(begins.timestamp().as_nanosecond()).ok()
+        });
+        midnight.unwrap_or_else(|| day.midnight().assume_utc())
+    }
+
     /// The day there.
     pub fn day(&self, at: OffsetDateTime) -> Date {
         let instant = Timestamp::from_nanosecond(at.unix_timestamp_nanos());
@@ -132,6 +142,24 @@ mod tests {
     fn each_jurisdiction_has_a_zone() {
         for jurisdiction in crate::place::Jurisdiction::ALL {
             assert!(jurisdiction.time_zone().as_str().starts_with("Australia/"), "{jurisdiction}");
+        }
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_there_or_when_the_clock_goes_on_from_it() {
+        for (zone, on, begins) in [
+            ("Australia/Sydney", date!(2026 - 10 - 04), datetime!(2026-10-03 14:00 UTC)),
+            ("Australia/Sydney", date!(2026 - 10 - 05), datetime!(2026-10-04 13:00 UTC)),
+            ("Australia/Broken_Hill", date!(2026 - 07 - 02), datetime!(2026-07-01 14:30 UTC)),
+            // There was no midnight: it was one o'clock at once.
+            ("America/Sao_Paulo", date!(2018 - 11 - 04), datetime!(2018-11-04 03:00 UTC)),
+        ] {
+            let known: TimeZone = zone.parse().expect("the zone is known");
+            assert_eq!(known.start_of(on), begins, "{zone} {on}");
+            assert_eq!(
+                (day(zone, begins), day(zone, begins - time::Duration::SECOND)),
+                (on, on.previous_day().unwrap())
+            );
         }
     }
 }

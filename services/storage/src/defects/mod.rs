@@ -16,6 +16,7 @@ use firemode_domain::defect;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+pub(crate) use self::known::{KNOWN_NOW, KNOWN_THEN};
 pub(crate) use self::versions::instant;
 use crate::{Executor as _, StorageError, Transaction};
 
