@@ -90,6 +90,7 @@ mod receipts;
 mod record_figures;
 mod replit;
 mod reports;
+mod reports_of_work;
 mod revocation;
 mod row_security;
 mod row_security_cost;

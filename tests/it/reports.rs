@@ -8,7 +8,7 @@ use crate::support::site::{new_building, open_session, operation};
 use crate::support::{Answer, Client, Device, Form, Organisation, Site, Stack, eventually};
 
 /// A technician writes the outcome of an item.
-fn write(site: &Site, item: usize, field: &str, value: &str) {
+pub(crate) fn write(site: &Site, item: usize, field: &str, value: &str) {
     let path = format!("{}/{field}", site.items[item]);
     let body = json!({"changes": [operation("tablet", "set", &path, json!(value))], "vector_clock": site.read()["vector_clock"]});
     site.send(&body).expect(200);
@@ -33,7 +33,7 @@ fn totals(client: &Client, query: &str) -> BTreeMap<String, Value> {
 }
 
 /// Waits until this figure is so.
-fn when(client: &Client, figure: &str, is: i64) {
+pub(crate) fn when(client: &Client, figure: &str, is: i64) {
     eventually(&format!("{figure} is {is}"), || (totals(client, "")[figure] == is).then_some(()));
 }
 
@@ -160,7 +160,7 @@ fn a_report_of_a_moment_is_what_was_known_then() {
     assert_eq!(months.iter().map(|month| month["tested"].as_i64().unwrap()).sum::<i64>(), 1);
 }
 
-fn report_rows(client: &Client, address: &str, table: &str) -> Vec<Value> {
+pub(crate) fn report_rows(client: &Client, address: &str, table: &str) -> Vec<Value> {
     report(client, address)["tables"][table].as_array().unwrap().clone()
 }
 
