@@ -156,7 +156,8 @@ fn the_admin_of_another_tenant_finds_nothing_here() {
         let (what, status) = (row.what(), answer.status);
         let text = String::from_utf8_lossy(&answer.body);
         assert!(!world.shows_anything(&answer), "{what} shows another tenant's data: {text}");
-        if row.path.contains('{') {
+        // A kind of export is no id: whoever asks has rows of their own.
+        if row.path.contains('{') && !row.path.contains("{kind}") {
             assert_eq!(status, 404, "{what} with another tenant's ids: {text}");
         } else if world.names_an_object(row.method, row.path) {
             assert!(matches!(status, 404 | 422), "{what} with another tenant's ids gives {status}: {text}");

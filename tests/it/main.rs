@@ -47,6 +47,8 @@ mod evidence;
 mod evidence_ids;
 mod evidence_stores;
 mod examples;
+mod exports;
+mod exports_since;
 mod failover;
 mod far_servers;
 mod feed;

@@ -123,6 +123,7 @@ impl World {
             .replace("{defect_id}", &self.defect_id)
             .replace("{user_id}", &somebody)
             .replace("{upload_id}", &Uuid::now_v7().to_string())
+            .replace("{kind}", "sessions")
             .replace("{file}", "index.html")
     }
 

@@ -116,6 +116,7 @@ fn with_everything() -> Organisation {
                                         observed_at, received_at, classification)
          select $1, gen_random_uuid(), id, 'x', now(), building_id, gen_random_uuid(), '{}', now(), now(), 'unclassified'
          from test_sessions where organisation_id = $1 and name = 'without changes'",
+        "insert into feed_changes (organisation_id, kind, id) values ($1, 'defect', gen_random_uuid())",
         "insert into item_passes (organisation_id, session_id, item_id, known_from, subject_id, observed_at)
          select $1, id, 'x', now(), gen_random_uuid(), now()
          from test_sessions where organisation_id = $1 and name = 'without changes'",

@@ -191,6 +191,7 @@ routes! {
     RouteRule::Roles(OVERSEERS) => {
         get "/v1/audit" handlers::audit::list;
         get "/v1/reports/technicians" handlers::reports::technicians;
+        get "/v1/exports/{kind}" handlers::exports::export;
         get "/v1/users" handlers::users::list;
     }
     RouteRule::Roles(ADMINS) => {

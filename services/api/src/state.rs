@@ -16,6 +16,7 @@ use firemode_web::{AskedForRecord, CursorKey, IdempotencyKey, Outcome, Problem, 
 use crate::acts::UserRef;
 use crate::auth::denials::Denials;
 use crate::auth::throttle::Throttle;
+use crate::handlers::exports::turns::Turns;
 use crate::ingest_circuit::Circuit;
 use crate::limits::rate::RateLimits;
 use crate::readiness::SharedChecks;
@@ -28,6 +29,9 @@ const NOTING_MAX: Duration = Duration::from_millis(200);
 
 /// Offline bundles that are made at the same time.
 const BUNDLES_MAX: usize = 4;
+
+/// Pages of exports that are read at the same time. The pool of connections is small, and nobody waits for an export.
+const EXPORT_PAGES_MAX: usize = 2;
 
 /// What every request of the process shares.
 pub(crate) struct ApiState {
@@ -54,6 +58,10 @@ pub(crate) struct ApiState {
     pub(crate) past_documents: tokio::sync::Semaphore,
     /// Turns to make an offline bundle.
     pub(crate) bundles: tokio::sync::Semaphore,
+    /// Whose exports are under way.
+    pub(crate) exports: Turns,
+    /// Turns to read a page of one.
+    pub(crate) export_pages: tokio::sync::Semaphore,
     pub(crate) limits: Limits,
     /// None where they are switched off.
     pub(crate) rate_limits: Option<RateLimits>,
@@ -91,6 +99,8 @@ impl ApiState {
             ingest_circuit: Circuit::default(),
             past_documents: tokio::sync::Semaphore::new(PAST_DOCUMENTS_MAX),
             bundles: tokio::sync::Semaphore::new(BUNDLES_MAX),
+            exports: Turns::default(),
+            export_pages: tokio::sync::Semaphore::new(EXPORT_PAGES_MAX),
             limits: limits::of_documents(&settings),
             rate_limits: RateLimits::new(&settings.rate_limit),
             process_id: ProcessId::of_new_process(),

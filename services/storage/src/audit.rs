@@ -334,8 +334,8 @@ pub async fn classifications(
     Ok(rows.iter().map(AuditRow::read).collect())
 }
 
-/// What a row says, where all of it says the same.
-fn believed(row: AuditRow) -> Option<AuditEntry> {
+/// What a row says, where all of it says the same; one that does not is reported in the process's log.
+pub fn believed(row: AuditRow) -> Option<AuditEntry> {
     let (organisation_id, id) = (row.columns.organisation_id, row.columns.id);
     row.entry()
         .inspect_err(|fault| {

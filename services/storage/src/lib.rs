@@ -24,6 +24,7 @@ pub mod evidence;
 pub mod evidence_leases;
 pub mod evidence_store;
 pub mod evidence_uploads;
+pub mod exports;
 pub mod fault_sites;
 pub mod feed;
 pub mod following;

@@ -1,6 +1,38 @@
 //! PostgreSQL's snapshots as tokens carry them.
 
+use std::error::Error;
 use std::fmt;
+
+use bytes::{BufMut as _, BytesMut};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+
+/// A transaction's id, as a column of type `xid8` has it. Row-level security lets an index answer for a value alone, and not for one that
+/// is read from text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Xid(pub(crate) u64);
+
+impl ToSql for Xid {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.put_u64(self.0);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::XID8
+    }
+
+    to_sql_checked!();
+}
+
+impl<'a> FromSql<'a> for Xid {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(u64::from_be_bytes(raw.try_into()?)))
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <Self as ToSql>::accepts(ty)
+    }
+}
 
 /// A reader who looks roughly for what transactions have added that were open when it last looked takes those with ids so near to the
 /// newest as one range, from the oldest of them on; each of the others is looked for by itself. A transaction that stays open for long,

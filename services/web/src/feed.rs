@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use firemode_storage::Executor;
-use firemode_storage::feed::{FeedPage, FeedPosition};
+use firemode_storage::feed::FeedPosition;
 use firemode_storage::page::{self, VisibleUpTo};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -61,29 +61,29 @@ impl CursorKey {
         Ok(FeedRange { place: FeedPosition { seen, after: content.last_evaluated_id }, until })
     }
 
-    /// The token that goes on behind a page: within the round where it has more, else with what changes after it.
+    /// The token that goes on: within the round behind the last row of a page, where the round has more, else with what changes after it.
     ///
     /// # Errors
     /// None that can happen: PostgreSQL's snapshots can be read, and such a small value can be serialised.
     pub fn feed_token(
         &self,
         feed_range: &FeedRange,
-        page: &FeedPage,
+        last_of_page: Option<Uuid>,
         scope: CursorScope<'_>,
     ) -> Result<String, Problem> {
         let (incarnation, until) = (feed_range.until.incarnation, compact(&feed_range.until.snapshot)?);
         let scope = self.scope_text(scope);
-        let content = match page.sessions.last() {
-            Some(last) if page.has_more => {
+        let content = match last_of_page {
+            Some(last) => {
                 let seen = feed_range.place.seen.as_deref().map(compact).transpose()?;
                 Content {
-                    last_evaluated_id: Some(last.id),
+                    last_evaluated_id: Some(last),
                     vector_clock: seen.map(|seen| (incarnation, seen)).into_iter().collect(),
                     until: Some((incarnation, until)),
                     scope,
                 }
             }
-            _ => Content {
+            None => Content {
                 last_evaluated_id: None,
                 vector_clock: BTreeMap::from([(incarnation, until)]),
                 until: None,

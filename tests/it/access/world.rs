@@ -219,6 +219,7 @@ impl World {
             "{audit_log_id}" => self.classification(),
             "{rule_id}" => self.rules[0].id(),
             "{rule_code}" => self.rules[1].text("/rule_code"),
+            "{kind}" => "buildings.json".to_owned(),
             "{user_id}" if path.ends_with("/erase") => self.leaver_id.to_string(),
             "{user_id}" => self.members[3].user_id.to_string(),
             "{file}" => "index.html".to_owned(),

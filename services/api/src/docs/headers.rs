@@ -23,7 +23,7 @@ pub(super) const TUS_RESUMABLE: &str = "Tus-Resumable";
 pub(super) const IDEMPOTENT_REPLAYED: &str = "Idempotent-Replayed";
 
 /// All of them: what they say, and an example.
-const HEADERS: [(&str, &str, &str); 23] = [
+const HEADERS: [(&str, &str, &str); 24] = [
     (
         TRANSACTION_ID,
         "Names the request in the logs of every process.",
@@ -61,6 +61,11 @@ const HEADERS: [(&str, &str, &str); 23] = [
         "Evidence-Id",
         "The evidence that a complete upload has become.",
         "019a0000-0000-7000-8000-000000000000",
+    ),
+    (
+        "Next-Since",
+        "The token for the next time, where the answer came to its end.",
+        "eyJ2ZWN0b3JfY2xvY2siOnt9fQ",
     ),
     ("Evidence-Receipt", "Its receipt.", "eyJhbGciOiJFZERTQSJ9..."),
 ];

@@ -50,7 +50,7 @@ const IDS: [(&str, &str); 12] = [
 ];
 
 /// What belongs together, in the order in which people come to need it.
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 16] = [
     ("auth", "Registering, signing in and out, and the life of tokens."),
     ("users", "People of the organisation, invitations, and second factors."),
     ("organisation", "Your organisation, and what it says for all of its buildings."),
@@ -63,13 +63,15 @@ const TAGS: [(&str, &str); 15] = [
     ("rules", "Classification rules, shipped and your own, and the class of a fault."),
     ("defects", "What was found wrong, and what is done about it until it is closed."),
     ("reports", "Figures of a building or of all: what was tested, what came of it, and what is open."),
+    ("exports", "Feeds for analysis, and registers as files."),
     ("jobs", "Background work that you started."),
     ("audit", "Who did what."),
     ("service", "The appliance itself: its health, figures and documentation."),
 ];
 
 /// Types of bodies that are bytes as they are.
-const BYTES: [&str; 3] = ["application/vnd.automerge", CONTENT_TYPE_OF_CHUNKS, "*/*"];
+const BYTES: [&str; 5] =
+    ["application/vnd.automerge", CONTENT_TYPE_OF_CHUNKS, "*/*", "application/x-ndjson", "text/csv"];
 
 /// Routes here and below speak tus.
 const UPLOADS: &str = "/v1/evidence/uploads";
@@ -254,7 +256,7 @@ fn failures_of(operation: &Operation, method: &Method, access: RouteRule, path: 
             found.push(failures::IN_PROGRESS);
         }
     }
-    if parameters().any(|parameter| is_named(parameter, "cursor")) {
+    if parameters().any(|parameter| is_named(parameter, "cursor") || is_named(parameter, "since")) {
         found.extend([failures::BAD_CURSOR, failures::GONE]);
     }
     if [Method::PATCH, Method::PUT, Method::DELETE].contains(method) {

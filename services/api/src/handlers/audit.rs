@@ -57,7 +57,7 @@ pub(crate) struct Resource {
 }
 
 impl AuditView {
-    fn of(AuditEntry { event, leaf_hash }: AuditEntry, people: &People) -> Self {
+    pub(crate) fn of(AuditEntry { event, leaf_hash }: AuditEntry, people: &People) -> Self {
         Self {
             id: event.id,
             action: event.action.into_owned(),

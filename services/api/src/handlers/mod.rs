@@ -8,6 +8,7 @@ pub(crate) mod buildings;
 pub(crate) mod classifications;
 pub(crate) mod defects;
 pub(crate) mod evidence;
+pub(crate) mod exports;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod measures;

@@ -1,6 +1,6 @@
 //! What one change did, for people who read a session's history.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use automerge::legacy::{ElementId, Key, ObjectId, OpId, OpType};
 use automerge::{ChangeHash, ExpandedChange, ObjType};
@@ -89,6 +89,21 @@ impl SessionDocument {
             () if self.contains(hash) => Standing::Quarantined,
             () => Standing::Apart,
         }
+    }
+
+    /// The merged changes that came before this one and build on it: they waited for it.
+    #[must_use]
+    pub fn waited_for(&self, hash: &ChangeHash) -> Vec<ChangeHash> {
+        let Some(node) = self.history.find(hash) else { return Vec::new() };
+        let received_at = self.history.node(node).received_at;
+        let mut waited = BTreeSet::new();
+        let mut behind = vec![node];
+        while let Some(node) = behind.pop() {
+            let builds_on = self.history.children(node);
+            let waited_too = builds_on.filter(|child| self.history.node(*child).received_at < received_at);
+            behind.extend(waited_too.filter(|child| waited.insert(*child)));
+        }
+        self.history.hashes(&waited.into_iter().collect::<Vec<_>>())
     }
 
     /// What a stored change did. Changes that are not merged are shown as far as the document knows their places.

@@ -173,13 +173,18 @@ body! {
 /// Versions of defects with what stands in the rows of these, for [`Defect`]. A list has them in the order in which they became known;
 /// `offset 0` has the row of each looked up by itself, whatever the planner expects.
 fn versions() -> String {
+    versions_with(&[])
+}
+
+/// The same with more columns of the versions.
+pub(crate) fn versions_with(more: &[&str]) -> String {
     let of_defect = ["number", "from_history"];
     let column = |name: &&str| match *name {
         "id" => "v.defect_id as id".to_owned(),
         name if of_defect.contains(&name) => format!("d.{name}"),
         name => format!("v.{name}"),
     };
-    let columns: Vec<String> = Defect::COLUMNS.iter().map(column).collect();
+    let columns: Vec<String> = Defect::COLUMNS.iter().chain(more).map(column).collect();
     format!(
         "(select {}, v.organisation_id, v.known_from, v.known_to, v.opened_at as created_at, d.created_xid
           from defect_versions v cross join lateral (

@@ -37,6 +37,7 @@ const LEFT_OUT: &[&str] = &[
     "evidence_leases",
     "evidence_uploads",
     "evidence_upload_parts",
+    "feed_changes",
     "idempotency_leases",
     "jobs",
     "projection_failures",

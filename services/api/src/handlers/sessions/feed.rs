@@ -65,7 +65,8 @@ pub(crate) async fn changes(Params(wanted): Params<Since>, call: Call) -> Result
         true => FeedPage { sessions: Vec::new(), has_more: false },
         false => feed::changed(&tx, organisation_id, &feed_range.place, &feed_range.until, limit).await?,
     };
-    let since = state.cursor_key.feed_token(&feed_range, &changed, scope)?;
+    let last = changed.sessions.last().filter(|_| changed.has_more).map(|session| session.id);
+    let since = state.cursor_key.feed_token(&feed_range, last, scope)?;
     let next_cursor = changed.has_more.then(|| since.clone());
     drop(tx);
     let data = views(&call, changed.sessions).await?;

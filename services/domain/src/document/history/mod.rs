@@ -149,6 +149,12 @@ impl History {
         self.heads.iter().copied().collect()
     }
 
+    /// The first change of each actor that depends on this one.
+    pub(super) fn children(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        let children = self.node(node).children.iter();
+        children.filter_map(|(actor, seq)| self.change_of(*actor, u64::from(*seq)))
+    }
+
     pub(super) fn hashes(&self, nodes: &[NodeId]) -> Vec<ChangeHash> {
         let mut hashes: Vec<_> = nodes.iter().map(|node| self.node(*node).hash).collect();
         hashes.sort_unstable();
