@@ -58,6 +58,21 @@ install_generators() {
     quietly "$folder/bin/pip" install --requirement tests/generated/requirements.txt
 }
 
+# What the examples of docs/analysis.md need, in an environment of its own for each list of versions. ANALYSIS_PYTHON is for the tests.
+require_analysis() {
+    local folder
+    folder="$(programs_dir)/analysis-$(cksum <tests/docs/requirements.txt | cut -d ' ' -f 1)"
+    if [[ ! -e $folder/is-complete ]]; then
+        say "installing pandas and DuckDB ..."
+        have python3 || die "python3 is missing; install Python 3.10 or later"
+        quietly python3 -m venv "$folder" || { system_packages python3-venv python3 python3 python3 && quietly python3 -m venv "$folder"; } ||
+            die "python3 makes no virtual environment (Debian: apt-get install python3-venv)"
+        quietly "$folder/bin/pip" install --requirement tests/docs/requirements.txt || die "pandas and DuckDB could not be installed"
+        touch "$folder/is-complete"
+    fi
+    export ANALYSIS_PYTHON="$folder/bin/python"
+}
+
 # One of the generators runs on it.
 install_java() {
     system_packages default-jre-headless java-21-openjdk-headless openjdk21-jre-headless openjdk

@@ -74,6 +74,7 @@ check_tests() {
     require_node
     require_jq
     install_packages tests/walkthrough tests/clients
+    require_analysis
     local without=()
     have_check_tool pgbouncer || without=(-- --skip poolers::)
     step "tests" cargo test --workspace --locked "${without[@]}"

@@ -7,6 +7,7 @@
 mod abandoned_statements;
 mod access;
 mod adding;
+mod analysis;
 mod assets;
 mod audit;
 mod audit_leaves;
