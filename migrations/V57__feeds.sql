@@ -5,12 +5,15 @@ set local firemode.purpose = 'operator';
 -- When what is worked out again last changed. Its rows come and go (V52), so that only this says that one is no more.
 create table if not exists feed_changes (
     organisation_id uuid not null references organisations (id),
-    kind text not null check (kind in ('defect', 'observation')),
+    kind text not null check (kind in ('defect', 'item', 'observation')),
+    -- Of an item: the session's.
     id uuid not null,
+    -- Of others: empty.
+    item_id text not null default '',
     changed_xid xid8 not null default pg_current_xact_id(),
-    primary key (organisation_id, kind, id)
+    primary key (organisation_id, kind, id, item_id)
 );
-create index if not exists idx_feed_changes_xid on feed_changes (organisation_id, kind, changed_xid, id);
+create index if not exists idx_feed_changes_xid on feed_changes (organisation_id, kind, changed_xid, id, item_id);
 
 do $$
 begin
@@ -23,7 +26,7 @@ create or replace function note_changed_defects() returns trigger language plpgs
 begin
     insert into feed_changes as f (organisation_id, kind, id)
         select distinct organisation_id, 'defect', defect_id from changed
-    on conflict (organisation_id, kind, id) do update set changed_xid = excluded.changed_xid
+    on conflict (organisation_id, kind, id, item_id) do update set changed_xid = excluded.changed_xid
         where f.changed_xid <> excluded.changed_xid;
     return null;
 end $$;
@@ -32,7 +35,16 @@ create or replace function note_changed_observations() returns trigger language 
 begin
     insert into feed_changes as f (organisation_id, kind, id)
         select distinct organisation_id, 'observation', id from changed
-    on conflict (organisation_id, kind, id) do update set changed_xid = excluded.changed_xid
+    on conflict (organisation_id, kind, id, item_id) do update set changed_xid = excluded.changed_xid
+        where f.changed_xid <> excluded.changed_xid;
+    return null;
+end $$;
+
+create or replace function note_changed_items() returns trigger language plpgsql as $$
+begin
+    insert into feed_changes as f (organisation_id, kind, id, item_id)
+        select distinct organisation_id, 'item', session_id, item_id from changed
+    on conflict (organisation_id, kind, id, item_id) do update set changed_xid = excluded.changed_xid
         where f.changed_xid <> excluded.changed_xid;
     return null;
 end $$;
@@ -50,6 +62,12 @@ create or replace trigger item_observations_changed after update on item_observa
     referencing new table as changed for each statement execute function note_changed_observations();
 create or replace trigger item_observations_removed after delete on item_observations
     referencing old table as changed for each statement execute function note_changed_observations();
+create or replace trigger item_states_added after insert on item_states
+    referencing new table as changed for each statement execute function note_changed_items();
+create or replace trigger item_states_changed after update on item_states
+    referencing new table as changed for each statement execute function note_changed_items();
+create or replace trigger item_states_removed after delete on item_states
+    referencing old table as changed for each statement execute function note_changed_items();
 
 -- The log in the order of its transactions.
 create index if not exists idx_audit_log_xid on audit_log (organisation_id, created_xid, id);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::site::{new_building, operation};
 use crate::support::{Answer, Client, Organisation, Site, Sql, Stack, eventually};
 
-const FEEDS: [&str; 5] = ["results", "defects", "observations", "sessions", "audit"];
+const FEEDS: [&str; 6] = ["results", "items", "defects", "observations", "sessions", "audit"];
 
 /// Rows of a page, and some on the next.
 const MORE_THAN_A_PAGE: i64 = 2_345;
@@ -67,6 +67,14 @@ fn each_feed_has_what_there_is_and_names_nobody() {
         (&json!(site.session_id), &json!(site.items[0]))
     );
     assert_eq!((&observation["outcome"], &observation["is_removed"]), (&json!("fail"), &json!(false)));
+
+    let items = feed(&site.admin, "items").rows;
+    assert_eq!(items.len(), site.items.len());
+    for item in &items {
+        let is_failed = item["item_id"] == *site.items[0];
+        assert_eq!(item["outcome"], if is_failed { "fail" } else { "not_tested" });
+        assert_eq!((&item["session_id"], &item["asset_id"]), (&json!(site.session_id), &item["item_id"]));
+    }
 
     let sessions = feed(&site.admin, "sessions").rows;
     assert_eq!(texts(&sessions, "id"), [&site.session_id]);

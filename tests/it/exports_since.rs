@@ -30,7 +30,12 @@ impl<'a> Keeper<'a> {
         let since = self.since.as_ref().map(|since| format!("?since={since}")).unwrap_or_default();
         let told = feed(self.client, &format!("{}{since}", self.kind));
         self.since = Some(told.next_since);
-        let key = if self.kind == "results" { "hash" } else { "id" };
+        let key = match self.kind {
+            "results" => "hash",
+            // These tests keep those of one session.
+            "items" => "item_id",
+            _ => "id",
+        };
         let mut ids = Vec::new();
         for row in told.rows {
             let id = row[key].as_str().unwrap().to_owned();
@@ -178,6 +183,33 @@ fn defects_and_observations_follow_what_is_worked_out_again_and_what_is_no_more(
     assert_eq!(defects.go_on(), [id]);
     assert_eq!(observations.go_on(), [observation]);
     assert!(defects.rows.is_empty() && observations.rows.is_empty());
+}
+
+#[test]
+fn items_follow_what_they_stand_at_and_what_is_no_more() {
+    let site = Site::new();
+    let mut items = Keeper::of(&site.admin, "items");
+    eventually("all items are told", || {
+        items.go_on();
+        (items.rows.len() == site.items.len()).then_some(())
+    });
+    set(&site, 0, "outcome", json!("pass"));
+    let told = eventually("the outcome is told", || Some(items.go_on()).filter(|told| !told.is_empty()));
+    assert_eq!(told, [&*site.items[0]]);
+    let row = items.row(&site.items[0]);
+    assert_eq!((&row["outcome"], &row["section"]), (&json!("pass"), &json!(10)));
+    let own = operation("tablet", "set", "own-item", json!({"outcome": "pass"}));
+    site.send(&json!({"changes": [own]})).expect(200);
+    eventually("an item of a device's own is told", || {
+        items.go_on();
+        items.rows.contains_key("own-item").then_some(())
+    });
+    site.send(&json!({"changes": [operation("tablet", "delete", "own-item", Value::Null)]})).expect(200);
+    eventually("that it is no more is told", || {
+        items.go_on();
+        (!items.rows.contains_key("own-item")).then_some(())
+    });
+    assert_eq!(items.go_on(), [""; 0]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use firemode_domain::classification::BaselineValues;
 use firemode_domain::defect::{
     DefectClass, DefectSource, DefectStatus, Deferral, InterimMeasures, RuleReference,
 };
+use firemode_domain::document::Outcome;
 use firemode_domain::evidence::{EvidenceStatus, EvidenceType};
 use firemode_domain::job::JobState;
 use firemode_domain::measure::PerformanceSolution;
@@ -180,6 +181,7 @@ word_columns!(
     JobState,
     Jurisdiction,
     LateState,
+    Outcome,
     PartyRole,
     Role,
     SessionStatus,

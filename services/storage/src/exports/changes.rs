@@ -5,7 +5,7 @@ use firemode_domain::session::LateState;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Fed, Source, Walk};
+use super::{Fed, Rest, Source, Walk};
 use crate::row::Column;
 use crate::{Executor, StorageError};
 
@@ -63,7 +63,7 @@ impl Fed for FedChange {
             xid: Some("xid"),
             at: "received_at",
             id: "session_id",
-            hash: Some("hash"),
+            rest: Some(Rest::Hash("hash")),
             bounded: Some(("bytes", CHANGES_BYTES_MAX)),
             ..Source::default()
         };

@@ -4,6 +4,7 @@
 //! for a client that reads slowly. The two snapshots say what belongs to a pass, whenever a page of it is read.
 
 mod changes;
+mod items;
 mod records;
 mod registers;
 mod worked_out;
@@ -13,6 +14,7 @@ use std::collections::VecDeque;
 use uuid::Uuid;
 
 pub use self::changes::FedChange;
+pub use self::items::FedItem;
 pub use self::records::FedSession;
 pub use self::worked_out::{FedDefect, FedObservation};
 use crate::feed::FeedPosition;
@@ -51,11 +53,20 @@ pub struct Source {
     /// What tells rows of one transaction apart.
     id: &'static str,
     /// And besides.
-    hash: Option<&'static str>,
+    rest: Option<Rest>,
     /// What holds for them too in a pass over what is new; `{seen}` and `{until}` stand for the two snapshots.
     condition: Option<&'static str>,
     /// Most bytes of this column on a page, but for one row.
     bounded: Option<(&'static str, i64)>,
+}
+
+/// What tells rows of one session apart.
+#[derive(Debug, Clone, Copy)]
+enum Rest {
+    /// A hash, in this column.
+    Hash(&'static str),
+    /// The id of an item.
+    Item(&'static str),
 }
 
 /// Where a page ended.
@@ -63,7 +74,28 @@ pub struct Source {
 struct Key {
     xid: Option<Xid>,
     id: Uuid,
-    hash: Option<Vec<u8>>,
+    rest: Option<KeyRest>,
+}
+
+#[derive(Debug, Clone)]
+enum KeyRest {
+    Hash(Vec<u8>),
+    Item(String),
+}
+
+impl Rest {
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Hash(column) | Self::Item(column) => column,
+        }
+    }
+
+    fn of(self, row: &tokio_postgres::Row) -> KeyRest {
+        match self {
+            Self::Hash(column) => KeyRest::Hash(row.get(column)),
+            Self::Item(column) => KeyRest::Item(row.get(column)),
+        }
+    }
 }
 
 /// A part of a pass: one source, and transactions between two.
@@ -160,10 +192,13 @@ impl Walk {
             }
         }
         let order = source.order();
-        if let Some(Key { xid, id, hash }) = &self.after {
+        if let Some(Key { xid, id, rest }) = &self.after {
             let xid = xid.map(|xid| Box::new(xid) as Param<'static>);
-            let hash = hash.clone().map(|hash| Box::new(hash) as Param<'static>);
-            let values = [xid, Some(Box::new(*id)), hash].into_iter().flatten();
+            let rest = rest.clone().map(|rest| match rest {
+                KeyRest::Hash(hash) => Box::new(hash) as Param<'static>,
+                KeyRest::Item(item_id) => Box::new(item_id),
+            });
+            let values = [xid, Some(Box::new(*id)), rest].into_iter().flatten();
             let values: Vec<String> = values.map(&mut place).collect();
             conditions.push(format!("({}) > ({})", order.join(", "), values.join(", ")));
         }
@@ -188,7 +223,7 @@ impl Walk {
 impl Source {
     /// The columns that rows are in the order of.
     fn order(&self) -> Vec<&'static str> {
-        self.xid.into_iter().chain([self.id]).chain(self.hash).collect()
+        self.xid.into_iter().chain([self.id]).chain(self.rest.map(Rest::column)).collect()
     }
 
     /// Where a row stands in it.
@@ -196,7 +231,7 @@ impl Source {
         Key {
             xid: self.xid.map(|xid| row.get(xid)),
             id: row.get(self.id),
-            hash: self.hash.map(|hash| row.get(hash)),
+            rest: self.rest.map(|rest| rest.of(row)),
         }
     }
 }

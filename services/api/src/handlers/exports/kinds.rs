@@ -15,6 +15,8 @@ words! {
     pub(crate) enum Feed {
         /// What devices and people wrote in sessions.
         Results = "results",
+        /// What each item of a session stands at.
+        Items = "items",
         /// What was found wrong.
         Defects = "defects",
         /// Items of sessions that fail.

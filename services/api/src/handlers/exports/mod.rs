@@ -12,7 +12,7 @@ use actix_web::{HttpResponse, web};
 use firemode_storage::assets::Asset;
 use firemode_storage::audit::AuditRow;
 use firemode_storage::buildings::Building;
-use firemode_storage::exports::{FedChange, FedDefect, FedObservation, FedSession, Walk};
+use firemode_storage::exports::{FedChange, FedDefect, FedItem, FedObservation, FedSession, Walk};
 use firemode_storage::feed::FeedPosition;
 use firemode_storage::measures::Measure;
 use firemode_storage::page;
@@ -29,19 +29,19 @@ const NEXT_SINCE: HeaderName = HeaderName::from_static("next-since");
 
 /// Exports all rows of a kind, or what is new
 ///
-/// Feeds for analysis: `results`, `defects`, `observations`, `sessions` and `audit`, as NDJSON (a JSON object on each line) or CSV. They
+/// Feeds for analysis: `results`, `items`, `defects`, `observations`, `sessions` and `audit`, as NDJSON (a JSON object on each line) or CSV. They
 /// have ids and no names of people. Without `since` a feed has everything, with the token of the last time what was written or has changed since:
 /// nothing is left out and nothing comes twice, however many write meanwhile. The token for the next time is in `Next-Since`; in NDJSON
 /// it is in the last line, `{"next_since": "…", "rows": 3}`, as well. **A feed without its last line broke off**: do not use the
 /// token of its header. A CSV that broke off ends without the last chunk, which clients report as an error. Rows replace those with
-/// the same `id` (`hash` for `results`); `is_removed` says that there is none any more.
+/// the same `id` (`hash` for `results`, `session_id` and `item_id` for `items`); `is_removed` says that there is none any more.
 ///
 /// Registers: `buildings.csv`, `assets.json`, `measures.csv` and so on have all that there are, deactivated ones too, by the fields with which
 /// they are made. In CSV, texts that a spreadsheet would take for a formula begin with `'`.
 ///
 /// A user has one export at a time; a second one is answered 429.
 #[utoipa::path(get, path = "/v1/exports/{kind}", tag = "exports",
-    params(("kind" = Kind, Path, description = "What is wanted.", example = "sessions"), Params<Exported>),
+    params(("kind" = inline(Kind), Path, description = "What is wanted.", example = "sessions"), Params<Exported>),
     responses((status = 200, description = "All rows, in pieces.",
                content(("application/x-ndjson"), ("text/csv"), ("application/json")),
                headers(("Next-Since"), ("Content-Disposition")))))]
@@ -55,6 +55,7 @@ pub(crate) async fn export(
             let form = wanted.form(&call.request);
             match feed {
                 Feed::Results => send_feed::<FedChange>(feed, form, wanted, call).await,
+                Feed::Items => send_feed::<FedItem>(feed, form, wanted, call).await,
                 Feed::Defects => send_feed::<FedDefect>(feed, form, wanted, call).await,
                 Feed::Observations => send_feed::<FedObservation>(feed, form, wanted, call).await,
                 Feed::Sessions => send_feed::<FedSession>(feed, form, wanted, call).await,

@@ -11,7 +11,7 @@ use firemode_storage::audit::{AuditRow, believed};
 use firemode_storage::buildings::Building;
 use firemode_storage::changes::change_hash;
 use firemode_storage::documents::Needs;
-use firemode_storage::exports::{Fed, FedChange, FedDefect, FedObservation, FedSession, Walk};
+use firemode_storage::exports::{Fed, FedChange, FedDefect, FedItem, FedObservation, FedSession, Walk};
 use firemode_storage::measures::Measure;
 use firemode_web::Problem;
 use serde::Serialize;
@@ -65,6 +65,10 @@ macro_rules! shown_as_read {
 shown_as_read! {
     FedSession: [
         "id", "building_id", "status", "technician_id", "created_by", "item_count", "created_at", "updated_at", "completed_at",
+    ];
+    FedItem: [
+        "session_id", "item_id", "is_removed", "building_id", "asset_id", "item_code", "section", "outcome", "observed_at", "local_date",
+        "known_from",
     ];
     FedDefect: [
         "id", "is_removed", "number", "building_id", "measure_id", "asset_id", "item_id", "session_id", "source", "item_code", "condition",
