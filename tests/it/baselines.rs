@@ -180,6 +180,12 @@ fn a_building_says_which_assets_lack_what_their_rules_compare_with() {
         (json!(flow), vec![json!("flow"), json!("pressure")]),
     ];
     assert_eq!(lacking(), (json!(2), json!(0), both));
+    // Each page says how many there are of all.
+    let first = admin.get(&format!("{building}/baseline?limit=1")).expect(200);
+    let second = admin.get(&format!("{building}/baseline?limit=1&cursor={}", first.text("/next_cursor")));
+    for (page, asset) in [(&first, &extinguisher), (&second.expect(200), &flow)] {
+        assert_eq!((&page["assets"], &page.data()[0]["asset_id"]), (&json!(2), &json!(asset)));
+    }
 
     let baseline = |asset: &str| format!("{path}/{asset}/baseline");
     put(admin, &baseline(&extinguisher), &version("pressure", 13.5, "bar", "2021-03-01")).expect(201);

@@ -7,6 +7,7 @@ use firemode_domain::classification::{AskedQuantity, BaselineValues};
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::{Date, OffsetDateTime};
+use tokio_postgres::Row;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -222,7 +223,8 @@ impl Asked {
     }
 }
 
-/// How complete the baselines of a building are.
+/// How complete the baselines of a building are, and one page of its active assets whose baselines lack something, newest first. Each of its
+/// assets is looked at once, for both.
 ///
 /// # Errors
 /// The database does not answer.
@@ -230,30 +232,39 @@ pub async fn completeness(
     on: &impl Executor,
     organisation_id: Uuid,
     asked: &Asked,
-) -> Result<Completeness, StorageError> {
-    let statement = format!(
-        "select count(*), count(*) filter (where not {}) from assets
-         where organisation_id = $1 and building_id = $2 and is_active and {} <> '{{}}'",
-        Asked::is_lacking("$3::jsonb", "$4"),
-        Asked::of_asset("$3::jsonb")
-    );
-    let params: sql::Params<'_> = &[&organisation_id, &asked.building_id, &asked.units(), &asked.day];
-    let row = sql::one(on, &statement, params).await?;
-    Ok(Completeness { assets: row.get(0), complete: row.get(1) })
-}
-
-/// One page of a building's active assets whose baselines lack something, newest first.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn lacking(
-    on: &impl Executor,
-    organisation_id: Uuid,
-    asked: &Asked,
     keyset: &Keyset,
-) -> Result<Page<Asset>, StorageError> {
-    let mut list =
-        Listing::of(Asset::NAME, organisation_id, keyset).only("building_id = {}", asked.building_id);
-    let (units, day) = (list.place(asked.units()), list.place(asked.day));
-    list.holds("is_active").holds(&Asked::is_lacking(&format!("{units}::jsonb"), &day)).page(on).await
+) -> Result<(Completeness, Page<Asset>), StorageError> {
+    let mut list = Listing::of("judged", organisation_id, keyset).holds("is_lacking");
+    let (building, units, day) =
+        (list.place(asked.building_id), list.place(asked.units()), list.place(asked.day));
+    let units = format!("{units}::jsonb");
+    let judged = format!(
+        "select organisation_id, id, created_at, created_xid, {} as is_lacking from assets
+         where organisation_id = $1 and building_id = {building} and is_active and {} <> '{{}}'",
+        Asked::is_lacking(&units, &day),
+        Asked::of_asset(&units)
+    );
+    // The counts are there where the page is empty, too.
+    let read = |row: &Row| {
+        let counts = Completeness { assets: row.get("of_assets"), complete: row.get("of_complete") };
+        let asset = row.get::<_, Option<Uuid>>("id").map(|_| Asset::read(row)).transpose()?;
+        Ok((counts, asset))
+    };
+    let page = list.page_from(on, read, |page| {
+        format!(
+            "with judged as materialized ({judged})
+             select of_assets, of_complete, {} from (
+                 select count(*) as of_assets, count(*) filter (where not is_lacking) as of_complete from judged
+             ) counts
+             left join (
+                 select asset.* from {page} page cross join lateral (
+                     select * from assets where organisation_id = $1 and id = page.id offset 0
+                 ) asset
+             ) lacking on true",
+            Asset::columns()
+        )
+    });
+    let Page { rows, next } = page.await?;
+    let counts = rows.first().map_or(Completeness { assets: 0, complete: 0 }, |(counts, _)| *counts);
+    Ok((counts, Page { rows: rows.into_iter().filter_map(|(_, asset)| asset).collect(), next }))
 }

@@ -216,8 +216,8 @@ pub(crate) async fn completeness(
 ) -> Result<HttpResponse, Problem> {
     let rows = async |tx: &ReadTransaction, Listing { call, .. }: &Listing<_>, keyset: &Keyset| {
         let asked = asked_of(tx, call, *building_id).await?;
-        let completeness = baselines::completeness(tx, call.organisation_id(), &asked).await?;
-        let lacking = baselines::lacking(tx, call.organisation_id(), &asked, keyset).await?;
+        let (completeness, lacking) =
+            baselines::completeness(tx, call.organisation_id(), &asked, keyset).await?;
         Ok((lacking_rows(tx, call, &asked, lacking).await?, completeness))
     };
     let body =
