@@ -2,8 +2,9 @@
 //! technician's bundle.
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
-use crate::defect_acts::{address, step};
+use crate::defect_acts::{address, rfc3339, step};
 use crate::support::site::{open_session, operation};
 use crate::support::{Client, Site, Stack, eventually};
 
@@ -183,4 +184,47 @@ fn sessions_are_found_by_what_is_to_be_looked_at() {
     let defect = one(admin, &site.items[0], |_| true);
     assert_eq!((&defect["classification"], &defect["needs_review"]), (&json!("unclassified"), &json!(true)));
     admin.get("/v1/tests/sessions?needs_review=maybe").invalid(&["needs_review"]);
+}
+
+#[test]
+fn a_repair_that_did_not_hold_is_taken_up_again_by_a_manager() {
+    let site = Site::new();
+    let (admin, item) = (&site.admin, site.items[0].as_str());
+    admin.patch("/v1/organisation", &json!({"allow_own_verification": true})).expect(200);
+    send(admin, &site.session_id, &finding("tablet-1", item, "fail", Some("pressure_low")));
+    let id = one(admin, item, |_| true)["id"].as_str().unwrap().to_owned();
+    let repaired = json!({"to": "repaired", "reason": "Refilled."});
+    let mut repairs = Vec::new();
+    for status in ["repaired", "verified"] {
+        step(admin, &id, &repaired).expect(200);
+        if status == "verified" {
+            step(admin, &id, &json!({"to": "verified"})).expect(200);
+        }
+        let before = admin.get(&address(&id)).expect(200);
+        assert_eq!((&before["status"], &before["needs_review"]), (&json!(status), &json!(false)));
+        let session = open_session(admin, &site.building_id);
+        send(admin, &session, &finding("tablet-2", item, "fail", Some("pressure_low")));
+        let failed = one(admin, item, |defect| defect["needs_review"] == true);
+        assert_eq!((&failed["id"], &failed["status"]), (&json!(id), &json!(status)), "a person decides");
+
+        let now = rfc3339(OffsetDateTime::now_utc());
+        let technician = site.organisation.member(Stack::shared(), "technician").client;
+        let again = json!({"to": "acknowledged", "reason": "It fails again."});
+        step(&technician, &id, &again).problem(403, "FIRE-403");
+        step(admin, &id, &json!({"to": "acknowledged"})).invalid(&["reason"]);
+        let taken_up = step(admin, &id, &again).expect(200);
+        assert_eq!((&taken_up["status"], &taken_up["needs_review"]), (&json!("acknowledged"), &json!(false)));
+        for of_repair in ["repaired_at", "repaired_by", "verified_by", "scheduled_for"] {
+            assert_eq!(taken_up[of_repair], Value::Null, "{of_repair}");
+        }
+        let then = admin.get(&format!("{}?as_of={now}", address(&id))).expect(200);
+        assert_eq!((&then["status"], &then["repaired_at"]), (&json!(status), &before["repaired_at"]));
+        repairs.push(before["repaired_at"].clone());
+        let day = json!({"to": "repair_scheduled", "scheduled_for": "2099-03-01"});
+        assert_eq!(step(admin, &id, &day).expect(200)["scheduled_for"], "2099-03-01");
+    }
+    let last = step(admin, &id, &repaired).expect(200);
+    assert!(!repairs.contains(&last["repaired_at"]));
+    step(admin, &id, &json!({"to": "verified"})).expect(200);
+    assert_eq!(step(admin, &id, &json!({"to": "closed"})).expect(200)["observations"], 3);
 }

@@ -111,15 +111,16 @@ impl StepFault {
 }
 
 impl Standing {
-    /// The statuses that the defect can have next. From `closed` to `open` is a defect of its own, which names the closed one.
+    /// The statuses that the defect can have next. From `closed` to `open` is a defect of its own, which names the closed one. What was
+    /// repaired is `acknowledged` again where the repair did not hold.
     pub fn next(&self) -> Vec<DefectStatus> {
         match self.status {
             Open => vec![Acknowledged, Repaired, Deferred, Withdrawn],
             Acknowledged => vec![RepairScheduled, Repaired, Deferred, Withdrawn],
             RepairScheduled => vec![Repaired, Deferred, Withdrawn],
             Deferred => self.deferred_from.into_iter().chain([Repaired, Withdrawn]).collect(),
-            Repaired => vec![Verified, Withdrawn],
-            Verified => vec![Closed, Withdrawn],
+            Repaired => vec![Verified, Acknowledged, Withdrawn],
+            Verified => vec![Closed, Acknowledged, Withdrawn],
             Closed => vec![Open],
             Withdrawn => Vec::new(),
         }
@@ -169,6 +170,9 @@ impl Standing {
             Open if self.status == Closed && step.reason.is_none() => {
                 lacks("reason", "why the defect is taken up again")
             }
+            Acknowledged if matches!(self.status, Repaired | Verified) && step.reason.is_none() => {
+                lacks("reason", "how it is known that the repair did not hold")
+            }
             Repaired if self.status != RepairScheduled && step.reason.is_none() => {
                 lacks("reason", "what was done, as the repair was not scheduled")
             }
@@ -213,8 +217,8 @@ mod tests {
             (Acknowledged, vec![RepairScheduled, Repaired, Deferred, Withdrawn]),
             (RepairScheduled, vec![Repaired, Deferred, Withdrawn]),
             (Deferred, vec![Acknowledged, Repaired, Withdrawn]),
-            (Repaired, vec![Verified, Withdrawn]),
-            (Verified, vec![Closed, Withdrawn]),
+            (Repaired, vec![Verified, Acknowledged, Withdrawn]),
+            (Verified, vec![Closed, Acknowledged, Withdrawn]),
             (Closed, vec![Open]),
             (Withdrawn, vec![]),
         ];
@@ -259,12 +263,20 @@ mod tests {
             other => panic!("{from} to {}: {other:?}", step.to),
         };
         let without_reason = |to| Step { reason: None, ..step(to) };
-        for (from, to) in
-            [(Open, Deferred), (Open, Withdrawn), (Open, Repaired), (Deferred, Repaired), (Closed, Open)]
-        {
+        for (from, to) in [
+            (Open, Deferred),
+            (Open, Withdrawn),
+            (Open, Repaired),
+            (Deferred, Repaired),
+            (Closed, Open),
+            (Repaired, Acknowledged),
+            (Verified, Acknowledged),
+        ] {
             assert_eq!(lacking(from, without_reason(to)), "reason");
         }
-        assert!(standing(RepairScheduled).check(&without_reason(Repaired), &by(Role::Admin)).is_ok());
+        for (from, to) in [(RepairScheduled, Repaired), (Open, Acknowledged)] {
+            assert!(standing(from).check(&without_reason(to), &by(Role::Admin)).is_ok());
+        }
         assert_eq!(lacking(Open, Step { until: None, ..step(Deferred) }), "until");
         assert_eq!(lacking(Open, Step { until: Some(date!(2026 - 11 - 29)), ..step(Deferred) }), "until");
         assert_eq!(lacking(Open, Step { accepted_by: None, ..step(Deferred) }), "accepted_by");

@@ -292,8 +292,10 @@ fn go_on(version: &mut DefectVersion, act: &Act, step: &Transition) {
             version.verified_by = None;
         }
         DefectStatus::Verified => version.verified_by = Some(act.user_id),
+        // A repair that did not hold was none, and the day for which it was planned is none for the next.
         DefectStatus::Open | DefectStatus::Acknowledged => {
             (version.repaired_at, version.repaired_by, version.verified_by) = (None, None, None);
+            version.scheduled_for = None;
         }
         DefectStatus::Closed | DefectStatus::Deferred | DefectStatus::Withdrawn => {}
     }

@@ -26,7 +26,8 @@ body! {
     pub(crate) struct TakeStep like {"to": "repaired", "reason": "Recharged on the spot."} {
         /// Where it leads: `open → acknowledged → repair_scheduled → repaired → verified → closed`.
         to: DefectStatus,
-        /// Why, or what was done. For `deferred`, `withdrawn`, a repair that was not scheduled, and a closed defect that is `open` again.
+        /// Why, or what was done. For `deferred`, `withdrawn`, a repair that was not scheduled, a repair that did not hold, and a closed defect
+        /// that is `open` again.
         reason: Option<Text<2000>> = "Recharged on the spot.",
         /// Evidence of it, of the same building.
         evidence: Option<EvidenceIds>,
@@ -72,8 +73,9 @@ impl TakeStep {
 
 /// Takes a step of a defect's life
 ///
-/// A step that leaves one out is 422 and names those that there are. Technicians record `repaired` alone. A closed defect that is `open` again
-/// is a new one, which names it in `reopens`. `PATCH` of `status` does the same.
+/// A step that leaves one out is 422 and names those that there are. Technicians record `repaired` alone. Where a repair did not hold, what is
+/// `repaired` or `verified` becomes `acknowledged`. A closed defect that is `open` again is a new one, which names it in `reopens`. `PATCH` of
+/// `status` does the same.
 #[utoipa::path(post, path = "/v1/defects/{defect_id}/transitions", tag = "defects", request_body = TakeStep,
     params(("defect_id" = Uuid, Path), IdempotencyKey),
     responses((status = 200, description = "The defect after it.", body = DefectView),
