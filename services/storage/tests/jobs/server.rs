@@ -53,7 +53,12 @@ impl Server {
     }
 
     pub(crate) fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Vec<Row> {
-        self.runtime.block_on(self.sql.query(sql, params)).unwrap()
+        self.runtime.block_on(self.query(sql, params))
+    }
+
+    /// The same within the runtime.
+    pub(crate) async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Vec<Row> {
+        self.sql.query(sql, params).await.unwrap()
     }
 
     pub(crate) fn organisation(&self) -> Uuid {
