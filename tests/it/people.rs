@@ -20,6 +20,8 @@ fn call_oneself(client: &Client, name: Option<&str>) {
 fn shown(site: &Site, client: &Client, user_id: &str) -> Vec<(String, Value)> {
     let evidence = site.admin.get("/v1/evidence").expect(200).data()[0]["id"].as_str().unwrap().to_owned();
     let baseline = format!("/v1/buildings/{}/assets/{}/baseline", site.building_id, site.items[0]);
+    let defect =
+        format!("/v1/defects/{}", client.get("/v1/defects").expect(200).data()[0]["id"].as_str().unwrap());
     let past = base64(site.read()["vector_clock"].to_string().as_bytes()).replace('+', "-").replace('/', "_");
     let paths = [
         "/v1/tests/sessions".to_owned(),
@@ -34,6 +36,10 @@ fn shown(site: &Site, client: &Client, user_id: &str) -> Vec<(String, Value)> {
         "/v1/users/me/audits".to_owned(),
         baseline.clone(),
         format!("{baseline}/versions"),
+        "/v1/defects".to_owned(),
+        defect.clone(),
+        format!("{defect}/observations"),
+        format!("{defect}/history"),
     ];
     let mut found = Vec::new();
     for path in paths {
@@ -52,13 +58,15 @@ fn collect(value: &Value, user_id: &str, path: &str, found: &mut Vec<(String, Va
                 let is_user = field.ends_with("_by")
                     || field == "user_id"
                     || field == "technician_id"
+                    || field == "assigned_to"
+                    || field == "by"
                     || field == "actor";
                 if is_user && inner == user_id {
                     let name = format!("{}_name", field.strip_suffix("_id").unwrap_or(field));
                     found.push((format!("{path} {field}"), members.get(&name).cloned().unwrap_or_default()));
                 }
-                // What the audit log keeps of an object is as it was written.
-                if !matches!(field.as_str(), "before" | "after") {
+                // What the audit log keeps of an object is as it was written, and so is what was done about a defect.
+                if !matches!(field.as_str(), "before" | "after" | "body") {
                     collect(inner, user_id, path, found);
                 }
             }
@@ -86,7 +94,22 @@ fn busy_site() -> (Site, Client, String) {
     site.complete();
     site.send_as(&client, &set("wet")).expect(200);
     client.request("POST", &site.session("/late/reject")).send().expect(200);
+    treat_a_defect(&site, &client, &user_id);
     (site, client, user_id)
+}
+
+/// One user does everything about a defect.
+fn treat_a_defect(site: &Site, client: &Client, user_id: &str) {
+    site.admin.patch("/v1/organisation", &json!({"allow_own_verification": true})).expect(200);
+    let body = json!({"building_id": site.building_id, "description": "Dark.", "assigned_to": user_id});
+    let path = format!("/v1/defects/{}", client.post("/v1/defects", &body).expect(201).id());
+    client.post(&format!("{path}/interim_measures"), &json!({"text": "A guard."})).expect(201);
+    client.post(&format!("{path}/observations"), &json!({"note": "Still dark."})).expect(201);
+    for to in ["repaired", "verified"] {
+        client
+            .post(&format!("{path}/transitions"), &json!({"to": to, "reason": "Lamp changed."}))
+            .expect(200);
+    }
 }
 
 #[test]
@@ -96,9 +119,21 @@ fn what_people_did_has_their_names_beside_their_ids() {
         let shown = shown(&site, &client, &user_id);
         let others: Vec<_> = shown.iter().filter(|(_, shown)| shown != name).collect();
         assert!(others.is_empty(), "{name}: {others:?}");
-        for field in
-            ["technician_id", "user_id", "uploaded_by", "flagged_by", "decided_by", "actor", "recorded_by"]
-        {
+        for field in [
+            "technician_id",
+            "user_id",
+            "uploaded_by",
+            "flagged_by",
+            "decided_by",
+            "actor",
+            "recorded_by",
+            "assigned_to",
+            "repaired_by",
+            "verified_by",
+            " by",
+            "observations user_id",
+            "history user_id",
+        ] {
             assert!(shown.iter().any(|(place, _)| place.ends_with(field)), "{field} is nowhere");
         }
     };
@@ -125,21 +160,34 @@ fn answers_that_are_kept_for_repetition_have_no_name_in_them() {
     let (first, second) = (unique_name(), unique_name());
     call_oneself(&member.client, Some(&first));
     let photo = Form::photo(&site.session_id, new_key().as_bytes()).upload(&member.client).expect(201);
-    let (opening, flagging) = (new_key(), new_key());
+    let (opening, flagging, repairing) = (new_key(), new_key(), new_key());
     let open = json!({"building_id": site.building_id, "technician_id": member.user_id});
     let flag = format!("/v1/evidence/{}/flag", photo.text("/evidence_id"));
+    let dark = json!({"building_id": site.building_id, "description": "Dark."});
+    let defect = format!("/v1/defects/{}", member.client.post("/v1/defects", &dark).expect(201).id());
     let names = || {
         let opened =
             site.admin.request("POST", "/v1/tests/sessions").key(&opening).json(&open).send().expect(201);
         let why = json!({"reason": "Another door."});
         let flagged = member.client.request("POST", &flag).key(&flagging).json(&why).send().expect(200);
-        [&opened["technician_name"], &flagged["uploaded_by_name"], &flagged["flag"]["flagged_by_name"]]
-            .map(Value::clone)
+        let repair = json!({"to": "repaired", "reason": "Lamp changed."});
+        let repaired = member.client.request("POST", &format!("{defect}/transitions")).key(&repairing);
+        let repaired = repaired.json(&repair).send().expect(200);
+        [
+            &opened["technician_name"],
+            &flagged["uploaded_by_name"],
+            &flagged["flag"]["flagged_by_name"],
+            &repaired["repaired_by_name"],
+        ]
+        .map(Value::clone)
     };
-    assert_eq!(names(), [&first, &first, &first].map(|name| json!(name)));
+    assert_eq!(names(), [(); 4].map(|()| json!(first)));
+    let tag = || member.client.get(&defect).expect(200).header("etag").to_owned();
+    let before = tag();
     assert_eq!(tables_with(&[&first]), Vec::<String>::new());
     call_oneself(&member.client, Some(&second));
-    assert_eq!(names(), [&second, &second, &second].map(|name| json!(name)), "as it is when it is shown");
+    assert_eq!(names(), [(); 4].map(|()| json!(second)), "as it is when it is shown");
+    assert_eq!(tag(), before, "what somebody is called is no state of a defect");
 }
 
 #[test]

@@ -82,10 +82,7 @@ impl Call {
         let tx = self.read().await?;
         let people = self.people(&tx, places.iter().map(|(place, _)| id(place))).await?;
         drop(tx);
-        let mut named = outcome;
-        for (place, name_place) in places {
-            named = named.put(name_place, people.name(id(place)))?;
-        }
-        Ok(named)
+        let names: Vec<_> = places.iter().map(|(place, name)| (*name, people.name(id(place)))).collect();
+        outcome.put_all(names)
     }
 }

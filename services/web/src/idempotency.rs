@@ -172,9 +172,22 @@ impl Outcome {
     /// # Errors
     /// The body is no JSON: a defect of ours.
     pub fn put(self, pointer: &str, value: impl Into<Value>) -> Result<Self, Problem> {
+        self.put_all([(pointer, value)])
+    }
+
+    /// The same for several places.
+    ///
+    /// # Errors
+    /// The body is no JSON: a defect of ours.
+    pub fn put_all<'p>(
+        self,
+        values: impl IntoIterator<Item = (&'p str, impl Into<Value>)>,
+    ) -> Result<Self, Problem> {
         let mut body = self.value()?;
-        if let Some(place) = body.pointer_mut(pointer) {
-            *place = value.into();
+        for (pointer, value) in values {
+            if let Some(place) = body.pointer_mut(pointer) {
+                *place = value.into();
+            }
         }
         Ok(Self { body: to_raw_value(&body).map_err(Problem::internal)?, ..self })
     }

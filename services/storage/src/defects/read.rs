@@ -96,7 +96,8 @@ row! {
         pub needs_review: bool,
         /// Hash of the change that says that nothing fails after all.
         pub superseded_by: Option<String>,
-        /// What was done until it is repaired.
+        /// What was done until it is repaired. Clients are shown who did it, too.
+        #[serde(skip)]
         pub interim_measures: InterimMeasures,
         /// Until when the repair waits, who accepts that, and why.
         #[schema(nullable)]

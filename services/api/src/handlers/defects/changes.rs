@@ -68,12 +68,12 @@ pub(crate) async fn update(
     }
     let tx = call.transaction().await?;
     let held = HeldDefect::find(&call, &tx, *id).await?;
-    let before = DefectView::from(held.defect.clone());
+    let before = DefectView::unnamed(held.defect.clone());
     let before = serde_json::to_value(before).map_err(Problem::internal)?;
     call.check_if_match(&tag(&before).unwrap_or_default())?;
     let (deeds, step) = asked.deeds(&held).await?;
     if deeds.is_empty() && step.is_none() {
-        return shown(held.defect);
+        return shown(&call, &tx, held.defect).await;
     }
     for deed in &deeds {
         held.record(deed, held.now).await?;
@@ -85,8 +85,9 @@ pub(crate) async fn update(
             transitions::take(held, step, "status").await?.1
         }
     };
+    let answer = shown(&call, &tx, after).await?;
     tx.commit().await?;
-    shown(after)
+    Ok(answer)
 }
 
 impl UpdateDefect {

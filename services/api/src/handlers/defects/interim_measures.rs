@@ -9,9 +9,9 @@ use firemode_domain::input::{Becomes as _, Faults, Text, Time};
 use firemode_web::{Body, IdempotencyKey, Outcome, Problem, refuse};
 use uuid::Uuid;
 
-use super::DefectView;
 use super::held::HeldDefect;
 use super::links::{self, EvidenceIds};
+use super::{DefectView, named};
 use crate::call::Call;
 
 body! {
@@ -50,7 +50,8 @@ pub(crate) async fn add(
         let TimeOfAct { at, .. } = TimeOfAct::of(at.map(Time::get), None, held.now);
         let (text, until, evidence) = (text.becomes(), until.becomes(), links::ids(evidence));
         held.record(&Deed::InterimMeasure { text, until, evidence }, at).await?;
-        Outcome::new(StatusCode::CREATED, &DefectView::from(held.again().await?))
+        Outcome::new(StatusCode::CREATED, &DefectView::unnamed(held.again().await?))
     };
-    Ok(call.run_once(&key, &body.fingerprint, added).await?.respond())
+    let outcome = call.run_once(&key, &body.fingerprint, added).await?;
+    Ok(named(&call, outcome).await?.respond())
 }

@@ -8,11 +8,13 @@ use firemode_domain::defect::recording::TimeOfAct;
 use firemode_domain::input::{At, Becomes as _, Faults, Text, Time};
 use firemode_storage::defects::observations::{self, DefectObservation, ObservationFilter};
 use firemode_web::{Body, IdempotencyKey, Outcome, Problem, refuse};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::held::HeldDefect;
 use super::links::{self, EvidenceIds};
-use super::{DefectView, known};
+use super::{DefectView, known, named};
 use crate::call::Call;
 use crate::list::{Filters, List, Listing};
 
@@ -27,6 +29,16 @@ body! {
         /// When, where that is earlier.
         observed_at: Option<Time>,
     }
+}
+
+/// What was seen of a defect once, and what the one is called who recorded it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NamedObservation {
+    #[serde(flatten)]
+    observation: DefectObservation,
+    /// What the user is called who recorded it; null: a session has it.
+    #[schema(example = "Technician 3")]
+    user_name: Option<String>,
 }
 
 impl Filters for ObservationFilter {}
@@ -56,9 +68,10 @@ pub(crate) async fn add(
         let TimeOfAct { at, .. } = TimeOfAct::of(observed_at.map(Time::get), None, held.now);
         let deed = Deed::Observe { note: note.becomes(), evidence: links::ids(evidence) };
         held.record(&deed, at).await?;
-        Outcome::new(StatusCode::CREATED, &DefectView::from(held.again().await?))
+        Outcome::new(StatusCode::CREATED, &DefectView::unnamed(held.again().await?))
     };
-    Ok(call.run_once(&key, &body.fingerprint, added).await?.respond())
+    let outcome = call.run_once(&key, &body.fingerprint, added).await?;
+    Ok(named(&call, outcome).await?.respond())
 }
 
 /// Lists what was seen of a defect, the latest first
@@ -67,14 +80,17 @@ pub(crate) async fn add(
 /// was known then.
 #[utoipa::path(get, path = "/v1/defects/{defect_id}/observations", tag = "defects", operation_id = "defect_observations",
     params(("defect_id" = Uuid, Path), Listing<ObservationFilter>),
-    responses((status = 200, description = "One page.", body = List<DefectObservation>)))]
+    responses((status = 200, description = "One page.", body = List<NamedObservation>)))]
 pub(crate) async fn list(
     id: web::Path<Uuid>,
     list: Listing<ObservationFilter>,
 ) -> Result<HttpResponse, Problem> {
     list.answer(async |tx, Listing { call, filter, .. }, keyset| {
         let defect = known(call, tx, *id, filter.as_of).await?;
-        Ok(observations::list(tx, call.organisation_id(), defect.id, filter, keyset).await?)
+        let page = observations::list(tx, call.organisation_id(), defect.id, filter, keyset).await?;
+        let people = call.people(tx, page.rows.iter().map(|seen| seen.user_id)).await?;
+        Ok(page
+            .map(|observation| NamedObservation { user_name: people.name(observation.user_id), observation }))
     })
     .await
 }

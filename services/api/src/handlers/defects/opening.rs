@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::held::{Subject, day_at, record, worked_out};
 use super::links::{self, EvidenceIds};
 use super::transitions::check_is_alone;
-use super::{DefectView, tag};
+use super::{DefectView, named, tag};
 use crate::call::Call;
 
 body! {
@@ -89,10 +89,13 @@ pub(crate) async fn open(
     }
     let outcome = call
         .run_once(&key, &body.fingerprint, async |tx| {
-            Outcome::new(StatusCode::CREATED, &DefectView::from(made(&call, tx, body.value.clone()).await?))
+            Outcome::new(
+                StatusCode::CREATED,
+                &DefectView::unnamed(made(&call, tx, body.value.clone()).await?),
+            )
         })
         .await?;
-    call.created(outcome, tag)
+    call.created(named(&call, outcome).await?, tag)
 }
 
 async fn made(call: &Call, tx: &Transaction, new: OpenDefect) -> Result<Defect, Problem> {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::held::{self, HeldDefect, Subject};
 use super::links::{self, EvidenceIds};
-use super::{DefectView, tag};
+use super::{DefectView, named, tag};
 use crate::call::Call;
 
 body! {
@@ -92,10 +92,10 @@ pub(crate) async fn transition(
         .run_once(&key, &body.fingerprint, async |tx| {
             let held = HeldDefect::find(&call, tx, *id).await?;
             let (status, after) = take(held, body.value.clone(), "to").await?;
-            Outcome::new(status, &DefectView::from(after))
+            Outcome::new(status, &DefectView::unnamed(after))
         })
         .await?;
-    outcome.respond_created(|body| {
+    named(&call, outcome).await?.respond_created(|body| {
         let location = body["id"].as_str().map(|id| format!("/v1/defects/{id}"));
         [(LOCATION, location), (ETAG, tag(body))]
     })
