@@ -275,15 +275,15 @@ fn a_rebuild_gives_what_following_gave_and_mends_what_is_not_right() {
 }
 
 #[test]
-fn two_appliances_and_a_killed_worker_come_to_the_same() {
+fn three_appliances_whose_workers_are_killed_come_to_the_same() {
     let first = Stack::start(&SETTINGS);
-    let second = first.beside(&SETTINGS);
+    let [second, third] = [first.beside(&SETTINGS), first.beside(&SETTINGS)];
     let site = Site::on(&first);
     let elsewhere = Site { admin: site.admin.clone(), ..site.clone() };
     let sql = first.sql();
     let began = Instant::now();
     thread::scope(|scope| {
-        for (item, stack) in [(0, &first), (1, &second), (2, &first)] {
+        for (item, stack) in [(0, &first), (1, &second), (2, &third)] {
             let site = &elsewhere;
             scope.spawn(move || {
                 for round in 0..12 {
