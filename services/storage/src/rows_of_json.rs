@@ -5,14 +5,12 @@ use uuid::Uuid;
 
 use crate::{Executor as _, StorageError, Transaction};
 
-/// A table with such rows. They are given as a JSON list of objects with the columns.
+/// A table with such rows. They are given as a JSON list of objects, all of which have the columns that are written, and no other fields.
 pub(crate) struct RowsOfJson {
     /// The table.
     pub(crate) table: &'static str,
     /// The columns of its primary key.
     pub(crate) key: &'static [&'static str],
-    /// All others that are written.
-    pub(crate) columns: &'static [&'static str],
 }
 
 impl RowsOfJson {
@@ -25,7 +23,7 @@ impl RowsOfJson {
         values: &[Uuid],
         rows: &Value,
     ) -> Result<Vec<Uuid>, StorageError> {
-        let Self { table, key, .. } = self;
+        let Self { table, key } = self;
         let key = key.join(", ");
         let sql = format!(
             "delete from {table} where organisation_id = $1 and {column} = any ($2)
@@ -38,11 +36,11 @@ impl RowsOfJson {
 
     /// Writes rows in their order, those alone that are new or differ. Gives what each of these is about.
     pub(crate) async fn write(&self, tx: &Transaction, rows: &Value) -> Result<Vec<Uuid>, StorageError> {
-        if rows.as_array().is_none_or(Vec::is_empty) {
-            return Ok(Vec::new());
-        }
-        let Self { table, key, columns } = self;
-        let all = [*key, *columns].concat().join(", ");
+        let Some(row) = rows.get(0).and_then(Value::as_object) else { return Ok(Vec::new()) };
+        let Self { table, key } = self;
+        let all: Vec<&str> = row.keys().map(String::as_str).collect();
+        let columns: Vec<&str> = all.iter().copied().filter(|column| !key.contains(column)).collect();
+        let all = all.join(", ");
         let of =
             |row: &str| columns.iter().map(|column| format!("{row}.{column}")).collect::<Vec<_>>().join(", ");
         let (stored, new) = (of("stored"), of("excluded"));

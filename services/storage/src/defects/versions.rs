@@ -14,52 +14,8 @@ use crate::{Executor as _, StorageError, Transaction, sql};
 /// The defects of a thing by their ids.
 type Defects = BTreeMap<Uuid, Vec<Known<DefectVersion>>>;
 
-const VERSIONS: RowsOfJson = RowsOfJson {
-    table: "defect_versions",
-    key: &["organisation_id", "defect_id", "known_from"],
-    columns: &[
-        "known_to",
-        "building_id",
-        "subject_id",
-        "measure_id",
-        "asset_id",
-        "item_id",
-        "session_id",
-        "source",
-        "item_code",
-        "condition",
-        "classification",
-        "is_overridden",
-        "description",
-        "location",
-        "section",
-        "status",
-        "provisional",
-        "assigned_to",
-        "opened_at",
-        "observed_at",
-        "received_at",
-        "clock_suspect",
-        "local_date",
-        "observations",
-        "observation_ids",
-        "last_observed_at",
-        "passes_since",
-        "needs_review",
-        "superseded_by",
-        "interim_measures",
-        "deferral",
-        "scheduled_for",
-        "repaired_at",
-        "repaired_by",
-        "verified_by",
-        "reopens",
-        "rule",
-        "evidence",
-        "external_id",
-        "metadata",
-    ],
-};
+const VERSIONS: RowsOfJson =
+    RowsOfJson { table: "defect_versions", key: &["organisation_id", "defect_id", "known_from"] };
 
 /// Writes the defects of these things, and removes what no fact gives any more. Gives how many versions differed.
 pub(super) async fn write(

@@ -11,43 +11,14 @@ use crate::defects::instant;
 use crate::rows_of_json::RowsOfJson;
 use crate::{Executor, StorageError, Transaction, sql};
 
-const OBSERVATIONS: RowsOfJson = RowsOfJson {
-    table: "item_observations",
-    key: &["organisation_id", "id", "known_from"],
-    columns: &[
-        "session_id",
-        "item_id",
-        "known_to",
-        "building_id",
-        "subject_id",
-        "content",
-        "observed_at",
-        "received_at",
-        "classification",
-    ],
-};
+const OBSERVATIONS: RowsOfJson =
+    RowsOfJson { table: "item_observations", key: &["organisation_id", "id", "known_from"] };
 
-const PASSES: RowsOfJson = RowsOfJson {
-    table: "item_passes",
-    key: &["organisation_id", "session_id", "item_id", "known_from"],
-    columns: &["known_to", "subject_id", "observed_at"],
-};
+const PASSES: RowsOfJson =
+    RowsOfJson { table: "item_passes", key: &["organisation_id", "session_id", "item_id", "known_from"] };
 
-const STATES: RowsOfJson = RowsOfJson {
-    table: "item_states",
-    key: &["organisation_id", "session_id", "item_id", "known_from"],
-    columns: &[
-        "known_to",
-        "building_id",
-        "subject_id",
-        "asset_id",
-        "item_code",
-        "section",
-        "outcome",
-        "observed_at",
-        "local_date",
-    ],
-};
+const STATES: RowsOfJson =
+    RowsOfJson { table: "item_states", key: &["organisation_id", "session_id", "item_id", "known_from"] };
 
 /// The things that the stored facts of these sessions are about.
 pub(super) async fn stored_subjects(
