@@ -241,7 +241,7 @@ async fn summarized(
         (summaries, waited.collect::<Vec<_>>())
     };
     match state.documents.read(&state.database, key, Needs::Changes, look).await {
-        Ok((summaries, waited)) => {
+        Ok(((summaries, waited), _room)) => {
             let shown =
                 changes.into_iter().zip(summaries).map(|(change, summary)| view(change, Some(summary)));
             Ok((shown.collect(), waited))
