@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use serde_json::{Value, json};
+
 use crate::support::site::new_building;
 use crate::support::stack::{NOWHERE, command};
 use crate::support::{Folder, Organisation, Sql, Stack, eventually};
@@ -115,6 +117,33 @@ fn a_database_that_this_binary_may_not_serve_is_not_served() {
     });
     assert_eq!(answer.expect(503)["checks"]["migrations"], false);
     stack.client().get("/v1/buildings").problem(503, "FIRE-503-STARTING");
+}
+
+#[test]
+fn an_appliance_that_runs_is_not_ready_once_a_newer_release_has_taken_the_schema_over() {
+    let url = empty_schema("taken_over");
+    let stack = Stack::start(&[("DATABASE_URL", &url)]);
+    let sql = Sql::connect(&url);
+    let oldest: i32 = sql.rows("select oldest_binary_version from database_incarnation", &[])[0].get(0);
+    let set_oldest =
+        |version: i32| sql.rows("update database_incarnation set oldest_binary_version = $1", &[&version]);
+    let ready_when = |fits: bool| {
+        eventually("the schema is looked at", || {
+            let answer = stack.client().get("/health/ready");
+            Some(answer).filter(|answer| answer["checks"]["migrations"] == fits)
+        })
+    };
+    assert_eq!(ready_when(true)["reasons"]["migrations"], Value::Null);
+    set_oldest(1000);
+    let taken_over = ready_when(false).expect(503);
+    let why = "The database's schema is not one that this version serves.";
+    assert_eq!(
+        (&taken_over["checks"]["database"], taken_over.text("/reasons/migrations").as_str()),
+        (&json!(true), why)
+    );
+    stack.client().get("/health/live").expect(200);
+    set_oldest(oldest);
+    ready_when(true);
 }
 
 #[test]
