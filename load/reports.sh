@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # The reports of an organisation with a million items in 1,000 sessions of 50 buildings, each item known in two versions, and 10,000 defects:
 # how long each takes, beside a request that reads one row. `load/reports.sh [EXECUTABLE]`. ITEMS (1000000), DEFECTS (10000), REQUESTS (10).
-# Exit code: 0 if the median of each is under a second.
+# Exit code: 0 if the median of each is under a second, and of what was known at a moment under two.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export REQUESTS=${REQUESTS:-10}
 
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
@@ -18,7 +20,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 ITEMS=${ITEMS:-1000000}
 DEFECTS=${DEFECTS:-10000}
-export REQUESTS=${REQUESTS:-10}
 LIST_MAX=1000
 SESSIONS_COUNT=1
 
@@ -29,8 +30,8 @@ make_items() {
     sql "with numbered as (
              select id, row_number() over (order by id) - 1 as number from buildings where organisation_id = '$ORGANISATION'
          ), made as (
-             insert into test_sessions (id, organisation_id, building_id, name, created_by, status)
-             select gen_random_uuid(), '$ORGANISATION', b.id, 'x', u.id, case when n % 100 = 0 then 'cancelled' else 'completed' end
+             insert into test_sessions (id, organisation_id, building_id, name, created_by, technician_id, status)
+             select gen_random_uuid(), '$ORGANISATION', b.id, 'x', u.id, u.id, case when n % 100 = 0 then 'cancelled' else 'completed' end
              from generate_series(1, 1000) n join numbered b on b.number = n % 50, users u where u.organisation_id = '$ORGANISATION'
              returning id, building_id
          )
@@ -72,7 +73,8 @@ main() {
     compare 'compliance' GET /v1/reports/compliance
     compare 'compliance of a building' GET "/v1/reports/compliance?building_id=$BUILDING"
     compare 'compliance of a year' GET "/v1/reports/compliance?from=$(date -u -d '1 year ago' +%F)"
-    compare 'compliance as it was known' GET "/v1/reports/compliance?as_of=$(date -u -d '36 hours ago' +%FT%TZ)"
+    # No index has the past alone: both versions of each item are looked at.
+    LIST_MAX=2000 compare 'compliance as it was known' GET "/v1/reports/compliance?as_of=$(date -u -d '36 hours ago' +%FT%TZ)"
     compare 'trends of two years' GET "/v1/reports/trends?from=$(date -u -d '2 years ago' +%F)"
     compare 'defects' GET /v1/reports/defects
     compare 'technicians' GET /v1/reports/technicians
