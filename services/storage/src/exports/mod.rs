@@ -125,10 +125,17 @@ impl Walk {
         place: FeedPosition,
         until: VisibleUpTo,
     ) -> Result<Self, StorageError> {
-        let ids = match place.seen.as_deref().map(PgSnapshot::parse) {
+        let read = |text: &str| {
+            PgSnapshot::parse(text).ok_or_else(|| StorageError::Damaged(format!("{text} is no snapshot")))
+        };
+        let ids = match &place.seen {
             None => vec![None],
-            Some(Some(seen)) => seen.unseen_roughly().into_iter().map(Some).collect(),
-            Some(None) => return Err(StorageError::Damaged("a token has no snapshot".to_owned())),
+            Some(seen) => {
+                // Nothing that came after the pass began is looked at.
+                let end = read(&until.snapshot)?.next();
+                let bounded = |ids: Ids| Some(Ids { until: Some(ids.until.unwrap_or(end)), ..ids });
+                read(seen)?.unseen_roughly().into_iter().map(bounded).collect()
+            }
         };
         let sources = T::sources(place.seen.is_none());
         let legs = sources.iter().flat_map(|source| {

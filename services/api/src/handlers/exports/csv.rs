@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// What a spreadsheet takes for the beginning of a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// What a spreadsheet takes for the beginning of a formula, or drops in front of one; the wide ones are typed in Japanese.
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
 /// A value as a cell: text as it is, nothing for null, and lists and objects as JSON. Text that a spreadsheet would take for a formula
 /// begins with an apostrophe.
