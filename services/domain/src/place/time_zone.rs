@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::{self, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::{Date, OffsetDateTime};
+use time::{Date, OffsetDateTime, PrimitiveDateTime, UtcOffset};
 use utoipa::openapi::{RefOr, Schema};
 
 use super::jurisdiction::KNOWN;
@@ -44,15 +44,17 @@ impl TimeZone {
 
     /// The day there.
     pub fn day(&self, at: OffsetDateTime) -> Date {
-        let instant = Timestamp::from_nanosecond(at.unix_timestamp_nanos());
-        let local = instant.map(|instant| self.0.to_datetime(instant).date()).ok();
-        local.and_then(to_date).unwrap_or_else(|| at.date())
+        self.local(at).date()
     }
-}
 
-fn to_date(day: jiff::civil::Date) -> Option<Date> {
-    let month = u8::try_from(day.month()).ok()?.try_into().ok()?;
-    Date::from_calendar_date(day.year().into(), month, day.day().try_into().ok()?).ok()
+    /// The day and the time of the day there.
+    pub fn local(&self, at: OffsetDateTime) -> PrimitiveDateTime {
+        let instant = Timestamp::from_nanosecond(at.unix_timestamp_nanos());
+        let offset = instant.map(|instant| self.0.to_offset(instant).seconds()).ok();
+        let offset = offset.and_then(|seconds| UtcOffset::from_whole_seconds(seconds).ok());
+        let local = at.checked_to_offset(offset.unwrap_or(UtcOffset::UTC)).unwrap_or(at);
+        PrimitiveDateTime::new(local.date(), local.time())
+    }
 }
 
 impl Default for TimeZone {
@@ -127,6 +129,18 @@ mod tests {
         assert_eq!(day("Australia/Eucla", datetime!(2026-07-01 15:14:59 UTC)), date!(2026 - 07 - 01));
         assert_eq!(day("Australia/Eucla", datetime!(2026-07-01 15:15 UTC)), date!(2026 - 07 - 02));
         assert_eq!(day("Australia/Perth", datetime!(2028-02-28 16:00 UTC)), date!(2028 - 02 - 29));
+    }
+
+    #[test]
+    fn a_time_of_the_day_is_the_one_there() {
+        let sydney: TimeZone = "Australia/Sydney".parse().expect("the zone is known");
+        assert_eq!(sydney.local(datetime!(2026-10-03 15:59:59 UTC)), datetime!(2026-10-04 01:59:59));
+        assert_eq!(sydney.local(datetime!(2026-10-03 16:00 UTC)), datetime!(2026-10-04 03:00));
+        assert_eq!(
+            sydney.local(datetime!(9999-12-31 23:00 UTC)),
+            datetime!(9999-12-31 23:00),
+            "no year 10000"
+        );
     }
 
     #[test]
