@@ -43,6 +43,11 @@ impl Cell {
         }
     }
 
+    /// Is it a number, which stands at the right of its column?
+    pub(crate) fn is_number(&self) -> bool {
+        matches!(self, Self::Integer(_) | Self::Decimal(_) | Self::Ratio(_))
+    }
+
     /// As programs read it; a number has no unit, and an instant is in UTC.
     pub(crate) fn plain(&self) -> String {
         match self {
