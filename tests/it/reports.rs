@@ -264,3 +264,39 @@ fn what_cannot_be_reported_is_refused_by_name() {
         );
     }
 }
+
+#[test]
+fn each_form_has_the_same_figures() {
+    let (site, _) = organisation();
+    write(&site, 0, "outcome", "pass");
+    when(&site.admin, "items_tested", 1);
+    let admin = &site.admin;
+    let json = totals(admin, "");
+    let text = |answer: &Answer| String::from_utf8_lossy(&answer.body).into_owned();
+    let csv = report(admin, "compliance?format=csv");
+    for (figure, value) in &json {
+        let value = if value.is_null() { String::new() } else { value.to_string() };
+        let row = format!("{figure},");
+        let csv = text(&csv);
+        let line =
+            csv.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("{figure}: {csv}"));
+        assert_eq!(line.split(',').nth(2), Some(value.as_str()), "{line}");
+    }
+    assert!(text(&report(admin, "compliance?format=csv&table=buildings")).contains(&site.building_id));
+    assert!(
+        csv.header("content-disposition").contains("compliance-"),
+        "{}",
+        csv.header("content-disposition")
+    );
+    let html = report(admin, "compliance?format=html");
+    assert!(text(&html).starts_with("<!doctype html>") && !html.header("content-security-policy").is_empty());
+    assert!(report(admin, "compliance?format=xlsx").body.starts_with(b"PK"));
+    let accepts = |accept: &str| admin.request("GET", "/v1/reports/sync").header("accept", accept).send();
+    assert!(accepts("text/csv").expect(200).header("content-type").starts_with("text/csv"));
+    accepts("application/pdf").expect(406);
+    for (query, field) in
+        [("format=pdf", "format"), ("format=csv&table=x", "table"), ("table=totals", "table")]
+    {
+        refused(&admin.get(&format!("/v1/reports/compliance?{query}")), field);
+    }
+}

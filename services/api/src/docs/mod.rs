@@ -70,8 +70,14 @@ const TAGS: [(&str, &str); 16] = [
 ];
 
 /// Types of bodies that are bytes as they are.
-const BYTES: [&str; 5] =
-    ["application/vnd.automerge", CONTENT_TYPE_OF_CHUNKS, "*/*", "application/x-ndjson", "text/csv"];
+const BYTES: [&str; 6] = [
+    "application/vnd.automerge",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/x-ndjson",
+    CONTENT_TYPE_OF_CHUNKS,
+    "text/csv",
+    "*/*",
+];
 
 /// Routes here and below speak tus.
 const UPLOADS: &str = "/v1/evidence/uploads";

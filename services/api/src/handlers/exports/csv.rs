@@ -1,32 +1,26 @@
-//! Lines of CSV (RFC 4180).
+//! Lines of CSV.
 
+use firemode_reports::{add_field, harmless};
 use serde_json::Value;
 
-/// What a spreadsheet takes for the beginning of a formula, or drops in front of one; the wide ones are typed in Japanese.
-const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
-
-/// A value as a cell: text as it is, nothing for null, and lists and objects as JSON. Text that a spreadsheet would take for a formula
-/// begins with an apostrophe.
+/// A value as a cell: text that no spreadsheet runs, nothing for null, and lists and objects as JSON.
 pub(super) fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if text.starts_with(FORMULA) => format!("'{text}"),
-        Value::String(text) => text.clone(),
+        Value::String(text) => harmless(text).into_owned(),
         value => value.to_string(),
     }
 }
 
 /// Writes a line.
 pub(super) fn write_line(out: &mut Vec<u8>, cells: impl Iterator<Item = String>) {
+    let mut line = String::new();
     for (index, cell) in cells.enumerate() {
         if index > 0 {
-            out.push(b',');
+            line.push(',');
         }
-        if cell.contains([',', '"', '\n', '\r']) {
-            out.extend_from_slice(format!("\"{}\"", cell.replace('"', "\"\"")).as_bytes());
-        } else {
-            out.extend_from_slice(cell.as_bytes());
-        }
+        add_field(&mut line, &cell);
     }
-    out.extend_from_slice(b"\r\n");
+    line.push_str("\r\n");
+    out.extend_from_slice(line.as_bytes());
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use firemode_domain::body;
 use firemode_domain::classification::Section;
 use firemode_domain::input::{Day, Time};
+use firemode_reports::Format;
 use firemode_storage::Executor;
 use firemode_storage::reports::{Asked, Period, ReportFilter};
 use firemode_web::Problem;
@@ -15,6 +16,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
+use super::form::TableName;
 use crate::call::Call;
 
 body! {
@@ -31,6 +33,10 @@ body! {
         to: Option<Day> = "2026-12-31",
         /// As it was known then (RFC 3339); left out: now.
         as_of: Option<Time>,
+        /// In which form; left out: `Accept` says, and without that it is JSON.
+        pub(super) format: Option<Format>,
+        /// Which table of the report; only with CSV. Left out: the first.
+        pub(super) table: Option<TableName>,
     }
 }
 
@@ -50,6 +56,10 @@ body! {
         to: Option<Day> = "2026-12-31",
         /// As it was known then (RFC 3339); left out: now.
         as_of: Option<Time>,
+        /// In which form; left out: `Accept` says, and without that it is JSON.
+        pub(super) format: Option<Format>,
+        /// Which table of the report; only with CSV. Left out: the first.
+        pub(super) table: Option<TableName>,
     }
 }
 
@@ -67,6 +77,10 @@ body! {
         to: Option<Day> = "2026-12-31",
         /// As they were known then (RFC 3339); left out: now.
         as_of: Option<Time>,
+        /// In which form; left out: `Accept` says, and without that it is JSON.
+        pub(super) format: Option<Format>,
+        /// Which table of the report; only with CSV. Left out: the first.
+        pub(super) table: Option<TableName>,
     }
 }
 
@@ -82,6 +96,10 @@ body! {
         to: Option<Day> = "2026-12-31",
         /// As it was known then (RFC 3339); left out: now.
         as_of: Option<Time>,
+        /// In which form; left out: `Accept` says, and without that it is JSON.
+        pub(super) format: Option<Format>,
+        /// Which table of the report; only with CSV. Left out: the first.
+        pub(super) table: Option<TableName>,
     }
 }
 
@@ -91,6 +109,10 @@ body! {
     pub(crate) struct AboutBuilding {
         /// One building; left out: all.
         pub(super) building_id: Option<Uuid>,
+        /// In which form; left out: `Accept` says, and without that it is JSON.
+        pub(super) format: Option<Format>,
+        /// Which table of the report; only with CSV. Left out: the first.
+        pub(super) table: Option<TableName>,
     }
 }
 
