@@ -40,7 +40,7 @@ Usage: ./run.sh [COMMAND]
   build         Install what is missing and build, without starting.
   start         Start what is built already.
   test [STEP]   Install what is missing, then run all checks or one of them, and print how long each took. The steps are
-                format, scripts, deployment, openapi, dependencies, clippy, docs, clients and tests.
+                format, scripts, deployment, openapi, dependencies, clippy, docs, reports, clients and tests.
   test_load [SCENARIO]
                 Load tests against a stack of their own, or FIREMODE_BASE_URL; --short for a minute each (load/README.md).
   validate_contracts, validate_performance [--short], validate_resilience, validate_complete, validate_all [--short]

@@ -53,24 +53,27 @@ install_openapi_generator_cli() {
 install_generators() {
     local folder
     folder=$(generators_dir)
-    have python3 || return
-    quietly python3 -m venv "$folder" || { system_packages python3-venv python3 python3 python3 && quietly python3 -m venv "$folder"; } || return
+    python_environment "$folder" || return
     quietly "$folder/bin/pip" install --requirement tests/generated/requirements.txt
 }
 
-# What the examples of docs/analysis.md need, in an environment of its own for each list of versions. ANALYSIS_PYTHON is for the tests.
-require_analysis() {
+# python_environment FOLDER: an environment of Python's packages.
+python_environment() {
+    have python3 || return
+    quietly python3 -m venv "$1" || { system_packages python3-venv python3 python3 python3 && quietly python3 -m venv "$1"; }
+}
+
+# python_with NAME REQUIREMENTS: one with these packages, made once for each list of versions. Sets python for its caller.
+python_with() {
     local folder
-    folder="$(programs_dir)/analysis-$(cksum <tests/docs/requirements.txt | cut -d ' ' -f 1)"
-    if [[ ! -e $folder/is-complete ]]; then
-        say "installing pandas and DuckDB ..."
-        have python3 || die "python3 is missing; install Python 3.10 or later"
-        quietly python3 -m venv "$folder" || { system_packages python3-venv python3 python3 python3 && quietly python3 -m venv "$folder"; } ||
-            die "python3 makes no virtual environment (Debian: apt-get install python3-venv)"
-        quietly "$folder/bin/pip" install --requirement tests/docs/requirements.txt || die "pandas and DuckDB could not be installed"
-        touch "$folder/is-complete"
+    folder="$(programs_dir)/$1-$(cksum <"$2" | cut -d ' ' -f 1)"
+    python="$folder/bin/python"
+    [[ ! -e $folder/is-complete ]] || return 0
+    say "installing the Python packages of $2 ..."
+    if ! { python_environment "$folder" && quietly "$folder/bin/pip" install --requirement "$2"; }; then
+        die "what $2 names could not be installed (Debian: apt-get install python3-venv)"
     fi
-    export ANALYSIS_PYTHON="$folder/bin/python"
+    touch "$folder/is-complete"
 }
 
 # One of the generators runs on it.

@@ -2,7 +2,7 @@
 # What `./run.sh test` runs. Sourced by run.sh.
 
 # The steps, in the order in which they run: the quick ones first.
-CHECKS=(format scripts deployment openapi dependencies clippy docs clients tests)
+CHECKS=(format scripts deployment openapi dependencies clippy docs reports clients tests)
 
 # run_checks [STEP]: all steps or one, and how long each took.
 run_checks() {
@@ -58,6 +58,16 @@ check_docs() {
     step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 }
 
+# Other people's programs read each form of a report and must find the same figures.
+check_reports() {
+    local python folder
+    python_with readers tests/reports/requirements.txt
+    folder=$(mktemp -d)
+    step "a report in every form" cargo run --locked --package firemode-reports --example sample -- "$folder"
+    step "reports as other programs read them" "$python" tests/reports/compare.py "$folder"
+    rm -r "$folder"
+}
+
 # What generators make of docs/openapi.json, which a test holds against the code.
 check_clients() {
     local generators=(openapi-typescript openapi-ts orval)
@@ -70,11 +80,13 @@ check_clients() {
 }
 
 check_tests() {
+    local python
     require_postgresql
     require_node
     require_jq
     install_packages tests/walkthrough tests/clients
-    require_analysis
+    python_with analysis tests/docs/requirements.txt
+    export ANALYSIS_PYTHON=$python
     local without=()
     have_check_tool pgbouncer || without=(-- --skip poolers::)
     step "tests" cargo test --workspace --locked "${without[@]}"
