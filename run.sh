@@ -65,7 +65,7 @@ Usage: ./run.sh [COMMAND]
   token         Print an access token of the demo organisation's admin.
   status, logs, restart NAME, stop NAME, start NAME, reload
                 Look at and steer the processes of a running FireMode.
-  check, keys, admin, jobs, audit, receipt, openapi, migrate
+  check, keys, admin, jobs, audit, receipt, report, openapi, migrate
                 What 'firemode' does by these names; each explains itself with --help.
   backup FILE   Write the database and the evidence into one file.
   restore FILE  Put such a file back, into an empty FIREMODE_DATA_DIR or database.
@@ -141,7 +141,7 @@ run_tests() {
 }
 
 # Commands that the binary has by the same name.
-readonly PASSED_ON='seed|token|status|doctor|logs|restart|stop|reload|check|keys|admin|jobs|audit|receipt|openapi|migrate|backup|restore'
+readonly PASSED_ON='seed|token|status|doctor|logs|restart|stop|reload|check|keys|admin|jobs|audit|receipt|report|openapi|migrate|backup|restore'
 
 main() {
     if (($# > 1)) && [[ $1 == @(-h|--help|help|build|package|walkthrough) ]]; then

@@ -7,6 +7,7 @@ use firemode_storage::jobs::JobState;
 use uuid::Uuid;
 
 use crate::control::Ask;
+use crate::report::ReportCommand;
 
 /// Fire-safety compliance backend as one supervised appliance.
 ///
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     /// Verify the audit log, and take out of it what people wrote.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Write the figures of an organisation as a file: what `GET /v1/reports` gives. FireMode may be running meanwhile.
+    Report(ReportCommand),
     /// Make keys, and see which are in use.
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -8,6 +8,7 @@ mod keys;
 mod migrate;
 mod operate;
 mod receipt;
+mod report;
 mod roles;
 mod rules;
 mod table;

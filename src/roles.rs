@@ -8,7 +8,7 @@ use firemode_runtime::settings::{Environ, Settings, ensure_development_secrets};
 use firemode_runtime::telemetry;
 
 use crate::cli::{Command, KeysCommand};
-use crate::{audit, control, jobs, keys, migrate, operate, receipt, rules};
+use crate::{audit, control, jobs, keys, migrate, operate, receipt, report, rules};
 
 /// The configuration does not work (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIGURATION: u8 = 78;
@@ -92,6 +92,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Restore { file } => operate::restore(&settings, &file)?,
         Command::Doctor => return operate::doctor(&settings).map_err(Failure::from),
         Command::Jobs(command) => return jobs::run(&settings, &command).map_err(Failure::from),
+        Command::Report(command) => report::run(&settings, &command)?,
         Command::Audit(command) => return audit::run(&settings, &command).map_err(Failure::from),
         Command::Keys(KeysCommand::Status) => return keys::status(&settings).map_err(Failure::from),
         Command::Check

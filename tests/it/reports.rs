@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::support::site::{new_building, open_session, operation};
-use crate::support::{Answer, Client, Device, Form, Organisation, Site, Stack, eventually};
+use crate::support::stack::command;
+use crate::support::{Answer, Client, Device, Folder, Form, Organisation, Site, Stack, eventually, new_key};
 
 /// A technician writes the outcome of an item.
 pub(crate) fn write(site: &Site, item: usize, field: &str, value: &str) {
@@ -280,7 +281,7 @@ fn each_form_has_the_same_figures() {
         let csv = text(&csv);
         let line =
             csv.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("{figure}: {csv}"));
-        assert_eq!(line.split(',').nth(2), Some(value.as_str()), "{line}");
+        assert_eq!(line.rsplit(',').nth(2), Some(value.as_str()), "{line}");
     }
     assert!(text(&report(admin, "compliance?format=csv&table=buildings")).contains(&site.building_id));
     assert!(
@@ -298,5 +299,36 @@ fn each_form_has_the_same_figures() {
         [("format=pdf", "format"), ("format=csv&table=x", "table"), ("table=totals", "table")]
     {
         refused(&admin.get(&format!("/v1/reports/compliance?{query}")), field);
+    }
+}
+
+#[test]
+fn a_command_writes_what_the_route_gives() {
+    let (site, _) = organisation();
+    write(&site, 0, "outcome", "pass");
+    when(&site.admin, "items_tested", 1);
+    let (organisation, unknown) = (site.organisation.id.to_string(), new_key());
+    let run = |words: &[&str]| {
+        command(Stack::shared().folder().path()).args(["report", "compliance"]).args(words).output().unwrap()
+    };
+    let written = run(&["--organisation", &organisation, "--building", &site.building_id]);
+    let written: Value = serde_json::from_slice(&written.stdout).expect("it is JSON");
+    let given = report(&site.admin, &format!("compliance?building_id={}", site.building_id));
+    assert_eq!(written["tables"], given["tables"]);
+    let folder = Folder::new();
+    let file = folder.path().join("figures.xlsx");
+    let output =
+        run(&["--organisation", &organisation, "--format", "xlsx", "--output", file.to_str().unwrap()]);
+    assert!(output.status.success() && std::fs::read(&file).unwrap().starts_with(b"PK"), "{output:?}");
+    for (words, code, said) in [
+        (["--organisation", &unknown, "--by", "year"], 65, "no organisation"),
+        (["--organisation", &organisation, "--table", "x"], 65, "no table"),
+        (["--organisation", &organisation, "--building", &unknown], 65, "building_id"),
+        (["--organisation", &organisation, "--from", "yesterday"], 2, "day"),
+    ] {
+        let refused = run(&words);
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(code), "{words:?}: {text}");
+        assert!(text.contains(said), "{words:?}: {text}");
     }
 }

@@ -43,6 +43,7 @@ catalogue! {
     403 "The role of the caller may not do this." "Ask an admin.";
     404 "There is no such object, or it is another organisation's." "Look the id up.";
     405 "The address does not take this method." "Use one of `Allow`.";
+    406 "None of the forms in which it can be given is accepted." "Accept one of those that `detail` names.";
     408 "The request did not arrive in time." "Send it again, faster or in parts.";
     409 "It stands against what is there." "Read what is there; `detail` says what it is.";
     410 "The token is from before the database was restored, or a standby took over." "Begin again without one.";

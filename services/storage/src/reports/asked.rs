@@ -28,9 +28,43 @@ pub struct ReportFilter {
     pub as_of: Option<OffsetDateTime>,
 }
 
+/// Why a report cannot be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AskedFault {
+    /// The days are turned round.
+    #[error("must not be before `from`")]
+    TurnedRound,
+    /// Trends do not go back so far.
+    #[error("must lie within {} years before `to`", super::trends::YEARS_MAX)]
+    TooLong,
+    /// The organisation does not have the building.
+    #[error("is not a building of the organisation")]
+    NoBuilding,
+}
+
+impl AskedFault {
+    /// The field of the filter that it is about.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::TurnedRound => "to",
+            Self::TooLong => "from",
+            Self::NoBuilding => "building_id",
+        }
+    }
+}
+
+impl ReportFilter {
+    pub(super) fn checked(self) -> Result<Self, AskedFault> {
+        match self.from.zip(self.to) {
+            Some((from, to)) if from > to => Err(AskedFault::TurnedRound),
+            _ => Ok(self),
+        }
+    }
+}
+
 /// A report that is asked for: what about, of which buildings, and when.
 #[derive(Debug)]
-pub struct Asked {
+pub(super) struct Asked {
     pub(super) organisation_id: Uuid,
     pub(super) filter: ReportFilter,
     /// By name.
@@ -71,7 +105,7 @@ impl Asked {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn read(
+    pub(super) async fn read(
         on: &impl Executor,
         organisation_id: Uuid,
         filter: ReportFilter,

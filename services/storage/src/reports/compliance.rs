@@ -23,7 +23,7 @@ type Section = Option<i16>;
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn compliance(on: &impl Executor, asked: &Asked) -> Result<Report, StorageError> {
+pub(super) async fn compliance(on: &impl Executor, asked: &Asked) -> Result<Report, StorageError> {
     let items = items(on, asked).await?;
     let defects = open_defects(on, asked).await?;
     let mut buildings: BTreeMap<Uuid, Figures> =

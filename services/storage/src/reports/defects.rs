@@ -20,7 +20,7 @@ const OLDEST_MAX: usize = 100;
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn defects(on: &impl Executor, asked: &Asked) -> Result<Report, StorageError> {
+pub(super) async fn defects(on: &impl Executor, asked: &Asked) -> Result<Report, StorageError> {
     let counted = count(on, asked).await?;
     let mut statuses: BTreeMap<usize, Classes> =
         (0..DefectStatus::ALL.len()).map(|at| (at, Classes::default())).collect();

@@ -1,5 +1,4 @@
-//! The figures of reports, counted when they are asked for. Each function gives a whole report of what one [`Asked`] is about; nothing of
-//! another organisation is in it, and no name of a person.
+//! The figures of reports, counted when they are asked for. Nothing of another organisation is in one, and no name of a person.
 
 mod asked;
 mod compliance;
@@ -9,14 +8,61 @@ mod sync;
 mod technicians;
 mod trends;
 
+use firemode_domain::words;
 use firemode_reports::Report;
+use uuid::Uuid;
 
-pub use self::asked::{Asked, ReportFilter};
-pub use self::compliance::compliance;
-pub use self::defects::defects;
-pub use self::sync::sync;
-pub use self::technicians::technicians;
-pub use self::trends::{Period, trends};
+use self::asked::Asked;
+use crate::{Executor, StorageError};
+
+pub use self::asked::{AskedFault, ReportFilter};
+pub use self::trends::Period;
+
+words! {
+    /// Which report.
+    pub enum ReportName {
+        /// What was tested, what came of it, and what is open.
+        Compliance = "compliance",
+        /// The same from month to month, or from year to year.
+        Trends = "trends",
+        /// Defects by class, status, section and age.
+        Defects = "defects",
+        /// What each person did, in counts.
+        Technicians = "technicians",
+        /// Devices and sessions with work that is not in the record.
+        Sync = "sync",
+    }
+}
+
+/// Counts the figures of a report; `period` is what a row of trends stands for.
+///
+/// # Errors
+/// The database does not answer. Inside: such a report cannot be asked for.
+pub async fn report(
+    on: &impl Executor,
+    organisation_id: Uuid,
+    name: ReportName,
+    filter: ReportFilter,
+    period: Period,
+) -> Result<Result<Report, AskedFault>, StorageError> {
+    let filter = match filter.checked().and_then(|filter| match name {
+        ReportName::Trends => period.fill(filter),
+        _ => Ok(filter),
+    }) {
+        Ok(filter) => filter,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let Some(asked) = Asked::read(on, organisation_id, filter).await? else {
+        return Ok(Err(AskedFault::NoBuilding));
+    };
+    Ok(Ok(match name {
+        ReportName::Compliance => compliance::compliance(on, &asked).await?,
+        ReportName::Trends => trends::trends(on, &asked, period).await?,
+        ReportName::Defects => defects::defects(on, &asked).await?,
+        ReportName::Technicians => technicians::technicians(on, &asked).await?,
+        ReportName::Sync => sync::sync(on, &asked).await?,
+    }))
+}
 
 /// The most buildings, or rows of another kind that grows with the organisation, that a table has.
 const ROWS_MAX: usize = 2_000;

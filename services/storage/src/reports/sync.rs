@@ -52,7 +52,7 @@ impl Device {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn sync(on: &impl Executor, asked: &Asked) -> Result<Report, StorageError> {
+pub(super) async fn sync(on: &impl Executor, asked: &Asked) -> Result<Report, StorageError> {
     let mut notes = vec![
         "What has been held for over 24 hours comes first, and of that what has waited for longest."
             .to_owned(),

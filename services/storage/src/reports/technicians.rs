@@ -25,7 +25,7 @@ struct Work {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn technicians(on: &impl Executor, asked: &Asked) -> Result<Report, StorageError> {
+pub(super) async fn technicians(on: &impl Executor, asked: &Asked) -> Result<Report, StorageError> {
     let mut people = BTreeMap::<Uuid, Work>::new();
     add_sessions(on, asked, &mut people).await?;
     add_items(on, asked, &mut people).await?;

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use firemode_domain::words;
 use firemode_reports::{Cell, Chart, Column, Report, Table};
-use time::{Date, Month, OffsetDateTime};
+use time::{Date, Duration, Month, OffsetDateTime};
 use uuid::Uuid;
 
 use super::NOTHING_THERE;
-use super::asked::Asked;
+use super::asked::{Asked, AskedFault, ReportFilter};
 use super::compliance::add_outcome;
 use super::figures::Items;
 use crate::{Executor, StorageError};
+
+/// The most years that trends go back.
+pub(super) const YEARS_MAX: i32 = 10;
 
 words! {
     /// What a row of trends stands for.
@@ -39,12 +42,37 @@ impl Period {
         Date::from_calendar_date(year, month, 1).ok()
     }
 
+    /// With a first and a last day: those that are asked for, else the last months or years up to today.
+    pub(super) fn fill(self, filter: ReportFilter) -> Result<ReportFilter, AskedFault> {
+        // At a building it may be tomorrow already.
+        let until = filter.as_of.unwrap_or_else(OffsetDateTime::now_utc).date().saturating_add(Duration::DAY);
+        let to = filter.to.unwrap_or_else(|| filter.from.map_or(until, |from| from.max(until)));
+        let usual = match self {
+            Self::Month => months_before(to, 11),
+            Self::Year => months_before(to, 4 * 12).replace_month(Month::January).unwrap_or(to),
+        };
+        let from = filter.from.unwrap_or(usual);
+        if from < months_before(to, 12 * YEARS_MAX) {
+            return Err(AskedFault::TooLong);
+        }
+        Ok(ReportFilter { from: Some(from), to: Some(to), ..filter })
+    }
+
     fn cell(self, first: Date) -> Cell {
         match self {
             Self::Month => Cell::Month(first),
             Self::Year => first.year().to_string().as_str().into(),
         }
     }
+}
+
+/// The first day of the month so many months before that of a day.
+fn months_before(day: Date, months: i32) -> Date {
+    let month = 12 * day.year() + i32::from(u8::from(day.month())) - 1 - months;
+    let of_year = u8::try_from(month.rem_euclid(12) + 1).unwrap_or(1);
+    let first = Month::try_from(of_year)
+        .and_then(|of_year| Date::from_calendar_date(month.div_euclid(12), of_year, 1));
+    first.unwrap_or(day)
 }
 
 /// What happened in a month or year.
@@ -62,13 +90,12 @@ struct Happened {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn trends(
+pub(super) async fn trends(
     on: &impl Executor,
     asked: &Asked,
     period: Period,
-    days: (Date, Date),
 ) -> Result<Report, StorageError> {
-    let (from, to) = days;
+    let (from, to) = (asked.filter.from.unwrap_or(Date::MIN), asked.filter.to.unwrap_or(Date::MAX));
     let mut periods = BTreeMap::new();
     let mut first = Some(period.first_day(from));
     while let Some(day) = first.filter(|day| *day <= to) {

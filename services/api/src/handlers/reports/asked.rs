@@ -6,9 +6,7 @@ use firemode_domain::body;
 use firemode_domain::classification::Section;
 use firemode_domain::input::{Day, Time};
 use firemode_reports::Format;
-use firemode_storage::Executor;
-use firemode_storage::reports::{Asked, Period, ReportFilter};
-use firemode_web::Problem;
+use firemode_storage::reports::{Period, ReportFilter};
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type,
 };
@@ -17,7 +15,6 @@ use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use super::form::TableName;
-use crate::call::Call;
 
 body! {
     /// What a report is to be about.
@@ -117,53 +114,42 @@ body! {
 }
 
 impl AboutDays {
-    pub(super) fn filter(&self) -> Result<ReportFilter, Problem> {
+    pub(super) fn filter(&self) -> ReportFilter {
         filter(self.building_id, self.section, (self.from, self.to), self.as_of)
     }
 }
 
 impl AboutPeriods {
-    pub(super) fn filter(&self) -> Result<ReportFilter, Problem> {
+    pub(super) fn filter(&self) -> ReportFilter {
         filter(self.building_id, self.section, (self.from, self.to), self.as_of)
     }
 }
 
 impl AboutDefects {
-    pub(super) fn filter(&self) -> Result<ReportFilter, Problem> {
+    pub(super) fn filter(&self) -> ReportFilter {
         filter(self.building_id, self.section, (self.from, self.to), self.as_of)
     }
 }
 
 impl AboutPeople {
-    pub(super) fn filter(&self) -> Result<ReportFilter, Problem> {
+    pub(super) fn filter(&self) -> ReportFilter {
         filter(self.building_id, None, (self.from, self.to), self.as_of)
     }
 }
 
-/// 422 where the days are turned round.
 fn filter(
     building_id: Option<Uuid>,
     section: Option<Section>,
     (from, to): (Option<Day>, Option<Day>),
     as_of: Option<Time>,
-) -> Result<ReportFilter, Problem> {
-    let (from, to) = (from.map(Day::get), to.map(Day::get));
-    if from.zip(to).is_some_and(|(from, to)| from > to) {
-        return Err(Problem::invalid_field("to", "must not be before `from`"));
-    }
-    Ok(ReportFilter {
+) -> ReportFilter {
+    ReportFilter {
         building_id,
         section: section.map(Section::to_i16),
-        from,
-        to,
+        from: from.map(Day::get),
+        to: to.map(Day::get),
         as_of: as_of.map(Time::get),
-    })
-}
-
-/// What is asked for, with the buildings that it is about; 422 where the organisation does not have the one that is named.
-pub(super) async fn asked(on: &impl Executor, call: &Call, filter: ReportFilter) -> Result<Asked, Problem> {
-    let asked = Asked::read(on, call.organisation_id(), filter).await?;
-    asked.ok_or_else(|| Problem::invalid_field("building_id", "is not a building of the organisation"))
+    }
 }
 
 /// How the documentation describes a report.
