@@ -38,14 +38,18 @@ impl Form {
         Ok(Self { format, table })
     }
 
-    /// The answer with a report in this form.
+    /// The answer with a report in this form. A workbook of many rows takes long to write, so that is done beside the requests of others.
     ///
     /// # Errors
     /// 422 where it does not have the table.
-    pub(super) fn answer(&self, report: &Report) -> Result<HttpResponse, Problem> {
+    pub(super) async fn answer(self, report: Report) -> Result<HttpResponse, Problem> {
         let Self { format, table } = self;
-        let table = table.as_ref().map(|name| table_of(report, name)).transpose()?;
-        let body = report.render(*format, table).map_err(Problem::internal)?;
+        let file_name = report.file_name(format);
+        let written = tokio::task::spawn_blocking(move || {
+            let table = table.as_ref().map(|name| table_of(&report, name)).transpose()?;
+            report.render(format, table).map_err(Problem::internal)
+        });
+        let body = written.await.map_err(Problem::internal)??;
         let mut response = HttpResponse::Ok();
         response.content_type(format.content_type()).insert_header((VARY, "Accept"));
         match format {
@@ -54,7 +58,6 @@ impl Form {
                 response.insert_header((CONTENT_SECURITY_POLICY, content_security_policy()));
             }
             Format::Csv | Format::Xlsx => {
-                let file_name = report.file_name(*format);
                 response
                     .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{file_name}\"")));
             }

@@ -100,5 +100,5 @@ async fn answer(
     let report = reports::report(&tx, call.organisation_id(), name, filter, period).await?;
     drop(tx);
     let report = report.map_err(|fault| Problem::invalid_field(fault.field(), fault.to_string()))?;
-    form.answer(&report)
+    form.answer(report).await
 }
